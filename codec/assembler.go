@@ -1,0 +1,75 @@
+package codec
+
+// Assembler finds the messages in one direction of one connection. It holds no
+// bytes: the caller keeps those of an unfinished message together and shows them
+// again, longer, from the message's first byte on. What was judged before is not
+// looked at again, so a peer that trickles costs no more than one that does not.
+//
+// The zero Assembler reads requests.
+type Assembler struct {
+	dir     Direction
+	op      Op
+	uid     uint32
+	scanned int // bytes of whole frames of the message under way
+	payload int // bytes of data in those
+}
+
+// NewAssembler returns an Assembler for what a peer sends in direction dir.
+func NewAssembler(dir Direction) Assembler { return Assembler{dir: dir} }
+
+// Next returns the message at the start of b. It returns ErrShort when b holds only
+// the beginning of one, and a *CorruptError when it cannot become one; after that
+// the Assembler is of no more use. After a message, the next call is shown the
+// bytes behind it (b[len(m.Wire):]).
+func (a *Assembler) Next(b []byte) (Message, error) {
+	for {
+		h, err := ParseHeader(b[a.scanned:], a.dir)
+		if err != nil {
+			return Message{}, err
+		}
+		if err := a.join(h); err != nil {
+			return Message{}, err
+		}
+		end := a.scanned + HeaderSize + h.DataLen
+		if len(b) < end {
+			return Message{}, ErrShort
+		}
+		a.scanned = end
+		a.payload += h.DataLen
+		if h.Complete {
+			return a.finish(b), nil
+		}
+	}
+}
+
+// Pending is the number of bytes that Next still needs before it can say more than
+// ErrShort of b, at least 1.
+func (a *Assembler) Pending(b []byte) int {
+	h, err := ParseHeader(b[a.scanned:], a.dir)
+	if err != nil {
+		return max(1, a.scanned+HeaderSize-len(b))
+	}
+	return max(1, a.scanned+HeaderSize+h.DataLen-len(b))
+}
+
+// join judges h as the next frame of the message under way.
+func (a *Assembler) join(h Header) error {
+	switch {
+	case a.scanned == 0:
+		a.uid, a.op = h.UID, h.Op
+	case h.UID != a.uid:
+		return errUIDChanged
+	case h.Op != a.op:
+		return errOpChanged
+	}
+	if a.payload+h.DataLen > MaxPayload {
+		return errPayload
+	}
+	return nil
+}
+
+func (a *Assembler) finish(b []byte) Message {
+	m := Message{Wire: b[:a.scanned:a.scanned], UID: a.uid, Op: a.op, PayloadLen: a.payload}
+	a.scanned, a.payload = 0, 0
+	return m
+}

@@ -1,0 +1,85 @@
+package codec
+
+import "encoding/binary"
+
+const (
+	// MaxPayload is the most payload a message carries, in bytes.
+	MaxPayload = 32768
+	// MaxMessageSize is the size in bytes of the largest message on the wire: 16 full
+	// frames that say “more follows”, and an empty last one.
+	MaxMessageSize = MaxPayload/MaxFrameData*FrameSize + HeaderSize
+)
+
+// Message is one whole, valid message in its wire form.
+type Message struct {
+	// Wire is the frames as they arrived, a view of the caller's bytes: it lives as
+	// long as those do.
+	Wire []byte
+	// UID and Op are the same in every frame.
+	UID uint32
+	Op  Op
+	// PayloadLen is the bytes of all the frames' data together, 0 to MaxPayload.
+	PayloadLen int
+}
+
+// Single reports whether the message is one frame.
+func (m *Message) Single() bool { return len(m.Wire) <= FrameSize }
+
+// Payload gives the data of all frames in one piece: a view of Wire where the
+// message is a single frame, else scratch[:0] with the frames' data appended. With
+// cap(scratch) >= MaxPayload it never allocates.
+func (m *Message) Payload(scratch []byte) []byte {
+	if m.Single() {
+		return m.Wire[HeaderSize:]
+	}
+	scratch = scratch[:0]
+	for rest := m.Wire; len(rest) > 0; {
+		n := min(FrameSize, len(rest))
+		scratch = append(scratch, rest[HeaderSize:n]...)
+		rest = rest[n:]
+	}
+	return scratch
+}
+
+// SetUID puts uid into every frame of wire, which must be a whole message.
+func SetUID(wire []byte, uid uint32) {
+	for off := 0; off < len(wire); off += FrameSize {
+		binary.BigEndian.PutUint32(wire[off+offUID:], uid)
+	}
+}
+
+// MessageSize is the size on the wire, in bytes, of a message as AppendMessage
+// writes it with payloadLen bytes of payload.
+func MessageSize(payloadLen int) int {
+	frames := max(1, (payloadLen+MaxFrameData-1)/MaxFrameData)
+	return frames*HeaderSize + payloadLen
+}
+
+// AppendMessage appends a message with that payload (at most MaxPayload bytes) to
+// dst, in as many frames as it takes.
+func AppendMessage(dst []byte, dir Direction, uid uint32, op Op, payload []byte) []byte {
+	h := Header{Direction: dir, UID: uid, Op: op, DataLen: MaxFrameData}
+	for len(payload) > MaxFrameData {
+		dst = AppendHeader(dst, h)
+		dst = append(dst, payload[:MaxFrameData]...)
+		payload = payload[MaxFrameData:]
+	}
+	h.Complete, h.DataLen = true, len(payload)
+	dst = AppendHeader(dst, h)
+	return append(dst, payload...)
+}
+
+// AppendStatus appends the answer of one status byte to dst: HeaderSize+1 bytes.
+func AppendStatus(dst []byte, uid uint32, op Op, s Status) []byte {
+	h := Header{Direction: Response, UID: uid, Op: op, Complete: true, DataLen: 1}
+	return append(AppendHeader(dst, h), byte(s))
+}
+
+// ParseStatus reads the answer m as one status byte. It returns a *CorruptError
+// when the payload has another length.
+func ParseStatus(m Message) (Status, error) {
+	if m.PayloadLen != 1 || !m.Single() {
+		return 0, errNotOneStatus
+	}
+	return Status(m.Wire[HeaderSize]), nil
+}

@@ -1,0 +1,3 @@
+module distcache
+
+go 1.26.0
