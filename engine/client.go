@@ -1,0 +1,123 @@
+package engine
+
+import (
+	"distcache/internal/poll"
+	"distcache/internal/socket"
+
+	"golang.org/x/sys/unix"
+)
+
+// client is one local connection. An idle one owns no buffer.
+type client struct {
+	clients *Clients
+	fd      int
+	reading bool   // the handler takes bytes
+	held    []byte // from the pool: what the socket has not taken yet, or nil
+	sent    int    // bytes of held that are gone
+}
+
+// Ready takes writing before reading: a client that has read its answers makes room
+// for the ones that its next requests bring.
+func (c *client) Ready(ev poll.Events) {
+	cs, fd := c.clients, c.fd
+	if ev.Writable() && c.held != nil {
+		c.flush()
+	}
+	if cs.table[fd] == c && ev.Readable() && c.reading {
+		c.read()
+	}
+	cs.loop.Rearm()
+}
+
+// read reads once: the set is level-triggered, and others wait for their turn.
+func (c *client) read() {
+	h := c.clients.handler
+	b := h.Buffer(c.fd)
+	if len(b) == 0 {
+		c.reading = false
+		c.rewatch()
+		return
+	}
+	n, err := socket.Read(c.fd, b)
+	switch {
+	case err == unix.EAGAIN:
+	case err != nil:
+		h.Failed(c.fd, socket.Error("read", err), c.clients.loop.Now())
+	case n == 0:
+		h.Ended(c.fd, c.clients.loop.Now())
+	default:
+		h.Received(c.fd, b[:n], c.clients.loop.Now())
+	}
+}
+
+func (c *client) write(b []byte) Outcome {
+	if c.held != nil {
+		return c.hold(b)
+	}
+	n, err := socket.Write(c.fd, b)
+	if n == len(b) {
+		return Sent
+	}
+	if err != nil && err != unix.EAGAIN {
+		return Failed
+	}
+	return c.hold(b[n:])
+}
+
+// hold keeps b until the socket is writable.
+func (c *client) hold(b []byte) Outcome {
+	pool := c.clients.pool
+	switch room := len(c.held) + len(b); {
+	case c.held == nil:
+		c.held = pool.Get(room)
+	case cap(c.held) < room:
+		c.held = pool.Grow(c.held, room)
+	}
+	if c.held == nil {
+		return Failed
+	}
+	c.held = append(c.held, b...)
+	if c.watch() != nil {
+		return Failed
+	}
+	return Held
+}
+
+// flush writes what is held.
+func (c *client) flush() {
+	h, now := c.clients.handler, c.clients.loop.Now
+	n, err := socket.Write(c.fd, c.held[c.sent:])
+	c.sent += n
+	switch {
+	case err == unix.EAGAIN:
+	case err != nil:
+		h.Failed(c.fd, socket.Error("write", err), now())
+	case c.sent == len(c.held):
+		c.clients.pool.Put(c.held)
+		c.held, c.sent = nil, 0
+		if c.rewatch() {
+			h.Drained(c.fd, now())
+		}
+	}
+}
+
+// rewatch tells the poller what c waits for, or the handler that this failed; it
+// reports whether all is well.
+func (c *client) rewatch() bool {
+	if err := c.watch(); err != nil {
+		c.clients.handler.Failed(c.fd, err, c.clients.loop.Now())
+		return false
+	}
+	return true
+}
+
+func (c *client) watch() error {
+	want := poll.None
+	if c.reading {
+		want |= poll.Read
+	}
+	if c.held != nil {
+		want |= poll.Write
+	}
+	return c.clients.loop.poller.Watch(c.fd, want)
+}

@@ -1,0 +1,97 @@
+package engine
+
+import (
+	"distcache/internal/buffer"
+	"distcache/internal/poll"
+)
+
+// Clients is the table of local connections, by descriptor.
+type Clients struct {
+	loop    *Loop
+	handler Handler
+	pool    *buffer.Pool // for what sockets do not take at once
+	table   []*client
+	free    []*client
+	open    int
+}
+
+// NewClients makes an empty table. pool bounds what is held for clients that do not
+// read. Serve must be called before the first client.
+func NewClients(l *Loop, pool *buffer.Pool) *Clients {
+	return &Clients{loop: l, pool: pool}
+}
+
+// Serve makes h decide what becomes of the clients, and schedules it on the loop.
+func (cs *Clients) Serve(h Handler) {
+	cs.handler = h
+	cs.loop.Schedule(h)
+	cs.loop.AtTurnEnd(h.TurnEnded)
+}
+
+// Len is the number of open clients.
+func (cs *Clients) Len() int { return cs.open }
+
+// Adopt takes the accepted, non-blocking socket fd as a client. When the kernel's
+// limit of watches is reached, it closes fd and returns the error.
+func (cs *Clients) Adopt(fd int) error {
+	c := cs.take()
+	c.fd = fd
+	for len(cs.table) <= fd {
+		cs.table = append(cs.table, make([]*client, fd+1-len(cs.table))...)
+	}
+	cs.table[fd] = c
+	cs.open++
+	cs.loop.poller.Attach(fd, c)
+	if err := cs.loop.poller.Watch(fd, poll.Read); err != nil {
+		cs.Close(fd)
+		return err
+	}
+	c.reading = true
+	cs.handler.Opened(fd, cs.loop.Now())
+	return nil
+}
+
+// Outcome is what became of a Write.
+type Outcome uint8
+
+// The outcomes of Write.
+const (
+	Sent   Outcome = iota // all of it is with the kernel
+	Held                  // the rest waits for the client; Handler.Drained follows
+	Failed                // the client is gone, or holding the rest would pass the bound
+)
+
+// Write sends b to the client. What the socket does not take is copied. After Failed
+// nothing more can be written; the caller is to Close.
+func (cs *Clients) Write(fd int, b []byte) Outcome { return cs.table[fd].write(b) }
+
+// Resume reads from the client again, after Handler.Buffer gave nothing. It may call
+// Handler.Failed.
+func (cs *Clients) Resume(fd int) {
+	c := cs.table[fd]
+	if c.reading {
+		return
+	}
+	c.reading = true
+	c.rewatch()
+}
+
+// Close ends the client at once; what was held for it is dropped.
+func (cs *Clients) Close(fd int) {
+	c := cs.table[fd]
+	cs.table[fd] = nil
+	cs.open--
+	cs.loop.poller.Close(fd)
+	cs.pool.Put(c.held)
+	*c = client{clients: cs}
+	cs.free = append(cs.free, c)
+}
+
+func (cs *Clients) take() *client {
+	if len(cs.free) == 0 {
+		return &client{clients: cs}
+	}
+	c := cs.free[len(cs.free)-1]
+	cs.free = cs.free[:len(cs.free)-1]
+	return c
+}

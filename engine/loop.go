@@ -1,0 +1,138 @@
+package engine
+
+import (
+	"time"
+
+	"distcache/internal/deadline"
+	"distcache/internal/poll"
+)
+
+// Loop is the event loop and its clock.
+type Loop struct {
+	poller *poll.Poller
+	epoch  time.Time
+	timer  *poll.Timer
+	armed  time.Duration // when the timer goes off
+	timed  []Timed
+	ending []func(now time.Duration)
+	err    error // why the loop stopped itself
+}
+
+// Timed is something that is to be called at a deadline of its own.
+type Timed interface {
+	// Deadline is when Expire is to be called next, or deadline.Never. It is asked
+	// after every event, so it must be cheap.
+	Deadline() time.Duration
+	// Expire is called when Deadline has come, on the loop goroutine.
+	Expire(now time.Duration)
+}
+
+// NewLoop makes a loop that has nothing to do yet.
+func NewLoop() (*Loop, error) {
+	l := &Loop{epoch: time.Now(), armed: deadline.Never}
+	var err error
+	if l.poller, err = poll.Open(l.turnEnded); err != nil {
+		return nil, err
+	}
+	if l.timer, err = l.poller.NewTimer(l.timerFired); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// Now is the monotonic time since the loop was made.
+func (l *Loop) Now() time.Duration { return time.Since(l.epoch) }
+
+// Schedule makes the loop call t.Expire at t.Deadline from now on.
+func (l *Loop) Schedule(t Timed) { l.timed = append(l.timed, t) }
+
+// AtTurnEnd adds fn to what is called at the end of each turn in which EndTurn was called.
+func (l *Loop) AtTurnEnd(fn func(now time.Duration)) { l.ending = append(l.ending, fn) }
+
+// EndTurn asks for the calls at the end of this turn.
+func (l *Loop) EndTurn() { l.poller.EndTurn() }
+
+// Post runs fn on the loop goroutine, soon. Any goroutine may call it. It returns
+// poll.ErrStopped when the loop has ended.
+func (l *Loop) Post(fn func()) error {
+	return l.poller.Post(func() {
+		fn()
+		l.Rearm()
+	})
+}
+
+// Stop makes Run return nil. Any goroutine may call it, more than once.
+func (l *Loop) Stop() { _ = l.poller.Stop() } // ErrStopped is what was asked for
+
+// Run works until Stop is called, then frees the loop. It may be called once.
+func (l *Loop) Run() error {
+	l.Rearm()
+	err := l.poller.Run()
+	_ = l.timer.Close() // nothing is lost with a timer
+	if l.err != nil {
+		return l.err
+	}
+	return err
+}
+
+// Attach, Watch and Close are the poller's, for descriptors other than clients: the
+// connection of package upstream.
+
+// Attach enters fd with its handler, watched for nothing yet.
+func (l *Loop) Attach(fd int, h poll.Handler) { l.poller.Attach(fd, rearming{l, h}) }
+
+// Watch sets what the attached fd is watched for; see poll.Poller.Watch.
+func (l *Loop) Watch(fd int, want poll.Interest) error { return l.poller.Watch(fd, want) }
+
+// Close ends the attached fd; see poll.Poller.Close.
+func (l *Loop) Close(fd int) { l.poller.Close(fd) }
+
+// rearming is a handler whose events may bring a deadline nearer.
+type rearming struct {
+	loop *Loop
+	poll.Handler
+}
+
+// Ready passes the event on, then looks at the deadlines.
+func (r rearming) Ready(ev poll.Events) {
+	r.Handler.Ready(ev)
+	r.loop.Rearm()
+}
+
+func (l *Loop) turnEnded() {
+	now := l.Now()
+	for _, fn := range l.ending {
+		fn(now)
+	}
+	l.Rearm()
+}
+
+// Rearm sets the timer when a deadline comes before it. One that has moved back is
+// noticed when the timer goes off: with requests coming and going that is one system
+// call per timeout, not per request.
+func (l *Loop) Rearm() {
+	next := deadline.Never
+	for _, t := range l.timed {
+		next = min(next, t.Deadline())
+	}
+	if next >= l.armed {
+		return
+	}
+	if err := l.timer.Set(next - l.Now()); err != nil {
+		l.err = err // without a clock nothing would ever time out
+		l.Stop()
+		return
+	}
+	l.armed = next
+}
+
+func (l *Loop) timerFired() {
+	l.armed = deadline.Never
+	now := l.Now()
+	for _, t := range l.timed {
+		if t.Deadline() <= now {
+			t.Expire(now)
+		}
+	}
+	l.Rearm()
+}

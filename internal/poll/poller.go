@@ -1,0 +1,184 @@
+package poll
+
+import (
+	"errors"
+	"os"
+	"sync"
+
+	errorx "github.com/panjf2000/gnet/v2/pkg/errors"
+	"github.com/panjf2000/gnet/v2/pkg/netpoll"
+	"github.com/panjf2000/gnet/v2/pkg/queue"
+	"golang.org/x/sys/unix"
+)
+
+// ErrStopped is returned by Post and Stop when Run has ended.
+var ErrStopped = errors.New("the poller has stopped")
+
+// Poller is one epoll set and the goroutine that runs it.
+type Poller struct {
+	netpoll *netpoll.Poller
+	table   []entry // by fd
+	dying   []int   // closed for us, to be closed for the kernel after the turn
+
+	turnEnd   func() // what the owner does at the end of a turn
+	endTurn   queue.Func
+	turnEnds  bool // the task endTurn is on its way
+	gateMu    sync.Mutex
+	gateShut  bool // under gateMu: no task may be sent any more
+	stopCause error
+}
+
+type entry struct {
+	handler  Handler // nil: not ours, or dying
+	interest Interest
+}
+
+// Open makes an empty set. turnEnd is called on the loop goroutine at the end of each
+// turn in which EndTurn or Close was called.
+func Open(turnEnd func()) (*Poller, error) {
+	redirectLogs()
+	np, err := netpoll.OpenPoller()
+	if err != nil {
+		return nil, err
+	}
+	p := &Poller{netpoll: np, turnEnd: turnEnd}
+	p.endTurn = p.runEndOfTurn // bound once: no allocation per turn
+	return p, nil
+}
+
+// Attach enters fd with its handler, watched for nothing yet.
+func (p *Poller) Attach(fd int, h Handler) {
+	for len(p.table) <= fd {
+		p.table = append(p.table, make([]entry, fd+1-len(p.table))...)
+	}
+	p.table[fd] = entry{handler: h}
+}
+
+// Watch sets what the attached fd is watched for. It returns the error of epoll_ctl,
+// such as ENOSPC at the kernel's limit of watches; the fd is then watched for nothing.
+func (p *Poller) Watch(fd int, want Interest) error {
+	e := &p.table[fd]
+	if e.interest == want {
+		return nil
+	}
+	had := e.interest
+	e.interest = None
+	if err := p.change(fd, had, want); err != nil {
+		return err
+	}
+	e.interest = want
+	return nil
+}
+
+// change maps a change of interest to the calls that netpoll has: it can add with
+// each interest, but modify only to those with reading.
+func (p *Poller) change(fd int, had, want Interest) error {
+	pa := netpoll.PollAttachment{FD: fd}
+	if had != None && (want == Read || want == ReadWrite) {
+		if want == Read {
+			return p.netpoll.ModRead(&pa, false)
+		}
+		return p.netpoll.ModReadWrite(&pa, false)
+	}
+	if had != None {
+		if err := p.netpoll.Delete(fd); err != nil {
+			return err
+		}
+	}
+	switch want {
+	case Read:
+		return p.netpoll.AddRead(&pa, false)
+	case Write:
+		return p.netpoll.AddWrite(&pa, false)
+	case ReadWrite:
+		return p.netpoll.AddReadWrite(&pa, false)
+	}
+	return nil
+}
+
+// Close ends the attached fd: no event of it is delivered any more. The kernel closes
+// it after the turn, which also takes it out of the set.
+func (p *Poller) Close(fd int) {
+	p.table[fd] = entry{}
+	p.dying = append(p.dying, fd)
+	p.EndTurn()
+}
+
+// EndTurn asks for the end-of-turn call. The loop does not sleep before it has been made.
+func (p *Poller) EndTurn() {
+	if p.turnEnds {
+		return
+	}
+	p.turnEnds = true
+	// Trigger queues the task even where it returns an error: only a failing write to
+	// its own eventfd is reported, which on a live poller does not happen.
+	if err := p.netpoll.Trigger(queue.HighPriority, p.endTurn, nil); err != nil {
+		p.stopCause = err
+	}
+}
+
+// runEndOfTurn runs behind all events of a batch: no descriptor in dying can have an
+// event left.
+func (p *Poller) runEndOfTurn(any) error {
+	p.turnEnds = false // first: what turnEnd starts may ask for an end of its own
+	p.turnEnd()
+	for _, fd := range p.dying {
+		_ = unix.Close(fd) // a socket's close has nothing left to report
+	}
+	p.dying = p.dying[:0]
+	if p.stopCause != nil {
+		return errorx.ErrEngineShutdown
+	}
+	return nil
+}
+
+// Post runs fn on the loop goroutine, soon. Any goroutine may call it. It returns
+// ErrStopped when Run has ended; after Stop fn may or may not run.
+func (p *Poller) Post(fn func()) error {
+	return p.send(func(any) error { fn(); return nil })
+}
+
+// Stop makes Run return, after what was posted before. Any goroutine may call it.
+func (p *Poller) Stop() error {
+	return p.send(func(any) error { return errorx.ErrEngineShutdown })
+}
+
+func (p *Poller) send(task queue.Func) error {
+	p.gateMu.Lock()
+	defer p.gateMu.Unlock()
+	if p.gateShut {
+		return ErrStopped
+	}
+	return p.netpoll.Trigger(queue.HighPriority, task, nil)
+}
+
+// Run delivers events until Stop is called, then closes the set. It may be called
+// once. It returns nil after Stop, or the error that ended it.
+func (p *Poller) Run() error {
+	err := p.netpoll.Polling(p.dispatch)
+	p.gateMu.Lock()
+	p.gateShut = true
+	p.gateMu.Unlock()
+	for _, fd := range p.dying {
+		_ = unix.Close(fd)
+	}
+	p.dying = nil
+	closeErr := p.netpoll.Close()
+	if p.stopCause != nil {
+		return p.stopCause
+	}
+	if err != nil && !errors.Is(err, errorx.ErrEngineShutdown) {
+		return os.NewSyscallError("epoll_wait", err)
+	}
+	return closeErr
+}
+
+// dispatch is netpoll's callback. An fd without handler died in this turn.
+func (p *Poller) dispatch(fd int, ev netpoll.IOEvent, _ netpoll.IOFlags) error {
+	if fd < len(p.table) {
+		if h := p.table[fd].handler; h != nil {
+			h.Ready(Events(ev))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,63 @@
+package upstream
+
+const (
+	// tailRoom is how much a client's read may bring at a time, in bytes: a request of
+	// one frame and some more.
+	tailRoom = 4 << 10
+	// batchStart is the batch's first size, in bytes.
+	batchStart = 64 << 10
+)
+
+// batch is the requests on their way to dc_server: buf[sent:] is still to be written,
+// the capacity behind buf is where the next one is read.
+type batch struct {
+	buf  []byte
+	sent int
+}
+
+// tail gives room bytes, or a little more, behind the batch. It may move the batch.
+func (b *batch) tail(room int) []byte {
+	if cap(b.buf)-len(b.buf) < room {
+		b.makeRoom(room)
+	}
+	return b.buf[len(b.buf) : len(b.buf)+room]
+}
+
+// makeRoom moves what is unsent to the front, of larger memory where that is not enough.
+func (b *batch) makeRoom(room int) {
+	unsent := b.buf[b.sent:]
+	into := b.buf[:0]
+	if b.sent < len(b.buf)/2 || cap(b.buf)-len(unsent) < room {
+		into = make([]byte, 0, max(batchStart, 2*cap(b.buf), len(unsent)+room))
+	}
+	b.buf = append(into, unsent...)
+	b.sent = 0
+}
+
+// add appends wire, which may lie behind the batch: at its very tail, where it is not
+// moved, or further on. It returns wire's place in the batch.
+func (b *batch) add(wire []byte) []byte {
+	at := len(b.buf)
+	if cap(b.buf)-at < len(wire) {
+		b.makeRoom(len(wire))
+		at = len(b.buf)
+	}
+	b.buf = b.buf[:at+len(wire)]
+	if place := b.buf[at:]; &place[0] != &wire[0] {
+		copy(place, wire)
+	}
+	return b.buf[at:]
+}
+
+// unsent is what is still to be written.
+func (b *batch) unsent() []byte { return b.buf[b.sent:] }
+
+// wrote notes that n bytes of unsent are gone.
+func (b *batch) wrote(n int) {
+	b.sent += n
+	if b.sent == len(b.buf) {
+		b.reset()
+	}
+}
+
+func (b *batch) reset() { b.buf, b.sent = b.buf[:0], 0 }

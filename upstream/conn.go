@@ -1,0 +1,216 @@
+package upstream
+
+import (
+	"context"
+	"time"
+
+	"distcache/internal/address"
+	"distcache/internal/deadline"
+	"distcache/internal/poll"
+	"distcache/internal/socket"
+
+	"golang.org/x/sys/unix"
+)
+
+// Poller is what a Conn needs of the event loop; engine.Loop is one.
+type Poller interface {
+	Attach(fd int, h poll.Handler)
+	Watch(fd int, want poll.Interest) error
+	Close(fd int)
+	Post(fn func()) error
+	EndTurn()
+	Now() time.Duration
+}
+
+// Conn is the Transport over a TCP or unix socket. All its methods belong to the loop
+// goroutine; names are resolved on another, anew for each attempt.
+type Conn struct {
+	poller Poller
+	target address.Address
+	link   *Link
+
+	attempt uint64 // the number of the attempt: what earlier ones still report is stale
+	cancel  context.CancelFunc
+	fd      int // -1: none
+	state   connState
+	writing bool // waiting for room
+
+	route    route
+	giveUpAt time.Duration // when the next address gets its turn
+}
+
+type connState uint8
+
+const (
+	closed connState = iota
+	connecting
+	connected
+)
+
+// NewConn makes the Transport to target, which must be one to connect to. Drive must
+// be called before the link starts.
+func NewConn(p Poller, target address.Address) *Conn {
+	return &Conn{poller: p, target: target, fd: -1, giveUpAt: deadline.Never}
+}
+
+// Drive sets the link whose transport this is.
+func (c *Conn) Drive(l *Link) { c.link = l }
+
+// Dial begins an attempt.
+func (c *Conn) Dial() {
+	c.attempt++
+	attempt := c.attempt
+	ctx, cancel := context.WithTimeout(context.Background(), AttemptTimeout)
+	c.cancel = cancel
+	go func() {
+		found, err := resolve(ctx, c.target)
+		// Post fails when the loop has ended: nobody is left to be told.
+		_ = c.poller.Post(func() {
+			if attempt == c.attempt {
+				c.resolved(found, err)
+			}
+		})
+	}()
+}
+
+// Close ends the connection or the attempt.
+func (c *Conn) Close() {
+	c.attempt++
+	if c.cancel != nil {
+		c.cancel()
+		c.cancel = nil
+	}
+	c.closeSocket()
+	c.state = closed
+}
+
+func (c *Conn) closeSocket() {
+	if c.fd >= 0 {
+		c.poller.Close(c.fd)
+		c.fd = -1
+	}
+	c.giveUpAt = deadline.Never
+}
+
+// EndTurn asks for Link.Flush before the loop sleeps.
+func (c *Conn) EndTurn() { c.poller.EndTurn() }
+
+// Write writes as much of b as the socket takes.
+func (c *Conn) Write(b []byte) (int, error) {
+	n, err := socket.Write(c.fd, b)
+	if err != nil && err != unix.EAGAIN {
+		return n, socket.Error("write", err)
+	}
+	if n < len(b) {
+		c.writing = true
+		return n, c.poller.Watch(c.fd, poll.ReadWrite)
+	}
+	return n, nil
+}
+
+// Ready goes on with whatever the socket was waited for.
+func (c *Conn) Ready(ev poll.Events) {
+	if c.state == connecting {
+		c.finishConnect()
+		return
+	}
+	if c.writing && ev.Writable() {
+		c.resumeWriting()
+	}
+	if c.fd >= 0 && ev.Readable() {
+		c.read()
+	}
+}
+
+func (c *Conn) resumeWriting() {
+	c.writing = false
+	if err := c.poller.Watch(c.fd, poll.Read); err != nil {
+		c.link.Broken(err, c.poller.Now())
+		return
+	}
+	c.link.Writable(c.poller.Now())
+}
+
+// read reads once; what is left makes the set report again.
+func (c *Conn) read() {
+	n, err := socket.Read(c.fd, c.link.Buffer())
+	switch {
+	case err == unix.EAGAIN:
+	case err != nil:
+		c.link.Broken(socket.Error("read", err), c.poller.Now())
+	case n == 0:
+		c.link.Broken(ErrClosed, c.poller.Now())
+	default:
+		c.link.Received(n, c.poller.Now())
+	}
+}
+
+// resolved begins to connect to what was found, one address after the other.
+func (c *Conn) resolved(found []endpoint, err error) {
+	if err != nil {
+		c.link.Broken(err, c.poller.Now())
+		return
+	}
+	c.route.begin(found)
+	c.connectNext(nil)
+}
+
+// connectNext tries the next address; with none left, the attempt failed for why.
+func (c *Conn) connectNext(why error) {
+	for {
+		c.closeSocket()
+		next, share, ok := c.route.next()
+		if !ok {
+			c.link.Broken(why, c.poller.Now())
+			return
+		}
+		if why = c.connect(next); why == nil {
+			if share < AttemptTimeout {
+				c.giveUpAt = c.poller.Now() + share
+			}
+			return
+		}
+	}
+}
+
+// connect begins to connect to e.
+func (c *Conn) connect(e endpoint) error {
+	fd, err := e.socket()
+	if err != nil {
+		return err
+	}
+	err = unix.Connect(fd, e.sockaddr)
+	if err != nil && err != unix.EINPROGRESS && err != unix.EINTR {
+		_ = unix.Close(fd)
+		return e.explain("connect", err)
+	}
+	c.fd, c.state = fd, connecting
+	c.poller.Attach(fd, c)
+	return c.poller.Watch(fd, poll.Write) // a socket that is connected already is writable
+}
+
+func (c *Conn) finishConnect() {
+	code, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err == nil && code != 0 {
+		err = unix.Errno(code)
+	}
+	if err != nil {
+		c.connectNext(c.route.current.explain("connect", err))
+		return
+	}
+	if err := c.poller.Watch(c.fd, poll.Read); err != nil {
+		c.connectNext(err)
+		return
+	}
+	c.state, c.writing, c.giveUpAt = connected, false, deadline.Never
+	c.route.succeeded()
+	c.link.Connected(c.poller.Now())
+}
+
+// Deadline is when the address that is being tried has had its share of the attempt.
+func (c *Conn) Deadline() time.Duration { return c.giveUpAt }
+
+// Expire goes on to the next address.
+func (c *Conn) Expire(time.Duration) {
+	c.connectNext(c.route.current.explain("connect", unix.ETIMEDOUT))
+}

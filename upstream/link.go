@@ -1,0 +1,262 @@
+package upstream
+
+import (
+	"io"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/deadline"
+)
+
+const (
+	// AttemptTimeout is how long an attempt may take, from resolving the name to the
+	// answered probe.
+	AttemptTimeout = 2 * time.Second
+	// SilentTimeouts is how many request timeouts dc_server may be silent with requests
+	// in flight before the connection counts as lost.
+	SilentTimeouts = 3
+	// KeepAlive is how long an idle connection is trusted. Then a probe is sent, so
+	// that a server that has gone is noticed before a client has to pay for it.
+	KeepAlive = 5 * time.Second
+	// readBuffer is the size of the buffer for answers, in bytes: a burst of them, and
+	// always room for the largest.
+	readBuffer = 256 << 10
+)
+
+// Transport is one connection at a time to dc_server. Its calls do not call back.
+type Transport interface {
+	// Dial begins to connect; Link.Connected or Link.Broken follows.
+	Dial()
+	// Write writes as much of b as is taken now. When that is not all, Link.Writable
+	// follows once more can be.
+	Write(b []byte) (n int, err error)
+	// Close ends the connection, or the attempt: nothing is reported of it after that.
+	Close()
+	// EndTurn asks for Link.Flush before the loop sleeps.
+	EndTurn()
+}
+
+// Watcher is told of the link's changes of state.
+type Watcher interface {
+	// LinkChanged is called after each change; why says what ended a connection or an
+	// attempt, and is nil otherwise. Everything in flight has been answered by then.
+	LinkChanged(from, to State, why error, now time.Duration)
+}
+
+// LinkConfig sets a Link's times.
+type LinkConfig struct {
+	Retry   time.Duration // between two attempts (the flag -retry)
+	Timeout time.Duration // of a request (the flag -timeout); deadline.Never: none
+	// Random fills b with random bytes: the probe's ID and the jitter of Retry.
+	Random func(b []byte)
+}
+
+// Link is the connection to dc_server: it keeps trying to have one, and knows whether
+// it may be used.
+type Link struct {
+	config    LinkConfig
+	mux       *Mux
+	transport Transport
+	watcher   Watcher
+
+	state     State
+	attemptAt time.Duration // when the last attempt began
+	retryAt   time.Duration // while Down: when the next one begins
+	heard     time.Duration // when bytes came last
+	blocked   bool          // the transport does not take more now
+	closing   bool
+
+	assembler codec.Assembler
+	in        []byte // what has been read and not yet been delivered
+	probe     codec.Message
+	probeWire []byte
+}
+
+// NewLink makes a Link that is Down until Start.
+func NewLink(config LinkConfig, mux *Mux, t Transport, w Watcher) *Link {
+	return &Link{
+		config: config, mux: mux, transport: t, watcher: w,
+		retryAt: deadline.Never, in: make([]byte, 0, readBuffer),
+	}
+}
+
+// State is where the link stands.
+func (l *Link) State() State { return l.state }
+
+// Start begins the first attempt.
+func (l *Link) Start(now time.Duration) { l.dial(now) }
+
+// Stop ends the connection for good.
+func (l *Link) Stop(now time.Duration) {
+	l.closing = true
+	l.fail(ErrClosed, now)
+}
+
+// Connected tells that the transport is connected.
+func (l *Link) Connected(now time.Duration) {
+	l.enter(Probing, nil, now)
+	l.heard = now
+	l.assembler = codec.NewAssembler(codec.Response)
+	l.in = l.in[:0]
+	l.blocked = false
+	l.newProbe()
+	if l.write(l.probe.Wire, now); l.blocked {
+		l.fail(io.ErrShortWrite, now) // a new connection that does not even take a probe
+	}
+}
+
+// Broken tells that the attempt failed or the connection ended.
+func (l *Link) Broken(why error, now time.Duration) { l.fail(why, now) }
+
+// Buffer is where the transport reads to; it is never empty.
+func (l *Link) Buffer() []byte { return l.in[len(l.in):cap(l.in)] }
+
+// Received tells of n bytes that were read into Buffer.
+func (l *Link) Received(n int, now time.Duration) {
+	l.heard = now
+	l.in = l.in[:len(l.in)+n]
+	rest := l.in
+	for {
+		m, err := l.assembler.Next(rest)
+		if err == nil {
+			err = l.deliver(m, now)
+			rest = rest[len(m.Wire):]
+		}
+		if err == codec.ErrShort {
+			break
+		}
+		if err != nil {
+			l.fail(err, now)
+			return
+		}
+	}
+	l.in = l.in[:copy(l.in, rest)]
+}
+
+// Writable tells that the transport takes bytes again.
+func (l *Link) Writable(now time.Duration) {
+	l.blocked = false
+	l.Flush(now)
+}
+
+// RequestTaken notes that the Mux has something to send.
+func (l *Link) RequestTaken() { l.transport.EndTurn() }
+
+// Flush writes what the turn has gathered.
+func (l *Link) Flush(now time.Duration) {
+	if l.state != Up || l.blocked {
+		return
+	}
+	if b := l.mux.Unsent(); len(b) > 0 {
+		l.mux.Sent(l.write(b, now))
+	}
+}
+
+// Deadline is when Expire is to be called next.
+func (l *Link) Deadline() time.Duration {
+	switch l.state {
+	case Down:
+		return l.retryAt
+	case Up:
+		return min(l.silentAt(), l.heard+KeepAlive)
+	}
+	return l.attemptAt + AttemptTimeout
+}
+
+// Expire does what is due.
+func (l *Link) Expire(now time.Duration) {
+	switch {
+	case now < l.Deadline():
+	case l.state == Down:
+		l.dial(now)
+	case l.state != Up:
+		l.fail(ErrAttemptTimeout, now)
+	case now >= l.silentAt():
+		l.fail(ErrSilent, now)
+	default:
+		l.keepAlive(now)
+	}
+}
+
+// silentAt is when the silence becomes too long. It counts from the last byte or from
+// when answers began to be owed, whatever came later.
+func (l *Link) silentAt() time.Duration {
+	since := l.mux.BusySince()
+	if since == deadline.Never || l.config.Timeout == deadline.Never {
+		return deadline.Never
+	}
+	return max(since, l.heard) + SilentTimeouts*l.config.Timeout
+}
+
+// keepAlive asks a server that has been silent whether it is there. Where answers are
+// owed already, those tell.
+func (l *Link) keepAlive(now time.Duration) {
+	l.heard = now // the next look is due after another KeepAlive
+	if l.mux.Unanswered() > 0 {
+		return
+	}
+	l.newProbe()
+	l.mux.SubmitProbe(l.probe, now)
+	l.RequestTaken()
+}
+
+// deliver takes one answer. While Probing, it must be that of the probe.
+func (l *Link) deliver(m codec.Message, now time.Duration) error {
+	if l.state != Probing {
+		return l.mux.Deliver(m, now)
+	}
+	if !l.answersProbe(m) {
+		return ErrProbe
+	}
+	l.enter(Up, nil, now)
+	return nil
+}
+
+func (l *Link) answersProbe(m codec.Message) bool {
+	s, err := codec.ParseStatus(m)
+	return err == nil && m.UID == l.probe.UID && m.Op == l.probe.Op &&
+		(s == codec.StatusOK || s == codec.StatusNotOK)
+}
+
+func (l *Link) dial(now time.Duration) {
+	l.attemptAt = now
+	l.retryAt = deadline.Never
+	l.enter(Connecting, nil, now)
+	l.transport.Dial()
+}
+
+// fail is the one way down: whatever ended the connection or the attempt, first error
+// wins and everything in flight is answered.
+func (l *Link) fail(why error, now time.Duration) {
+	if l.state == Down {
+		return
+	}
+	from := l.state
+	l.transport.Close()
+	l.state = Down
+	l.retryAt = deadline.Never
+	if !l.closing {
+		// A connection that held for longer than the retry time is replaced at once: two
+		// attempts are that far apart in any case.
+		l.retryAt = max(now, l.attemptAt+l.jittered(l.config.Retry))
+	}
+	l.mux.Lost(now)
+	l.watcher.LinkChanged(from, Down, why, now)
+}
+
+func (l *Link) enter(to State, why error, now time.Duration) {
+	from := l.state
+	l.state = to
+	l.watcher.LinkChanged(from, to, why, now)
+}
+
+// write returns how much was taken, all of which is owed to a live connection.
+func (l *Link) write(b []byte, now time.Duration) int {
+	n, err := l.transport.Write(b)
+	if err != nil {
+		l.fail(err, now)
+		return 0
+	}
+	l.blocked = n < len(b)
+	return n
+}

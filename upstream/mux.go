@@ -1,0 +1,220 @@
+package upstream
+
+import (
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/deadline"
+)
+
+// Answers is where answers go.
+type Answers interface {
+	// Answer brings the answer to owner's request, in its wire form and under the uid
+	// that the request came with. wire lives until Answer returns. Submit may be called
+	// from within.
+	Answer(owner int, wire []byte, now time.Duration)
+}
+
+// MuxConfig sets a Mux's limits.
+type MuxConfig struct {
+	MaxInFlight int           // requests, 1 to MaxInFlight
+	MaxBatch    int           // bytes that may wait for dc_server to take them
+	Timeout     time.Duration // of a request (the flag -timeout); deadline.Never: none
+	Generation  uint16        // where the uids begin, for tests of their wrapping
+}
+
+// Mux puts the requests of many clients onto one connection and brings the answers
+// back to whom they belong. Each request that Submit takes is answered exactly once,
+// unless its client leaves before.
+type Mux struct {
+	config  MuxConfig
+	answers Answers
+	slots   *slots
+	batch   batch
+	failure [codec.HeaderSize + 1]byte // the answer to a request that gets none
+
+	busySince   time.Duration // since when answers are owed
+	unsolicited int           // answers to nothing since the last answer to something
+
+	// Counters counts what happened, since start.
+	Counters MuxCounters
+}
+
+// MuxCounters are totals since start.
+type MuxCounters struct {
+	Forwarded   uint64 // requests that Submit took
+	Answered    uint64 // of those, by dc_server and in time
+	TimedOut    uint64 // of those, by us when their time was up
+	Lost        uint64 // of those, by us when the connection was lost
+	Swallowed   uint64 // answers to clients that had left
+	Late        uint64 // answers to requests that had timed out
+	Unsolicited uint64 // answers to no request, or the second to one
+	Full        uint64 // requests that Submit refused
+}
+
+// unsolicitedLimit is how many answers to nothing may come without one to something
+// in between, before the connection is given up.
+const unsolicitedLimit = 1000
+
+// NewMux makes a Mux with nothing in flight.
+func NewMux(config MuxConfig, answers Answers) *Mux {
+	return &Mux{
+		config:  config,
+		answers: answers,
+		slots:   newSlots(config.MaxInFlight, config.Timeout, config.Generation),
+	}
+}
+
+// Tail gives the memory behind the batch, for a client's bytes to be read into: the
+// next Submit takes a request that begins there as it lies, without a copy. It is
+// valid until the next Tail, Submit or Sent.
+func (m *Mux) Tail() []byte { return m.batch.tail(tailRoom) }
+
+// Ticket names a request in flight, for Abandon.
+type Ticket int32
+
+// Submit forwards a request for owner (0 or more), under a uid of our own. It returns
+// ErrFull when there is no room; nothing was forwarded then. A request that does not
+// lie at Tail is copied.
+func (m *Mux) Submit(owner int, r codec.Message, now time.Duration) (Ticket, error) {
+	i, ok := m.forward(slot{state: waiting, op: r.Op, owner: int32(owner), clientUID: r.UID}, r.Wire, now)
+	if !ok {
+		m.Counters.Full++
+		return 0, ErrFull
+	}
+	m.Counters.Forwarded++
+	return Ticket(i), nil
+}
+
+// SubmitProbe forwards a request of our own, of which only matters that it is
+// answered. When there is no room, there is enough to be answered anyway.
+func (m *Mux) SubmitProbe(r codec.Message, now time.Duration) {
+	m.forward(slot{state: own, op: r.Op}, r.Wire, now)
+}
+
+// forward puts wire into the batch and s, but for its generation, into a slot.
+func (m *Mux) forward(s slot, wire []byte, now time.Duration) (i int, ok bool) {
+	if len(m.batch.unsent())+len(wire) > m.config.MaxBatch {
+		return 0, false
+	}
+	owed := m.slots.unanswered() > 0
+	i, ok = m.slots.take()
+	if !ok {
+		return 0, false
+	}
+	if !owed {
+		m.busySince = now
+	}
+	s.generation = m.slots.table[i].generation
+	m.slots.table[i] = s
+	m.slots.pending.Set(i, now)
+	codec.SetUID(m.batch.add(wire), m.slots.uid(i))
+	return i, true
+}
+
+// Abandon notes that nobody waits for the answer any more: it will be swallowed. The
+// request must not have been answered.
+func (m *Mux) Abandon(t Ticket) { m.slots.table[t].state = abandoned }
+
+// Unsent is what is to be written to dc_server. It is valid until the next Tail,
+// Submit or Sent.
+func (m *Mux) Unsent() []byte { return m.batch.unsent() }
+
+// Sent notes that n bytes of Unsent have been written.
+func (m *Mux) Sent(n int) { m.batch.wrote(n) }
+
+// Deliver brings an answer from dc_server to its client; a.Wire is changed. An answer
+// to nobody is counted and dropped. It returns ErrWrongOperation or ErrUnsolicited
+// when the connection must be given up.
+func (m *Mux) Deliver(a codec.Message, now time.Duration) error {
+	i, ok := m.slots.find(a.UID)
+	if !ok {
+		m.Counters.Unsolicited++
+		m.unsolicited++
+		if m.unsolicited > unsolicitedLimit {
+			return ErrUnsolicited
+		}
+		return nil
+	}
+	s := m.slots.table[i] // a copy: Answer may bring the next request into the slot
+	if a.Op != s.op {
+		return ErrWrongOperation
+	}
+	m.unsolicited = 0
+	m.slots.release(i)
+	switch s.state {
+	case late:
+		m.Counters.Late++
+	case abandoned:
+		m.Counters.Swallowed++
+	case waiting:
+		m.Counters.Answered++
+		codec.SetUID(a.Wire, s.clientUID)
+		m.answers.Answer(int(s.owner), a.Wire, now)
+	}
+	return nil
+}
+
+// Expire answers, with DISCONNECTED, the requests whose time is up.
+func (m *Mux) Expire(now time.Duration) {
+	for {
+		i, ok := m.slots.pending.Due(now)
+		if !ok {
+			break
+		}
+		s := m.slots.table[i]
+		m.slots.expire(i, now)
+		m.fail(s, &m.Counters.TimedOut, now)
+	}
+	for {
+		i, ok := m.slots.overdue.Due(now)
+		if !ok {
+			break
+		}
+		m.slots.release(i)
+	}
+}
+
+// Lost answers, with DISCONNECTED, everything in flight: the connection is gone, and
+// what was to be written with it.
+func (m *Mux) Lost(now time.Duration) {
+	m.batch.reset()
+	for i, ok := m.slots.overdue.First(); ok; i, ok = m.slots.overdue.First() {
+		m.slots.release(i)
+	}
+	// A client that gets its answer may ask again: what is submitted from now on is not
+	// in flight on the lost connection. Callers submit nothing while the link is down.
+	for i, ok := m.slots.pending.First(); ok; i, ok = m.slots.pending.First() {
+		s := m.slots.table[i]
+		m.slots.release(i)
+		m.fail(s, &m.Counters.Lost, now)
+	}
+}
+
+// fail answers the request of s for dc_server.
+func (m *Mux) fail(s slot, counter *uint64, now time.Duration) {
+	if s.state != waiting {
+		return
+	}
+	*counter++
+	wire := codec.AppendStatus(m.failure[:0], s.clientUID, s.op, codec.StatusDisconnected)
+	m.answers.Answer(int(s.owner), wire, now)
+}
+
+// Unanswered is the number of requests whose answers may still come from dc_server:
+// those in flight, and those that timed out lately.
+func (m *Mux) Unanswered() int { return m.slots.unanswered() }
+
+// BusySince is since when, without a break, answers have been owed; deadline.Never
+// while none is.
+func (m *Mux) BusySince() time.Duration {
+	if m.Unanswered() == 0 {
+		return deadline.Never
+	}
+	return m.busySince
+}
+
+// Deadline is when the next request's time is up.
+func (m *Mux) Deadline() time.Duration {
+	return min(m.slots.pending.Deadline(), m.slots.overdue.Deadline())
+}

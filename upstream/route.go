@@ -1,0 +1,144 @@
+package upstream
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"distcache/internal/address"
+	"distcache/internal/socket"
+
+	"golang.org/x/sys/unix"
+)
+
+// endpoint is one address of the server, as the kernel takes it.
+type endpoint struct {
+	name     string // for messages
+	family   int
+	sockaddr unix.Sockaddr
+}
+
+// route is the endpoints of one attempt, in the order in which they are tried. It
+// begins with the one that answered last; where none does, each attempt begins one
+// further on, so that a long list of dead ones is gone through in time.
+type route struct {
+	endpoints []endpoint
+	current   endpoint
+	tried     int
+	first     int
+}
+
+func (r *route) begin(found []endpoint) {
+	r.endpoints, r.tried = found, 0
+}
+
+// leastShare is the least time that an address gets of an attempt when there are others.
+const leastShare = 250 * time.Millisecond
+
+// next is the next endpoint and its share of the attempt.
+func (r *route) next() (endpoint, time.Duration, bool) {
+	n := len(r.endpoints)
+	if r.tried == n {
+		r.first++
+		return endpoint{}, 0, false
+	}
+	r.current = r.endpoints[(r.first+r.tried)%n]
+	r.tried++
+	if r.tried == n {
+		return r.current, AttemptTimeout, true
+	}
+	return r.current, max(leastShare, AttemptTimeout/time.Duration(n)), true
+}
+
+func (r *route) succeeded() { r.first += r.tried - 1 }
+
+// resolve finds the endpoints of target. It blocks, for a host name.
+func resolve(ctx context.Context, target address.Address) ([]endpoint, error) {
+	if target.Kind == address.Unix {
+		return []endpoint{{
+			name:     target.String(),
+			family:   unix.AF_UNIX,
+			sockaddr: &unix.SockaddrUnix{Name: target.Path},
+		}}, nil
+	}
+	network := map[address.Family]string{address.IPv4: "ip4", address.IPv6: "ip6"}[target.Family]
+	if network == "" {
+		network = "ip"
+	}
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, network, target.Host)
+	if err != nil {
+		return nil, fmt.Errorf("cannot resolve %s: %w", target, err)
+	}
+	var all []endpoint
+	for _, ip := range ips {
+		all = append(all, inet(ip.Unmap(), target.Port))
+	}
+	return all, nil
+}
+
+func inet(ip netip.Addr, port uint16) endpoint {
+	e := endpoint{name: net.JoinHostPort(ip.String(), strconv.Itoa(int(port)))}
+	if ip.Is4() {
+		e.family = unix.AF_INET
+		e.sockaddr = &unix.SockaddrInet4{Port: int(port), Addr: ip.As4()}
+		return e
+	}
+	e.family = unix.AF_INET6
+	e.sockaddr = &unix.SockaddrInet6{Port: int(port), Addr: ip.As16(), ZoneId: zoneID(ip.Zone())}
+	return e
+}
+
+// zoneID is the interface of a link-local address; 0 when it has none.
+func zoneID(zone string) uint32 {
+	if zone == "" {
+		return 0
+	}
+	if i, err := net.InterfaceByName(zone); err == nil {
+		return uint32(i.Index)
+	}
+	n, _ := strconv.ParseUint(zone, 10, 32) // not a number: no zone
+	return uint32(n)
+}
+
+// explain says what was being done to which address.
+func (e endpoint) explain(call string, err error) error {
+	return fmt.Errorf("%s: %w", e.name, socket.Error(call, err))
+}
+
+// A dead server is noticed by the kernel when nothing else does: an idle connection is
+// probed from tcpIdle on, and given up after tcpProbes missed ones or after unacked
+// bytes have waited for tcpUserTimeout.
+const (
+	tcpIdle        = 10 // seconds
+	tcpInterval    = 3  // seconds
+	tcpProbes      = 3
+	tcpUserTimeout = 10_000 // ms
+)
+
+// socket makes the non-blocking socket for e.
+func (e endpoint) socket() (int, error) {
+	fd, err := unix.Socket(e.family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, e.explain("socket", err)
+	}
+	if e.family == unix.AF_UNIX {
+		return fd, nil
+	}
+	for _, o := range []struct{ level, name, value int }{
+		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+		{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, tcpIdle},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, tcpInterval},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, tcpProbes},
+		{unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, tcpUserTimeout},
+	} {
+		if err := unix.SetsockoptInt(fd, o.level, o.name, o.value); err != nil {
+			_ = unix.Close(fd)
+			return -1, e.explain("setsockopt", err)
+		}
+	}
+	return fd, nil
+}

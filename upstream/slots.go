@@ -1,0 +1,105 @@
+package upstream
+
+import (
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/deadline"
+)
+
+// slotState is where the request of a slot stands.
+type slotState uint8
+
+const (
+	free      slotState = iota
+	waiting             // its client waits for the answer
+	abandoned           // nobody waits; the answer is swallowed
+	own                 // a probe of ours; that an answer came is all we want of it
+	late                // its time is up and it was answered for; the answer is swallowed
+)
+
+// slot is one request in flight.
+type slot struct {
+	state      slotState
+	op         codec.Op
+	generation uint16 // in the high half of the uid; grows each time the slot is freed
+	owner      int32
+	clientUID  uint32 // the client's own, to be put back
+}
+
+// slots is the table of requests in flight. A request's uid is its slot's number and
+// generation, so an answer that comes after its slot was freed finds nothing: it
+// would take 65,536 further uses of that slot to be mistaken. A slot whose request
+// timed out is not used again before its answer, the end of the connection, or
+// quarantine: so that this holds for a slow server too.
+type slots struct {
+	table      []slot
+	free       []uint16
+	generation uint16 // of slots not used yet
+
+	entries deadline.Entries
+	pending *deadline.Queue // waiting, abandoned and own
+	overdue *deadline.Queue // late
+}
+
+// quarantine is how long a slot waits for an answer after its request has timed out.
+const quarantine = time.Minute
+
+// uidSlotBits is the part of a uid that is the slot's number; the rest is its generation.
+const uidSlotBits = 16
+
+// MaxInFlight is the largest number of requests that may await their answers.
+const MaxInFlight = 1 << uidSlotBits
+
+func newSlots(limit int, timeout time.Duration, generation uint16) *slots {
+	s := &slots{table: make([]slot, 0, limit), generation: generation}
+	s.pending = s.entries.NewQueue(timeout)
+	s.overdue = s.entries.NewQueue(quarantine)
+	return s
+}
+
+// unanswered is the number of slots whose answers may still come.
+func (s *slots) unanswered() int { return s.pending.Len() + s.overdue.Len() }
+
+// take finds a slot: the one freed last, since it is warm in the caches; a new one; or
+// the one that has been late for longest. It reports false when none is left.
+func (s *slots) take() (int, bool) {
+	switch {
+	case len(s.free) > 0:
+		i := s.free[len(s.free)-1]
+		s.free = s.free[:len(s.free)-1]
+		return int(i), true
+	case len(s.table) < cap(s.table):
+		s.table = append(s.table, slot{generation: s.generation})
+		return len(s.table) - 1, true
+	}
+	i, ok := s.overdue.First()
+	if ok {
+		s.release(i)
+		s.free = s.free[:len(s.free)-1]
+	}
+	return i, ok
+}
+
+// release frees slot i: the one place where that happens.
+func (s *slots) release(i int) {
+	sl := &s.table[i]
+	sl.state = free
+	sl.generation++
+	s.entries.Clear(i)
+	s.free = append(s.free, uint16(i))
+}
+
+// expire moves slot i from those that are waited for to those that are late.
+func (s *slots) expire(i int, now time.Duration) {
+	s.table[i].state = late
+	s.overdue.Set(i, now)
+}
+
+func (s *slots) uid(i int) uint32 { return uint32(s.table[i].generation)<<uidSlotBits | uint32(i) }
+
+// find is the slot of the request that carries uid; ok is false when none does.
+func (s *slots) find(uid uint32) (i int, ok bool) {
+	i = int(uid & (MaxInFlight - 1))
+	return i, i < len(s.table) && s.table[i].state != free && s.uid(i) == uid
+}
