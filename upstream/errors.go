@@ -19,6 +19,8 @@ var (
 	ErrAttemptTimeout = errors.New("not connected and answering in time")
 	// ErrSilent is the reason when dc_server leaves requests unanswered for too long.
 	ErrSilent = errors.New("silent with requests in flight")
+	// ErrStopped is the reason when Stop ended the connection.
+	ErrStopped = errors.New("stopping")
 	// ErrClosed is the reason when dc_server ends the connection.
 	ErrClosed = errors.New("closed by the server")
 )

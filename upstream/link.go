@@ -89,7 +89,7 @@ func (l *Link) Start(now time.Duration) { l.dial(now) }
 // Stop ends the connection for good.
 func (l *Link) Stop(now time.Duration) {
 	l.closing = true
-	l.fail(ErrClosed, now)
+	l.fail(ErrStopped, now)
 }
 
 // Connected tells that the transport is connected.

@@ -13,7 +13,9 @@ const (
 	IdleTimeout                  // it asked nothing for the idle time
 	SocketError                  // its socket failed
 	NoMemory                     // the memory for unfinished requests is used up
-	numReasons
+
+	// NumReasons is the number of reasons: tables by reason have this length.
+	NumReasons
 )
 
 // String gives the name used in logs and metrics.

@@ -78,7 +78,7 @@ type Table struct {
 type Counters struct {
 	Clients  uint64               // clients that came
 	Requests [codec.NumOps]uint64 // whole requests, by operation
-	Dropped  [numReasons]uint64   // clients that the Table ended, by Reason
+	Dropped  [NumReasons]uint64   // clients that the Table ended, by Reason
 }
 
 const nobody = -1

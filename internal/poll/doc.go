@@ -17,7 +17,4 @@
 // reads or writes and goes by the result, never by the event alone.
 //
 // All methods but Post and Stop belong to the goroutine that calls Run.
-//
-// gnet's logging package reads GNET_LOGGING_LEVEL and GNET_LOGGING_FILE before main
-// runs and panics on a level it does not know; nothing here can come before that.
 package poll

@@ -5,6 +5,8 @@ import (
 	"os"
 	"sync"
 
+	_ "distcache/internal/service/gnetenv" // keeps gnet's logger from reading the environment
+
 	errorx "github.com/panjf2000/gnet/v2/pkg/errors"
 	"github.com/panjf2000/gnet/v2/pkg/netpoll"
 	"github.com/panjf2000/gnet/v2/pkg/queue"

@@ -1,0 +1,27 @@
+// Dc_client is the local agent of a distributed session cache: applications on this
+// host ask it over a unix socket, and it asks dc_server over one connection.
+package main
+
+import (
+	"io"
+	"os"
+
+	"distcache/internal/daemon"
+	"distcache/internal/service"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, stdout, stderr io.Writer) int {
+	parent := service.FindParent()
+	var c config
+	flags := c.flags()
+	err := flags.Parse(args)
+	if err == nil {
+		err = c.validate(flags)
+	}
+	if code, done := flags.Exit(err, stdout, stderr); done {
+		return code
+	}
+	return daemon.Run(c.daemon(), newAgent(c), parent, stderr)
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"distcache/engine"
+	"distcache/internal/buffer"
+	"distcache/internal/cache"
+	"distcache/internal/daemon"
+	"distcache/internal/logging"
+	"distcache/internal/server"
+)
+
+// cacheServer is dc_server's daemon.App: the server over its store.
+type cacheServer struct {
+	config config
+	store  cache.Store
+	server *server.Server
+}
+
+func newCacheServer(c config) *cacheServer { return &cacheServer{config: c} }
+
+// Open makes the store and what serves it.
+func (cs *cacheServer) Open(l *engine.Loop, clients *engine.Clients, pool *buffer.Pool) (engine.Handler, error) {
+	store, err := cache.NewMemory(cs.config.store())
+	if err != nil {
+		return nil, fmt.Errorf("-sessions %d: %w", cs.config.sessions, err)
+	}
+	cs.store = store
+	cs.server = server.New(server.Config{MinExpiry: cs.config.minExpiry}, store, clients, pool, &observer{})
+	if cs.config.progress == 0 {
+		return cs.server, nil
+	}
+	return &progress{Server: cs.server, store: store, every: uint64(cs.config.progress)}, nil
+}
+
+// Start has nothing to start.
+func (cs *cacheServer) Start(time.Duration) {}
+
+// Busy is the number of clients with something under way.
+func (cs *cacheServer) Busy() int { return cs.server.Busy() }
+
+// Stop has nobody to answer: every request is answered at once.
+func (cs *cacheServer) Stop(time.Duration) {}
+
+// Close wipes the sessions.
+func (cs *cacheServer) Close() error {
+	if cs.store == nil {
+		return nil
+	}
+	return cs.store.Close()
+}
+
+// observer is what the server reports to.
+type observer struct {
+	daemon.ClientLog
+	evictions logging.Limiter
+}
+
+// Evicted logs that the cache is too small for its sessions' lives.
+func (o *observer) Evicted(_ int, now time.Duration) {
+	if n, ok := o.evictions.Allow(now); ok {
+		slog.Warn("sessions are evicted before they expire: -sessions is too small", logging.Suppressed(n))
+	}
+}

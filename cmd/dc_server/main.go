@@ -1,0 +1,26 @@
+// Dc_server is the session cache that the dc_clients of all hosts share.
+package main
+
+import (
+	"io"
+	"os"
+
+	"distcache/internal/daemon"
+	"distcache/internal/service"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, stdout, stderr io.Writer) int {
+	parent := service.FindParent()
+	var c config
+	flags := c.flags()
+	err := flags.Parse(args)
+	if err == nil {
+		err = c.daemonFlags.Validate()
+	}
+	if code, done := flags.Exit(err, stdout, stderr); done {
+		return code
+	}
+	return daemon.Run(c.daemon(), newCacheServer(c), parent, stderr)
+}

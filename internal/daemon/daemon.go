@@ -1,0 +1,219 @@
+package daemon
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"distcache/engine"
+	"distcache/internal/buffer"
+	"distcache/internal/listen"
+	"distcache/internal/logging"
+	"distcache/internal/service"
+)
+
+const (
+	// otherDescriptors is how many the process needs beside its clients'.
+	otherDescriptors = 64
+	// logFlush is how long the last log lines may take to be written at exit.
+	logFlush = 500 * time.Millisecond
+)
+
+// App is what one of the daemons does. Its methods are called on the loop goroutine,
+// in this order.
+type App interface {
+	// Open makes what serves the clients.
+	Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) (engine.Handler, error)
+	// Start is called when the daemon is set up and its privileges are dropped.
+	Start(now time.Duration)
+	// Busy is the number of clients that an orderly end should wait for.
+	Busy() int
+	// Stop answers what is still open.
+	Stop(now time.Duration)
+	// Close frees what Open made. The loop has ended.
+	Close() error
+}
+
+// Config is what a daemon is started with.
+type Config struct {
+	Program    string
+	Flags      Flags
+	MaxClients int // connections at a time
+	PoolBytes  int // memory for what clients have not finished to send or to read
+	Memory     Memory
+}
+
+// Run is a daemon from its parsed command line on. It returns the exit code.
+func Run(c Config, app App, parent *service.Parent, stderr io.Writer) int {
+	if c.Flags.Daemon && parent == nil {
+		return detach(c, stderr)
+	}
+	signals := service.CatchSignals(c.Flags.Killable)
+	defer signals.Close()
+	log, logWarning := logging.Open(logging.Config{Program: c.Program, Stderr: stderr, Syslog: parent != nil})
+	defer log.Close(logFlush)
+	slog.SetDefault(log.Logger)
+
+	d := &running{config: c, app: app, signals: signals}
+	d.warn(logWarning)
+	if err := d.start(parent); err != nil {
+		parent.Fail(err)
+		log.Flush(logFlush)
+		fmt.Fprintf(stderr, "%s: %v\n", c.Program, err)
+		d.cleanUp()
+		return 1
+	}
+	return d.serve()
+}
+
+// detach judges what can be judged here, where the person who types sees it.
+func detach(c Config, stderr io.Writer) int {
+	if c.Flags.User != "" {
+		if _, err := service.LookupUser(c.Flags.User); err != nil {
+			fmt.Fprintf(stderr, "%s: %v\n", c.Program, err)
+			return 1
+		}
+	}
+	return service.Detach(stderr, c.Flags.passed()...)
+}
+
+// running is a daemon that is being started, runs, or ends.
+type running struct {
+	config   Config
+	app      App
+	signals  *service.Signals
+	warnings []string
+
+	loop     *engine.Loop
+	clients  *engine.Clients
+	socket   *listen.Socket
+	listener *engine.Listener
+	pidfile  *service.Pidfile
+}
+
+func (d *running) warn(texts ...string) {
+	for _, text := range texts {
+		if text != "" {
+			d.warnings = append(d.warnings, text)
+			slog.Warn(text)
+		}
+	}
+}
+
+// start takes the steps in the order that the man page gives.
+func (d *running) start(parent *service.Parent) error {
+	steps := []func() error{d.limitClients, d.open, d.listen, d.writePidfile, d.dropPrivileges, d.accept}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return parent.Ready(d.warnings...)
+}
+
+// limitClients makes descriptors and clients agree.
+func (d *running) limitClients() error {
+	want := d.config.MaxClients + otherDescriptors
+	got, err := service.RaiseNofile(want)
+	if got >= want {
+		return nil
+	}
+	d.config.MaxClients = got - otherDescriptors
+	if d.config.MaxClients < 1 {
+		return fmt.Errorf("only %d descriptors may be open (%v): too few to serve anybody", got, err)
+	}
+	d.warn(fmt.Sprintf("only %d descriptors may be open: at most %d clients at a time", got, d.config.MaxClients))
+	return nil
+}
+
+func (d *running) open() error {
+	loop, err := engine.NewLoop()
+	if err != nil {
+		return fmt.Errorf("cannot make the event loop: %w", err)
+	}
+	d.loop = loop
+	pool := buffer.NewPool(d.config.PoolBytes)
+	d.clients = engine.NewClients(loop, pool)
+	handler, err := d.app.Open(loop, d.clients, pool)
+	if err != nil {
+		return err
+	}
+	d.clients.Serve(handler)
+	return nil
+}
+
+func (d *running) listen() error {
+	socket, err := listen.Open(d.config.Flags.Listen, d.config.Flags.Socket)
+	if err != nil {
+		return err
+	}
+	d.socket = socket
+	d.warn(socket.Warnings...)
+	return nil
+}
+
+func (d *running) writePidfile() (err error) {
+	if d.config.Flags.Pidfile != "" {
+		d.pidfile, err = service.WritePidfile(d.config.Flags.Pidfile)
+	}
+	return err
+}
+
+func (d *running) dropPrivileges() error {
+	if d.config.Flags.User == "" {
+		return nil
+	}
+	user, err := service.LookupUser(d.config.Flags.User)
+	if err != nil {
+		return err
+	}
+	warnings, err := user.Drop()
+	d.warn(warnings...)
+	return err
+}
+
+func (d *running) accept() (err error) {
+	d.listener, err = d.loop.Listen(d.socket.FD, d.clients, d.config.MaxClients)
+	return err
+}
+
+// serve runs the loop until a signal ends it.
+func (d *running) serve() int {
+	bound := d.config.boundMemory()
+	slog.Info("ready", "listen", d.socket.Addr(), "pid", os.Getpid(),
+		"maxclients", d.config.MaxClients, "memory_bound_mib", (bound+1<<20-1)>>20)
+	d.signals.Handle(service.Handlers{
+		Stop:   func() { _ = d.loop.Post(d.drain) }, // a loop that has ended is what is asked for
+		Abort:  func() { os.Exit(1) },
+		Reload: func() { slog.Info("SIGHUP: nothing to reload") },
+	})
+	_ = d.loop.Post(func() { d.app.Start(d.loop.Now()) })
+	code := 0
+	if err := d.loop.Run(); err != nil {
+		slog.Error("the event loop failed", "reason", err)
+		code = 1
+	}
+	d.cleanUp()
+	return code
+}
+
+// cleanUp removes what the start made. What cannot be removed is named and left.
+func (d *running) cleanUp() {
+	if d.socket != nil {
+		d.complain(d.socket.Unlink())
+	}
+	if d.pidfile != nil {
+		d.complain(d.pidfile.Remove())
+	}
+	if d.loop != nil {
+		d.complain(d.app.Close())
+	}
+}
+
+func (d *running) complain(err error) {
+	if err != nil {
+		slog.Warn("not cleaned up", "reason", err)
+	}
+}

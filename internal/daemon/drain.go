@@ -1,0 +1,55 @@
+package daemon
+
+import (
+	"log/slog"
+	"time"
+)
+
+const (
+	// drainTime is how long requests in flight may take to be answered once the daemon
+	// is told to stop.
+	drainTime = time.Second
+	// drainQuiet is how long nothing may have been under way before the daemon ends: a
+	// client that had just connected gets to ask.
+	drainQuiet = 50 * time.Millisecond
+	// drainLook is the time between two looks.
+	drainLook = 5 * time.Millisecond
+)
+
+// drain is the orderly end: no new clients, and an answer for everybody who has asked.
+type drain struct {
+	daemon     *running
+	ends       time.Duration
+	quietSince time.Duration
+	next       time.Duration
+	ended      bool
+}
+
+// drain begins the orderly end.
+func (d *running) drain() {
+	slog.Info("stopping", "clients", d.clients.Len(), "busy", d.app.Busy())
+	d.listener.Stop()
+	now := d.loop.Now()
+	d.loop.Schedule(&drain{daemon: d, ends: now + drainTime, quietSince: now, next: now + drainLook})
+}
+
+// Deadline is the next look.
+func (dr *drain) Deadline() time.Duration { return dr.next }
+
+// Expire looks whether anybody is still owed something.
+func (dr *drain) Expire(now time.Duration) {
+	d := dr.daemon
+	if d.app.Busy() > 0 {
+		dr.quietSince = now
+	}
+	dr.next = now + drainLook
+	switch {
+	case dr.ended:
+		return
+	case now < dr.ends && d.clients.Len() > 0 && now-dr.quietSince < drainQuiet:
+		return
+	}
+	dr.ended = true
+	d.app.Stop(now)
+	d.loop.Stop()
+}

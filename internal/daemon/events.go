@@ -1,0 +1,25 @@
+package daemon
+
+import (
+	"log/slog"
+	"time"
+
+	"distcache/internal/dialog"
+	"distcache/internal/logging"
+)
+
+// ClientLog logs why clients were ended, at most once a second for each reason.
+type ClientLog struct {
+	limits [dialog.NumReasons]logging.Limiter
+}
+
+// ClientDropped logs one, unless the client did nothing wrong: it was idle, or left
+// without reading its answer.
+func (l *ClientLog) ClientDropped(_ int, why dialog.Reason, err error, now time.Duration) {
+	if why == dialog.IdleTimeout || why == dialog.SocketError {
+		return
+	}
+	if n, ok := l.limits[why].Allow(now); ok {
+		slog.Warn("client closed", "reason", why.String(), "detail", err, logging.Suppressed(n))
+	}
+}

@@ -1,0 +1,29 @@
+package daemon
+
+import "runtime/debug"
+
+// Memory is what an App takes beside its clients, in bytes, at the most.
+type Memory struct {
+	Heap    int64 // tables and buffers
+	OffHeap int64 // what the Go runtime knows nothing of
+}
+
+const (
+	// clientMemory is what a client takes in all tables, in bytes, doubled because
+	// tables grow by doubling.
+	clientMemory = 2 * 256
+	// runtimeMemory is the Go runtime, the program and its stacks, in bytes.
+	runtimeMemory = 32 << 20
+	// heapSlack is how much larger than what is in use the heap may get before the
+	// collector has done its work.
+	heapSlack = 2
+)
+
+// boundMemory computes the bound of the process's resident memory from its limits, and
+// makes the collector work for it.
+func (c Config) boundMemory() int64 {
+	heap := int64(c.PoolBytes) + int64(c.MaxClients)*clientMemory + c.Memory.Heap
+	heap = heapSlack*heap + runtimeMemory
+	debug.SetMemoryLimit(heap)
+	return heap + c.Memory.OffHeap
+}
