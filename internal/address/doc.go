@@ -1,0 +1,13 @@
+// Package address reads and writes the addresses that the tools take for -listen, -server and -connect, in the libnal
+// syntax of PROTOCOL.md, section "Addresses".
+//
+// The package is pure: it resolves no name, opens no socket and looks at no file. Package listen opens what ParseListen
+// returns.
+//
+//	UNIX:/path                    a unix stream socket
+//	IP:port, IP::port             every interface, to listen only
+//	IP:host:port, IP:[v6]:port    a host name or address, of either family
+//	IPv4:…, IPv6:…                the same, of that family alone
+//	FD:n                          a descriptor that was passed in, to listen only
+//	systemd                       the one socket that systemd passed in, to listen only
+package address

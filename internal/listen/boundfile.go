@@ -1,0 +1,189 @@
+package listen
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// endWait is how long an end waits for the lock on the socket's folder. It is short because a file that stays behind
+// does no harm: the next start finds nobody answering there and removes it.
+const endWait = time.Second
+
+// boundFile is the file that bind(2) made for a socket, held by an O_PATH descriptor. While that is open the inode
+// lives, so its number is not given to another file, even when this one has been removed.
+type boundFile struct {
+	fd int
+	id fileID
+}
+
+// fileID tells one file from all others that exist at the same time.
+type fileID struct{ dev, ino uint64 }
+
+func identity(st unix.Stat_t) fileID {
+	return fileID{dev: uint64(st.Dev), ino: st.Ino}
+}
+
+// siocUnixFile is SIOCUNIXFILE of linux/un.h: it opens the file that a unix socket is bound to.
+const siocUnixFile = unix.SIOCPROTOPRIVATE
+
+// openBound opens the file that the socket was bound to. Whoever may write to the folder can put another file in its
+// place at any time, so the kernel is asked for the file of the socket itself. That takes CAP_NET_ADMIN. Without it the
+// file is found by its name, and taken only if it cannot be told from ours: then an attacker could at worst have moved
+// another socket of the same user there.
+func openBound(socket int, dir *folder) (*boundFile, error) {
+	fd, err := unix.IoctlRetInt(socket, siocUnixFile)
+	if err == nil {
+		return newBoundFile(fd)
+	}
+	return openByName(dir)
+}
+
+// openByName opens what stands at the path, and checks that it looks as bindUnix makes it.
+func openByName(dir *folder) (*boundFile, error) {
+	fd, err := openRetrying(dir.fd, dir.base, unix.O_PATH|unix.O_NOFOLLOW)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, ErrGone
+	}
+	if err != nil {
+		return nil, err
+	}
+	f, err := newBoundFile(fd)
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.stat()
+	if err == nil && !freshSocket(st) {
+		err = ErrReplaced
+	}
+	if err != nil {
+		f.close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func newBoundFile(fd int) (*boundFile, error) {
+	f := &boundFile{fd: fd}
+	st, err := f.stat()
+	if err != nil {
+		f.close()
+		return nil, err
+	}
+	f.id = identity(st)
+	return f, nil
+}
+
+func freshSocket(st unix.Stat_t) bool {
+	return st.Mode&unix.S_IFMT == unix.S_IFSOCK && st.Mode&0o7777&creationUmask == 0 && st.Nlink == 1 &&
+		int(st.Uid) == unix.Geteuid()
+}
+
+func (f *boundFile) stat() (unix.Stat_t, error) {
+	var st unix.Stat_t
+	err := unix.Fstat(f.fd, &st)
+	return st, os.NewSyscallError("fstat", err)
+}
+
+func (f *boundFile) close() { _ = unix.Close(f.fd) }
+
+// grant gives the file its owner, group and mode, in this order, and checks that it has them.
+func (f *boundFile) grant(want access) error {
+	if err := f.chown(want.uid, want.gid); err != nil {
+		return err
+	}
+	if err := f.chmod(want.mode); err != nil {
+		return err
+	}
+	st, err := f.stat()
+	if err != nil {
+		return err
+	}
+	if st.Mode&0o7777 != want.mode || !has(st.Uid, want.uid) || !has(st.Gid, want.gid) {
+		return ErrNotTaken
+	}
+	return nil
+}
+
+func has(id uint32, want int) bool { return want == unchanged || int(id) == want }
+
+func (f *boundFile) chown(uid, gid int) error {
+	if uid == unchanged && gid == unchanged {
+		return nil
+	}
+	if err := unix.Fchownat(f.fd, "", uid, gid, unix.AT_EMPTY_PATH); err != nil {
+		return fmt.Errorf("-sockowner, -sockgroup: cannot give the socket to %s: %w",
+			ownerText(uid, gid), os.NewSyscallError("fchownat", err))
+	}
+	return nil
+}
+
+func ownerText(uid, gid int) string {
+	switch unchanged {
+	case uid:
+		return "group " + strconv.Itoa(gid)
+	case gid:
+		return "user " + strconv.Itoa(uid)
+	}
+	return fmt.Sprintf("user %d and group %d", uid, gid)
+}
+
+// chmod sets the mode, unless the file has it already: then no more of the kernel is needed.
+func (f *boundFile) chmod(mode uint32) error {
+	st, err := f.stat()
+	if err != nil || st.Mode&0o7777 == mode {
+		return err
+	}
+	if unix.Fchmodat(f.fd, "", mode, unix.AT_EMPTY_PATH) == nil {
+		return nil
+	}
+	return f.chmodThroughProc(mode)
+}
+
+// chmodThroughProc is for kernels before 6.6, where chmod(2) takes no O_PATH descriptor.
+func (f *boundFile) chmodThroughProc(mode uint32) error {
+	err := os.NewSyscallError("chmod", unix.Chmod("/proc/self/fd/"+strconv.Itoa(f.fd), mode))
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("cannot set the socket's permissions to %03o: that needs /proc, or Linux 6.6: %w", mode, err)
+	}
+	return fmt.Errorf("cannot set the socket's permissions to %03o: %w", mode, err)
+}
+
+// standsAt tells whether the name (in the folder of that descriptor) is this file's.
+func (f *boundFile) standsAt(dirfd int, name string) error {
+	var st unix.Stat_t
+	err := os.NewSyscallError("fstatat", unix.Fstatat(dirfd, name, &st, unix.AT_SYMLINK_NOFOLLOW))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return ErrGone
+	case err != nil:
+		return err
+	case identity(st) != f.id:
+		return ErrReplaced
+	}
+	return nil
+}
+
+// removeFrom removes the file if it still stands in the folder. The lock keeps a rival that starts from putting its own
+// socket there between the look and the removal.
+func (f *boundFile) removeFrom(dir *folder) error {
+	if err := dir.lock(endWait); err != nil {
+		return err
+	}
+	err := f.standsAt(dir.fd, dir.base)
+	switch {
+	case errors.Is(err, ErrGone), errors.Is(err, ErrReplaced):
+		return nil
+	case err != nil:
+		return err
+	}
+	return dir.unlink()
+}

@@ -1,0 +1,167 @@
+package listen
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestCloseInSteps(t *testing.T) {
+	path := filepath.Join(tempFolder(t, 0o755), "s")
+	s := mustOpen(t, path, Options{})
+	check(t, s.CloseListener())
+	if s.FD != -1 {
+		t.Errorf("FD after CloseListener: got %d, want -1", s.FD)
+	}
+	if _, err := dial(path); !errors.Is(err, unix.ECONNREFUSED) {
+		t.Errorf("connect after CloseListener: got %v, want %v", err, unix.ECONNREFUSED)
+	}
+	check(t, s.Unlink())
+	checkAbsent(t, path)
+	check(t, s.CloseListener())
+	check(t, s.Unlink())
+	check(t, s.Close())
+}
+
+func TestUnlinkFirst(t *testing.T) {
+	path := filepath.Join(tempFolder(t, 0o755), "s")
+	s := mustOpen(t, path, Options{})
+	check(t, s.Unlink())
+	checkAbsent(t, path)
+	check(t, s.Close())
+}
+
+// TestWhatIsNotOurs is RELIABILITY.md O16: what happened to the file while the socket was open, and what the end does then.
+func TestWhatIsNotOurs(t *testing.T) {
+	tests := []struct {
+		name   string
+		happen func(t *testing.T, path string)
+		check  error // what Check returns
+		left   bool  // whether something stands at the path at the end
+	}{
+		{"nothing", func(*testing.T, string) {}, nil, false},
+		{"deleted", func(t *testing.T, path string) { check(t, os.Remove(path)) }, ErrGone, false},
+		{"renamed", func(t *testing.T, path string) { check(t, os.Rename(path, path+".old")) }, ErrGone, false},
+		{"replaced by a file", func(t *testing.T, path string) {
+			check(t, os.Remove(path))
+			check(t, os.WriteFile(path, nil, 0o600))
+		}, ErrReplaced, true},
+		{"replaced by a link to it", func(t *testing.T, path string) {
+			check(t, os.Rename(path, path+".old"))
+			check(t, os.Symlink(path+".old", path))
+		}, ErrReplaced, true},
+		{"replaced by another's socket", func(t *testing.T, path string) {
+			check(t, os.Remove(path))
+			rawSocket(t, path, unix.SOCK_STREAM, 16)
+		}, ErrReplaced, true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			path := filepath.Join(tempFolder(t, 0o755), "s")
+			s := mustOpen(t, path, Options{})
+			test.happen(t, path)
+			if err := s.Check(); !errors.Is(err, test.check) {
+				t.Errorf("Check: got %v, want %v", err, test.check)
+			}
+			if err := s.Close(); err != nil {
+				t.Errorf("Close: got %v, want no error", err)
+			}
+			if _, err := os.Lstat(path); (err == nil) != test.left {
+				t.Errorf("at the path afterwards: got error %v, want something there: %v", err, test.left)
+			}
+		})
+	}
+}
+
+// TestNumberIsNotReused holds that a rival's socket is never taken for ours, though many file systems give the number of
+// a removed file to the next one.
+func TestNumberIsNotReused(t *testing.T) {
+	path := filepath.Join(tempFolder(t, 0o755), "s")
+	for range 50 {
+		old := mustOpen(t, path, Options{})
+		check(t, old.CloseListener())
+		rival := mustOpen(t, path, Options{}) // takes the dead one's place
+		check(t, old.Unlink())
+		checkAnswers(t, path)
+		check(t, rival.Close())
+		checkAbsent(t, path)
+	}
+}
+
+func TestRelativePathOutlivesChdir(t *testing.T) {
+	dir := tempFolder(t, 0o755)
+	t.Chdir(dir)
+	s := mustOpen(t, "s", Options{})
+	check(t, s.Check())
+	t.Chdir("/")
+	check(t, s.Close())
+	checkAbsent(t, dir+"/s")
+}
+
+func TestFolderRenamed(t *testing.T) {
+	dir := tempFolder(t, 0o755)
+	check(t, os.Mkdir(dir+"/a", 0o755))
+	s := mustOpen(t, dir+"/a/s", Options{})
+	check(t, os.Rename(dir+"/a", dir+"/b"))
+	if err := s.Check(); !errors.Is(err, ErrGone) {
+		t.Errorf("Check: got %v, want %v", err, ErrGone)
+	}
+	check(t, s.Close())
+	checkAbsent(t, dir+"/b/s")
+}
+
+// TestUnlinkWithoutPrivileges has the root socket in a sticky folder outlive a process that is nobody by then.
+func TestUnlinkWithoutPrivileges(t *testing.T) {
+	needRoot(t)
+	path := filepath.Join(tempFolder(t, 0o777|os.ModeSticky), "s")
+	h := startHelper(t, "dropper", nil, nil, pathVariable+"="+path)
+	line := h.hear()
+	if !strings.Contains(line, "UNIX:"+path) || !strings.Contains(line, "operation not permitted") {
+		t.Errorf("got %q, want the path and the reason", line)
+	}
+	lstat(t, path)
+}
+
+func TestLockIsBounded(t *testing.T) {
+	dir := tempFolder(t, 0o755)
+	holder, err := openFolder(dir + "/s")
+	check(t, err)
+	defer holder.close()
+	check(t, holder.lock(0))
+	waiter, err := openFolder(dir + "/s")
+	check(t, err)
+	defer waiter.close()
+
+	const wait = 50 * time.Millisecond
+	start := time.Now()
+	err = waiter.lock(wait)
+	if took := time.Since(start); took < wait || took > wait+5*time.Second {
+		t.Errorf("waited %v, want %v and a little", took, wait)
+	}
+	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("got %v, want %v, with the folder", err, ErrLocked)
+	}
+	holder.unlock()
+	check(t, waiter.lock(0))
+}
+
+// TestStartWaitsForTheLock has a start come while the folder is locked: it goes on when the lock is free.
+func TestStartWaitsForTheLock(t *testing.T) {
+	dir := tempFolder(t, 0o755)
+	holder, err := openFolder(dir + "/s")
+	check(t, err)
+	check(t, holder.lock(0))
+	const held = 50 * time.Millisecond
+	start := time.Now()
+	time.AfterFunc(held, holder.close)
+	s := mustOpen(t, dir+"/s", Options{})
+	if took := time.Since(start); took < held || took > startWait {
+		t.Errorf("Open took %v, want %v and a little", took, held)
+	}
+	check(t, s.Close())
+}

@@ -1,0 +1,16 @@
+// Package options reads the command lines of the tools: it puts the contract of the man pages and of docs/RELIABILITY.md
+// (K01, K02, K04) on top of the standard library's flag package.
+//
+//   - A flag is spelled -flag value, -flag=value, --flag value or --flag=value.
+//   - -h, -help and -? win over everything else on the line, whatever that is.
+//   - A wrong line yields one *UsageError, whose one line names the flag, the value and the reason: an unknown flag, a
+//     missing argument, a bad value, a flag given twice, an argument that belongs to no flag.
+//
+// A tool's start reads:
+//
+//	s := options.New("dc_client", "-server address [options]", "Passes the requests of …")
+//	s.Millis(&config.Retry, "retry", 5*time.Second, time.Millisecond, time.Hour, "Time between two attempts …")
+//	if code, done := s.Exit(s.Parse(args), stdout, stderr); done {
+//		return code
+//	}
+package options

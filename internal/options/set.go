@@ -1,0 +1,155 @@
+package options
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+)
+
+// Set is the flags of one tool, in the order in which they were declared. Declare, then Parse once. Declaring a name
+// twice panics, as it does in package flag.
+type Set struct {
+	program  string
+	synopsis string
+	about    string
+	version  string
+
+	flags   *flag.FlagSet
+	entries []*entry
+	args    []string    // the line that Parse reads
+	left    int         // how many of args come after the last flag that was read
+	failure *UsageError // the first bad value
+}
+
+// entry is one flag with its aliases.
+type entry struct {
+	names    []string // the first is the main one
+	argument string   // what its argument is called; "" when it takes none
+	note     string   // its range and default, for the usage text
+	help     string
+	check    func(text string) error // takes one value over
+	given    string                  // the name under which it was given, "" when it was not
+}
+
+// New returns an empty set. The synopsis is what follows the program's name on the first line of the usage text; about
+// is a paragraph that says what the program does.
+func New(program, synopsis, about string) *Set {
+	flags := flag.NewFlagSet(program, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.Usage = func() {}
+	return &Set{program: program, synopsis: synopsis, about: about, flags: flags}
+}
+
+// Bool declares a flag without argument that sets *p to true. On the line -name=true and -name=false work too.
+func (s *Set) Bool(p *bool, name, help string) {
+	*p = false
+	s.declare(&entry{names: []string{name}, help: help, check: func(text string) error {
+		if text != "true" && text != "false" {
+			return fmt.Errorf("%q is neither true nor false", text)
+		}
+		*p = text == "true"
+		return nil
+	}})
+}
+
+// String declares a flag that takes any text but the empty one, so that "" always means: not given.
+func (s *Set) String(p *string, name, argument, def, help string) {
+	*p = def
+	s.declare(&entry{names: []string{name}, argument: argument, note: defaultNote(def), help: help,
+		check: func(text string) error {
+			if text == "" {
+				return fmt.Errorf("%q is empty", text)
+			}
+			*p = text
+			return nil
+		}})
+}
+
+// Int declares a flag that takes a decimal number from lowest to highest, neither of them negative.
+func (s *Set) Int(p *int, name, argument string, def, lowest, highest int, help string) {
+	*p = def
+	s.declare(&entry{names: []string{name}, argument: argument, note: rangeNote(def, lowest, highest), help: help,
+		check: func(text string) error {
+			n, ok := decimal(text, lowest, highest)
+			if !ok {
+				return fmt.Errorf("%q is not a whole number from %d to %d", text, lowest, highest)
+			}
+			*p = n
+			return nil
+		}})
+}
+
+// Millis declares a flag that takes a number of milliseconds from lowest to highest, which are whole milliseconds and
+// not negative.
+func (s *Set) Millis(p *time.Duration, name string, def, lowest, highest time.Duration, help string) {
+	*p = def
+	low, high := int(lowest.Milliseconds()), int(highest.Milliseconds())
+	s.declare(&entry{names: []string{name}, argument: "msecs", help: help,
+		note: rangeNote(int(def.Milliseconds()), low, high),
+		check: func(text string) error {
+			n, ok := decimal(text, low, high)
+			if !ok {
+				return fmt.Errorf("%q is not a whole number of milliseconds from %d to %d", text, low, high)
+			}
+			*p = time.Duration(n) * time.Millisecond
+			return nil
+		}})
+}
+
+// Func declares a flag whose argument is taken over by check, which returns why a value is wrong, naming that value.
+// A default other than "" goes through check too, at once, so that there is one way to set the value; a default that
+// check refuses panics.
+func (s *Set) Func(name, argument, def, help string, check func(text string) error) {
+	if def != "" {
+		if err := check(def); err != nil {
+			panic(fmt.Sprintf("default of -%s: %v", name, err))
+		}
+	}
+	s.declare(&entry{names: []string{name}, argument: argument, note: defaultNote(def), help: help, check: check})
+}
+
+// Alias declares another name for a flag. Giving both on one line is giving the flag twice.
+func (s *Set) Alias(alias, name string) {
+	e := s.lookup(name)
+	e.names = append(e.names, alias)
+	s.flags.Var(&value{set: s, entry: e, name: alias}, alias, "")
+}
+
+// Version declares -version, which prints the text.
+func (s *Set) Version(text string) {
+	s.version = text
+	s.declare(&entry{names: []string{versionFlag}, help: "Print the version and exit.", check: func(text string) error {
+		if text != "true" {
+			return fmt.Errorf("%q: it takes no argument", text)
+		}
+		return nil
+	}})
+}
+
+// Given reports whether the flag was on the line, under any of its names.
+func (s *Set) Given(name string) bool { return s.lookup(name).given != "" }
+
+func (s *Set) declare(e *entry) {
+	s.entries = append(s.entries, e)
+	s.flags.Var(&value{set: s, entry: e, name: e.names[0]}, e.names[0], "")
+}
+
+// lookup returns the entry of a declared flag. That a tool asks for one it has not declared is a mistake in the tool.
+func (s *Set) lookup(name string) *entry {
+	f := s.flags.Lookup(name)
+	if f == nil {
+		panic("no flag -" + name + " is declared")
+	}
+	return f.Value.(*value).entry
+}
+
+// decimal reads plain digits: no sign, space, exponent or underscore.
+func decimal(text string, lowest, highest int) (int, bool) {
+	n, err := strconv.ParseUint(text, 10, strconv.IntSize-1)
+	if err != nil || int(n) < lowest || int(n) > highest {
+		return 0, false
+	}
+	return int(n), true
+}
