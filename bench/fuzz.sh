@@ -7,6 +7,6 @@ cd "$(dirname "$0")/.."
 grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r folder; do
 	for target in $(grep -h '^func Fuzz' "$folder"/*_test.go | sed 's/func \(Fuzz[A-Za-z0-9_]*\).*/\1/' | sort); do
 		echo "fuzzing $folder $target for $time"
-		"$go" test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$folder"
+		"$go" test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 100x "$folder"
 	done
 done

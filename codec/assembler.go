@@ -1,5 +1,10 @@
 package codec
 
+import (
+	"bytes"
+	"encoding/binary"
+)
+
 // Assembler finds the messages in one direction of one connection. It holds no
 // bytes: the caller keeps those of an unfinished message together and shows them
 // again, longer, from the message's first byte on. What was judged before is not
@@ -24,6 +29,9 @@ func NewAssembler(dir Direction) Assembler { return Assembler{dir: dir} }
 func (a *Assembler) Next(b []byte) (Message, error) {
 	for {
 		h, err := ParseHeader(b[a.scanned:], a.dir)
+		if err == ErrShort {
+			return Message{}, a.joinPartial(b[a.scanned:])
+		}
 		if err != nil {
 			return Message{}, err
 		}
@@ -42,16 +50,6 @@ func (a *Assembler) Next(b []byte) (Message, error) {
 	}
 }
 
-// Pending is the number of bytes that Next still needs before it can say more than
-// ErrShort of b, at least 1.
-func (a *Assembler) Pending(b []byte) int {
-	h, err := ParseHeader(b[a.scanned:], a.dir)
-	if err != nil {
-		return max(1, a.scanned+HeaderSize-len(b))
-	}
-	return max(1, a.scanned+HeaderSize+h.DataLen-len(b))
-}
-
 // join judges h as the next frame of the message under way.
 func (a *Assembler) join(h Header) error {
 	switch {
@@ -66,6 +64,28 @@ func (a *Assembler) join(h Header) error {
 		return errPayload
 	}
 	return nil
+}
+
+// joinPartial judges the beginning of the next frame's header, which is good by
+// itself, as one of the message under way. It returns ErrShort when it may become that.
+func (a *Assembler) joinPartial(b []byte) error {
+	n := len(b)
+	if a.scanned == 0 || n <= offUID {
+		return ErrShort
+	}
+	var uid [4]byte
+	binary.BigEndian.PutUint32(uid[:], a.uid)
+	seen := b[offUID:min(n, offClass)]
+	switch {
+	case !bytes.Equal(seen, uid[:len(seen)]):
+		return errUIDChanged
+	case n > offOperation && Op(b[offOperation]) != a.op:
+		return errOpChanged
+	case a.payload == MaxPayload && n > offComplete && b[offComplete] == 0,
+		a.payload == MaxPayload && n > offDataLen && b[offDataLen] != 0:
+		return errPayload
+	}
+	return ErrShort
 }
 
 func (a *Assembler) finish(b []byte) Message {
