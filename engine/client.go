@@ -66,14 +66,7 @@ func (c *client) write(b []byte) Outcome {
 
 // hold keeps b until the socket is writable.
 func (c *client) hold(b []byte) Outcome {
-	pool := c.clients.pool
-	switch room := len(c.held) + len(b); {
-	case c.held == nil:
-		c.held = pool.Get(room)
-	case cap(c.held) < room:
-		c.held = pool.Grow(c.held, room)
-	}
-	if c.held == nil {
+	if !c.makeRoom(len(b)) {
 		return Failed
 	}
 	c.held = append(c.held, b...)
@@ -81,6 +74,28 @@ func (c *client) hold(b []byte) Outcome {
 		return Failed
 	}
 	return Held
+}
+
+// makeRoom lets held take n bytes more. It reports false, and leaves what is held as it
+// is, when that would pass the bound.
+func (c *client) makeRoom(n int) bool {
+	pool := c.clients.pool
+	if c.held == nil {
+		c.held = pool.Get(n)
+		return c.held != nil
+	}
+	if len(c.held)+n > cap(c.held) {
+		c.held = c.held[:copy(c.held, c.held[c.sent:])]
+		c.sent = 0
+	}
+	if len(c.held)+n > cap(c.held) {
+		bigger := pool.Grow(c.held, len(c.held)+n)
+		if bigger == nil {
+			return false
+		}
+		c.held = bigger
+	}
+	return true
 }
 
 // flush writes what is held.

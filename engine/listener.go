@@ -15,10 +15,14 @@ const (
 	// acceptsPerTurn bounds how long a flood of connects keeps the loop from its clients.
 	acceptsPerTurn = 64
 	// acceptPause is how long accepting rests when the process or the machine is out of
-	// descriptors or memory: without it a level-triggered set would spin.
+	// descriptors or memory, or the listening socket broke: without it a level-triggered
+	// set would spin.
 	acceptPause = 50 * time.Millisecond
 	// warnPause is the least time between two warnings that accepting rests.
 	warnPause = time.Second
+	// emptyWakes is how often in a row the socket may wake the loop for nobody before
+	// accepting rests. It happens to one that shares it with another process.
+	emptyWakes = 32
 )
 
 // Listener accepts clients from a listening socket.
@@ -30,6 +34,7 @@ type Listener struct {
 	spare    int           // a descriptor in reserve, so that connects get an end when there are no more
 	resumeAt time.Duration // while accepting rests; else deadline.Never
 	warnAt   time.Duration // no warning before this
+	empty    int           // turns in a row that found nobody
 
 	// Refused counts connections that were closed at once: over max, or out of descriptors.
 	Refused uint64
@@ -38,11 +43,15 @@ type Listener struct {
 // Listen starts to accept from the non-blocking listening socket fd, up to max clients
 // at a time. One more is accepted and closed at once, so that it fails rather than hangs.
 func (l *Loop) Listen(fd int, cs *Clients, max int) (*Listener, error) {
-	ln := &Listener{loop: l, clients: cs, fd: fd, max: max, spare: openSpare(), resumeAt: deadline.Never}
+	// Accepted sockets take it over: over TCP a small answer must not wait until the one
+	// before it has been acknowledged. It fails on a unix socket, which has no such wait.
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	ln := &Listener{loop: l, clients: cs, fd: fd, max: max, resumeAt: deadline.Never}
 	l.poller.Attach(fd, ln)
 	if err := l.poller.Watch(fd, poll.Read); err != nil {
 		return nil, err
 	}
+	ln.spare = openSpare()
 	l.Schedule(ln)
 	return ln, nil
 }
@@ -58,10 +67,15 @@ func openSpare() int {
 
 // Ready accepts.
 func (ln *Listener) Ready(poll.Events) {
-	for range acceptsPerTurn {
-		if !ln.accept() {
-			break
-		}
+	accepted := 0
+	for accepted < acceptsPerTurn && ln.accept() {
+		accepted++
+	}
+	if ln.empty++; accepted > 0 {
+		ln.empty = 0
+	}
+	if ln.empty == emptyWakes {
+		ln.pause(errNobody)
 	}
 	ln.loop.Rearm()
 }
@@ -75,12 +89,14 @@ func (ln *Listener) accept() bool {
 		return true
 	case unix.EAGAIN:
 		return false
+	case unix.ECONNABORTED, unix.EPERM, unix.EPROTO, unix.ENOPROTOOPT, unix.ETIMEDOUT,
+		unix.ENETDOWN, unix.ENETUNREACH, unix.EHOSTDOWN, unix.EHOSTUNREACH, unix.ENONET:
+		return true // that connection failed before it was accepted: see accept(2)
 	case unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOBUFS:
 		ln.refuseOne()
-		ln.pause(err)
-		return false
 	}
-	return true // the connection failed before it was accepted (ECONNABORTED and its like)
+	ln.pause(err) // a listening socket that is broken (EINVAL) stays so
+	return false
 }
 
 func (ln *Listener) admit(fd int) {
@@ -120,6 +136,7 @@ func (ln *Listener) pause(why error) {
 		slog.Error("the listener cannot rest", "reason", err)
 	}
 	ln.resumeAt = now + acceptPause
+	ln.empty = 0
 }
 
 // Deadline is when accepting goes on after a rest.
@@ -138,16 +155,23 @@ func (ln *Listener) Expire(now time.Duration) {
 }
 
 // Stop accepts what waits in the backlog, then closes the listening socket: who
-// connected before is served, who comes later is refused by the kernel.
+// connected before is served, who comes later is refused by the kernel. A second Stop
+// does nothing.
 func (ln *Listener) Stop() {
-	ln.resumeAt = deadline.Never
+	if ln.fd < 0 {
+		return
+	}
 	for range ln.max {
 		if !ln.accept() {
 			break
 		}
 	}
 	ln.resumeAt = deadline.Never
+	// Another process may have the socket too, as with one that systemd passed: closing
+	// it here does not take it out of the set then.
+	_ = ln.loop.poller.Watch(ln.fd, poll.None)
 	ln.loop.poller.Close(ln.fd)
+	ln.fd = -1
 	if ln.spare >= 0 {
 		_ = unix.Close(ln.spare)
 		ln.spare = -1

@@ -35,6 +35,8 @@ func NewLoop() (*Loop, error) {
 		return nil, err
 	}
 	if l.timer, err = l.poller.NewTimer(l.timerFired); err != nil {
+		l.Stop()
+		_ = l.poller.Run() // returns at once, which frees it; err is what counts
 		return nil, err
 	}
 	return l, nil

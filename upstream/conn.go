@@ -73,9 +73,10 @@ func (c *Conn) Dial() {
 	}()
 }
 
-// Close ends the connection or the attempt.
+// Close ends the connection or the attempt. The link is still in the state that it leaves.
 func (c *Conn) Close() {
 	c.attempt++
+	c.route.ended(c.link.State() == Up)
 	if c.cancel != nil {
 		c.cancel()
 		c.cancel = nil
@@ -203,7 +204,6 @@ func (c *Conn) finishConnect() {
 		return
 	}
 	c.state, c.writing, c.giveUpAt = connected, false, deadline.Never
-	c.route.succeeded()
 	c.link.Connected(c.poller.Now())
 }
 

@@ -63,6 +63,7 @@ type Link struct {
 	attemptAt time.Duration // when the last attempt began
 	retryAt   time.Duration // while Down: when the next one begins
 	heard     time.Duration // when bytes came last
+	looked    time.Duration // when keepAlive looked last
 	blocked   bool          // the transport does not take more now
 	closing   bool
 
@@ -89,6 +90,7 @@ func (l *Link) Start(now time.Duration) { l.dial(now) }
 // Stop ends the connection for good.
 func (l *Link) Stop(now time.Duration) {
 	l.closing = true
+	l.retryAt = deadline.Never
 	l.fail(ErrStopped, now)
 }
 
@@ -158,7 +160,7 @@ func (l *Link) Deadline() time.Duration {
 	case Down:
 		return l.retryAt
 	case Up:
-		return min(l.silentAt(), l.heard+KeepAlive)
+		return min(l.silentAt(), max(l.heard, l.looked)+KeepAlive)
 	}
 	return l.attemptAt + AttemptTimeout
 }
@@ -191,7 +193,7 @@ func (l *Link) silentAt() time.Duration {
 // keepAlive asks a server that has been silent whether it is there. Where answers are
 // owed already, those tell.
 func (l *Link) keepAlive(now time.Duration) {
-	l.heard = now // the next look is due after another KeepAlive
+	l.looked = now
 	if l.mux.Unanswered() > 0 {
 		return
 	}

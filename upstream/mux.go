@@ -179,6 +179,7 @@ func (m *Mux) Expire(now time.Duration) {
 // what was to be written with it.
 func (m *Mux) Lost(now time.Duration) {
 	m.batch.reset()
+	m.unsolicited = 0
 	for i, ok := m.slots.overdue.First(); ok; i, ok = m.slots.overdue.First() {
 		m.slots.release(i)
 	}

@@ -22,8 +22,9 @@ type endpoint struct {
 }
 
 // route is the endpoints of one attempt, in the order in which they are tried. It
-// begins with the one that answered last; where none does, each attempt begins one
-// further on, so that a long list of dead ones is gone through in time.
+// begins with the one that answered last; where none did, with the one after those that
+// were tried, so that a long list is gone through in time and a server that only
+// accepts does not keep the others from their turn.
 type route struct {
 	endpoints []endpoint
 	current   endpoint
@@ -42,7 +43,6 @@ const leastShare = 250 * time.Millisecond
 func (r *route) next() (endpoint, time.Duration, bool) {
 	n := len(r.endpoints)
 	if r.tried == n {
-		r.first++
 		return endpoint{}, 0, false
 	}
 	r.current = r.endpoints[(r.first+r.tried)%n]
@@ -53,7 +53,14 @@ func (r *route) next() (endpoint, time.Duration, bool) {
 	return r.current, max(leastShare, AttemptTimeout/time.Duration(n)), true
 }
 
-func (r *route) succeeded() { r.first += r.tried - 1 }
+// ended notes the end of the attempt, and whether the endpoint tried last had answered.
+func (r *route) ended(answered bool) {
+	r.first += r.tried
+	if answered {
+		r.first--
+	}
+	r.tried = 0
+}
 
 // resolve finds the endpoints of target. It blocks, for a host name.
 func resolve(ctx context.Context, target address.Address) ([]endpoint, error) {

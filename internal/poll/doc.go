@@ -11,6 +11,8 @@
 //	no timeout, no timers           → Timer, one timerfd in the set
 //	a late Trigger writes into      → Post refuses once Run has returned
 //	whatever reused the number
+//	tasks are run until there are   → what is posted waits behind a descriptor of its own
+//	none left: I/O may starve         and is one event of a turn
 //	it logs through zap to stdout   → its logger is replaced by slog
 //
 // A turn is one batch of events from the kernel. Every event is a hint: a Handler

@@ -3,7 +3,6 @@ package poll
 import (
 	"errors"
 	"os"
-	"sync"
 
 	_ "distcache/internal/service/gnetenv" // keeps gnet's logger from reading the environment
 
@@ -22,12 +21,14 @@ type Poller struct {
 	table   []entry // by fd
 	dying   []int   // closed for us, to be closed for the kernel after the turn
 
-	turnEnd   func() // what the owner does at the end of a turn
-	endTurn   queue.Func
-	turnEnds  bool // the task endTurn is on its way
-	gateMu    sync.Mutex
-	gateShut  bool // under gateMu: no task may be sent any more
-	stopCause error
+	turnEnd  func() // what the owner does at the end of a turn
+	endTurn  queue.Func
+	turnEnds bool // the task endTurn is on its way
+
+	mailbox   *mailbox
+	stopping  bool  // Run returns at the end of the turn
+	stopCause error // why, if nobody asked for it
+	ended     bool  // Run has returned: the numbers of the set belong to others
 }
 
 type entry struct {
@@ -45,7 +46,25 @@ func Open(turnEnd func()) (*Poller, error) {
 	}
 	p := &Poller{netpoll: np, turnEnd: turnEnd}
 	p.endTurn = p.runEndOfTurn // bound once: no allocation per turn
+	if err := p.openMailbox(); err != nil {
+		_ = np.Close() // err is what counts
+		return nil, err
+	}
 	return p, nil
+}
+
+func (p *Poller) openMailbox() error {
+	m, err := openMailbox()
+	if err != nil {
+		return err
+	}
+	p.mailbox = m
+	p.Attach(m.fd, m)
+	if err := p.Watch(m.fd, Read); err != nil {
+		m.close()
+		return err
+	}
+	return nil
 }
 
 // Attach enters fd with its handler, watched for nothing yet.
@@ -58,7 +77,11 @@ func (p *Poller) Attach(fd int, h Handler) {
 
 // Watch sets what the attached fd is watched for. It returns the error of epoll_ctl,
 // such as ENOSPC at the kernel's limit of watches; the fd is then watched for nothing.
+// It returns ErrStopped when Run has ended.
 func (p *Poller) Watch(fd int, want Interest) error {
+	if p.ended {
+		return ErrStopped
+	}
 	e := &p.table[fd]
 	if e.interest == want {
 		return nil
@@ -99,23 +122,38 @@ func (p *Poller) change(fd int, had, want Interest) error {
 }
 
 // Close ends the attached fd: no event of it is delivered any more. The kernel closes
-// it after the turn, which also takes it out of the set.
+// it after the turn, which also takes it out of the set, unless another process has the
+// same socket: then it must be watched for None first. When Run has ended, fd is closed
+// at once.
 func (p *Poller) Close(fd int) {
 	p.table[fd] = entry{}
 	p.dying = append(p.dying, fd)
+	if p.ended {
+		p.closeDying()
+		return
+	}
 	p.EndTurn()
 }
 
-// EndTurn asks for the end-of-turn call. The loop does not sleep before it has been made.
+func (p *Poller) closeDying() {
+	for _, fd := range p.dying {
+		_ = unix.Close(fd) // a socket's close has nothing left to report
+	}
+	p.dying = p.dying[:0]
+}
+
+// EndTurn asks for the end-of-turn call. The loop does not sleep before it has been made;
+// asked for within that call, another one follows before any event, so that must have an
+// end.
 func (p *Poller) EndTurn() {
-	if p.turnEnds {
+	if p.turnEnds || p.ended {
 		return
 	}
 	p.turnEnds = true
 	// Trigger queues the task even where it returns an error: only a failing write to
 	// its own eventfd is reported, which on a live poller does not happen.
 	if err := p.netpoll.Trigger(queue.HighPriority, p.endTurn, nil); err != nil {
-		p.stopCause = err
+		p.stopping, p.stopCause = true, err
 	}
 }
 
@@ -124,47 +162,34 @@ func (p *Poller) EndTurn() {
 func (p *Poller) runEndOfTurn(any) error {
 	p.turnEnds = false // first: what turnEnd starts may ask for an end of its own
 	p.turnEnd()
-	for _, fd := range p.dying {
-		_ = unix.Close(fd) // a socket's close has nothing left to report
-	}
-	p.dying = p.dying[:0]
-	if p.stopCause != nil {
+	p.closeDying()
+	if p.stopping {
 		return errorx.ErrEngineShutdown
 	}
 	return nil
 }
 
-// Post runs fn on the loop goroutine, soon. Any goroutine may call it. It returns
-// ErrStopped when Run has ended; after Stop fn may or may not run.
-func (p *Poller) Post(fn func()) error {
-	return p.send(func(any) error { fn(); return nil })
-}
+// Post runs fn on the loop goroutine, soon; what one goroutine posts runs in order. Any
+// goroutine may call it. It returns ErrStopped when Run has ended; after Stop fn may or
+// may not run.
+func (p *Poller) Post(fn func()) error { return p.mailbox.post(fn) }
 
-// Stop makes Run return, after what was posted before. Any goroutine may call it.
+// Stop makes Run return, after what was posted before and the end of that turn. Any
+// goroutine may call it. It returns ErrStopped when Run has ended.
 func (p *Poller) Stop() error {
-	return p.send(func(any) error { return errorx.ErrEngineShutdown })
-}
-
-func (p *Poller) send(task queue.Func) error {
-	p.gateMu.Lock()
-	defer p.gateMu.Unlock()
-	if p.gateShut {
-		return ErrStopped
-	}
-	return p.netpoll.Trigger(queue.HighPriority, task, nil)
+	return p.Post(func() {
+		p.stopping = true
+		p.EndTurn()
+	})
 }
 
 // Run delivers events until Stop is called, then closes the set. It may be called
 // once. It returns nil after Stop, or the error that ended it.
 func (p *Poller) Run() error {
 	err := p.netpoll.Polling(p.dispatch)
-	p.gateMu.Lock()
-	p.gateShut = true
-	p.gateMu.Unlock()
-	for _, fd := range p.dying {
-		_ = unix.Close(fd)
-	}
-	p.dying = nil
+	p.ended = true
+	p.mailbox.close()
+	p.closeDying()
 	closeErr := p.netpoll.Close()
 	if p.stopCause != nil {
 		return p.stopCause
@@ -175,11 +200,12 @@ func (p *Poller) Run() error {
 	return closeErr
 }
 
-// dispatch is netpoll's callback. An fd without handler died in this turn.
+// dispatch is netpoll's callback. An fd without interest lost it in this turn: it died,
+// or its owner rests.
 func (p *Poller) dispatch(fd int, ev netpoll.IOEvent, _ netpoll.IOFlags) error {
 	if fd < len(p.table) {
-		if h := p.table[fd].handler; h != nil {
-			h.Ready(Events(ev))
+		if e := &p.table[fd]; e.interest != None {
+			e.handler.Ready(Events(ev))
 		}
 	}
 	return nil

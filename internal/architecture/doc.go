@@ -1,0 +1,3 @@
+// Package architecture holds which package may import which: a test reads every source
+// file of the module. The rules are in rules_test.go, each with its reason.
+package architecture

@@ -1,0 +1,105 @@
+package upstream
+
+import (
+	"slices"
+	"testing"
+	"time"
+)
+
+// attempt goes through the endpoints until stop, or all when stop is "", and gives the
+// order.
+func attempt(r *route, names []string, stop string, answered bool) []string {
+	var found []endpoint
+	for _, name := range names {
+		found = append(found, endpoint{name: name})
+	}
+	r.begin(found)
+	var order []string
+	for {
+		e, _, ok := r.next()
+		if !ok {
+			break
+		}
+		if order = append(order, e.name); e.name == stop {
+			break
+		}
+	}
+	r.ended(answered)
+	return order
+}
+
+func TestRoute(t *testing.T) {
+	type leg struct {
+		stop     string // the endpoint with which the attempt ended; "": none was left
+		answered bool
+		want     []string
+	}
+	abc := []string{"a", "b", "c"}
+	tests := []struct {
+		name string
+		legs []leg
+	}{
+		{"all refuse: the order stays", []leg{{"", false, abc}, {"", false, abc}}},
+		{"the last to answer comes first", []leg{
+			{"b", true, []string{"a", "b"}}, {"b", true, []string{"b"}}, {"", false, []string{"b", "c", "a"}}}},
+		{"time ran out: the next in turn", []leg{
+			{"b", false, []string{"a", "b"}}, {"c", false, []string{"c"}}, {"", false, abc}}},
+		{"one that accepts and never answers", []leg{
+			{"a", false, []string{"a"}}, {"b", true, []string{"b"}}, {"c", true, []string{"b", "c"}}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var r route
+			for i, l := range tt.legs {
+				if got := attempt(&r, abc, l.stop, l.answered); !slices.Equal(got, l.want) {
+					t.Errorf("attempt %d: got %v, want %v", i+1, got, l.want)
+				}
+			}
+		})
+	}
+}
+
+// TestRouteChanges resolves to other addresses from attempt to attempt.
+func TestRouteChanges(t *testing.T) {
+	var r route
+	attempt(&r, []string{"a", "b", "c"}, "c", true)
+	if got := attempt(&r, []string{"d"}, "", false); !slices.Equal(got, []string{"d"}) {
+		t.Errorf("got %v, want the only address", got)
+	}
+	r.begin(nil)
+	if e, _, ok := r.next(); ok {
+		t.Errorf("got %v of no addresses", e)
+	}
+	r.ended(false)
+	if got := attempt(&r, []string{"a", "b"}, "", false); len(got) != 2 {
+		t.Errorf("got %v, want both addresses", got)
+	}
+}
+
+func TestRouteShares(t *testing.T) {
+	tests := []struct {
+		endpoints   int
+		first, last time.Duration
+	}{
+		{1, AttemptTimeout, AttemptTimeout},
+		{2, AttemptTimeout / 2, AttemptTimeout},
+		{8, AttemptTimeout / 8, AttemptTimeout},
+		{100, leastShare, AttemptTimeout},
+	}
+	for _, tt := range tests {
+		var r route
+		r.begin(make([]endpoint, tt.endpoints))
+		var shares []time.Duration
+		for {
+			_, share, ok := r.next()
+			if !ok {
+				break
+			}
+			shares = append(shares, share)
+		}
+		if shares[0] != tt.first || shares[len(shares)-1] != tt.last {
+			t.Errorf("%d endpoints: got %v first and %v last, want %v and %v",
+				tt.endpoints, shares[0], shares[len(shares)-1], tt.first, tt.last)
+		}
+	}
+}
