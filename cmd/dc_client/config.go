@@ -71,7 +71,7 @@ func (c *config) validate(s *options.Set) error {
 		return &options.UsageError{Flag: "server", Value: c.server.String(),
 			Reason: c.server.String() + " is the address of -listen too: dc_client would connect to itself"}
 	}
-	return nil
+	return c.daemonFlags.ValidatePath("server", c.server)
 }
 
 func (c *config) daemon() daemon.Config {

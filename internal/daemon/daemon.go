@@ -12,6 +12,7 @@ import (
 	"distcache/internal/listen"
 	"distcache/internal/logging"
 	"distcache/internal/service"
+	"distcache/internal/service/gnetenv"
 )
 
 const (
@@ -58,6 +59,9 @@ func Run(c Config, app App, parent *service.Parent, stderr io.Writer) int {
 
 	d := &running{config: c, app: app, signals: signals}
 	d.warn(logWarning)
+	for _, name := range gnetenv.Removed() {
+		d.warn("the environment variable " + name + " has no effect here")
+	}
 	if err := d.start(parent); err != nil {
 		parent.Fail(err)
 		log.Flush(logFlush)
@@ -163,7 +167,7 @@ func (d *running) writePidfile() (err error) {
 
 func (d *running) dropPrivileges() error {
 	if d.config.Flags.User == "" {
-		return nil
+		return service.ForbidDumps() // sessions are secrets
 	}
 	user, err := service.LookupUser(d.config.Flags.User)
 	if err != nil {

@@ -3,6 +3,10 @@ package daemon
 import (
 	"log/slog"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"distcache/internal/address"
 )
 
 const (
@@ -28,9 +32,20 @@ type drain struct {
 // drain begins the orderly end.
 func (d *running) drain() {
 	slog.Info("stopping", "clients", d.clients.Len(), "busy", d.app.Busy())
+	d.refuse()
 	d.listener.Stop()
 	now := d.loop.Now()
 	d.loop.Schedule(&drain{daemon: d, ends: now + drainTime, quietSince: now, next: now + drainLook})
+}
+
+// refuse makes the kernel refuse who connects from now on, while who waits already is
+// still accepted. Without it there is an instant between the last accept and the close
+// in which clients connect and ask, only to be reset. TCP knows no such thing, and a
+// socket that was passed in is not ours to shut: others may go on accepting from it.
+func (d *running) refuse() {
+	if d.config.Flags.Listen.Kind == address.Unix {
+		_ = unix.Shutdown(d.socket.FD, unix.SHUT_RD) // at worst some are reset
+	}
 }
 
 // Deadline is the next look.

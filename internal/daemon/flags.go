@@ -56,5 +56,15 @@ func (f *Flags) Validate() error {
 	if err := f.Socket.Validate(f.Listen); err != nil {
 		return &options.UsageError{Reason: err.Error()}
 	}
-	return nil
+	return f.ValidatePath("listen", f.Listen)
+}
+
+// ValidatePath refuses a path that would mean another one in the daemon, whose working
+// directory is /: a *options.UsageError about the flag that gave it.
+func (f *Flags) ValidatePath(flag string, a address.Address) error {
+	if !f.Daemon || !a.IsRelative() {
+		return nil
+	}
+	return &options.UsageError{Flag: flag, Value: a.String(),
+		Reason: a.String() + " is a relative path, and -daemon changes to /: give the whole path"}
 }

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/testkit"
+)
+
+// TestForwardsUnchanged: dc_server sees each request as it was sent, but for the uid.
+func TestForwardsUnchanged(t *testing.T) {
+	t.Parallel()
+	up := testkit.NewUpstream(t, testkit.Loopback())
+	_, at := startLinked(t, up.Endpoint())
+	client := testkit.Dial(t, at)
+	patched := testkit.Have(7, "patch level 0xbeef")
+	patched[2], patched[3] = 0xbe, 0xef
+	all := [][]byte{
+		testkit.Ask(7, codec.OpGet, nil),
+		testkit.Ask(7, codec.OpAdd, make([]byte, codec.AddOverhead)),
+		testkit.Ask(7, codec.OpRemove, make([]byte, codec.MaxPayload)),
+		testkit.Add(7, "session", strings.Repeat("d", 20000), time.Hour),
+		patched,
+	}
+	for _, request := range all {
+		client.Answer(request)
+	}
+	mustHaveForwarded(t, up, all...)
+}
+
+// TestSameUID: clients choose their uids as they like, all the same one too.
+func TestSameUID(t *testing.T) {
+	t.Parallel()
+	up := testkit.NewUpstream(t, testkit.Loopback())
+	up.After(1).Do(testkit.Late(20 * time.Millisecond))
+	_, at := startLinked(t, up.Endpoint())
+	const clients = 300
+	var all []*testkit.Client
+	for n := range clients {
+		up.Put(fmt.Sprint("session ", n), fmt.Sprint("of client ", n), time.Hour)
+		all = append(all, testkit.Dial(t, at))
+	}
+	for range 3 {
+		for n, client := range all {
+			client.Send(testkit.Get(1, fmt.Sprint("session ", n)))
+		}
+		for n, client := range all {
+			client.Expect(testkit.Hit(1, fmt.Sprint("of client ", n)))
+		}
+	}
+}
+
+// TestPipelineInOrder: the answers come in the order of the requests, even when
+// dc_server takes longest for the first.
+func TestPipelineInOrder(t *testing.T) {
+	t.Parallel()
+	up := testkit.NewUpstream(t, testkit.Loopback())
+	up.On(func(q testkit.Request) bool { return q.ID == "session 0" }).Do(testkit.Late(100 * time.Millisecond))
+	_, at := startLinked(t, up.Endpoint())
+	client := testkit.Dial(t, at)
+	var asked, answers []byte
+	for uid := range uint32(1000) {
+		id, data := fmt.Sprint("session ", uid), fmt.Sprint("data ", uid)
+		up.Put(id, data, time.Hour)
+		asked = append(asked, testkit.Get(uid, id)...)
+		answers = append(answers, testkit.Hit(uid, data)...)
+	}
+	sent := make(chan error, 1)
+	go func() { sent <- client.Write(asked) }()
+	client.Expect(answers)
+	if err := <-sent; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFramesStayTogether: clients that send their frames bit by bit, at the same time,
+// do not mix their messages up.
+func TestFramesStayTogether(t *testing.T) {
+	t.Parallel()
+	up := testkit.NewUpstream(t, testkit.Loopback())
+	_, at := startLinked(t, up.Endpoint())
+	const clients = 20
+	data := func(n int) string { return strings.Repeat(fmt.Sprintf("%04d", n), 7000) }
+	var running sync.WaitGroup
+	for n := range clients {
+		running.Go(func() {
+			conn, err := testkit.Connect(at)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer func() { _ = conn.Close() }()
+			request := testkit.Add(uint32(n), fmt.Sprint("session ", n), data(n), time.Hour)
+			if err := conn.Trickle(request, 999, 5*time.Millisecond); err != nil {
+				t.Error(err)
+			}
+			if m, err := conn.ReadMessage(); err != nil || m.UID != uint32(n) || m.Payload(nil)[0] != 0 {
+				t.Errorf("client %d: got %v, %v, want OK", n, m, err)
+			}
+		})
+	}
+	running.Wait()
+	client := testkit.Dial(t, at)
+	for n := range clients {
+		if got := client.Answer(testkit.Get(1, fmt.Sprint("session ", n))); string(got) != data(n) {
+			t.Errorf("session %d: got %d other bytes, want the %d that were added", n, len(got), len(data(n)))
+		}
+	}
+	if corrupt := up.Corrupt(); len(corrupt) > 0 {
+		t.Errorf("got %v at dc_server, want nothing corrupt", corrupt)
+	}
+}
+
+// TestShortAdds answers here what would make an old dc_server close everybody's
+// connection.
+func TestShortAdds(t *testing.T) {
+	t.Parallel()
+	up := testkit.NewUpstream(t, testkit.Loopback())
+	_, at := startLinked(t, up.Endpoint())
+	client := testkit.Dial(t, at)
+	for length := range codec.AddOverhead {
+		client.ExpectStatus(testkit.Ask(1, codec.OpAdd, make([]byte, length)), codec.StatusAddCorrupt)
+	}
+	mustHaveForwarded(t, up)
+	mustKeepItsLink(t, up)
+}
+
+// TestShortAddsWithoutServer: they are corrupt whether there is a dc_server or not.
+func TestShortAddsWithoutServer(t *testing.T) {
+	t.Parallel()
+	_, at := start(t, nowhere())
+	testkit.Dial(t, at).ExpectStatus(testkit.Ask(1, codec.OpAdd, []byte{1, 2, 3}), codec.StatusAddCorrupt)
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/testkit"
+)
+
+const idle = 400 * time.Millisecond
+
+// TestIdle closes clients that ask nothing for so long, not before and not much later.
+func TestIdle(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name string
+		asks int // before it becomes idle
+	}{{"never asked", 0}, {"asked once", 1}, {"asked now and then", 4}} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			jitter := measureJitter(t)
+			up := testkit.NewUpstream(t, testkit.Loopback())
+			_, at := startLinked(t, up.Endpoint(), "-idle", "400")
+			client := testkit.Dial(t, at)
+			began := time.Now()
+			for range row.asks {
+				client.ExpectQuiet(idle / 3)
+				began = time.Now()
+				client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
+			}
+			client.ExpectClosed()
+			jitter.mustTake(t, "end", time.Since(began), idle, idle+2*promptly)
+		})
+	}
+}
+
+// TestIdleNotWhileOpen: who waits for an answer is not idle, however long it takes.
+func TestIdleNotWhileOpen(t *testing.T) {
+	t.Parallel()
+	jitter := measureJitter(t)
+	up := testkit.NewUpstream(t, testkit.Loopback())
+	up.After(1).Do(testkit.Late(3 * idle))
+	_, at := startLinked(t, up.Endpoint(), "-idle", "400")
+	client := testkit.Dial(t, at)
+	began := time.Now()
+	client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
+	jitter.mustTake(t, "answer", time.Since(began), 3*idle, 3*idle+promptly)
+	client.ExpectClosed()
+	jitter.mustTake(t, "end", time.Since(began), 4*idle, 4*idle+2*promptly)
+}
+
+// TestIdleNever is the default.
+func TestIdleNever(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{nil, {"-idle", "0"}} {
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			up := testkit.NewUpstream(t, testkit.Loopback())
+			_, at := startLinked(t, up.Endpoint(), args...)
+			client := testkit.Dial(t, at)
+			client.ExpectQuiet(5 * idle)
+			client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
+		})
+	}
+}
+
+// TestIdleIsNoFault: it makes no line in the log.
+func TestIdleIsNoFault(t *testing.T) {
+	t.Parallel()
+	process, at := start(t, nowhere(), "-idle", "50", "-retry", "3600000")
+	process.WaitStderr(patience, "no connection to dc_server")
+	before := process.Stderr()
+	for range 20 {
+		testkit.Dial(t, at).ExpectClosed()
+	}
+	if after := process.Stderr(); after != before {
+		t.Errorf("got more lines, want none:\n%s", after)
+	}
+}

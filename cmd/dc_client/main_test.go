@@ -1,0 +1,109 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"distcache/codec"
+	"distcache/internal/testkit"
+)
+
+// binariesEnv names the folder of the binaries under test.
+const binariesEnv = "DISTCACHE_TEST_BINARIES"
+
+// patience is how long a test waits for what must come, on a busy machine.
+const patience = 20 * time.Second
+
+// TestMain builds dc_client, and the dc_server that some tests put behind it, once, as
+// `make build` does: without cgo.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	folder, err := os.MkdirTemp("", "dc")
+	if err == nil {
+		err = build(folder)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	_ = flag.Set("test.parallel", "16") // the tests wait more than they work
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(folder)
+		os.Exit(code)
+	}))
+}
+
+func build(folder string) error {
+	if err := os.Chmod(folder, 0o755); err != nil { // some tests run as an ordinary user
+		return err
+	}
+	cmd := exec.Command("go", "build", "-o", folder+"/", ".", "distcache/cmd/dc_server")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return os.Setenv(binariesEnv, folder)
+}
+
+func builtBinary(name string) string { return filepath.Join(os.Getenv(binariesEnv), name) }
+
+// start runs dc_client in front of what is at server, until the test ends. Unless the
+// test says otherwise, requests have more time than a busy machine ever takes.
+func start(t *testing.T, server testkit.Endpoint, args ...string) (*testkit.Process, testkit.Endpoint) {
+	t.Helper()
+	if !slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "-timeout") }) {
+		args = append(args, "-timeout", "10000")
+	}
+	return startAsIs(t, server, args...)
+}
+
+// startAsIs is start with these flags alone.
+func startAsIs(t *testing.T, server testkit.Endpoint, args ...string) (*testkit.Process, testkit.Endpoint) {
+	t.Helper()
+	at := testkit.Unix(t)
+	args = append([]string{"-server", server.String(), "-listen", at.String()}, args...)
+	process := testkit.Start(t, builtBinary(program), args...)
+	process.WaitStderr(patience, " ready ")
+	return process, at
+}
+
+// startLinked is start, and waits for the connection to dc_server.
+func startLinked(t *testing.T, server testkit.Endpoint, args ...string) (*testkit.Process, testkit.Endpoint) {
+	t.Helper()
+	process, at := start(t, server, args...)
+	process.WaitStderr(patience, "connected to dc_server")
+	return process, at
+}
+
+// startServer runs a dc_server there until the test ends.
+func startServer(t *testing.T, at testkit.Endpoint, args ...string) *testkit.Process {
+	t.Helper()
+	process := testkit.Start(t, builtBinary("dc_server"), append([]string{"-listen", at.String()}, args...)...)
+	process.WaitStderr(patience, " ready ")
+	return process
+}
+
+// nowhere is where nobody ever listens.
+func nowhere() testkit.Endpoint {
+	return testkit.Endpoint{Network: "unix", Address: "/nowhere/dc_server"}
+}
+
+// failed is the answer of one byte that says that there is no dc_server.
+func failed(uid uint32, op codec.Op) []byte { return testkit.Status(uid, op, codec.StatusDisconnected) }
+
+// mustKeepItsLink holds that dc_server noticed nothing.
+func mustKeepItsLink(t *testing.T, up *testkit.Upstream) {
+	t.Helper()
+	if got := up.Conns(); got != 1 {
+		t.Errorf("got %d connections to dc_server, want the first to have lasted", got)
+	}
+}

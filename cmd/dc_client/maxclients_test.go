@@ -1,0 +1,54 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/testkit"
+)
+
+// TestMaxClients lets so many in, and closes those that come then at once.
+func TestMaxClients(t *testing.T) {
+	t.Parallel()
+	const most = 5
+	jitter := measureJitter(t)
+	up := testkit.NewUpstream(t, testkit.Loopback())
+	process, at := startLinked(t, up.Endpoint(), "-maxclients", "5")
+	var let []*testkit.Client
+	for range most {
+		client := testkit.Dial(t, at)
+		client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
+		let = append(let, client)
+	}
+	for range 50 {
+		began := time.Now()
+		testkit.Dial(t, at).ExpectClosed()
+		jitter.mustTake(t, "end of one too many", time.Since(began), 0, promptly)
+	}
+	for _, client := range let {
+		client.ExpectStatus(testkit.Have(2, "nobody's"), codec.StatusNotOK)
+	}
+	_ = let[0].Close()
+	process.Wait(patience, "room for another client", func() bool { return served(at) })
+	mustEnd(t, process)
+}
+
+// served reports whether a new client gets an answer there.
+func served(at testkit.Endpoint) bool {
+	conn, err := testkit.Connect(at)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = conn.Close() }()
+	_, err = conn.Do(testkit.Have(1, "nobody's"))
+	return err == nil
+}
+
+// mustEnd ends it in the orderly way.
+func mustEnd(t *testing.T, process *testkit.Process) {
+	t.Helper()
+	if code := process.Stop(); code != 0 {
+		t.Errorf("got exit code %d after SIGTERM, want 0", code)
+	}
+}

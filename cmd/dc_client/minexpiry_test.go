@@ -1,0 +1,58 @@
+package main
+
+import (
+	"encoding/binary"
+	"strings"
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/testkit"
+)
+
+// TestMinExpiry looks at what dc_server sees of an ADD: the timeout, when it is shorter
+// than the floor, is raised, and nothing else is changed.
+func TestMinExpiry(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name       string
+		args       []string
+		asked, saw uint32 // ms
+		data       int
+	}{
+		{"shorter", []string{"-minexpiry", "300000"}, 999, 300000, 100},
+		{"0", []string{"-minexpiry", "300000"}, 0, 300000, 1},
+		{"of many frames", []string{"-minexpiry", "300000"}, 1, 300000, 30000},
+		{"equal", []string{"-minexpiry", "300000"}, 300000, 300000, 100},
+		{"longer", []string{"-minexpiry", "300000"}, 300001, 300001, 100},
+		{"too long", []string{"-minexpiry", "604800000"}, 604800001, 604800001, 100},
+		{"off", nil, 999, 999, 100},
+		{"0 is off", []string{"-minexpiry=0"}, 0, 0, 100},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			up := testkit.NewUpstream(t, testkit.Loopback())
+			_, at := startLinked(t, up.Endpoint(), row.args...)
+			client := testkit.Dial(t, at)
+			request := testkit.Add(5, "session", strings.Repeat("d", row.data), time.Duration(row.asked)*time.Millisecond)
+			client.Answer(request)
+			binary.BigEndian.PutUint32(request[codec.HeaderSize:], row.saw)
+			mustHaveForwarded(t, up, request)
+		})
+	}
+}
+
+// TestMinExpiryOfOthers: only an ADD has a timeout; what looks like one is left alone.
+func TestMinExpiryOfOthers(t *testing.T) {
+	t.Parallel()
+	up := testkit.NewUpstream(t, testkit.Loopback())
+	_, at := startLinked(t, up.Endpoint(), "-minexpiry", "300000")
+	client := testkit.Dial(t, at)
+	var all [][]byte
+	for _, op := range []codec.Op{codec.OpGet, codec.OpHave, codec.OpRemove} {
+		request := testkit.Ask(1, op, make([]byte, 12))
+		client.Answer(request)
+		all = append(all, request)
+	}
+	mustHaveForwarded(t, up, all...)
+}

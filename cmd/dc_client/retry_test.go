@@ -1,0 +1,193 @@
+package main
+
+import (
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/testkit"
+)
+
+// attempts notes when somebody connects, and closes at once.
+type attempts struct {
+	mu sync.Mutex
+	at []time.Time
+}
+
+// countAttempts listens until the test ends.
+func countAttempts(t *testing.T) (*attempts, testkit.Endpoint) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &attempts{}
+	var accepting sync.WaitGroup
+	accepting.Go(func() {
+		for {
+			sock, err := l.Accept()
+			if err != nil {
+				return
+			}
+			a.mu.Lock()
+			a.at = append(a.at, time.Now())
+			a.mu.Unlock()
+			_ = sock.Close()
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		accepting.Wait()
+	})
+	return a, testkit.Endpoint{Network: "tcp", Address: l.Addr().String()}
+}
+
+// gaps is the times between attempts, once there are that many.
+func (a *attempts) gaps(t *testing.T, count int) []time.Duration {
+	t.Helper()
+	testkit.Wait(t, patience, "attempts", func() bool {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return len(a.at) > count
+	})
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var gaps []time.Duration
+	for n := range count {
+		gaps = append(gaps, a.at[n+1].Sub(a.at[n]))
+	}
+	return gaps
+}
+
+// TestRetry: attempts are -retry apart, less up to a fifth of it at random.
+func TestRetry(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name  string
+		args  []string
+		retry time.Duration
+		count int
+	}{
+		{"200", []string{"-retry", "200"}, 200 * time.Millisecond, 12},
+		{"default", nil, 5 * time.Second, 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			jitter := measureJitter(t)
+			tried, server := countAttempts(t)
+			start(t, server, row.args...)
+			gaps := tried.gaps(t, row.count)
+			shortest := row.retry * 4 / 5
+			for n, gap := range gaps {
+				// An attempt is noticed late, the next one in time.
+				jitter.mustTake(t, "attempt "+strconv.Itoa(n+1), gap, shortest-5*time.Millisecond-jitter.allowance(), row.retry+promptly)
+			}
+			if row.count > 10 && slices.Min(gaps) > row.retry*97/100 {
+				t.Errorf("got gaps of %v, want some that are shorter by chance", gaps)
+			}
+		})
+	}
+}
+
+// TestRetryComesBack starts a dc_server again that had gone: within one period of -retry
+// it is used.
+func TestRetryComesBack(t *testing.T) {
+	t.Parallel()
+	for _, network := range []string{"tcp", "unix"} {
+		t.Run(network, func(t *testing.T) {
+			t.Parallel()
+			const retry = 500 * time.Millisecond
+			jitter := measureJitter(t)
+			where := lonelyAddress(t)
+			if network == "unix" {
+				where = testkit.Unix(t)
+			}
+			up := testkit.NewUpstream(t, where)
+			process, at := startLinked(t, up.Endpoint(), "-retry", "500")
+			client := testkit.Dial(t, at)
+			for range 3 {
+				client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
+				up.Stop()
+				process.Wait(patience, "loss noticed", func() bool {
+					return client.Answer(testkit.Have(1, "nobody's"))[0] == byte(codec.StatusDisconnected)
+				})
+				up.Start()
+				began := time.Now()
+				testkit.Wait(t, patience, "service", func() bool {
+					return client.Answer(testkit.Have(1, "nobody's"))[0] == byte(codec.StatusNotOK)
+				})
+				jitter.mustTake(t, "service", time.Since(began), 0, retry+promptly)
+			}
+		})
+	}
+}
+
+// TestRetryAtOnceAfterLong: a connection that lasted for longer than -retry is replaced
+// at once, and no sooner than that a second time.
+func TestRetryAtOnceAfterLong(t *testing.T) {
+	t.Parallel()
+	jitter := measureJitter(t)
+	up := testkit.NewUpstream(t, testkit.Loopback())
+	process, _ := startLinked(t, up.Endpoint(), "-retry", "1000")
+	time.Sleep(1100 * time.Millisecond) // it lasts
+	began := time.Now()
+	up.CloseAll()
+	process.Wait(patience, "second connection", func() bool { return up.Conns() == 2 })
+	jitter.mustTake(t, "second connection", time.Since(began), 0, promptly)
+	up.CloseAll()
+	process.Wait(patience, "third connection", func() bool { return up.Conns() == 3 })
+	jitter.mustTake(t, "third connection", time.Since(began), 800*time.Millisecond, time.Second+2*promptly)
+}
+
+// TestStartWithoutServer: dc_client serves before there is a dc_server, and says once
+// what is wrong.
+func TestStartWithoutServer(t *testing.T) {
+	t.Parallel()
+	server := testkit.Unix(t)
+	process, at := start(t, server, "-retry", "50")
+	client := testkit.Dial(t, at)
+	for range 20 {
+		client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusDisconnected)
+		time.Sleep(10 * time.Millisecond)
+	}
+	if lines := strings.Count(process.Stderr(), "no connection to dc_server"); lines != 1 {
+		t.Errorf("got %d lines about the same failure, want 1; stderr:\n%s", lines, process.Stderr())
+	}
+	startServer(t, server)
+	process.WaitStderr(patience, "connected to dc_server")
+	client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
+}
+
+// TestFirstRequestsWait: what is asked while the very first connection is being made
+// waits for it, but not for long.
+func TestFirstRequestsWait(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name  string
+		takes time.Duration // the probe's answer
+		want  codec.Status
+	}{
+		{"in time", 100 * time.Millisecond, codec.StatusNotOK},
+		{"too late", time.Minute, codec.StatusDisconnected},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			jitter := measureJitter(t)
+			up := testkit.NewUpstream(t, testkit.Loopback())
+			up.On(func(q testkit.Request) bool { return q.Number == 1 }).Do(testkit.Late(row.takes))
+			_, at := start(t, up.Endpoint())
+			began := time.Now()
+			got := codec.Status(testkit.Dial(t, at).Answer(testkit.Have(1, "nobody's"))[0])
+			jitter.mustTake(t, "answer", time.Since(began), 0, 250*time.Millisecond+promptly)
+			if got != row.want {
+				jitter.mustBeBelow(t, promptly)
+				t.Errorf("got %v, want %v", got, row.want)
+			}
+		})
+	}
+}

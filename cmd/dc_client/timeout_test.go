@@ -1,0 +1,217 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/testkit"
+)
+
+// TestTimeout: a request that gets no answer is answered DISCONNECTED when its time is
+// up, neither before nor much later, while others are served.
+func TestTimeout(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name    string
+		args    []string
+		timeout time.Duration
+	}{
+		{"default", nil, 200 * time.Millisecond},
+		{"100", []string{"-timeout", "100"}, 100 * time.Millisecond},
+		{"700", []string{"-timeout=700"}, 700 * time.Millisecond},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			jitter := measureJitter(t)
+			up := testkit.NewUpstream(t, testkit.Loopback())
+			up.On(func(q testkit.Request) bool { return q.ID == "hangs" }).Do(testkit.Drop)
+			process, at := startAsIs(t, up.Endpoint(), row.args...)
+			process.WaitStderr(patience, "connected to dc_server")
+			quit, talked := make(chan struct{}), make(chan error, 1)
+			go func() { talked <- talk(at, quit) }() // so that dc_server is not silent
+			var took []time.Duration
+			client := testkit.Dial(t, at)
+			for uid := range uint32(8) {
+				began := time.Now()
+				client.Send(testkit.Get(uid, "hangs"))
+				client.Expect(failed(uid, codec.OpGet))
+				took = append(took, time.Since(began))
+			}
+			close(quit)
+			if err := <-talked; err != nil {
+				t.Error(err)
+			}
+			if strings.Contains(process.Stderr(), "lost dc_server") {
+				jitter.mustBeBelow(t, row.timeout/4) // else it was silent after all
+				t.Error("got the link lost, want it kept: others were answered")
+			}
+			for _, each := range took {
+				jitter.mustTake(t, "DISCONNECTED", each, row.timeout, row.timeout+promptly)
+			}
+		})
+	}
+}
+
+// talk asks all the time, and must be answered, in time or not.
+func talk(at testkit.Endpoint, quit <-chan struct{}) error {
+	conn, err := testkit.Connect(at)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	for uid := uint32(0); ; uid++ {
+		select {
+		case <-quit:
+			return nil
+		case <-time.After(5 * time.Millisecond):
+		}
+		m, err := conn.Do(testkit.Have(uid, "nobody's"))
+		if err != nil {
+			return err
+		}
+		if s, _ := codec.ParseStatus(m); m.UID != uid || s != codec.StatusNotOK && s != codec.StatusDisconnected {
+			return fmt.Errorf("got %v of %#x, want NOTOK of %#x", s, m.UID, uid)
+		}
+	}
+}
+
+// TestLateAnswer is dropped: the client has had one, and the next request gets its own.
+func TestLateAnswer(t *testing.T) {
+	t.Parallel()
+	jitter := measureJitter(t)
+	up := testkit.NewUpstream(t, testkit.Loopback())
+	up.Put("late", "late data", time.Hour)
+	up.Put("next", "next data", time.Hour)
+	up.Expect(codec.OpGet, "late").Do(testkit.Late(600 * time.Millisecond))
+	_, at := startLinked(t, up.Endpoint(), "-timeout", "400")
+	client := testkit.Dial(t, at)
+	client.Send(testkit.Get(1, "late"))
+	client.Expect(failed(1, codec.OpGet))
+	client.ExpectQuiet(400 * time.Millisecond)
+	got := client.Answer(testkit.Get(1, "next"))
+	client.ExpectQuiet(50 * time.Millisecond)
+	if string(got) != "next data" {
+		jitter.mustBeBelow(t, 100*time.Millisecond)
+		t.Errorf("got %q, want next data", got)
+	}
+}
+
+// TestAnswersAroundTheTimeout sends them just before and just after: each client gets
+// one, its own data or DISCONNECTED.
+func TestAnswersAroundTheTimeout(t *testing.T) {
+	t.Parallel()
+	const clients, timeout = 50, 100 * time.Millisecond
+	up := testkit.NewUpstream(t, testkit.Loopback())
+	for n := range clients {
+		up.Put(fmt.Sprint("session ", n), fmt.Sprint("of client ", n), time.Hour)
+		delay := timeout + time.Duration(n-clients/2)*time.Millisecond/5
+		up.On(func(q testkit.Request) bool { return q.ID == fmt.Sprint("session ", n) }).Do(testkit.Late(delay))
+	}
+	_, at := startLinked(t, up.Endpoint(), "-timeout", "100")
+	var all []*testkit.Client
+	for range clients {
+		all = append(all, testkit.Dial(t, at))
+	}
+	failures := 0
+	for round := range uint32(4) {
+		for n, client := range all {
+			client.Send(testkit.Get(round, fmt.Sprint("session ", n)))
+		}
+		for n, client := range all {
+			m, err := client.ReadMessage()
+			got := string(m.Payload(nil))
+			if err != nil || m.UID != round || got != "\x02" && got != fmt.Sprint("of client ", n) {
+				t.Fatalf("client %d: got %q of %d, %v, want its own data or DISCONNECTED", n, got, m.UID, err)
+			}
+			if got == "\x02" {
+				failures++
+			}
+		}
+	}
+	t.Logf("%d of %d answers came too late", failures, 4*clients)
+}
+
+// TestTimeoutNever: with 0, a request waits for as long as dc_server takes.
+func TestTimeoutNever(t *testing.T) {
+	t.Parallel()
+	jitter := measureJitter(t)
+	const takes = 2 * time.Second // more than any timeout that there is
+	up := testkit.NewUpstream(t, testkit.Loopback())
+	up.After(1).Do(testkit.Late(takes))
+	_, at := startLinked(t, up.Endpoint(), "-timeout", "0")
+	client := testkit.Dial(t, at)
+	began := time.Now()
+	client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
+	jitter.mustTake(t, "answer", time.Since(began), takes, takes+promptly)
+	mustKeepItsLink(t, up)
+}
+
+// TestSilence: a dc_server that hangs is given up after three timeouts of silence. From
+// then on requests are answered at once, until a probe is answered again.
+func TestSilence(t *testing.T) {
+	t.Parallel()
+	const timeout, retry, attempt = 200 * time.Millisecond, 300 * time.Millisecond, 2 * time.Second
+	jitter := measureJitter(t)
+	var hangs atomic.Bool
+	up := testkit.NewUpstream(t, testkit.Loopback())
+	up.On(func(testkit.Request) bool { return hangs.Load() }).Do(testkit.Drop)
+	process, at := startLinked(t, up.Endpoint(), "-retry", "300", "-timeout", "200")
+	client := testkit.Dial(t, at)
+	client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
+	hangs.Store(true)
+	began := time.Now()
+	client.Send(testkit.Have(2, "nobody's"))
+	client.Expect(failed(2, codec.OpHave))
+	jitter.mustTake(t, "first answer", time.Since(began), timeout, timeout+promptly)
+	process.WaitStderr(patience, "lost dc_server")
+	jitter.mustTake(t, "loss of the link", time.Since(began), 3*timeout, 3*timeout+promptly)
+
+	// The server accepts and takes the probe, which is not enough.
+	for hung := time.Now(); time.Since(hung) < attempt+retry; time.Sleep(5 * time.Millisecond) {
+		asked := time.Now()
+		client.ExpectStatus(testkit.Have(3, "nobody's"), codec.StatusDisconnected)
+		jitter.mustTake(t, "answer while it hangs", time.Since(asked), 0, promptly)
+	}
+	if got := up.Conns(); got < 2 || got > 4 {
+		t.Errorf("got %d connections, want some attempts and not many", got)
+	}
+	hangs.Store(false)
+	healed := time.Now()
+	testkit.Wait(t, patience, "service", func() bool {
+		return client.Answer(testkit.Have(4, "nobody's"))[0] == byte(codec.StatusNotOK)
+	})
+	jitter.mustTake(t, "service", time.Since(healed), 0, attempt+retry+promptly)
+}
+
+// TestServerStopped stops a real dc_server for a while (SIGSTOP).
+func TestServerStopped(t *testing.T) {
+	t.Parallel()
+	jitter := measureJitter(t)
+	where := testkit.Unix(t)
+	server := startServer(t, where)
+	process, at := startLinked(t, where, "-retry", "200", "-timeout", "200")
+	client := testkit.Dial(t, at)
+	client.ExpectStatus(testkit.Add(1, "session", "data", time.Hour), codec.StatusOK)
+	server.Signal(syscall.SIGSTOP)
+	testkit.Wait(t, patience, "silence", func() bool {
+		asked := time.Now()
+		silent := client.Answer(testkit.Have(2, "session"))[0] == byte(codec.StatusDisconnected)
+		jitter.mustTake(t, "answer", time.Since(asked), 0, 200*time.Millisecond+promptly)
+		return silent
+	})
+	process.WaitStderr(patience, "lost dc_server")
+	for range 100 {
+		asked := time.Now()
+		client.ExpectStatus(testkit.Have(3, "session"), codec.StatusDisconnected)
+		jitter.mustTake(t, "answer while it is stopped", time.Since(asked), 0, promptly)
+	}
+	server.Signal(syscall.SIGCONT)
+	testkit.Wait(t, patience, "service", func() bool {
+		return client.Answer(testkit.Have(4, "session"))[0] == byte(codec.StatusOK)
+	})
+}

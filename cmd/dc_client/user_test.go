@@ -1,0 +1,45 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"distcache/codec"
+	"distcache/internal/testkit"
+)
+
+// TestUserConnects: it is the user of -user that connects to dc_server, each time anew,
+// and not root.
+func TestUserConnects(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can change users")
+	}
+	where := testkit.Unix(t)
+	up := testkit.NewUpstream(t, where)
+	mode := func(m os.FileMode) {
+		if err := os.Chmod(where.Address, m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(filepath.Dir(where.Address), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	mode(0o600)
+	process, at := start(t, where, "-user", "nobody", "-retry", "50")
+	process.WaitStderr(patience, "permission denied")
+	client := testkit.Dial(t, at)
+	client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusDisconnected)
+	mode(0o666)
+	process.WaitStderr(patience, "connected to dc_server")
+	client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
+	for range 3 {
+		before := up.Conns()
+		up.CloseAll()
+		process.Wait(patience, "new connection", func() bool { return up.Conns() > before })
+		testkit.Wait(t, patience, "service", func() bool {
+			return client.Answer(testkit.Have(1, "nobody's"))[0] == byte(codec.StatusNotOK)
+		})
+	}
+}

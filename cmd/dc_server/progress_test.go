@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/testkit"
+)
+
+// TestProgress makes a line of figures after every so many operations, with what they were.
+func TestProgress(t *testing.T) {
+	t.Parallel()
+	process, at := start(t, "-progress", "10")
+	client := testkit.Dial(t, at)
+	for n := range 5 {
+		id := fmt.Sprint("session ", n)
+		client.ExpectStatus(testkit.Add(1, id, "data", time.Minute), codec.StatusOK)
+		client.Answer(testkit.Get(1, id))
+		client.ExpectStatus(testkit.Get(1, "nobody's"), codec.StatusNotOK)
+		client.ExpectStatus(testkit.Have(1, id), codec.StatusOK)
+	}
+	client.ExpectStatus(testkit.Remove(1, "session 0"), codec.StatusOK) // the 21st
+	process.WaitStderr(patience, " progress operations=20 ")
+	if code := process.Stop(); code != 0 {
+		t.Errorf("got exit code %d, want 0", code)
+	}
+	lines := regexp.MustCompile(`(?m) progress .*$`).FindAllString(process.Stderr(), -1)
+	want := []string{
+		" progress operations=10 sessions=3 add=3 get=5 remove=0 have=2 hits=3 misses=2 expired=0 evicted=0",
+		" progress operations=20 sessions=5 add=5 get=10 remove=0 have=5 hits=5 misses=5 expired=0 evicted=0",
+	}
+	if strings.Join(lines, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got lines\n%s\nwant\n%s", strings.Join(lines, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// TestProgressOff is the default.
+func TestProgressOff(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{nil, {"-progress", "0"}} {
+		process, at := start(t, args...)
+		client := testkit.Dial(t, at)
+		for range 1000 {
+			client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
+		}
+		if code := process.Stop(); code != 0 {
+			t.Errorf("got exit code %d, want 0", code)
+		}
+		if text := process.Stderr(); strings.Contains(text, "progress") {
+			t.Errorf("%v: got %q, want no word of progress", args, text)
+		}
+	}
+}

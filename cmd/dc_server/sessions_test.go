@@ -1,0 +1,147 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/testkit"
+)
+
+// TestSessionsEvictsSoonestToExpire fills the cache and adds more: each new session costs
+// one old one, and that the one which would expire soonest.
+func TestSessionsEvictsSoonestToExpire(t *testing.T) {
+	t.Parallel()
+	const capacity, more = 64, 40
+	process, at := start(t, "-sessions", strconv.Itoa(capacity))
+	client := testkit.Dial(t, at)
+	random := testkit.Random(t)
+	order := random.Perm(capacity)
+	life := func(n int) time.Duration { return time.Hour + time.Duration(n)*time.Minute }
+	for _, n := range order {
+		client.ExpectStatus(testkit.Add(1, fmt.Sprint("old ", n), "data", life(n)), codec.StatusOK)
+	}
+	for n := range capacity {
+		client.ExpectStatus(testkit.Have(1, fmt.Sprint("old ", n)), codec.StatusOK)
+	}
+	for added := range more {
+		client.ExpectStatus(testkit.Add(1, fmt.Sprint("new ", added), "data", 24*time.Hour), codec.StatusOK)
+		for n := range capacity {
+			want := codec.StatusOK
+			if n <= added {
+				want = codec.StatusNotOK
+			}
+			client.ExpectStatus(testkit.Have(1, fmt.Sprint("old ", n)), want)
+		}
+	}
+	for added := range more {
+		client.ExpectStatus(testkit.Have(1, fmt.Sprint("new ", added)), codec.StatusOK)
+	}
+	process.WaitStderr(patience, "-sessions is too small")
+	if lines := strings.Count(process.Stderr(), "-sessions is too small"); lines > 20 {
+		t.Errorf("got %d lines about %d evictions, want one a second at most", lines, more)
+	}
+}
+
+// TestSessionsExpiredMakeRoom: what has expired goes before what has not.
+func TestSessionsExpiredMakeRoom(t *testing.T) {
+	t.Parallel()
+	const capacity = 64
+	process, at := start(t, "-sessions", strconv.Itoa(capacity))
+	client := testkit.Dial(t, at)
+	for n := range capacity {
+		life := time.Hour
+		if n%2 == 0 {
+			life = time.Millisecond
+		}
+		client.ExpectStatus(testkit.Add(1, fmt.Sprint("old ", n), "data", life), codec.StatusOK)
+	}
+	testkit.Wait(t, patience, "end of the last of them", func() bool {
+		return client.Answer(testkit.Have(1, fmt.Sprint("old ", capacity-2)))[0] == byte(codec.StatusNotOK)
+	})
+	for n := range capacity / 2 {
+		client.ExpectStatus(testkit.Add(1, fmt.Sprint("new ", n), "data", time.Minute), codec.StatusOK)
+	}
+	for n := 1; n < capacity; n += 2 {
+		client.ExpectStatus(testkit.Have(1, fmt.Sprint("old ", n)), codec.StatusOK)
+	}
+	if text := process.Stderr(); strings.Contains(text, "evicted") {
+		t.Errorf("got %q, want no word of evictions", text)
+	}
+}
+
+// TestSessionsTimeoutZero: what expires at once costs nobody its place.
+func TestSessionsTimeoutZero(t *testing.T) {
+	t.Parallel()
+	_, at := start(t, "-sessions", "64")
+	client := testkit.Dial(t, at)
+	for n := range 64 {
+		client.ExpectStatus(testkit.Add(1, fmt.Sprint("old ", n), "data", time.Hour), codec.StatusOK)
+	}
+	client.ExpectStatus(testkit.Add(1, "at once", "data", 0), codec.StatusOK)
+	client.ExpectStatus(testkit.Have(1, "at once"), codec.StatusNotOK)
+	for n := range 64 {
+		client.ExpectStatus(testkit.Have(1, fmt.Sprint("old ", n)), codec.StatusOK)
+	}
+}
+
+// TestMemoryBound: the bound that is printed at the start grows with -sessions, and the
+// process, full of the largest sessions, stays below it.
+func TestMemoryBound(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can look how much memory dc_server takes")
+	}
+	small, at := start(t, "-sessions", "1000")
+	large, _ := start(t, "-sessions", "100000")
+	smallBound, largeBound := memoryBound(t, small), memoryBound(t, large)
+	if largeBound <= smallBound {
+		t.Errorf("got bounds of %d and %d MB, want the second to be larger", smallBound>>20, largeBound>>20)
+	}
+	client := testkit.Dial(t, at)
+	data := strings.Repeat("x", 32000)
+	for n := range 2500 {
+		client.ExpectStatus(testkit.Add(1, fmt.Sprint("session ", n), data, time.Hour), codec.StatusOK)
+	}
+	vitals, err := testkit.ReadVitals(small.PID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const held = 900 * 32000 // what 1,000 such sessions take, or nearly
+	if vitals.RSS > smallBound || vitals.RSS < held {
+		t.Errorf("got %d MB resident, want %d to %d", vitals.RSS>>20, held>>20, smallBound>>20)
+	}
+}
+
+// memoryBound is what the ready line says, in bytes.
+func memoryBound(t *testing.T, process *testkit.Process) int64 {
+	t.Helper()
+	found := regexp.MustCompile(` memory_bound_mib=(\d+)`).FindStringSubmatch(process.Stderr())
+	if found == nil {
+		t.Fatalf("got %q, want a line with the bound", process.Stderr())
+	}
+	mib, err := strconv.ParseInt(found[1], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mib << 20
+}
+
+// TestSessionsTooMany asks for more than an address space has room for.
+func TestSessionsTooMany(t *testing.T) {
+	t.Parallel()
+	at := testkit.Unix(t)
+	process := testkit.Command{Path: "/bin/sh", Args: []string{"-c", `ulimit -v 4000000; exec "$0" "$@"`, builtBinary(),
+		"-sessions", "1073741824", "-listen", at.String()}}.Start(t)
+	if code := process.Exit(patience); code != 1 {
+		t.Errorf("got exit code %d, want 1", code)
+	}
+	if text := process.Stderr(); !strings.Contains(text, "-sessions 1073741824") {
+		t.Errorf("got %q, want it to name -sessions 1073741824", text)
+	}
+}

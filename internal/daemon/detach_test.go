@@ -1,0 +1,305 @@
+package daemon
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"distcache/internal/testkit"
+)
+
+// detached is a daemon that -daemon started. It ends with the test.
+type detached struct {
+	t       *testing.T
+	pid     int
+	at      testkit.Endpoint
+	pidfile string
+}
+
+// detach runs the command, whose socket and pidfile are in the folder, with -daemon. The
+// parent must end with 0, and from that instant on the daemon serves and has its pidfile.
+func (p program) detach(t *testing.T, folder string, c testkit.Command) *detached {
+	t.Helper()
+	parent := c.Start(t)
+	if code := parent.Exit(patience); code != 0 {
+		t.Fatalf("got exit code %d of the parent, want 0; stderr:\n%s", code, parent.Stderr())
+	}
+	d := &detached{t: t, at: socketIn(folder), pidfile: filepath.Join(folder, "pid")}
+	connect, err := testkit.Connect(d.at) // at once: there is nothing to wait for
+	if err != nil {
+		t.Errorf("got %v right after the parent ended, want a daemon that listens", err)
+	} else {
+		_ = connect.Close()
+	}
+	d.pid = pidIn(t, d.pidfile)
+	t.Cleanup(func() { _ = syscall.Kill(d.pid, syscall.SIGKILL) })
+	if d.pid == parent.PID() {
+		t.Errorf("got the parent's process ID %d in the pidfile, want the daemon's", d.pid)
+	}
+	return d
+}
+
+// daemonArgs is the command line of a daemon in the folder.
+func daemonArgs(folder string, more ...string) []string {
+	return append([]string{"-daemon", "-listen", socketIn(folder).String(), "-pidfile", filepath.Join(folder, "pid")}, more...)
+}
+
+// end ends the daemon in the orderly way.
+func (d *detached) end() {
+	d.t.Helper()
+	if err := syscall.Kill(d.pid, syscall.SIGTERM); err != nil {
+		d.t.Fatal(err)
+	}
+	testkit.Wait(d.t, patience, "end of the daemon", func() bool { return !d.alive() })
+	mustBeGone(d.t, d.at.Address)
+	mustBeGone(d.t, d.pidfile)
+}
+
+// alive reports whether it runs: whoever inherited it may not have waited for it yet.
+func (d *detached) alive() bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", d.pid))
+	if err != nil {
+		return false
+	}
+	_, state, _ := strings.Cut(string(text), ") ")
+	return !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X")
+}
+
+// mustLink holds what a link in the daemon's folder of /proc leads to, or soon will: the
+// daemon lets go of the pipe to its parent when it has reported.
+func (d *detached) mustLink(name, want string) {
+	d.t.Helper()
+	got := ""
+	if !testkit.Within(patience, func() bool {
+		got, _ = os.Readlink(fmt.Sprintf("/proc/%d/%s", d.pid, name))
+		return got == want
+	}) {
+		d.t.Errorf("got %s as %s, want %s", got, name, want)
+	}
+}
+
+// TestDaemonReady connects right after the parent has ended, many times.
+func TestDaemonReady(t *testing.T) {
+	times := 50
+	if testing.Short() {
+		times = 10
+	}
+	forEach(t, func(t *testing.T, p program) {
+		folder := testkit.SocketDir(t)
+		for range times {
+			d := p.detach(t, folder, p.command(daemonArgs(folder)...))
+			p.mustServe(t, d.at)
+			d.end()
+		}
+	})
+}
+
+func TestDaemonIsDetached(t *testing.T) {
+	forEach(t, func(t *testing.T, p program) {
+		needRoot(t)
+		folder := testkit.SocketDir(t)
+		d := p.detach(t, folder, p.command(daemonArgs(folder)...))
+		for _, row := range []struct{ name, want string }{
+			{"fd/0", "/dev/null"}, {"fd/1", "/dev/null"}, {"fd/2", "/dev/null"}, {"cwd", "/"},
+		} {
+			d.mustLink(row.name, row.want)
+		}
+		session, err := getsid(d.pid)
+		if err != nil || session != d.pid {
+			t.Errorf("got session %d, %v, want one of its own: %d", session, err, d.pid)
+		}
+		if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", d.pid)); err != nil || string(name) != p.name+"\n" {
+			t.Errorf("got %q, %v as the process's name, want %s", name, err, p.name)
+		}
+		if env, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", d.pid)); err != nil || !strings.Contains(string(env), "-pidfile") {
+			t.Errorf("got command line %q, %v, want the one that was typed", env, err)
+		}
+		d.end()
+	})
+}
+
+func getsid(pid int) (int, error) {
+	session, _, errno := syscall.Syscall(syscall.SYS_GETSID, uintptr(pid), 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(session), nil
+}
+
+// TestDaemonRelativePidfile names the pidfile as seen from where the command is typed.
+func TestDaemonRelativePidfile(t *testing.T) {
+	forEach(t, func(t *testing.T, p program) {
+		folder := testkit.SocketDir(t)
+		c := p.command("-daemon", "-listen", socketIn(folder).String(), "-pidfile", "pid")
+		c.Dir = folder
+		d := p.detach(t, folder, c)
+		p.mustServe(t, d.at)
+		d.end()
+	})
+}
+
+// TestDaemonRelativeSocket: a daemon's working directory is /, where UNIX:s would be
+// another path than the one that was meant (FAULTS.md, K03).
+func TestDaemonRelativeSocket(t *testing.T) {
+	forEach(t, func(t *testing.T, p program) {
+		folder := testkit.SocketDir(t)
+		c := p.command("-daemon", "-listen", "UNIX:s", "-pidfile", "/nowhere/pid") // which would end it too
+		c.Dir = folder
+		mustName(t, failure(t, c, 2), "-listen", "UNIX:s", "-daemon")
+		mustBeGone(t, filepath.Join(folder, "s"))
+		foreground := p.command("-listen", "UNIX:s")
+		foreground.Dir = folder
+		process := p.run(t, foreground)
+		p.mustServe(t, socketIn(folder))
+		mustEnd(t, process)
+		mustBeGone(t, filepath.Join(folder, "s"))
+	})
+}
+
+// TestDaemonFailure: what is wrong in the daemon is what the parent prints.
+func TestDaemonFailure(t *testing.T) {
+	t.Parallel()
+	occupied := filepath.Join(testkit.SocketDir(t), "s")
+	if err := os.WriteFile(occupied, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		name  string
+		args  []string
+		words []string
+	}{
+		{"socket occupied", []string{"-listen", "UNIX:" + occupied}, []string{occupied, "a regular file"}},
+		{"folder missing", []string{"-listen", "UNIX:/nowhere/at/all/s"}, []string{"/nowhere/at/all", "no such file"}},
+		{"owner unknown", []string{"-sockowner", "nosuchuser"}, []string{"-sockowner", "nosuchuser"}},
+		{"pidfile impossible", []string{"-pidfile", "/nowhere/at/all/pid"}, []string{"-pidfile", "/nowhere/at/all"}},
+		{"address of others", []string{"-listen", "IP:203.0.113.1:9001"}, []string{"IP:203.0.113.1:9001", "assign"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			forEach(t, func(t *testing.T, p program) {
+				args := append([]string{"-daemon"}, row.args...)
+				if row.args[0] != "-listen" {
+					args = append(args, "-listen", testkit.Unix(t).String())
+				}
+				text := p.fails(t, 1, args...)
+				mustName(t, text, row.words...)
+				if lines := strings.Count(text, p.name+": "); !strings.HasPrefix(text, p.name+": ") || lines < 1 {
+					t.Errorf("got stderr %q, want lines that begin with %s:", text, p.name)
+				}
+			})
+		})
+	}
+}
+
+// TestDaemonWarnings: what the daemon warns of is for the person at the terminal, too.
+func TestDaemonWarnings(t *testing.T) {
+	forEach(t, func(t *testing.T, p program) {
+		folder := testkit.SocketDir(t)
+		parent := p.command(daemonArgs(folder, "-sockperms", "440")...).Start(t)
+		if code := parent.Exit(patience); code != 0 {
+			t.Fatalf("got exit code %d, want 0; stderr:\n%s", code, parent.Stderr())
+		}
+		pid := pidIn(t, filepath.Join(folder, "pid"))
+		t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
+		mustName(t, parent.Stderr(), "-sockperms 440", "660")
+	})
+}
+
+// TestDaemonUser drops privileges in the daemon, before the parent says that it runs.
+func TestDaemonUser(t *testing.T) {
+	needRoot(t)
+	forEach(t, func(t *testing.T, p program) {
+		folder := testkit.SocketDir(t)
+		if err := os.Chown(folder, nobody, nobody); err != nil {
+			t.Fatal(err)
+		}
+		c := p.command(daemonArgs(folder, "-user", "nobody")...)
+		c.Sys = rootWithGroups()
+		d := p.detach(t, folder, c)
+		mustRunAs(t, d.pid, nobody, nobody, nobody)
+		p.mustServe(t, d.at)
+		d.end()
+	})
+}
+
+// TestDaemonPidfileHeld: the parent of a second daemon says why there is none.
+func TestDaemonPidfileHeld(t *testing.T) {
+	forEach(t, func(t *testing.T, p program) {
+		folder := testkit.SocketDir(t)
+		d := p.detach(t, folder, p.command(daemonArgs(folder)...))
+		text := p.fails(t, 1, "-daemon", "-listen", testkit.Unix(t).String(), "-pidfile", d.pidfile)
+		mustName(t, text, "-pidfile", d.pidfile, "held by a live process", fmt.Sprint(d.pid))
+		p.mustServe(t, d.at)
+		d.end()
+	})
+}
+
+// TestDaemonStandardDescriptors starts one with its standard descriptors closed.
+func TestDaemonStandardDescriptors(t *testing.T) {
+	forEach(t, func(t *testing.T, p program) {
+		needRoot(t)
+		folder := testkit.SocketDir(t)
+		d := p.detach(t, folder, closingStandard(p.command(daemonArgs(folder)...)))
+		for _, name := range []string{"fd/0", "fd/1", "fd/2"} {
+			d.mustLink(name, "/dev/null")
+		}
+		p.mustServe(t, d.at)
+		d.end()
+	})
+}
+
+// closingStandard is the command with stdin, stdout and stderr closed.
+func closingStandard(c testkit.Command) testkit.Command {
+	return inShell(c, "exec <&- >&- 2>&-")
+}
+
+// TestDaemonLogsToSyslog runs one where /run/log, which is a place where syslog daemons
+// listen, is a socket of the test.
+func TestDaemonLogsToSyslog(t *testing.T) {
+	needRoot(t)
+	if _, err := os.Stat("/dev/log"); err == nil {
+		t.Skip("this machine has a syslog daemon at /dev/log, which comes first")
+	}
+	forEach(t, func(t *testing.T, p program) {
+		folder := testkit.SocketDir(t)
+		lines := listenSyslog(t, filepath.Join(folder, "log"))
+		c := inShell(p.command(daemonArgs(folder)...),
+			"mount -t tmpfs none /var/run/\nln -s "+folder+"/log /var/run/log")
+		c.Sys = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+		d := p.detach(t, folder, c)
+		lines.expect(t, p.name+"[", " ready ", d.at.String())
+		d.end()
+		lines.expect(t, p.name+"[", "stopping")
+	})
+}
+
+// syslogLines is what a syslog daemon receives, line by line.
+type syslogLines <-chan string
+
+// expect waits for a line that has all the words.
+func (l syslogLines) expect(t *testing.T, words ...string) {
+	t.Helper()
+	timeout := time.After(patience)
+	for {
+		select {
+		case line := <-l:
+			if hasAll(line, words) {
+				return
+			}
+		case <-timeout:
+			t.Fatalf("got no line with %q within %v, want one in syslog", words, patience)
+		}
+	}
+}
+
+func hasAll(line string, words []string) bool {
+	for _, word := range words {
+		if !strings.Contains(line, word) {
+			return false
+		}
+	}
+	return true
+}

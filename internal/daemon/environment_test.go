@@ -1,0 +1,79 @@
+package daemon
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"distcache/internal/testkit"
+)
+
+// TestEnvironment: what gnet and the Go runtime read does no harm.
+func TestEnvironment(t *testing.T) {
+	t.Parallel()
+	for _, setting := range []string{
+		"GNET_LOGGING_LEVEL=x", "GNET_LOGGING_LEVEL=-1", "GOMAXPROCS=0", "GOMAXPROCS=1", "GOGC=1", "GODEBUG=nosuch=1",
+		"DISTCACHE_STARTER=1", "LISTEN_FDS=1", "TZ=nowhere/at/all", "LANG=x",
+	} {
+		t.Run(setting, func(t *testing.T) {
+			forEach(t, func(t *testing.T, p program) {
+				at := testkit.Unix(t)
+				c := p.command("-listen", at.String())
+				c.Env = []string{setting}
+				process := p.run(t, c)
+				p.mustServe(t, at)
+				mustEnd(t, process)
+				if process.Stdout() != "" {
+					t.Errorf("got %q on stdout, want nothing", process.Stdout())
+				}
+			})
+		})
+	}
+}
+
+// TestLogFileOfGnet: gnet would create the file that the variable names.
+func TestLogFileOfGnet(t *testing.T) {
+	forEach(t, func(t *testing.T, p program) {
+		folder := testkit.SocketDir(t)
+		c := p.command("-listen", socketIn(folder).String())
+		c.Env = []string{"GNET_LOGGING_FILE=" + folder + "/log"}
+		process := p.run(t, c)
+		mustEnd(t, process)
+		mustBeGone(t, folder+"/log")
+		mustName(t, process.Stderr(), "GNET_LOGGING_FILE", "no effect")
+	})
+}
+
+// TestFewDescriptors starts a daemon with fewer descriptors than it would like.
+func TestFewDescriptors(t *testing.T) {
+	needRoot(t) // to become somebody who may not raise the limit
+	forEach(t, func(t *testing.T, p program) {
+		at := testkit.Unix(t)
+		if err := os.Chmod(strings.TrimSuffix(at.Address, "/s"), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		c := inShell(p.command("-listen", at.String()), "ulimit -n 80")
+		c.Sys = asNobody()
+		process := p.run(t, c)
+		mustName(t, process.Stderr(), "only 80 descriptors", "at most 16 clients")
+		var let []*testkit.Client
+		for range 16 {
+			client := testkit.Dial(t, at)
+			client.ExpectStatus(testkit.Have(1, "nobody's"), p.absent)
+			let = append(let, client)
+		}
+		testkit.Dial(t, at).ExpectClosed()
+		for _, client := range let {
+			client.ExpectStatus(testkit.Have(2, "nobody's"), p.absent)
+		}
+	})
+}
+
+func TestTooFewDescriptors(t *testing.T) {
+	needRoot(t)
+	forEach(t, func(t *testing.T, p program) {
+		c := inShell(p.command("-listen", testkit.Unix(t).String()), "ulimit -n 40")
+		c.Sys = asNobody()
+		mustName(t, failure(t, c, 1), "only 40 descriptors")
+	})
+}

@@ -1,0 +1,99 @@
+package daemon
+
+import (
+	"errors"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"distcache/codec"
+	"distcache/internal/testkit"
+)
+
+// socketAttacks use what sockets can do beside carrying bytes.
+func socketAttacks() []attack {
+	return []attack{
+		{"an out-of-band byte", 40, func(c *testkit.Conn, n int) error {
+			request := testkit.Have(uint32(n), "nobody's")
+			return errors.Join(c.Write(request[:10]), sendOutOfBand(c), c.Write(request[10:]),
+				mustAnswer(c, uint32(n), codec.OpHave, codec.StatusNotOK))
+		}},
+		{"out-of-band bytes", 40, func(c *testkit.Conn, _ int) error {
+			// To a unix socket all but the last are bytes as all others, so that this is
+			// garbage there; TCP drops them.
+			for range 20 {
+				_ = sendOutOfBand(c)
+			}
+			return nil
+		}},
+		{"descriptors", 100, func(c *testkit.Conn, n int) error {
+			sock, ok := c.Socket().(*net.UnixConn)
+			if !ok {
+				return nil // TCP carries none
+			}
+			return errors.Join(sendDescriptors(sock, testkit.Have(uint32(n), "nobody's")),
+				mustAnswer(c, uint32(n), codec.OpHave, codec.StatusNotOK))
+		}},
+	}
+}
+
+// TestOutOfBandByteWaits leaves one where it is: a daemon that took it for something to
+// read would read in vain for ever.
+func TestOutOfBandByteWaits(t *testing.T) {
+	t.Parallel()
+	for _, address := range []string{"UNIX:", "IP:127.0.0.1:0"} {
+		t.Run(address, func(t *testing.T) {
+			forEach(t, func(t *testing.T, p program) {
+				address := address
+				if address == "UNIX:" {
+					address += testkit.Unix(t).Address
+				}
+				process := p.start(t, "-listen", address)
+				client := testkit.Dial(t, listenedOn(t, process))
+				client.ExpectStatus(testkit.Have(1, "nobody's"), p.absent)
+				checkPost := notePost(process)
+				if err := sendOutOfBand(client.Conn); err != nil {
+					t.Fatal(err)
+				}
+				checkPost(testkit.DefaultSlack())
+				client.ExpectStatus(testkit.Have(2, "nobody's"), p.absent)
+			})
+		})
+	}
+}
+
+// sendOutOfBand sends one byte beside the stream (MSG_OOB), which a receiver that does
+// not ask for it never sees.
+func sendOutOfBand(c *testkit.Conn) error {
+	raw, err := c.Socket().(syscall.Conn).SyscallConn()
+	if err != nil {
+		return err
+	}
+	var sent error
+	err = raw.Control(func(fd uintptr) {
+		sent = unix.Sendto(int(fd), []byte{'!'}, unix.MSG_OOB|unix.MSG_NOSIGNAL, nil)
+	})
+	if errors.Is(sent, unix.EOPNOTSUPP) {
+		sent = nil // AF_UNIX takes it since Linux 5.15
+	}
+	return errors.Join(err, sent)
+}
+
+// sendDescriptors sends bytes with as many descriptors as one message takes.
+func sendDescriptors(sock *net.UnixConn, b []byte) error {
+	file, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	const scmMax = 253
+	fds := make([]int, scmMax)
+	for i := range fds {
+		fds[i] = int(file.Fd())
+	}
+	_, _, err = sock.WriteMsgUnix(b, unix.UnixRights(fds...), nil)
+	return err
+}

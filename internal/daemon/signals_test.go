@@ -1,0 +1,131 @@
+package daemon
+
+import (
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"distcache/internal/testkit"
+)
+
+func TestSignals(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name     string
+		signal   syscall.Signal
+		killable bool
+		ends     bool
+	}{
+		{"SIGTERM", syscall.SIGTERM, false, true},
+		{"SIGINT", syscall.SIGINT, false, true},
+		{"SIGUSR1", syscall.SIGUSR1, false, false},
+		{"SIGUSR2", syscall.SIGUSR2, false, false},
+		{"SIGUSR1 with -killable", syscall.SIGUSR1, true, true},
+		{"SIGUSR2 with -killable", syscall.SIGUSR2, true, true},
+		{"SIGHUP", syscall.SIGHUP, false, false},
+		{"SIGHUP with -killable", syscall.SIGHUP, true, false},
+		{"SIGQUIT", syscall.SIGQUIT, false, false},
+		{"SIGPIPE", syscall.SIGPIPE, false, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			forEach(t, func(t *testing.T, p program) {
+				at := testkit.Unix(t)
+				args := []string{"-listen", at.String()}
+				if row.killable {
+					args = append(args, "-killable")
+				}
+				process := p.start(t, args...)
+				process.Signal(row.signal)
+				if !row.ends {
+					mustOutlive(t, p, process, at, row.signal)
+					return
+				}
+				if code := process.Exit(patience); code != 0 {
+					t.Errorf("got exit code %d, want 0", code)
+				}
+				mustBeGone(t, at.Address)
+			})
+		})
+	}
+}
+
+// mustOutlive holds that a signal does a daemon no harm, however often it comes.
+func mustOutlive(t *testing.T, p program, process *testkit.Process, at testkit.Endpoint, s syscall.Signal) {
+	t.Helper()
+	client := testkit.Dial(t, at)
+	for range 50 {
+		process.Signal(s)
+		client.ExpectStatus(testkit.Have(7, "nobody's"), p.absent)
+	}
+	if s == syscall.SIGHUP {
+		process.WaitStderr(patience, "SIGHUP")
+	}
+	p.mustServe(t, at)
+	mustEnd(t, process)
+}
+
+// TestSignalDuringStart ends a daemon at every instant of its start: either nothing has
+// been made yet, or it is removed again.
+func TestSignalDuringStart(t *testing.T) {
+	step := 200 * time.Microsecond
+	if testing.Short() {
+		step = time.Millisecond
+	}
+	forEach(t, func(t *testing.T, p program) {
+		folder := testkit.SocketDir(t)
+		early, late := 0, 0
+		for delay := time.Duration(0); delay < 12*time.Millisecond; delay += step {
+			process := p.command("-listen", socketIn(folder).String(), "-pidfile", folder+"/pid").Start(t)
+			time.Sleep(delay)
+			process.Signal(syscall.SIGTERM)
+			switch code := process.Exit(patience); code {
+			case 128 + int(syscall.SIGTERM): // before it could catch the signal
+				early++
+			case 0:
+				late++
+			default:
+				t.Errorf("got exit code %d after %v, want 0, or death by the signal", code, delay)
+			}
+			mustBeGone(t, socketIn(folder).Address)
+			mustBeGone(t, filepath.Join(folder, "pid"))
+		}
+		t.Logf("%d ended before they caught signals, %d after", early, late)
+	})
+}
+
+// TestSecondSignal ends a daemon at once which waits for what is under way.
+func TestSecondSignal(t *testing.T) {
+	t.Parallel()
+	for _, second := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(second.String(), func(t *testing.T) {
+			forEach(t, func(t *testing.T, p program) {
+				at := testkit.Unix(t)
+				process := p.start(t, "-listen", at.String())
+				p.halfARequest(t, at)
+				began := time.Now()
+				process.Signal(syscall.SIGTERM)
+				process.WaitStderr(patience, "stopping")
+				process.Signal(second)
+				if code := process.Exit(patience); code == 0 {
+					t.Error("got exit code 0 after a second signal, want another one")
+				}
+				if took := time.Since(began); took > drainTime {
+					t.Errorf("got the end after %v, want it at once: the first signal alone takes %v", took, drainTime)
+				}
+			})
+		})
+	}
+}
+
+// halfARequest is a client in the middle of a request, which keeps a daemon from ending
+// for as long as it may. It gives the other half.
+func (p program) halfARequest(t *testing.T, at testkit.Endpoint) (client *testkit.Client, rest []byte) {
+	t.Helper()
+	client = testkit.Dial(t, at)
+	client.ExpectStatus(testkit.Have(1, "so that it is accepted"), p.absent)
+	request := testkit.Have(2, "nobody's")
+	client.Send(request[:20])
+	time.Sleep(20 * time.Millisecond) // the daemon is to have read it; nothing tells
+	return client, request[20:]
+}

@@ -1,0 +1,120 @@
+package daemon
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/testkit"
+)
+
+// TestStandardDescriptorsClosed starts a daemon without stdin, stdout and stderr: no
+// socket of its own must take their numbers.
+func TestStandardDescriptorsClosed(t *testing.T) {
+	forEach(t, func(t *testing.T, p program) {
+		needRoot(t)
+		at := testkit.Unix(t)
+		process := closingStandard(p.command("-listen", at.String())).Start(t)
+		process.WaitListening(patience, at)
+		for fd := range 3 {
+			if got, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", process.PID(), fd)); err != nil || got != "/dev/null" {
+				t.Errorf("got descriptor %d as %q, %v, want /dev/null", fd, got, err)
+			}
+		}
+		p.mustServe(t, at)
+		mustEnd(t, process)
+	})
+}
+
+// TestStderrNobodyReads provokes log lines, more than a pipe holds, and reads none: that
+// must not slow the daemon down.
+func TestStderrNobodyReads(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name  string
+		reads bool // somebody has the other end open
+	}{{"full pipe", true}, {"broken pipe", false}} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			at := testkit.Unix(t)
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = r.Close() }()
+			// -progress 1 makes a line of each operation.
+			cmd := exec.Command(binary("dc_server"), "-listen", at.String(), "-progress", "1")
+			cmd.Stderr = w
+			startCommand(t, cmd)
+			_ = w.Close()
+			testkit.Wait(t, patience, "listener", func() bool { return answers(at) })
+			if !row.reads {
+				_ = r.Close()
+			}
+			client := testkit.Dial(t, at)
+			for uid := range uint32(2000) {
+				client.ExpectStatus(testkit.Have(uid, "nobody's"), codec.StatusNotOK)
+			}
+			mustEndCommand(t, cmd)
+		})
+	}
+}
+
+func startCommand(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+}
+
+// mustEndCommand ends it in the orderly way, within what a test waits.
+func mustEndCommand(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	timeout := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+	defer timeout.Stop()
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("got %v after SIGTERM, want exit code 0", err)
+	}
+}
+
+// answers reports whether somebody listens there and answers.
+func answers(at testkit.Endpoint) bool {
+	conn, err := testkit.Connect(at)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = conn.Close() }()
+	_, err = conn.Do(testkit.Have(1, "nobody's"))
+	return err == nil
+}
+
+// TestStderrFull logs to a disk that is full.
+func TestStderrFull(t *testing.T) {
+	t.Parallel()
+	at := testkit.Unix(t)
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer func() { _ = full.Close() }()
+	cmd := exec.Command(binary("dc_server"), "-listen", at.String(), "-progress", "1")
+	cmd.Stderr = full
+	startCommand(t, cmd)
+	testkit.Wait(t, patience, "listener", func() bool { return answers(at) })
+	client := testkit.Dial(t, at)
+	for uid := range uint32(500) {
+		client.ExpectStatus(testkit.Have(uid, "nobody's"), codec.StatusNotOK)
+	}
+	mustEndCommand(t, cmd)
+}

@@ -1,0 +1,112 @@
+package daemon
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/testkit"
+)
+
+// serverVectors are exchanges recorded from the reference dc_server (PROTOCOL.md, head).
+const serverVectors = "../../codec/testdata/dc_server.json"
+
+// recorderPause is how long the recorder waited after each answer for more of it, or for
+// the end of the connection.
+const recorderPause = 400 * time.Millisecond
+
+// vector is one recorded connection to a fresh dc_server.
+type vector struct {
+	Name  string
+	Steps []vectorStep
+}
+
+// vectorStep is a pause, or bytes in hex and the state of the connection afterwards.
+type vectorStep struct {
+	Sleep      float64 `json:"sleep_s"`
+	Send, Recv string
+	State      string // "open" or "closed"
+}
+
+// TestRecordedExchanges replays every recorded exchange to a fresh dc_server: directly,
+// and through a dc_client.
+func TestRecordedExchanges(t *testing.T) {
+	t.Parallel()
+	vectors := readVectors(t)
+	if len(vectors) < 34 {
+		t.Errorf("got %d recorded exchanges, want the 34 that there were", len(vectors))
+	}
+	for _, v := range vectors {
+		t.Run(v.Name, func(t *testing.T) {
+			t.Parallel()
+			for _, row := range []struct {
+				name  string
+				start func(t *testing.T) testkit.Endpoint
+			}{{"directly", startServer}, {"through dc_client", startChain}} {
+				t.Run(row.name, func(t *testing.T) {
+					t.Parallel()
+					v.replay(t, row.start(t))
+				})
+			}
+		})
+	}
+}
+
+func readVectors(t *testing.T) []vector {
+	t.Helper()
+	text, err := os.ReadFile(serverVectors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var vectors []vector
+	if err := json.Unmarshal(text, &vectors); err != nil {
+		t.Fatalf("%s: %v", serverVectors, err)
+	}
+	return vectors
+}
+
+func startServer(t *testing.T) testkit.Endpoint {
+	t.Helper()
+	return listenedOn(t, programs()[1].start(t, "-listen", testkit.Unix(t).String()))
+}
+
+// startChain starts a dc_server and a dc_client in front of it. It gives where the
+// latter listens.
+func startChain(t *testing.T) testkit.Endpoint {
+	t.Helper()
+	p := program{name: "dc_client", args: []string{"-server", startServer(t).String()}, ready: "connected to dc_server"}
+	return listenedOn(t, p.start(t, "-listen", testkit.Unix(t).String(), "-timeout", "10000"))
+}
+
+func (v vector) replay(t *testing.T, at testkit.Endpoint) {
+	t.Helper()
+	client := testkit.Dial(t, at)
+	open := true
+	for _, step := range v.Steps {
+		time.Sleep(time.Duration(step.Sleep * float64(time.Second)))
+		client.Send(unhex(t, step.Send))
+		client.Expect(unhex(t, step.Recv))
+		switch step.State {
+		case "open":
+			client.ExpectQuiet(recorderPause)
+		case "closed":
+			client.ExpectClosed()
+			open = false
+		}
+	}
+	if open {
+		client.ExpectStatus(testkit.Have(0x5eed, "nobody's"), codec.StatusNotOK)
+	}
+}
+
+func unhex(t *testing.T, text string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
