@@ -43,9 +43,9 @@ type Listener struct {
 // Listen starts to accept from the non-blocking listening socket fd, up to max clients
 // at a time. One more is accepted and closed at once, so that it fails rather than hangs.
 func (l *Loop) Listen(fd int, cs *Clients, max int) (*Listener, error) {
-	// Accepted sockets take it over: over TCP a small answer must not wait until the one
-	// before it has been acknowledged. It fails on a unix socket, which has no such wait.
-	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	if err := socket.TuneTCP(fd); err != nil {
+		return nil, err
+	}
 	ln := &Listener{loop: l, clients: cs, fd: fd, max: max, resumeAt: deadline.Never}
 	l.poller.Attach(fd, ln)
 	if err := l.poller.Watch(fd, poll.Read); err != nil {

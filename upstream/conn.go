@@ -183,7 +183,7 @@ func (c *Conn) connect(e endpoint) error {
 	err = unix.Connect(fd, e.sockaddr)
 	if err != nil && err != unix.EINPROGRESS && err != unix.EINTR {
 		_ = unix.Close(fd)
-		return e.explain("connect", err)
+		return e.explain(socket.Error("connect", err))
 	}
 	c.fd, c.state = fd, connecting
 	c.poller.Attach(fd, c)
@@ -196,7 +196,7 @@ func (c *Conn) finishConnect() {
 		err = unix.Errno(code)
 	}
 	if err != nil {
-		c.connectNext(c.route.current.explain("connect", err))
+		c.connectNext(c.route.current.explain(socket.Error("connect", err)))
 		return
 	}
 	if err := c.poller.Watch(c.fd, poll.Read); err != nil {
@@ -212,5 +212,5 @@ func (c *Conn) Deadline() time.Duration { return c.giveUpAt }
 
 // Expire goes on to the next address.
 func (c *Conn) Expire(time.Duration) {
-	c.connectNext(c.route.current.explain("connect", unix.ETIMEDOUT))
+	c.connectNext(c.route.current.explain(socket.Error("connect", unix.ETIMEDOUT)))
 }

@@ -110,42 +110,18 @@ func zoneID(zone string) uint32 {
 	return uint32(n)
 }
 
-// explain says what was being done to which address.
-func (e endpoint) explain(call string, err error) error {
-	return fmt.Errorf("%s: %w", e.name, socket.Error(call, err))
-}
-
-// A dead server is noticed by the kernel when nothing else does: an idle connection is
-// probed from tcpIdle on, and given up after tcpProbes missed ones or after unacked
-// bytes have waited for tcpUserTimeout.
-const (
-	tcpIdle        = 10 // seconds
-	tcpInterval    = 3  // seconds
-	tcpProbes      = 3
-	tcpUserTimeout = 10_000 // ms
-)
+// explain says with which address an error was met.
+func (e endpoint) explain(err error) error { return fmt.Errorf("%s: %w", e.name, err) }
 
 // socket makes the non-blocking socket for e.
 func (e endpoint) socket() (int, error) {
 	fd, err := unix.Socket(e.family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return -1, e.explain("socket", err)
+		return -1, e.explain(socket.Error("socket", err))
 	}
-	if e.family == unix.AF_UNIX {
-		return fd, nil
-	}
-	for _, o := range []struct{ level, name, value int }{
-		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
-		{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
-		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, tcpIdle},
-		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, tcpInterval},
-		{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, tcpProbes},
-		{unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, tcpUserTimeout},
-	} {
-		if err := unix.SetsockoptInt(fd, o.level, o.name, o.value); err != nil {
-			_ = unix.Close(fd)
-			return -1, e.explain("setsockopt", err)
-		}
+	if err := socket.TuneTCP(fd); err != nil {
+		_ = unix.Close(fd)
+		return -1, e.explain(err)
 	}
 	return fd, nil
 }

@@ -16,9 +16,9 @@ const (
 
 	// maxBatch is how many bytes of requests may wait for dc_server to take them.
 	maxBatch = 4 << 20
-	// poolBytes is the memory for requests that are not whole and answers that are not
-	// read, of all clients together.
-	poolBytes = 64 << 20
+	// poolBytes is the memory for requests of all clients that are not whole, and as much
+	// again for answers that are not read.
+	poolBytes = 32 << 20
 	// muxMemory is the tables of what is in flight, in bytes.
 	muxMemory = upstream.MaxInFlight * 64
 )

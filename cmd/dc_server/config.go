@@ -15,9 +15,9 @@ const (
 	// maxClients is how many connections there may be: dc_clients, one each, and
 	// applications that come without one.
 	maxClients = 16384
-	// poolBytes is the memory for requests that are not whole and answers that are not
-	// read, of all clients together.
-	poolBytes = 128 << 20
+	// poolBytes is the memory for requests of all clients that are not whole, and as much
+	// again for answers that are not read.
+	poolBytes = 64 << 20
 )
 
 // config is the command line, parsed.

@@ -25,7 +25,7 @@ const (
 // App is what one of the daemons does. Its methods are called on the loop goroutine,
 // in this order.
 type App interface {
-	// Open makes what serves the clients.
+	// Open makes what serves the clients. pool is for requests that are not whole.
 	Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) (engine.Handler, error)
 	// Start is called when the daemon is set up and its privileges are dropped.
 	Start(now time.Duration)
@@ -42,7 +42,7 @@ type Config struct {
 	Program    string
 	Flags      Flags
 	MaxClients int // connections at a time
-	PoolBytes  int // memory for what clients have not finished to send or to read
+	PoolBytes  int // memory for what clients have not finished to send, and as much for what they have not read
 	Memory     Memory
 }
 
@@ -138,9 +138,10 @@ func (d *running) open() error {
 		return fmt.Errorf("cannot make the event loop: %w", err)
 	}
 	d.loop = loop
-	pool := buffer.NewPool(d.config.PoolBytes)
-	d.clients = engine.NewClients(loop, pool)
-	handler, err := d.app.Open(loop, d.clients, pool)
+	// Two pools: clients that do not read must not use up what others need to ask.
+	answers, requests := buffer.NewPool(d.config.PoolBytes), buffer.NewPool(d.config.PoolBytes)
+	d.clients = engine.NewClients(loop, answers)
+	handler, err := d.app.Open(loop, d.clients, requests)
 	if err != nil {
 		return err
 	}

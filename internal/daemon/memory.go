@@ -22,7 +22,7 @@ const (
 // boundMemory computes the bound of the process's resident memory from its limits, and
 // makes the collector work for it.
 func (c Config) boundMemory() int64 {
-	heap := int64(c.PoolBytes) + int64(c.MaxClients)*clientMemory + c.Memory.Heap
+	heap := 2*int64(c.PoolBytes) + int64(c.MaxClients)*clientMemory + c.Memory.Heap
 	heap = heapSlack*heap + runtimeMemory
 	debug.SetMemoryLimit(heap)
 	return heap + c.Memory.OffHeap

@@ -12,8 +12,6 @@ import (
 	"distcache/internal/deadline"
 )
 
-const ms = time.Millisecond
-
 // rig is a Table between sockets and a daemon that do as they are told.
 type rig struct {
 	*Table

@@ -56,7 +56,8 @@ func TestP1StaleEvent(t *testing.T) {
 }
 
 // churn is many descriptors whose handlers close each other at random and open new ones
-// in their place. Each is sent its own mark, so an event for another shows.
+// in their place. Each is sent its own mark, in a later turn than that in which it was
+// opened, so an event for another shows.
 type churn struct {
 	r      *running
 	t      *testing.T
@@ -82,8 +83,12 @@ func (c *churn) add() {
 	}
 	c.open[p.polled] = p
 	c.fds = append(c.fds, p.polled)
-	p.send(c.t, p.mark)
 	c.r.watch(p.polled, Read, func(ev Events) { c.ready(p, ev) })
+	_ = c.r.Post(func() {
+		if c.open[p.polled] == p {
+			p.send(c.t, p.mark)
+		}
+	})
 }
 
 // remove closes a descriptor at random.

@@ -1,0 +1,74 @@
+package socket
+
+import (
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestTuneTCPIsTakenOver accepts a connection from a tuned listening socket and looks
+// at the options of what was accepted.
+func TestTuneTCPIsTakenOver(t *testing.T) {
+	listener := tcpSocket(t)
+	if err := TuneTCP(listener); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Bind(listener, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Listen(listener, 1); err != nil {
+		t.Fatal(err)
+	}
+	at, err := unix.Getsockname(listener)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Connect(tcpSocket(t), at); err != nil {
+		t.Fatal(err)
+	}
+	fd, err := Accept(listener)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	for _, o := range []struct {
+		name              string
+		level, opt, value int
+	}{
+		{"TCP_NODELAY", unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+		{"SO_KEEPALIVE", unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+		{"TCP_KEEPIDLE", unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, tcpIdle},
+		{"TCP_KEEPINTVL", unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, tcpInterval},
+		{"TCP_KEEPCNT", unix.IPPROTO_TCP, unix.TCP_KEEPCNT, tcpProbes},
+		{"TCP_USER_TIMEOUT", unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, tcpUserTimeout},
+	} {
+		got, err := unix.GetsockoptInt(fd, o.level, o.opt)
+		if err != nil || got != o.value {
+			t.Errorf("%s: got %d, %v, want %d", o.name, got, err, o.value)
+		}
+	}
+}
+
+func TestTuneTCPLeavesOthers(t *testing.T) {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := TuneTCP(fd); err != nil {
+		t.Errorf("a unix socket: got %v, want nil", err)
+	}
+	if TuneTCP(-1) == nil {
+		t.Error("no socket: got nil, want an error")
+	}
+}
+
+func tcpSocket(t *testing.T) int {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	return fd
+}
