@@ -38,8 +38,10 @@ type Server struct {
 	*dialog.Table
 	config   Config
 	store    cache.Store
+	warmer   warmer // store, if it is one
 	observer Observer
 
+	ids      [][]byte      // of the requests that one read brought
 	in       []byte        // where clients' bytes are read
 	payload  []byte        // a request's payload, when it came in several frames
 	expireAt time.Duration // no Store.Expire before this
@@ -61,6 +63,7 @@ func New(config Config, store cache.Store, s dialog.Sockets, pool *buffer.Pool, 
 		in:      make([]byte, readBuffer),
 		payload: make([]byte, 0, codec.MaxPayload),
 	}
+	srv.warmer, _ = store.(warmer)
 	srv.Table = dialog.NewTable(s, srv, pool, cache.Never)
 	return srv
 }
