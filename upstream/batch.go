@@ -23,12 +23,13 @@ func (b *batch) tail(room int) []byte {
 	return b.buf[len(b.buf) : len(b.buf)+room]
 }
 
-// makeRoom moves what is unsent to the front, of larger memory where that is not enough.
+// makeRoom moves what is unsent to the front, of larger memory where less than half
+// would be free then: a move is paid for by as many bytes that come before the next.
 func (b *batch) makeRoom(room int) {
 	unsent := b.buf[b.sent:]
 	into := b.buf[:0]
-	if b.sent < len(b.buf)/2 || cap(b.buf)-len(unsent) < room {
-		into = make([]byte, 0, max(batchStart, 2*cap(b.buf), len(unsent)+room))
+	if enough := 2 * (len(unsent) + room); cap(b.buf) < enough {
+		into = make([]byte, 0, max(batchStart, enough))
 	}
 	b.buf = append(into, unsent...)
 	b.sent = 0

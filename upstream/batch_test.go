@@ -89,6 +89,24 @@ func TestBatchReusesItsMemory(t *testing.T) {
 	}
 }
 
+// TestBatchMemoryIsBounded fills the batch to a limit again and again, with a server
+// that takes a little less than half of it in between.
+func TestBatchMemoryIsBounded(t *testing.T) {
+	const limit = 1 << 20
+	var b batch
+	wire := stretch(1000, 1)
+	for range 50 {
+		for len(b.unsent())+len(wire) <= limit {
+			b.tail(tailRoom)
+			b.add(wire)
+		}
+		b.wrote(max(1, len(b.buf)/2-1-b.sent))
+	}
+	if got, most := cap(b.buf), 2*(limit+tailRoom); got > most {
+		t.Errorf("got %d bytes of memory for at most %d to send, want at most %d", got, limit, most)
+	}
+}
+
 // TestBatchAgainstAModel appends, at the tail and from elsewhere, and writes, at
 // random, and compares what is to be sent with a plain slice.
 func TestBatchAgainstAModel(t *testing.T) {

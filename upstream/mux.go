@@ -155,9 +155,13 @@ func (m *Mux) Deliver(a codec.Message, now time.Duration) error {
 	return nil
 }
 
-// Expire answers, with DISCONNECTED, the requests whose time is up.
+// expirePerCall bounds how long answering keeps the loop from its clients.
+const expirePerCall = 1024
+
+// Expire answers, with DISCONNECTED, the requests whose time is up; when they are many,
+// Deadline stays in the past and the rest follow.
 func (m *Mux) Expire(now time.Duration) {
-	for {
+	for range expirePerCall {
 		i, ok := m.slots.pending.Due(now)
 		if !ok {
 			break
@@ -166,7 +170,7 @@ func (m *Mux) Expire(now time.Duration) {
 		m.slots.expire(i, now)
 		m.fail(s, &m.Counters.TimedOut, now)
 	}
-	for {
+	for range expirePerCall {
 		i, ok := m.slots.overdue.Due(now)
 		if !ok {
 			break

@@ -278,8 +278,14 @@ func TestParked(t *testing.T) {
 	if r.Counters.Requests[codec.OpGet] != 2 {
 		t.Errorf("got %d requests counted, want 2", r.Counters.Requests[codec.OpGet])
 	}
-	r.Retry(1, r.now)
-	r.mustAsk()
+	r.mode = waits
+	r.mustSend(1, get("c"))
+	r.Retry(1, r.now) // it is open, not parked
+	r.mustAsk("c")
+	if len(r.Buffer(1)) != 0 {
+		t.Error("Retry made an open request one that is answered")
+	}
+	r.reply(1)
 }
 
 func TestLeave(t *testing.T) {

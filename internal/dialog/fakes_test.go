@@ -151,7 +151,11 @@ func (r *rig) reply(c int) { r.Answer(c, answerTo(string(r.last.Payload(nil))), 
 
 // at moves the clock on, with each deadline met.
 func (r *rig) at(now time.Duration) {
-	for due := r.Deadline(); due <= now; due = r.Deadline() {
+	r.t.Helper()
+	for n, due := 0, r.Deadline(); due <= now; n, due = n+1, r.Deadline() {
+		if n > 1000 {
+			r.t.Fatalf("the deadline stays at %v: the loop spins", due)
+		}
 		r.now = max(r.now, due)
 		r.Expire(r.now)
 	}

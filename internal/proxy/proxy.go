@@ -95,6 +95,7 @@ func (p *Proxy) Request(c int, m codec.Message, now time.Duration) dialog.Verdic
 		p.forward(c, m, now)
 	case p.waiting:
 		p.parked = append(p.parked, c)
+		p.remember(c, notForwarded)
 		return dialog.Later
 	default:
 		p.Counters.Unavailable++
@@ -109,11 +110,18 @@ func (p *Proxy) forward(c int, m codec.Message, now time.Duration) {
 		p.status(c, m, codec.StatusDisconnected, now)
 		return
 	}
+	p.remember(c, ticket)
+	p.link.RequestTaken()
+}
+
+// notForwarded stands for the ticket of a request that is parked.
+const notForwarded upstream.Ticket = -1
+
+func (p *Proxy) remember(c int, ticket upstream.Ticket) {
 	for len(p.tickets) <= c {
 		p.tickets = append(p.tickets, make([]upstream.Ticket, c+1-len(p.tickets))...)
 	}
 	p.tickets[c] = ticket
-	p.link.RequestTaken()
 }
 
 // status answers m here.
@@ -121,22 +129,12 @@ func (p *Proxy) status(c int, m codec.Message, s codec.Status, now time.Duration
 	p.Append(c, codec.AppendStatus(p.Batch(), m.UID, m.Op, s), now)
 }
 
-// Left forgets the open request of a client that left.
+// Left forgets the open request of a client that left. One that was parked stays in the
+// list: Retry passes over clients that are not parked.
 func (p *Proxy) Left(c int) {
-	if p.unpark(c) {
-		return
+	if ticket := p.tickets[c]; ticket != notForwarded {
+		p.mux.Abandon(ticket)
 	}
-	p.mux.Abandon(p.tickets[c])
-}
-
-func (p *Proxy) unpark(c int) bool {
-	for i, parked := range p.parked {
-		if parked == c {
-			p.parked = append(p.parked[:i], p.parked[i+1:]...)
-			return true
-		}
-	}
-	return false
 }
 
 // Dropped passes on that a client was ended for a fault of its own.

@@ -136,7 +136,11 @@ func (r *rig) ask(c int, uid uint32, payload string) {
 
 // at moves the clock on, with each deadline met.
 func (r *rig) at(now time.Duration) {
-	for due := r.Deadline(); due <= now; due = r.Deadline() {
+	r.t.Helper()
+	for n, due := 0, r.Deadline(); due <= now; n, due = n+1, r.Deadline() {
+		if n > 1000 {
+			r.t.Fatalf("the deadline stays at %v: the loop spins", due)
+		}
 		r.now = max(r.now, due)
 		r.Expire(r.now)
 		r.TurnEnded(r.now)
