@@ -7,7 +7,8 @@ FUZZTIME ?= 5m
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test race vet lint fuzz clean
+.PHONY: help build run test race vet lint fuzz clean \
+	bench bench-quick bench-deps bench-report bench-compare bench-go
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +36,27 @@ lint: ## staticcheck
 
 fuzz: ## run each fuzz target for FUZZTIME (default 5m)
 	@GO=$(GO) bench/fuzz.sh $(FUZZTIME)
+
+bench-deps: ## install what make bench compares with: twemproxy, memcached, redis
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends nutcracker memcached redis-server
+
+bench: ## measure against the peers, about a quarter of an hour; then make the report
+	$(GO) run ./bench/system
+	$(GO) run ./bench/report
+
+bench-quick: ## the same in under three minutes: fewer cells, fewer rounds
+	$(GO) run ./bench/system -quick
+	$(GO) run ./bench/report
+
+bench-report: ## make bench/report.md, the plots and README's table anew from bench/results
+	$(GO) run ./bench/report
+
+bench-compare: ## compare dc_client and dc_server with an older revision: OLD=rev
+	bench/compare.sh $(OLD)
+
+bench-go: ## Go benchmarks, for benchstat: COUNT=10 times each
+	$(GO) test -run '^$$' -bench . -count $(or $(COUNT),1) ./codec ./upstream ./engine ./internal/...
 
 clean: ## remove what was built
 	rm -rf $(BIN)

@@ -139,9 +139,8 @@ func TestServerSpellings(t *testing.T) {
 // round in circles, and its clients are answered.
 func TestServerIsOneself(t *testing.T) {
 	t.Parallel()
-	at := freePort(t, lonelyAddress(t))
-	_, port, _ := strings.Cut(at.Address, ":")
-	process := testkit.Start(t, builtBinary(program), "-listen", "IP:"+port, "-server", at.String(), "-retry", "100")
+	at := freePort(t)
+	process := testkit.Start(t, builtBinary(program), "-listen", at.String(), "-server", "IPv4:"+at.Address, "-retry", "100")
 	process.WaitStderr(patience, "no connection to dc_server")
 	client := testkit.Dial(t, at)
 	for range 10 {

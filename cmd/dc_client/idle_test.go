@@ -22,10 +22,13 @@ func TestIdle(t *testing.T) {
 			jitter := measureJitter(t)
 			up := testkit.NewUpstream(t, testkit.Loopback())
 			_, at := startLinked(t, up.Endpoint(), "-idle", "400")
-			client := testkit.Dial(t, at)
 			began := time.Now()
+			client := testkit.Dial(t, at)
 			for range row.asks {
-				client.ExpectQuiet(idle / 3)
+				if err := client.Quiet(idle / 3); err != nil {
+					jitter.mustBeBelow(t, idle/4)
+					t.Fatalf("got %v, want it left alone for %v", err, idle)
+				}
 				began = time.Now()
 				client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
 			}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,7 +31,7 @@ func TestRestartUnderLoad(t *testing.T) {
 		clients, restarts = 100, 2
 	}
 	jitter := measureJitter(t)
-	where := freePort(t, lonelyAddress(t))
+	where := freePort(t)
 	server := startServer(t, where)
 	process, at := startLinked(t, where, "-retry", fmt.Sprint(restartRetry.Milliseconds()),
 		"-timeout", fmt.Sprint(restartTimeout.Milliseconds()))
@@ -56,23 +55,18 @@ func TestRestartUnderLoad(t *testing.T) {
 	mustEnd(t, process)
 }
 
-// lonelyAddress is an address of this machine that nobody else uses: on 127.0.0.1 a port
-// that was given up for a while may be another's when it is wanted again.
-func lonelyAddress(t *testing.T) testkit.Endpoint {
+// freePort is a port on which nobody listens, and which nobody else will be given: it is
+// on an address of this machine that nobody else uses. A dc_server finds it, as a socket
+// of this process could live on for a moment in a child that is just being made.
+func freePort(t *testing.T) testkit.Endpoint {
 	t.Helper()
 	r := testkit.Random(t)
-	return testkit.Endpoint{Network: "tcp", Address: fmt.Sprintf("127.%d.%d.%d:0", 1+r.IntN(254), r.IntN(256), 1+r.IntN(254))}
-}
-
-// freePort is a port that nobody listens on.
-func freePort(t *testing.T, at testkit.Endpoint) testkit.Endpoint {
-	t.Helper()
-	l, err := net.Listen(at.Network, at.Address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	return testkit.Endpoint{Network: "tcp", Address: l.Addr().String()}
+	host := fmt.Sprintf("127.%d.%d.%d", 1+r.IntN(254), r.IntN(256), 1+r.IntN(254))
+	server := startServer(t, testkit.Endpoint{Network: "tcp", Address: host + ":0"})
+	_, rest, _ := strings.Cut(server.Stderr(), " ready listen=IP:")
+	address, _, _ := strings.Cut(rest, " ")
+	mustEnd(t, server)
+	return testkit.Endpoint{Network: "tcp", Address: address}
 }
 
 // crowd is short-lived clients: each connects, asks, checks the answer, and leaves, again

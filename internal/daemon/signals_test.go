@@ -110,8 +110,8 @@ func TestSecondSignal(t *testing.T) {
 				if code := process.Exit(patience); code == 0 {
 					t.Error("got exit code 0 after a second signal, want another one")
 				}
-				if took := time.Since(began); took > drainTime {
-					t.Errorf("got the end after %v, want it at once: the first signal alone takes %v", took, drainTime)
+				if took := time.Since(began); took > time.Second {
+					t.Errorf("got the end after %v, want it at once: the first signal alone takes 1s", took)
 				}
 			})
 		})
