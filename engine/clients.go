@@ -3,6 +3,8 @@ package engine
 import (
 	"distcache/internal/buffer"
 	"distcache/internal/poll"
+
+	"golang.org/x/sys/unix"
 )
 
 // Clients is the table of local connections, by descriptor.
@@ -30,6 +32,16 @@ func (cs *Clients) Serve(h Handler) {
 
 // Len is the number of open clients.
 func (cs *Clients) Len() int { return cs.open }
+
+// HangUp reads what clients have sent so far, and no more: over a unix socket whoever
+// writes from now on is told (EPIPE), what was sent before still comes, and then the end.
+func (cs *Clients) HangUp() {
+	for fd, c := range cs.table {
+		if c != nil {
+			_ = unix.Shutdown(fd, unix.SHUT_RD) // a socket that has ended needs none
+		}
+	}
+}
 
 // Adopt takes the accepted, non-blocking socket fd as a client. When the kernel's
 // limit of watches is reached, it closes fd and returns the error.

@@ -16,6 +16,8 @@ const (
 	// drainQuiet is how long nothing may have been under way before the daemon ends: a
 	// client that had just connected gets to ask.
 	drainQuiet = 50 * time.Millisecond
+	// drainRest is how long the requests that came just before may take to be answered.
+	drainRest = 100 * time.Millisecond
 	// drainLook is the time between two looks.
 	drainLook = 5 * time.Millisecond
 )
@@ -26,7 +28,7 @@ type drain struct {
 	ends       time.Duration
 	quietSince time.Duration
 	next       time.Duration
-	ended      bool
+	hungUp     bool // what clients send is not read any more, and they are told
 }
 
 // drain begins the orderly end.
@@ -59,12 +61,12 @@ func (dr *drain) Expire(now time.Duration) {
 	}
 	dr.next = now + drainLook
 	switch {
-	case dr.ended:
-		return
-	case now < dr.ends && d.clients.Len() > 0 && now-dr.quietSince < drainQuiet:
-		return
+	case d.clients.Len() > 0 && now < dr.ends && (dr.hungUp || now-dr.quietSince < drainQuiet):
+	case !dr.hungUp:
+		dr.hungUp, dr.ends = true, now+drainRest
+		d.clients.HangUp()
+		d.app.Stop(now)
+	default:
+		d.loop.Stop()
 	}
-	dr.ended = true
-	d.app.Stop(now)
-	d.loop.Stop()
 }

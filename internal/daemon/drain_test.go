@@ -293,11 +293,11 @@ func (k *talk) run(at testkit.Endpoint, uid uint32) error {
 	}
 	defer func() { _ = conn.Close() }()
 	for ; ; uid++ {
-		ending := k.ending.Load()
-		m, err := conn.Do(testkit.Have(uid, "nobody's"))
+		if err := conn.Write(testkit.Have(uid, "nobody's")); err != nil {
+			return nil // it could not be sent
+		}
+		m, err := conn.ReadMessage()
 		switch {
-		case err != nil && ending:
-			return nil
 		case err != nil:
 			return fmt.Errorf("request %#x got no answer: %w", uid, err)
 		case m.UID != uid:

@@ -55,7 +55,14 @@ func (u *Upstream) Start() {
 	if u.listener != nil {
 		u.t.Fatalf("upstream on %v: started twice; stop it first", u.at)
 	}
-	listener, at, err := u.at.listen()
+	var listener net.Listener
+	var at Endpoint
+	var err error
+	// After Stop, the fork of another test's process may hold the old one for a moment.
+	Within(Patience, func() bool {
+		listener, at, err = u.at.listen()
+		return err == nil
+	})
 	if err != nil {
 		u.t.Fatal(err)
 	}
@@ -129,9 +136,10 @@ func (u *Upstream) serve(sock net.Conn) {
 	}
 	p := newPeer(u, sock, u.record.opened())
 	u.peers[p] = struct{}{}
+	greet := u.greet
 	u.running.Go(p.write)
 	u.running.Go(func() {
-		p.read(u.greet)
+		p.read(greet)
 		u.left(p)
 	})
 }
