@@ -22,12 +22,12 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: goroutine socket server-socket")
 		os.Exit(2)
 	}
-	if err := run(os.Args[1], os.Args[2]); err != nil {
-		fmt.Fprintln(os.Stderr, "goroutine:", err)
-		os.Exit(1)
-	}
+	err := run(os.Args[1], os.Args[2])
+	fmt.Fprintln(os.Stderr, "goroutine:", err)
+	os.Exit(1)
 }
 
+// run serves until something fails.
 func run(path, server string) error {
 	upstream, err := net.Dial("unix", server)
 	if err != nil {

@@ -1,0 +1,255 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"distcache/codec"
+	"distcache/internal/testkit"
+)
+
+func TestFailuresAreCountedAndTheRunGoesOn(t *testing.T) {
+	tests := map[string]struct {
+		fault testkit.Fault
+		want  Failure
+	}{
+		"DISCONNECTED":    {testkit.Reply([]byte{byte(codec.StatusDisconnected)}), FailedDisconnected},
+		"empty payload":   {testkit.Reply(nil), FailedDisconnected},
+		"closes":          {testkit.CloseUnanswered, FailedClosed},
+		"half an answer":  {testkit.Cut(5), FailedClosed},
+		"almost complete": {testkit.Cut(14), FailedClosed},
+	}
+	for name, test := range tests {
+		for _, keepAlive := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/keep-alive=%t", name, keepAlive), func(t *testing.T) {
+				t.Parallel()
+				server := serve(t)
+				// One request in eight of each operation; whether it has had its effect nobody can know.
+				server.On(func(q testkit.Request) bool { return q.UID%8 == 0 }).Do(test.fault)
+				c := configFor(t, server.Endpoint())
+				c.Clients, c.KeepAlive = 4, keepAlive
+				r := runs(t, c)
+				if got := r.Failures[test.want]; got < 60 || got != r.Failed() {
+					t.Errorf("got %d failures by %v of %d in all, want over 60 and no other", got, test.want, r.Failed())
+				}
+				if r.Count() != c.Operations {
+					t.Errorf("got %d operations, want %d", r.Count(), c.Operations)
+				}
+				if got := uint64(r.FailureLatency.TotalCount()); got != r.Failed() {
+					t.Errorf("got %d latencies of failures, want %d", got, r.Failed())
+				}
+			})
+		}
+	}
+}
+
+// TestLateEffectOfAFailedRequest has an ADD that was answered DISCONNECTED be carried out later: its ID must not be used
+// again.
+func TestLateEffectOfAFailedRequest(t *testing.T) {
+	server := serve(t)
+	server.On(of(codec.OpAdd)).Do(func(x *testkit.Exchange) {
+		if x.Request.UID%4 != 0 {
+			testkit.Pass(x)
+			return
+		}
+		a, _ := codec.ParseAdd(message(x).Payload(nil))
+		id, data := x.Request.ID, string(a.Data)
+		server.Lose(id)
+		time.AfterFunc(10*time.Millisecond, func() { server.Put(id, data, time.Hour) })
+		x.Write(testkit.Status(x.Request.UID, x.Request.Op, codec.StatusDisconnected))
+	})
+	c := configFor(t, server.Endpoint())
+	c.Rate, c.Sessions = 1000, 3
+	if r := runs(t, c); r.Failed() == 0 {
+		t.Error("got no failures, want some")
+	}
+}
+
+func TestServerThatRestarts(t *testing.T) {
+	for _, keepAlive := range []bool{false, true} {
+		t.Run(fmt.Sprintf("keep-alive=%t", keepAlive), func(t *testing.T) {
+			server := serve(t)
+			c := configFor(t, server.Endpoint())
+			c.Operations, c.Duration, c.Clients, c.KeepAlive = 0, 700*time.Millisecond, 20, keepAlive
+			restarted := make(chan bool, 1)
+			c.OnMeasure = func() {
+				go func() {
+					asked := server.Asked()
+					testkit.Within(patience, func() bool { return server.Asked() > asked+100 })
+					server.Stop()
+					time.Sleep(100 * time.Millisecond)
+					server.Start()
+					asked = server.Asked()
+					restarted <- testkit.Within(patience, func() bool { return server.Asked() > asked+100 })
+				}()
+			}
+			r := runs(t, c)
+			if !<-restarted {
+				t.Error("the clients did not come back after the restart")
+			}
+			// A client whose connection fails rests for 10 ms: 20 of them fail some 200 times in 100 ms.
+			if got := r.Failures[FailedConnect]; got < 20 || got > 2000 {
+				t.Errorf("got %d refused connections, want some 200", got)
+			}
+		})
+	}
+}
+
+func TestLossy(t *testing.T) {
+	t.Run("lost sessions are counted", func(t *testing.T) {
+		server := serve(t)
+		forget(server)
+		c := configFor(t, server.Endpoint())
+		c.Lossy = true
+		if r := runs(t, c); r.Lost() < 20 {
+			t.Errorf("got %d sessions lost, want many", r.Lost())
+		}
+	})
+	t.Run("missing answers are counted", func(t *testing.T) {
+		server := serve(t)
+		dropOne(server)
+		c := configFor(t, server.Endpoint())
+		c.Lossy, c.AnswerLimit = true, 200*time.Millisecond
+		r := runs(t, c)
+		if got := r.Failures[FailedTimeout]; got != 1 || r.Failed() != 1 {
+			t.Errorf("got %d by timeout of %d failures, want 1 of 1", got, r.Failed())
+		}
+		if got := time.Duration(r.FailureLatency.Max()); got < c.AnswerLimit || got > patience {
+			t.Errorf("got a timeout after %v, want it after %v", got, c.AnswerLimit)
+		}
+	})
+	for _, name := range []string{"flips a byte of the data", "finds what is not there", "keeps what is removed", "answers with another uid"} {
+		t.Run("still wrong/"+name, func(t *testing.T) {
+			server := serve(t)
+			fault := planted()[name]
+			fault.plant(server)
+			c := faultConfig(t, server, false)
+			c.Lossy = true
+			if v := violates(t, c); v.Fault != fault.want {
+				t.Errorf("got %v, want %q", v, fault.want)
+			}
+		})
+	}
+}
+
+func TestUnreachable(t *testing.T) {
+	folder := testkit.SocketDir(t)
+	for name, text := range map[string]string{
+		"no socket":      "UNIX:" + filepath.Join(folder, "none"),
+		"nobody listens": "IP:127.0.0.1:1",
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := DefaultConfig()
+			c.Address, c.Operations = parseAddress(t, text), 1
+			r, err := Run(testContext(t), c)
+			if !errors.Is(err, ErrUnreachable) || r != nil {
+				t.Errorf("got result %v and error %v, want none and %v", r, err, ErrUnreachable)
+			}
+		})
+	}
+}
+
+func TestTooFewDescriptors(t *testing.T) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if limit.Cur >= MaxClients {
+		t.Skip("the limit is over all that can be asked for")
+	}
+	if err := checkDescriptors(MaxClients); !errors.Is(err, ErrDescriptors) {
+		t.Errorf("got %v, want %v", err, ErrDescriptors)
+	}
+	if err := checkDescriptors(1); err != nil {
+		t.Errorf("got %v for one client, want no error", err)
+	}
+}
+
+// TestFullBacklog connects more clients than the listener takes, and is slow to accept.
+func TestFullBacklog(t *testing.T) {
+	for _, systemCalls := range []bool{false, true} {
+		t.Run(fmt.Sprintf("system calls=%t", systemCalls), func(t *testing.T) {
+			at := testkit.Unix(t)
+			listener, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = unix.Close(listener) }()
+			if err := unix.Bind(listener, &unix.SockaddrUnix{Name: at.Address}); err != nil {
+				t.Fatal(err)
+			}
+			if err := unix.Listen(listener, 3); err != nil {
+				t.Fatal(err)
+			}
+			c := configFor(t, at)
+			c.Clients, c.Operations, c.Verify, c.SystemCalls = 50, 300, VerifyFrames, systemCalls
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				answerOneByOne(listener, int(c.Operations)+1) // one is only looked whether anybody listens
+			}()
+			r := runs(t, c)
+			<-done
+			if r.Failed() != 0 || r.Count() != c.Operations {
+				t.Errorf("got %d operations, %d failed, want %d, 0", r.Count(), r.Failed(), c.Operations)
+			}
+		})
+	}
+}
+
+// answerOneByOne accepts n connections, and answers the request on each before it accepts the next.
+func answerOneByOne(listener, n int) {
+	b := make([]byte, codec.MaxMessageSize)
+	for range n {
+		fd, _, err := unix.Accept(listener)
+		if err != nil {
+			return
+		}
+		if size, _ := unix.Read(fd, b); size >= codec.HeaderSize {
+			h, _ := codec.ParseHeader(b, codec.Request)
+			_, _ = unix.Write(fd, codec.AppendStatus(nil, h.UID, h.Op, codec.StatusNotOK))
+		}
+		_ = unix.Close(fd)
+	}
+}
+
+// TestFullSocket has the server not read for a while, so that the socket takes only part of the requests.
+func TestFullSocket(t *testing.T) {
+	for _, systemCalls := range []bool{false, true} {
+		t.Run(fmt.Sprintf("system calls=%t", systemCalls), func(t *testing.T) {
+			server := serve(t)
+			server.On(func(q testkit.Request) bool { return q.Number%40 == 1 }).Do(func(x *testkit.Exchange) {
+				time.Sleep(20 * time.Millisecond)
+				testkit.Pass(x)
+			})
+			c := configFor(t, server.Endpoint())
+			c.KeepAlive, c.Pipeline, c.Sessions, c.SystemCalls = true, 40, 80, systemCalls
+			c.DataMin, c.DataMax, c.Operations = 30_000, MaxData, 400
+			c.Mix = Mix{Add: 5, Get: 1, Remove: 3}
+			if r := runs(t, c); r.Count() != c.Operations || r.Failed() != 0 {
+				t.Errorf("got %d operations, %d failed, want %d, 0", r.Count(), r.Failed(), c.Operations)
+			}
+		})
+	}
+}
+
+// TestServerClosesIdleConnections has each connection closed after an answer, while the client means to keep it.
+func TestServerClosesIdleConnections(t *testing.T) {
+	server := serve(t)
+	server.On(always).Do(func(x *testkit.Exchange) {
+		testkit.Pass(x)
+		x.Close()
+	})
+	c := configFor(t, server.Endpoint())
+	c.KeepAlive, c.Operations, c.Rate = true, 50, 50
+	r := runs(t, c)
+	// On a slow machine a connection may be closed only when the next request is on its way.
+	if r.Failed() > 10 || r.Connections < 40 {
+		t.Errorf("got %d failures and %d connections, want hardly any and a new connection for each operation", r.Failed(), r.Connections)
+	}
+}

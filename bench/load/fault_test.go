@@ -1,0 +1,273 @@
+package load
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/testkit"
+)
+
+// plant makes a server lie, in one way.
+type plant func(u *testkit.Upstream)
+
+// planted are the lies, and what they must be called.
+func planted() map[string]struct {
+	plant plant
+	want  Fault
+} {
+	every := func(f testkit.Fault) plant {
+		return func(u *testkit.Upstream) { u.On(always).Do(f) }
+	}
+	return map[string]struct {
+		plant plant
+		want  Fault
+	}{
+		"flips a byte of the data":     {flipData, FaultData},
+		"cuts the data short":          {cutData, FaultData},
+		"drops an answer":              {dropOne, FaultMissing},
+		"holds back the last byte":     {every(testkit.HoldBack(1, time.Hour)), FaultMissing},
+		"answers with another uid":     {every(testkit.WrongUID), FaultUID},
+		"answers another operation":    {every(testkit.WrongOp), FaultOperation},
+		"answers twice":                {every(testkit.Duplicate), FaultSecond},
+		"forgets sessions":             {forget, FaultLost},
+		"lets sessions expire early":   {expireEarly, FaultLost},
+		"lets sessions expire late":    {expireLate, FaultFound},
+		"finds what is not there":      {findAll, FaultFound},
+		"keeps what is removed":        {keepRemoved, FaultFound},
+		"adds what is there":           {addTwice, FaultLost},
+		"refuses what is not there":    {refuse, FaultFound},
+		"answers with an odd status":   {oddStatus, FaultStatus},
+		"speaks another version":       {every(testkit.WrongVersion), FaultCorrupt},
+		"answers with requests":        {every(testkit.AsRequest), FaultCorrupt},
+		"sends too long a frame":       {every(testkit.Oversized), FaultCorrupt},
+		"sends 17 frames":              {every(testkit.SeventeenFrames), FaultCorrupt},
+		"changes uid within a message": {every(testkit.MixedUIDs), FaultCorrupt},
+		"speaks HTTP":                  {every(testkit.HTTP), FaultCorrupt},
+	}
+}
+
+func TestPlantedFaultsAreFound(t *testing.T) {
+	for name, test := range planted() {
+		for _, keepAlive := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/keep-alive=%t", name, keepAlive), func(t *testing.T) {
+				t.Parallel()
+				server := serve(t)
+				test.plant(server)
+				v := violates(t, faultConfig(t, server, keepAlive))
+				if v.Fault != test.want {
+					t.Errorf("got %v, want %q", v, test.want)
+				}
+				checkDump(t, v)
+			})
+		}
+	}
+}
+
+// faultConfig is a run in which every lie shows: it asks for all that can be asked, long enough for sessions to expire.
+func faultConfig(t *testing.T, server *testkit.Upstream, keepAlive bool) Config {
+	c := configFor(t, server.Endpoint())
+	c.Clients, c.KeepAlive = 3, keepAlive
+	c.Operations, c.Duration = 0, 5*time.Second
+	c.Timeout, c.TimeVar, c.Slack = 400*time.Millisecond, 0, 20*time.Millisecond
+	c.AnswerLimit = 300 * time.Millisecond
+	// Each session is asked for five times in a second, and removed every other second: so most expire.
+	c.Rate, c.Sessions = 3000, 200
+	c.Mix = Mix{Add: 3, Get: 3, Have: 3, Remove: 1}
+	return c
+}
+
+// checkDump checks that a dump says what is wrong and holds the exchange.
+func checkDump(t *testing.T, v *Violation) {
+	t.Helper()
+	var b bytes.Buffer
+	if err := v.Dump(&b); err != nil {
+		t.Fatal(err)
+	}
+	dump := b.String()
+	uid := fmt.Sprintf("request_uid 0x%08x", v.UID)
+	for _, want := range []string{string(v.Fault), v.Reason, v.Op.String(), uid, fmt.Sprintf("%x", v.ID), fmt.Sprintf("seed        %d", v.Seed)} {
+		if !strings.Contains(dump, want) {
+			t.Errorf("got a dump without %q:\n%s", want, dump)
+		}
+	}
+	if !bytes.Contains(v.Request, v.ID) {
+		t.Errorf("got request %x, want it to hold the ID %x", v.Request, v.ID)
+	}
+}
+
+// isHit reports whether the answer is a GET's that found data.
+func isHit(x *testkit.Exchange) bool {
+	return x.Request.Op == codec.OpGet && len(x.Answer) > codec.HeaderSize+1
+}
+
+func always(testkit.Request) bool { return true }
+
+func of(op codec.Op) func(testkit.Request) bool {
+	return func(q testkit.Request) bool { return q.Op == op }
+}
+
+func flipData(u *testkit.Upstream) {
+	u.On(of(codec.OpGet)).Do(func(x *testkit.Exchange) {
+		if isHit(x) {
+			testkit.FlipByte(x)
+		} else {
+			testkit.Pass(x)
+		}
+	})
+}
+
+func cutData(u *testkit.Upstream) {
+	u.On(of(codec.OpGet)).Do(func(x *testkit.Exchange) {
+		if isHit(x) {
+			x.Write(testkit.Answer(x.Request.UID, codec.OpGet, x.Answer[codec.HeaderSize:codec.HeaderSize+7]))
+		} else {
+			testkit.Pass(x)
+		}
+	})
+}
+
+func dropOne(u *testkit.Upstream) {
+	var mu sync.Mutex
+	asked := 0
+	u.On(always).Do(func(x *testkit.Exchange) {
+		mu.Lock()
+		defer mu.Unlock()
+		if asked++; asked != 100 {
+			testkit.Pass(x)
+		}
+	})
+}
+
+func forget(u *testkit.Upstream) {
+	u.On(of(codec.OpAdd)).Do(func(x *testkit.Exchange) {
+		u.Lose(x.Request.ID)
+		testkit.Pass(x)
+	})
+}
+
+func expireEarly(u *testkit.Upstream) {
+	u.On(of(codec.OpAdd)).Do(func(x *testkit.Exchange) {
+		time.AfterFunc(250*time.Millisecond, func() { u.Lose(x.Request.ID) })
+		testkit.Pass(x)
+	})
+}
+
+func expireLate(u *testkit.Upstream) {
+	u.On(of(codec.OpAdd)).Do(func(x *testkit.Exchange) {
+		if x.Answer[codec.HeaderSize] == byte(codec.StatusOK) {
+			a, _ := codec.ParseAdd(message(x).Payload(nil))
+			u.Put(x.Request.ID, string(a.Data), a.Timeout+200*time.Millisecond)
+		}
+		testkit.Pass(x)
+	})
+}
+
+func message(x *testkit.Exchange) *codec.Message {
+	requests := codec.NewAssembler(codec.Request)
+	m, _ := requests.Next(x.Request.Wire)
+	return &m
+}
+
+func findAll(u *testkit.Upstream) { u.On(of(codec.OpHave)).Status(codec.StatusOK) }
+
+func addTwice(u *testkit.Upstream) { u.On(of(codec.OpAdd)).Status(codec.StatusOK) }
+
+func refuse(u *testkit.Upstream) { u.On(of(codec.OpAdd)).Status(codec.StatusAddExists) }
+
+func oddStatus(u *testkit.Upstream) { u.On(of(codec.OpRemove)).Status(codec.StatusAddIDLen) }
+
+// keepRemoved puts back what is removed.
+func keepRemoved(u *testkit.Upstream) {
+	var mu sync.Mutex
+	data := map[string]string{}
+	u.On(always).Do(func(x *testkit.Exchange) {
+		mu.Lock()
+		defer mu.Unlock()
+		done := x.Answer[codec.HeaderSize] == byte(codec.StatusOK)
+		switch {
+		case x.Request.Op == codec.OpAdd && done:
+			a, _ := codec.ParseAdd(message(x).Payload(nil))
+			data[x.Request.ID] = string(a.Data)
+		case x.Request.Op == codec.OpRemove && done:
+			u.Put(x.Request.ID, data[x.Request.ID], time.Hour)
+		}
+		testkit.Pass(x)
+	})
+}
+
+// TestSwappedUIDs has two clients get each other's answer, once.
+func TestSwappedUIDs(t *testing.T) {
+	server := serve(t)
+	var mu sync.Mutex
+	var held *testkit.Exchange
+	asked := 0
+	server.On(always).Do(func(x *testkit.Exchange) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked++
+		switch {
+		case asked < 50 || asked > 50 && held == nil:
+			testkit.Pass(x)
+		case held == nil:
+			held = x
+		default:
+			held.Write(x.Answer)
+			x.Write(held.Answer)
+			held = nil
+		}
+	})
+	c := faultConfig(t, server, true)
+	c.Rate, c.AnswerLimit = 0, patience
+	v := violates(t, c)
+	if v.Fault != FaultUID {
+		t.Errorf("got %v, want %q", v, FaultUID)
+	}
+	checkDump(t, v)
+}
+
+// TestSecondAnswerLater has the second answer come when the first has been read.
+func TestSecondAnswerLater(t *testing.T) {
+	server := serve(t)
+	server.On(always).Do(func(x *testkit.Exchange) {
+		testkit.Pass(x)
+		x.Overtake(3*time.Millisecond, x.Answer)
+	})
+	v := violates(t, faultConfig(t, server, false))
+	if v.Fault != FaultSecond {
+		t.Errorf("got %v, want %q", v, FaultSecond)
+	}
+}
+
+// TestSecondAnswerAtTheEnd has it come behind the very last answer of a connection that is kept.
+func TestSecondAnswerAtTheEnd(t *testing.T) {
+	server := serve(t)
+	c := configFor(t, server.Endpoint())
+	c.KeepAlive, c.Operations = true, 10
+	server.On(func(q testkit.Request) bool { return q.Number == 10 }).Do(testkit.Duplicate)
+	if v := violates(t, c); v.Fault != FaultSecond {
+		t.Errorf("got %v, want %q", v, FaultSecond)
+	}
+}
+
+// TestSecondAnswerBeforeTheNext has it come in place of the next answer.
+func TestSecondAnswerBeforeTheNext(t *testing.T) {
+	server := serve(t)
+	var before []byte
+	server.On(always).Do(func(x *testkit.Exchange) {
+		if x.Request.Number == 10 {
+			x.Write(before)
+		}
+		before = x.Answer
+		testkit.Pass(x)
+	})
+	c := configFor(t, server.Endpoint())
+	c.KeepAlive = true
+	if v := violates(t, c); v.Fault != FaultSecond || v.Index != 9 {
+		t.Errorf("got %v, want %q by operation 9", v, FaultSecond)
+	}
+}

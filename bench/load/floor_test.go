@@ -1,0 +1,48 @@
+package load
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"distcache/internal/address"
+	"distcache/internal/testkit"
+)
+
+// startFloor runs bench/floor, the least that a server can do: what it costs is what the kernel costs on that side.
+func startFloor(t testing.TB) (testkit.Endpoint, *testkit.Process) {
+	t.Helper()
+	at := testkit.Unix(t)
+	process := testkit.Start(t, testkit.Build(t, "distcache/bench/floor"), at.Address)
+	process.WaitListening(patience, at)
+	return at, process
+}
+
+// processTime is the processor time that a process has used, from the kernel's accounting in nanoseconds.
+func processTime(t testing.TB, pid int) time.Duration {
+	t.Helper()
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	if err != nil || len(threads) == 0 {
+		t.Skip("this kernel does not tell processor time in nanoseconds")
+	}
+	sum := int64(0)
+	for _, path := range threads {
+		var nanos int64
+		if text, err := os.ReadFile(path); err == nil {
+			_, _ = fmt.Sscan(string(text), &nanos)
+		}
+		sum += nanos
+	}
+	return time.Duration(sum)
+}
+
+// floorConfig is a load of one-frame requests on the floor.
+func floorConfig(t testing.TB, at testkit.Endpoint, clients int) Config {
+	c := DefaultConfig()
+	c.Address = address.Address{Kind: address.Unix, Path: at.Address}
+	c.Clients, c.Verify, c.Seed = clients, VerifyFrames, 1
+	c.DataMin, c.DataMax = TLSDataMin, TLSDataMax
+	return c
+}

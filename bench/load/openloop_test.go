@@ -1,0 +1,119 @@
+package load
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/testkit"
+)
+
+func TestRateIsKept(t *testing.T) {
+	for name, mode := range modes() {
+		t.Run(name, func(t *testing.T) {
+			server := serve(t)
+			c := configFor(t, server.Endpoint())
+			mode(&c)
+			c.Operations, c.Duration, c.Rate = 0, time.Second, 400
+			r := runs(t, c)
+			if got := r.Count(); got < 396 || got > 401 {
+				t.Errorf("got %d operations in a second, want the 400 that were due", got)
+			}
+			if got := r.Rate(); got < 100 || got > 410 {
+				t.Errorf("got a rate of %.0f/s, want 400", got)
+			}
+			if got := uint64(r.StartDelay.TotalCount()); got != r.Count() {
+				t.Errorf("got %d delays of the start, want one for each of %d operations", got, r.Count())
+			}
+		})
+	}
+}
+
+// TestNoCoordinatedOmission has a server pause once for 400 ms. Operations that were due meanwhile must show the wait,
+// though the client could not even begin them.
+func TestNoCoordinatedOmission(t *testing.T) {
+	const pause = 400 * time.Millisecond
+	paused := func(open bool) *Result {
+		server := serve(t)
+		var once sync.Once
+		server.On(func(q testkit.Request) bool { return q.Number > 100 }).Do(func(x *testkit.Exchange) {
+			once.Do(func() { time.Sleep(pause) })
+			testkit.Pass(x)
+		})
+		c := configFor(t, server.Endpoint())
+		c.KeepAlive, c.Operations = true, 500
+		if open {
+			c.Rate = 500
+		}
+		return runs(t, c)
+	}
+	slow := func(r *Result) int64 {
+		n := int64(0)
+		for _, bar := range r.Latency().Distribution() {
+			if bar.From > int64(pause/8) {
+				n += bar.Count
+			}
+		}
+		return n
+	}
+	// 200 of 500 operations are due during the pause; those of its first seven eighths wait over an eighth of it.
+	if got := slow(paused(true)); got < 150 || got > 450 {
+		t.Errorf("open loop: got %d operations that took over %v, want some 175", got, pause/8)
+	}
+	if got := slow(paused(false)); got < 1 || got > 50 {
+		t.Errorf("closed loop: got %d operations that took over %v, want the one that met the pause", got, pause/8)
+	}
+}
+
+func TestOverloadIsToldNotHidden(t *testing.T) {
+	server := serve(t)
+	server.On(always).Do(testkit.Delay(10 * time.Millisecond))
+	c := configFor(t, server.Endpoint())
+	c.Operations, c.Duration, c.Rate, c.KeepAlive = 0, 300*time.Millisecond, 1000, true
+	c.AnswerLimit = 200 * time.Millisecond
+	r := runs(t, c)
+	if due := r.Count() + r.Unstarted; due < 298 || due > 301 || r.Unstarted < 200 {
+		t.Errorf("got %d operations and %d never begun, want some 300 together, most never begun", r.Count(), r.Unstarted)
+	}
+	if got := time.Duration(r.Latency().Max()); got < 200*time.Millisecond || got > patience {
+		t.Errorf("got a latency of %v at most, want the wait to count", got)
+	}
+}
+
+// TestLateAnswersHideNoOthers has some clients of many wait long, more than are slept on: the others' latency must not
+// follow.
+func TestLateAnswersHideNoOthers(t *testing.T) {
+	const late = 1500 * time.Millisecond
+	server := serve(t)
+	server.On(func(q testkit.Request) bool { return q.UID%8 == 0 }).Do(testkit.Late(late))
+	c := configFor(t, server.Endpoint())
+	c.Clients, c.Operations, c.Rate, c.KeepAlive = 500, 500, 500, true // one operation for each client
+	c.Mix = Mix{Get: 1}
+	r := runs(t, c)
+	all := r.Latency()
+	if got := time.Duration(all.ValueAtPercentile(75)); got > late/2 {
+		t.Errorf("got three in four within %v, want them well under the %v of the late ones", got, late)
+	}
+	if got := time.Duration(all.Max()); got < late || got > patience {
+		t.Errorf("got a latency of %v at most, want %v for the late ones", got, late)
+	}
+	if got := r.Operations[codec.OpGet].Count(); got != c.Operations {
+		t.Errorf("got %d operations, want %d", got, c.Operations)
+	}
+}
+
+func TestPacer(t *testing.T) {
+	p := newPacer(4, 3)
+	p.start, p.limit = 1000, 5
+	if got, want := p.due(3), int64(1000+750_000_000); got != want {
+		t.Errorf("operation 3 at 4/s: got due at %d, want %d", got, want)
+	}
+	if got, want := p.intended(2, 1), p.due(5); got != want {
+		t.Errorf("second operation of the third of 3 clients: got %d, want that of operation 5, %d", got, want)
+	}
+	p.issued = 5
+	if got := p.next(); got != never {
+		t.Errorf("got next at %d after the last, want never", got)
+	}
+}

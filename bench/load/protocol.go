@@ -1,0 +1,70 @@
+package load
+
+import (
+	"time"
+
+	"distcache/codec"
+)
+
+// Protocol is the wire that the clients speak: Distcache, or another's (package protocols), so that the same load drives
+// other services. One value serves one run, on one goroutine; the slices that it is given
+// live only as long as the call.
+type Protocol interface {
+	// Name is the protocol's name, for reports.
+	Name() string
+	// AppendRequest appends the request in its wire form.
+	AppendRequest(dst []byte, r *Request) []byte
+	// ParseAnswer reads the answer to a request at the start of b, and says how many bytes it takes. It returns
+	// codec.ErrShort when b holds only the beginning of one, and any other error when it cannot become one.
+	ParseAnswer(b []byte, asked Asked) (Answer, int, error)
+	// Describe decodes as much as it can of bytes that went one way, a line for each part, for people to read.
+	Describe(b []byte, direction codec.Direction) []string
+}
+
+// Asked is what an answer belongs to.
+type Asked struct {
+	Op  codec.Op
+	UID uint32
+}
+
+// Request is one request.
+type Request struct {
+	Asked
+	ID      []byte
+	Data    []byte        // of an ADD
+	Timeout time.Duration // of an ADD, whole milliseconds
+}
+
+// Answer is one answer, decoded. A protocol whose answers do not name their request repeats what was asked.
+type Answer struct {
+	Asked
+	Kind AnswerKind
+	Data []byte // a GET's session; it lives until the next call of the Protocol
+}
+
+// AnswerKind is what an answer says.
+type AnswerKind uint8
+
+const (
+	// Nonsense is an answer that no request of ours can have.
+	Nonsense AnswerKind = iota
+	// Yes is: stored, found, removed.
+	Yes
+	// No is: there already (ADD), not found.
+	No
+	// Unavailable is: no service behind what answers.
+	Unavailable
+)
+
+// String returns the kind's name in lower case.
+func (k AnswerKind) String() string {
+	switch k {
+	case Yes:
+		return "yes"
+	case No:
+		return "no"
+	case Unavailable:
+		return "unavailable"
+	}
+	return "nonsense"
+}

@@ -1,0 +1,93 @@
+package load
+
+import "golang.org/x/sys/unix"
+
+// transmit gives the connection the requests that it has not been given, and makes one if there is none. Only one send of
+// a client is in a batch, since a socket that takes part of one must not be given the next.
+func (l *loop) transmit(c *client) {
+	if c.unsent == 0 || c.queued > 0 || c.out != nil {
+		return
+	}
+	if c.link == closed {
+		l.dial(c)
+	}
+	if c.link != open {
+		return
+	}
+	from := len(l.queued.outbox)
+	for i := c.count - c.unsent; i < c.count; i++ {
+		l.queued.outbox = l.encoder.append(l.queued.outbox, l.pending(c, i))
+	}
+	c.queued, c.unsent = c.unsent, 0
+	l.queued.send(c, from, c.queued)
+}
+
+// transmitted deals with the result of a send. The requests of which part was sent count as sent.
+func (l *loop) transmitted(c *client, b *batch, done *call) {
+	errno := done.errno()
+	switch {
+	case errno == unix.EPIPE && c.served && c.sent() == 0:
+		// The server closed an idle connection, as it may: nothing was asked on it yet.
+		l.disconnect(c)
+		l.transmit(c)
+		return
+	case errno != 0 && !again(errno):
+		l.fail(c, whyLost(errno))
+		return
+	}
+	rest := b.bytes(done)[max(0, done.result):]
+	if done.requests == 0 {
+		l.sentRest(c, rest)
+		return
+	}
+	c.queued = 0
+	if len(rest) > 0 {
+		c.out = append(l.takeSpare(), rest...)
+		l.watch(c, unix.EPOLLIN|unix.EPOLLOUT)
+		return
+	}
+	l.await(c)
+	l.transmit(c)
+}
+
+// sendRest goes on where the socket took no more.
+func (l *loop) sendRest(c *client) {
+	from := len(l.queued.outbox)
+	l.queued.outbox = append(l.queued.outbox, c.out...)
+	l.queued.send(c, from, 0)
+}
+
+func (l *loop) sentRest(c *client, rest []byte) {
+	if len(rest) > 0 {
+		c.out = append(c.out[:0], rest...)
+		return
+	}
+	l.giveSpare(c.out)
+	c.out = nil
+	l.leave(c)
+	l.await(c)
+	l.transmit(c)
+}
+
+// await puts a client whose requests are with the connection in the queue for answers.
+func (l *loop) await(c *client) {
+	if c.place == nowhere && c.sent() > 0 {
+		l.waiting.push(c)
+	}
+}
+
+// takeSpare returns an empty buffer from those given back.
+func (l *loop) takeSpare() []byte {
+	if n := len(l.spare); n > 0 {
+		b := l.spare[n-1]
+		l.spare = l.spare[:n-1]
+		return b[:0]
+	}
+	return nil
+}
+
+func (l *loop) giveSpare(b []byte) {
+	if cap(b) > 0 {
+		l.spare = append(l.spare, b)
+	}
+}

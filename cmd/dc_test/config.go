@@ -1,0 +1,199 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"distcache/bench/load"
+	"distcache/codec"
+	"distcache/internal/address"
+	"distcache/internal/options"
+)
+
+const (
+	program = "dc_test"
+
+	defaultConnect = "UNIX:/tmp/scache" // where dc_client listens by default
+	maxSeconds     = int(codec.MaxTimeout / time.Second)
+	maxRun         = 365 * 24 * time.Hour
+)
+
+// config is the command line, parsed.
+type config struct {
+	load     load.Config
+	progress int    // operations between two lines of progress; 0: by time
+	json     string // where the report goes, "" for nowhere
+
+	timeout, timevar int // seconds
+	rate             int
+}
+
+func (c *config) flags() *options.Set {
+	c.load = load.DefaultConfig()
+	s := options.New(program, "[options]",
+		"Asks a distcache service (dc_client or dc_server) random operations on sessions of which it knows whether they "+
+			"are there, checks every answer to the byte, and measures. The first wrong answer ends it with exit code 1 and "+
+			"the exchange in hex on standard error.")
+	c.referenceFlags(s)
+	c.loadFlags(s)
+	c.checkFlags(s)
+	s.Version(version())
+	return s
+}
+
+// referenceFlags are those that the reference's tool has, with their meaning there.
+func (c *config) referenceFlags(s *options.Set) {
+	s.Func("connect", "address", defaultConnect, "The service: UNIX:/path or IP:host:port.", func(text string) (err error) {
+		c.load.Address, err = address.ParseConnect(text)
+		return err
+	})
+	s.Int(&c.progress, "progress", "operations", 0, 0, math.MaxInt32,
+		"Report progress after every so many operations; 0: every few seconds, or as a bar on a terminal.")
+	s.Int(&c.load.Sessions, "sessions", "number", c.load.Sessions, 1, load.MaxSessions, "Sessions that each client works with.")
+	s.Int(&c.load.DataMin, "datamin", "bytes", c.load.DataMin, load.MinData, load.MaxData, "Shortest session.")
+	s.Int(&c.load.DataMax, "datamax", "bytes", c.load.DataMax, load.MinData, load.MaxData, "Longest session.")
+	s.Int(&c.timeout, "timeout", "secs", int(c.load.Timeout/time.Second), 0, maxSeconds, "Time after which sessions expire.")
+	s.Int(&c.timevar, "timevar", "secs", int(c.load.TimeVar/time.Second), 0, maxSeconds,
+		"By how much that varies, up and down, from session to session.")
+	s.Func("ops", "number", "", "Operations in all; by default 10*sessions*sessions for each client, or without limit when "+
+		"-duration is given.", number(&c.load.Operations, 1))
+	s.Bool(&c.load.KeepAlive, "persistent", "Keep each client's connection; otherwise each operation has one of its own.")
+}
+
+// loadFlags say how much is asked, and what.
+func (c *config) loadFlags(s *options.Set) {
+	s.Int(&c.load.Clients, "clients", "number", c.load.Clients, 1, load.MaxClients, "Clients that ask at the same time.")
+	s.Int(&c.load.Pipeline, "pipeline", "number", c.load.Pipeline, 1, load.MaxPipeline,
+		"Requests that a client sends before it has the first one's answer; over 1 includes -persistent.")
+	s.Func("duration", "time", "", "Length of the measurement, as in 90, 90s or 1m30s.", duration(&c.load.Duration))
+	s.Func("warmup", "time", "", "Time before the measurement that is not counted; needs -duration.", duration(&c.load.Warmup))
+	s.Int(&c.rate, "rate", "number", 0, 0, load.MaxRate,
+		"Operations per second, begun on time whatever the answers do, with latency counted from when each was due; "+
+			"0: each client asks when it has its answer.")
+	s.Func("mix", "mix", load.DefaultMix().String(), "How often each operation is asked for, as add:get:remove:have, or "+
+		"tls12 or tls13: as a TLS terminator without tickets asks, where every ADD is of a new session, with IDs and data "+
+		"of its size.", func(text string) (err error) {
+		c.load.Mix, err = load.ParseMix(text)
+		return err
+	})
+	s.Bool(&c.load.Preload, "preload", "Add all sessions first; that is not counted.")
+	s.Func("seed", "number", "", "Makes each client ask the same operations again, with the same sizes and data. "+
+		"Random by default, and printed.", number(&c.load.Seed, 0))
+	s.Func("salt", "number", "", "Goes into the bytes of the session IDs alone, so that a run which is repeated does not "+
+		"meet the sessions that the one before left. Random by default, and printed.", number(&c.load.Salt, 0))
+	s.String(&c.json, "json", "file", "", "Write all figures, with the histograms and what was given here, to that file.")
+}
+
+// checkFlags say what is wrong.
+func (c *config) checkFlags(s *options.Set) {
+	s.Bool(&c.load.Lossy, "lossy", "The cache may forget sessions and be away for a time: count lost sessions, failures and "+
+		"missing answers, and go on. Wrong data, and sessions that must not be there, still end the test.")
+	s.Millis(&c.load.Slack, "slack", c.load.Slack, 0, time.Hour,
+		"How long before and after its expiry a session may or may not be there, beside the time on the way.")
+	s.Millis(&c.load.AnswerLimit, "wait", c.load.AnswerLimit, time.Millisecond, time.Hour,
+		"Time after which an answer counts as missing.")
+	s.Func("verify", "full|frames", load.VerifyFull.String(), "frames: check only that each request gets one well-formed "+
+		"answer of its own, for services that store nothing.", c.setVerify)
+}
+
+func (c *config) setVerify(text string) error {
+	for _, v := range []load.Verify{load.VerifyFull, load.VerifyFrames} {
+		if text == v.String() {
+			c.load.Verify = v
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is neither full nor frames", text)
+}
+
+// complete sets what follows from other flags, and refuses what contradicts.
+func (c *config) complete(s *options.Set) error {
+	l := &c.load
+	l.Timeout, l.TimeVar = time.Duration(c.timeout)*time.Second, time.Duration(c.timevar)*time.Second
+	l.Rate = float64(c.rate)
+	l.KeepAlive = l.KeepAlive || l.Pipeline > 1
+	if l.Mix.Fresh {
+		c.completeTLS(s)
+	}
+	if err := c.contradiction(); err != nil {
+		return err
+	}
+	if !s.Given("ops") && l.Duration == 0 {
+		l.Operations = l.DefaultOperations()
+	}
+	if !s.Given("seed") {
+		l.Seed = uint64(rand.Uint32())
+	}
+	if !s.Given("salt") {
+		l.Salt = uint64(rand.Uint32())
+	}
+	if err := l.Validate(); err != nil {
+		return &options.UsageError{Reason: err.Error()}
+	}
+	return nil
+}
+
+func (c *config) completeTLS(s *options.Set) {
+	c.load.IDMin, c.load.IDMax = load.TLSIDLen, load.TLSIDLen
+	if !s.Given("datamin") {
+		c.load.DataMin = load.TLSDataMin
+	}
+	if !s.Given("datamax") {
+		c.load.DataMax = load.TLSDataMax
+	}
+}
+
+// contradiction returns a *options.UsageError for flags that are right alone and wrong together.
+func (c *config) contradiction() error {
+	l := &c.load
+	wrong := func(flag string, value any, reason string) error {
+		text := fmt.Sprint(value)
+		return &options.UsageError{Flag: flag, Value: text, Reason: fmt.Sprintf("%q %s", text, reason)}
+	}
+	switch {
+	case l.DataMin > l.DataMax:
+		return wrong("datamin", l.DataMin, fmt.Sprintf("is over the -datamax of %d", l.DataMax))
+	case l.TimeVar > l.Timeout:
+		return wrong("timevar", c.timevar, fmt.Sprintf("is over the -timeout of %d", c.timeout))
+	case l.Timeout+l.TimeVar > codec.MaxTimeout:
+		return wrong("timevar", c.timevar, fmt.Sprintf("and the -timeout of %d are over %d together", c.timeout, maxSeconds))
+	case l.Sessions < l.Pipeline:
+		return wrong("pipeline", l.Pipeline, fmt.Sprintf("is over the -sessions of %d: requests that are open together "+
+			"must be about different sessions", l.Sessions))
+	case l.Sessions > load.MaxSessions/l.Clients:
+		return wrong("sessions", l.Sessions, fmt.Sprintf("for each of %d clients are over %d", l.Clients, load.MaxSessions))
+	case l.Warmup > 0 && l.Duration == 0:
+		return wrong("warmup", l.Warmup, "needs -duration")
+	}
+	return nil
+}
+
+// number takes over a decimal number of 64 bits, at least lowest.
+func number(p *uint64, lowest uint64) func(string) error {
+	return func(text string) error {
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil || n < lowest {
+			return fmt.Errorf("%q is not a whole number from %d to %d", text, lowest, uint64(math.MaxUint64))
+		}
+		*p = n
+		return nil
+	}
+}
+
+// duration takes over seconds, or a number with a unit.
+func duration(p *time.Duration) func(string) error {
+	return func(text string) error {
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			d, err = time.ParseDuration(text + "s")
+		}
+		if err != nil || d < time.Millisecond || d > maxRun {
+			return fmt.Errorf("%q is not a time from 1ms to %v", text, maxRun)
+		}
+		*p = d
+		return nil
+	}
+}

@@ -1,0 +1,72 @@
+// Dc_test drives a distcache service with random operations, checks every answer and measures: docs/dc_test.1.md is its
+// manual, package load its engine.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"distcache/bench/load"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, stdout, stderr io.Writer) int {
+	var c config
+	flags := c.flags()
+	err := flags.Parse(args)
+	if err == nil {
+		err = c.complete(flags)
+	}
+	if code, done := flags.Exit(err, stdout, stderr); done {
+		return code
+	}
+	code, _ := flags.Exit(test(&c, stdout, stderr), stdout, stderr)
+	return code
+}
+
+// test runs the load and writes what came of it. It returns nil when all was right.
+func test(c *config, stdout, stderr io.Writer) error {
+	report, err := openReport(c.json)
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	watch := startWatch(c, stderr)
+	result, err := load.Run(ctx, c.load)
+	watch.stop()
+	if result == nil {
+		return errors.Join(err, report.close())
+	}
+	err = verdict(c, result, err, stderr)
+	return errors.Join(err, writeTable(stdout, result), report.write(result))
+}
+
+// verdict says what makes the run a failure, if anything. A violation is dumped first.
+func verdict(c *config, result *load.Result, err error, stderr io.Writer) error {
+	var violation *load.Violation
+	switch {
+	case errors.As(err, &violation):
+		_ = violation.Dump(stderr)
+		return err
+	case errors.Is(err, context.Canceled):
+		return errors.New("interrupted")
+	case err != nil:
+		return err
+	case c.load.Lossy:
+		return nil
+	case result.Failed() > 0:
+		return fmt.Errorf("%d of %d operations got no service (where the service may be away for a time, give -lossy)",
+			result.Failed(), result.Count())
+	case result.Unstarted > 0:
+		return fmt.Errorf("%d operations were due and could not be begun: the rate is more than the service answers %d clients",
+			result.Unstarted, c.load.Clients)
+	}
+	return nil
+}
