@@ -1,0 +1,43 @@
+// Package client asks a distcache service for TLS sessions: the agent of this host
+// (dc_client) as a rule, or a dc_server. It is for Go programs what DC_CTX of libdistcache
+// is for those in C, and depends on the standard library and package codec alone.
+//
+//	cache, err := client.Open("UNIX:/tmp/scache", client.Options{})
+//	err = cache.Add(ctx, id, session, 5*time.Minute)
+//	session, err = cache.Get(ctx, id)
+//
+// A Client is safe for concurrent use. An operation has one connection to itself:
+//
+//	              ┌─ an idle connection, if one is kept and still good ─┐
+//	operation ────┤                                                     ├──▶ request ──▶ answer
+//	              └─ else a new one ────────────────────────────────────┘
+//	afterwards:      kept, if Persistent, the answer was right and there is room; else closed
+//
+// So operations never wait for one another, and as many connections are open as operations
+// are under way, and at most Options.MaxIdle more. An answer is believed only when it is
+// whole and has the uid and the operation of the request. A connection on which anything
+// else came, or whose operation was given up, is closed: no later operation can be taken in
+// by an answer that came late.
+//
+// # The flags of DC_CTX
+//
+//	DC_CTX_FLAG_PERSISTENT            Options.Persistent; Dial connects at once
+//	DC_CTX_FLAG_PERSISTENT_RETRY      Options.Retry
+//	DC_CTX_FLAG_PERSISTENT_LATE       Open in place of Dial: connects on first use
+//	DC_CTX_FLAG_PERSISTENT_PIDCHECK   none: a Go program cannot go on after a fork, and what
+//	                                  it executes inherits no connection
+//
+// Without Persistent each operation has a connection of its own, which is what agents
+// expect.
+//
+// # Time
+//
+// Every operation ends within Options.Timeout (2 s by default), sooner if its context says
+// so, never later. A TLS handshake can therefore wait for the cache and never hangs on it.
+//
+// # Errors
+//
+// Every error of an operation is an *Error that wraps one of the errors of this package, or
+// context.DeadlineExceeded or context.Canceled. For a TLS server all of them mean the same:
+// do a full handshake.
+package client

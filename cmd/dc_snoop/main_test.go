@@ -1,0 +1,103 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"distcache/internal/testkit"
+)
+
+const (
+	// binaryEnv names the binary under test.
+	binaryEnv = "DISTCACHE_TEST_BINARY"
+
+	// patience is how long a test waits for what must come, on a busy machine.
+	patience = 20 * time.Second
+)
+
+// TestMain builds the binary once, with the race detector if the tests have it.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	folder, err := os.MkdirTemp("", "dc")
+	if err == nil {
+		err = build(folder)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	_ = flag.Set("test.parallel", "16") // the tests wait more than they work
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(folder)
+		os.Exit(code)
+	}))
+}
+
+func build(folder string) error {
+	cmd := exec.Command("go", append(append([]string{"build", "-o", folder + "/"}, buildFlags()...), ".")...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return os.Setenv(binaryEnv, folder+"/"+program)
+}
+
+func builtBinary() string { return os.Getenv(binaryEnv) }
+
+// start runs dc_snoop before that service, until the test ends.
+func start(t *testing.T, server testkit.Endpoint, args ...string) (*testkit.Process, testkit.Endpoint) {
+	t.Helper()
+	at := testkit.Unix(t)
+	process := testkit.Start(t, builtBinary(), append(args, "-listen", at.String(), "-server", server.String())...)
+	process.WaitStderr(patience, " ready on "+at.String()+" for "+server.String())
+	return process, at
+}
+
+// stop ends it as an operator does, and holds that it ends well.
+func stop(t *testing.T, p *testkit.Process) {
+	t.Helper()
+	if code := p.Stop(); code != 0 {
+		t.Errorf("got exit code %d, want 0; stderr:\n%s", code, p.Stderr())
+	}
+}
+
+// wantLines waits for that many lines of output, and returns them.
+func wantLines(t *testing.T, p *testkit.Process, want int) []string {
+	t.Helper()
+	p.Wait(patience, fmt.Sprintf("%d lines of output", want), func() bool { return strings.Count(p.Stdout(), "\n") >= want })
+	lines := strings.Split(strings.TrimSuffix(p.Stdout(), "\n"), "\n")
+	if len(lines) != want {
+		t.Fatalf("got %d lines, want %d:\n%.4000s", len(lines), want, p.Stdout())
+	}
+	return lines
+}
+
+// plain takes out of a line what differs from run to run: when it was, and how long it took.
+func plain(line string) string {
+	line = regexp.MustCompile(`^\d\d:\d\d:\d\d\.\d{6} `).ReplaceAllString(line, "")
+	return regexp.MustCompile(`took=\d+us`).ReplaceAllString(line, "took=T")
+}
+
+// wantText holds what was printed.
+func wantText(t *testing.T, got []string, want ...string) {
+	t.Helper()
+	for i := range max(len(got), len(want)) {
+		g, w := "(nothing)", "(nothing)"
+		if i < len(got) {
+			g = plain(got[i])
+		}
+		if i < len(want) {
+			w = want[i]
+		}
+		if g != w {
+			t.Errorf("line %d:\ngot  %s\nwant %s", i+1, g, w)
+		}
+	}
+}

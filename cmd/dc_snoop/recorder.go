@@ -1,0 +1,208 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+const (
+	outBuffer = 64 << 10
+	// linger is the pause after each write, so that a busy service costs few of them. What
+	// comes meanwhile is written together.
+	linger = 2 * time.Millisecond
+	// complainEvery is how often a line may be written to stderr. It says how many there were
+	// in between.
+	complainEvery = time.Second
+)
+
+// recorder writes what there is to see, in a goroutine of its own.
+type recorder struct {
+	queue *queue
+	stats *stats
+	json  bool
+
+	out    *output
+	pcap   *output // nil without -pcap
+	file   *os.File
+	stderr io.Writer
+	line   []byte
+
+	complained time.Time
+	silenced   int
+	dropped    uint64 // items that did not fit into the queue
+	done       chan struct{}
+}
+
+// output is a writer that is given up at its first error.
+type output struct {
+	name string
+	buf  *bufio.Writer
+	err  error
+}
+
+func newOutput(name string, w io.Writer) *output {
+	return &output{name: name, buf: bufio.NewWriterSize(w, outBuffer)}
+}
+
+func (o *output) write(b []byte) {
+	if o.err == nil {
+		_, o.err = o.buf.Write(b)
+	}
+}
+
+func (o *output) flush() {
+	if o.err == nil {
+		o.err = o.buf.Flush()
+	}
+}
+
+// failure returns the error for which it was given up.
+func (o *output) failure() error {
+	if o == nil || o.err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", o.name, o.err)
+}
+
+// startRecorder writes to stdout, to stderr and, unless it is nil, to file, which it closes
+// in the end. A capture's header is written at once.
+func startRecorder(c *config, stats *stats, stdout, stderr io.Writer, file *os.File) *recorder {
+	r := &recorder{
+		queue: newQueue(), stats: stats, json: c.json,
+		out: newOutput("standard output", stdout), file: file, stderr: stderr, done: make(chan struct{}),
+	}
+	if file != nil {
+		r.pcap = newOutput("-pcap "+c.pcap, file)
+		r.pcap.write(captureHeader())
+		r.flush(0)
+	}
+	go r.run()
+	return r
+}
+
+// captures reports whether there is a file of -pcap.
+func (r *recorder) captures() bool { return r.pcap != nil }
+
+// show prints an event.
+func (r *recorder) show(e *event) { r.queue.put(item{event: e}, e.size()) }
+
+// capture writes a packet to the file of -pcap, if there is one.
+func (r *recorder) capture(p packet) {
+	if r.captures() {
+		r.queue.put(item{packet: &p}, p.size())
+	}
+}
+
+// complain writes a line to stderr, unless there was one just before.
+func (r *recorder) complain(text string) { r.queue.put(item{complaint: text}, 2*len(text)) }
+
+// summarize prints the figures. A full queue does not keep it out.
+func (r *recorder) summarize() { r.queue.put(item{summary: true}, 0) }
+
+// stop waits until all is written, but not longer than that. It returns what went wrong.
+func (r *recorder) stop(within time.Duration) error {
+	r.queue.close()
+	select {
+	case <-r.done:
+	case <-time.After(within):
+		return fmt.Errorf("the outputs did not take the last records within %v", within)
+	}
+	err := errors.Join(r.out.failure(), r.pcap.failure(), r.closeFile())
+	if r.dropped > 0 {
+		err = errors.Join(err, fmt.Errorf("the outputs were too slow: %d records were dropped", r.dropped))
+	}
+	return err
+}
+
+func (r *recorder) closeFile() error {
+	if r.file == nil {
+		return nil
+	}
+	if err := r.file.Close(); err != nil {
+		return fmt.Errorf("-pcap: %w", err)
+	}
+	return nil
+}
+
+func (r *recorder) run() {
+	defer close(r.done)
+	var spare []item
+	for {
+		items, dropped, more := r.queue.take(spare)
+		if !more {
+			return
+		}
+		r.dropped += dropped
+		for i := range items {
+			r.write(&items[i])
+		}
+		r.flush(dropped)
+		clear(items) // so that nothing is kept alive
+		spare = items
+		time.Sleep(linger)
+	}
+}
+
+func (r *recorder) write(i *item) {
+	switch {
+	case i.event != nil:
+		r.line = r.appendEvent(r.line[:0], i.event)
+		r.out.write(r.line)
+	case i.packet != nil:
+		r.line = i.packet.append(r.line[:0])
+		r.pcap.write(r.line)
+	case i.summary:
+		r.out.write(r.appendSummary(nil))
+	default:
+		r.say(i.complaint)
+	}
+}
+
+func (r *recorder) appendEvent(dst []byte, e *event) []byte {
+	if r.json {
+		return appendJSON(dst, e)
+	}
+	return appendText(dst, e)
+}
+
+func (r *recorder) appendSummary(dst []byte) []byte {
+	figures := r.stats.figures(time.Now(), r.dropped)
+	if r.json {
+		return appendLine(dst, figures)
+	}
+	return figures.appendText(dst)
+}
+
+// flush hands everything to the outputs, and says what is new about them.
+func (r *recorder) flush(dropped uint64) {
+	for _, o := range []*output{r.out, r.pcap} {
+		if o == nil || o.err != nil {
+			continue
+		}
+		if o.flush(); o.err != nil {
+			r.say(fmt.Sprintf("%s: %v: it gets no more, the traffic goes on", o.name, o.err))
+		}
+	}
+	if dropped > 0 {
+		r.say(fmt.Sprintf("the outputs are slower than the traffic: %d records were dropped so far", r.dropped))
+	}
+}
+
+// say writes a line to stderr, at most one in complainEvery. There is nowhere to say that
+// stderr takes none.
+func (r *recorder) say(text string) {
+	now := time.Now()
+	if !r.complained.IsZero() && now.Sub(r.complained) < complainEvery {
+		r.silenced++
+		return
+	}
+	if r.silenced > 0 {
+		text = fmt.Sprintf("%s (and %d lines more before)", text, r.silenced)
+	}
+	r.complained, r.silenced = now, 0
+	_, _ = fmt.Fprintf(r.stderr, "%s: %s\n", program, text)
+}

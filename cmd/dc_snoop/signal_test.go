@@ -1,0 +1,106 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/testkit"
+)
+
+// TestEndsOrderly: who has asked is answered, who is idle is closed, the socket goes away.
+func TestEndsOrderly(t *testing.T) {
+	t.Parallel()
+	up := testkit.NewUpstream(t, testkit.Unix(t))
+	answer := make(chan struct{})
+	up.Expect(codec.OpHave, "asked").Do(func(x *testkit.Exchange) {
+		<-answer
+		x.Write(x.Answer)
+	})
+	p, at := start(t, up.Endpoint())
+	idle, asking := testkit.Dial(t, at), testkit.Dial(t, at)
+	idle.Answer(testkit.Have(1, "idle"))
+	asking.Send(testkit.Have(2, "asked"))
+	wantLines(t, p, 3)
+	p.Signal(syscall.SIGTERM)
+	idle.ExpectClosed()
+	close(answer)
+	asking.Expect(testkit.Status(2, codec.OpHave, codec.StatusNotOK))
+	asking.ExpectClosed()
+	if code := p.Exit(patience); code != 0 {
+		t.Errorf("got exit code %d, want 0", code)
+	}
+	if _, err := os.Lstat(at.Address); !os.IsNotExist(err) {
+		t.Errorf("got %v for the socket, want it gone", err)
+	}
+}
+
+// TestEndsInSpiteOfOpenRequests: those are cut off after drainTime.
+func TestEndsInSpiteOfOpenRequests(t *testing.T) {
+	t.Parallel()
+	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up.OnConnect(testkit.StopReading)
+	p, at := start(t, up.Endpoint())
+	c := testkit.Dial(t, at)
+	c.Send(testkit.Have(1, "id"))
+	wantLines(t, p, 1)
+	began := time.Now()
+	p.Signal(syscall.SIGTERM)
+	c.ExpectClosed()
+	if code, took := p.Exit(patience), time.Since(began); code != 0 || took < drainTime || took > patience {
+		t.Errorf("got exit code %d after %v, want 0 after %v to %v", code, took, drainTime, patience)
+	}
+	wantText(t, wantLines(t, p, 3),
+		"#1 > uid=00000001 HAVE   len=2 id=6964/2",
+		"#1 < -- broken off: dc_snoop ends",
+		"#1 < -- closed with 1 request not answered",
+	)
+}
+
+// TestSecondSignal: it ends at once, by that signal, unless drainTime is over by then.
+func TestSecondSignal(t *testing.T) {
+	t.Parallel()
+	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up.OnConnect(testkit.StopReading)
+	p, at := start(t, up.Endpoint())
+	testkit.Dial(t, at).Send(testkit.Have(1, "id"))
+	wantLines(t, p, 1)
+	p.Signal(syscall.SIGTERM)
+	p.Wait(patience, "end of the listener", func() bool { _, err := testkit.Connect(at); return err != nil })
+	p.Signal(syscall.SIGTERM)
+	if code := p.Exit(patience); code != 128+int(syscall.SIGTERM) && code != 0 {
+		t.Errorf("got exit code %d, want the signal's", code)
+	}
+}
+
+// TestOutOfDescriptors: it says so, goes on serving, and accepts again when there are some.
+func TestOutOfDescriptors(t *testing.T) {
+	t.Parallel()
+	up, at := testkit.NewUpstream(t, testkit.Unix(t)), testkit.Unix(t)
+	p := testkit.Start(t, "/bin/sh", "-c", `ulimit -n 20; exec "$0" "$@"`,
+		builtBinary(), "-listen", at.String(), "-server", up.Endpoint().String())
+	p.WaitStderr(patience, " ready ")
+	first := testkit.Dial(t, at)
+	first.Answer(testkit.Have(1, "id"))
+	var more []*testkit.Client
+	p.Wait(patience, "complaint", func() bool {
+		more = append(more, testkit.Dial(t, at))
+		return strings.Contains(p.Stderr(), "too many open files")
+	})
+	first.Answer(testkit.Have(2, "id"))
+	for _, c := range more {
+		_ = c.Close()
+	}
+	p.Wait(patience, "service to new clients", func() bool {
+		c, err := testkit.Connect(at)
+		if err == nil {
+			_, err = c.Do(testkit.Have(3, "id"))
+			_ = c.Close()
+		}
+		return err == nil
+	})
+	stop(t, p)
+}

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"distcache/codec"
+)
+
+// maxOpen is how many requests of one connection are remembered until their answers come.
+// Further ones are shown, and their answers count as unasked.
+const maxOpen = 65536
+
+// watcher looks at what passes on one connection, in both directions. It never waits for
+// the recorder.
+type watcher struct {
+	number uint64
+	data   bool
+	filter *filter
+	record *recorder
+	stats  *stats
+
+	mu      sync.Mutex
+	streams [2]stream          // by direction
+	opaque  [2]uint64          // bytes that were not decoded, by direction
+	open    map[uint32][]asked // requests without an answer, by uid, the oldest first
+	waiting int                // their number
+	flow    flow
+}
+
+// asked is a request without an answer.
+type asked struct {
+	at time.Time
+	op codec.Op
+	id []byte
+}
+
+func newWatcher(number uint64, c *config, record *recorder, stats *stats) *watcher {
+	return &watcher{
+		number: number, data: c.data, filter: &c.filter, record: record, stats: stats,
+		streams: [2]stream{newStream(codec.Request), newStream(codec.Response)},
+		flow:    flow{number: number},
+	}
+}
+
+// connected notes that both halves of the connection are there.
+func (w *watcher) connected(at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.capture(w.flow.open(at)...)
+}
+
+// refused notes that there is no connection to the server.
+func (w *watcher) refused(at time.Time, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stats.refused()
+	w.capture(w.flow.refuse(at)...)
+	w.note(at, codec.Response, fmt.Sprintf("closed: no connection to the server: %v", err), nil)
+	w.record.complain(fmt.Sprintf("connection %d closed: no connection to the server: %v", w.number, err))
+}
+
+// saw looks at bytes that are about to be passed on, and does not keep them.
+func (w *watcher) saw(at time.Time, dir codec.Direction, chunk []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(chunk) == 0 {
+		return
+	}
+	w.stats.bytes(dir, len(chunk))
+	if w.record.captures() {
+		w.capture(w.flow.data(at, dir, chunk))
+	}
+	if w.streams[dir].opaque {
+		w.undecoded(at, dir, chunk)
+		return
+	}
+	rest, err := w.streams[dir].feed(chunk, func(m codec.Message) { w.message(at, dir, m) })
+	if err != nil {
+		w.stats.undecodable()
+		w.note(at, dir, fmt.Sprintf("not distcache: %v; passed on undecoded from here on", err), nil)
+		w.undecoded(at, dir, rest)
+	}
+}
+
+func (w *watcher) undecoded(at time.Time, dir codec.Direction, b []byte) {
+	w.opaque[dir] += uint64(len(b))
+	if w.data {
+		w.note(at, dir, fmt.Sprintf("undecoded, %s", count(len(b), "byte")), b)
+	}
+}
+
+// finished notes that no more comes in that direction, and why: io.EOF, or an error of the
+// side that sent.
+func (w *watcher) finished(at time.Time, dir codec.Direction, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.capture(w.flow.finish(at, dir, err != io.EOF))
+	if err != io.EOF {
+		w.note(at, dir, fmt.Sprintf("broken off: %v", cause(err)), nil)
+	}
+	if n := len(w.streams[dir].rest); n > 0 {
+		w.note(at, dir, fmt.Sprintf("ended within a message: passed on of it: %s", count(n, "byte")), nil)
+	}
+	if n := w.opaque[dir]; n > 0 {
+		w.note(at, dir, fmt.Sprintf("ended: passed on undecoded: %s", count(int(n), "byte")), nil)
+	}
+}
+
+// undelivered notes that the receiving side takes no more.
+func (w *watcher) undelivered(at time.Time, dir codec.Direction, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.note(at, dir, fmt.Sprintf("not all delivered: %v", cause(err)), nil)
+}
+
+// closed notes that the connection is over.
+func (w *watcher) closed(at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stats.closed()
+	if w.waiting > 0 {
+		w.note(at, codec.Response, fmt.Sprintf("closed with %s not answered", count(w.waiting, "request")), nil)
+	}
+}
+
+func (w *watcher) message(at time.Time, dir codec.Direction, m codec.Message) {
+	payload := m.Payload(nil)
+	e := &event{
+		at: at, conn: w.number, dir: dir, uid: m.UID, op: m.Op, length: m.PayloadLen,
+		frames: (len(m.Wire) + codec.FrameSize - 1) / codec.FrameSize,
+	}
+	if dir == codec.Request {
+		w.request(e, payload)
+	} else {
+		w.answer(e, payload)
+	}
+	if !w.filter.lets(m.Op) {
+		return
+	}
+	if w.data {
+		e.payload = bytes.Clone(payload)
+	}
+	w.record.show(e)
+}
+
+// request reads a request's payload, and remembers it for its answer.
+func (w *watcher) request(e *event, payload []byte) {
+	e.id = payload
+	if e.op == codec.OpAdd {
+		var a codec.Add
+		a, e.refusal = codec.ParseAdd(payload)
+		e.id, e.data, e.timeout = a.ID, len(a.Data), a.Timeout
+	}
+	e.id = bytes.Clone(e.id)
+	w.stats.request(e.op)
+	if w.waiting == maxOpen {
+		return
+	}
+	if w.open == nil {
+		w.open = make(map[uint32][]asked)
+	}
+	w.open[e.uid] = append(w.open[e.uid], asked{e.at, e.op, e.id})
+	w.waiting++
+}
+
+// answer reads an answer's payload, and finds the request.
+func (w *watcher) answer(e *event, payload []byte) {
+	e.status = statusName(e.op, payload)
+	if e.status == statusHit {
+		e.data = len(payload)
+	}
+	same := w.open[e.uid]
+	if len(same) == 0 {
+		e.unasked = true
+		w.stats.answer(e)
+		return
+	}
+	e.took, e.asked, e.id = e.at.Sub(same[0].at), same[0].op, same[0].id
+	w.waiting--
+	if len(same) == 1 {
+		delete(w.open, e.uid)
+	} else {
+		w.open[e.uid] = same[1:]
+	}
+	w.stats.answer(e)
+}
+
+func (w *watcher) note(at time.Time, dir codec.Direction, text string, payload []byte) {
+	w.record.show(&event{at: at, conn: w.number, dir: dir, note: text, payload: bytes.Clone(payload)})
+}
+
+func (w *watcher) capture(packets ...packet) {
+	for _, p := range packets {
+		w.record.capture(p)
+	}
+}
+
+// errEnding is what ends a connection that outlasts drainTime.
+var errEnding = errors.New("dc_snoop ends")
+
+// cause takes the addresses of the socket out of an error of package net.
+func cause(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return errEnding
+	}
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
+}
+
+// count is a number and its noun.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
