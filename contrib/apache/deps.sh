@@ -1,0 +1,65 @@
+#!/bin/sh
+# Gets what test.sh needs: Debian's httpd (the programs, not the service), what modules are built with, and
+# from the source package of apache2 the one file modules/cache/mod_socache_dc.c.
+# usage: deps.sh [folder]   (default: build, beside this script)
+set -eu
+cd "$(dirname "$0")"
+folder=${1:-build}
+mkdir -p "$folder"
+folder=$(cd "$folder" && pwd)
+
+packages="apache2-bin apache2-dev gcc libc6-dev libssl-dev make openssl"
+missing=
+for package in $packages; do
+	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+	[ "$(id -u)" = 0 ] || { echo "not installed:$missing; as root: apt-get install$missing" >&2; exit 1; }
+	apt-get update -qq
+	# shellcheck disable=SC2086 # several words
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >"$folder/install.log" 2>&1 ||
+		{ tail -n 20 "$folder/install.log" >&2; exit 1; }
+fi
+
+if [ -f "$folder/mod_socache_dc.c" ]; then
+	echo "source: apache2 $(cat "$folder/version")"
+	exit 0
+fi
+
+# A list of sources of our own, so that the system's is left alone.
+mkdir -p "$folder/lists/partial"
+. /etc/os-release
+for place in "debian $VERSION_CODENAME $VERSION_CODENAME-updates" "debian-security $VERSION_CODENAME-security"; do
+	cat <<E1
+Types: deb-src
+URIs: http://deb.debian.org/${place%% *}
+Suites: ${place#* }
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+
+E1
+done >"$folder/src.sources"
+apt() {
+	program=$1
+	shift
+	"$program" -q -o Dir::Etc::SourceList="$folder/src.sources" -o Dir::Etc::SourceParts=/nonexistent \
+		-o Dir::State::Lists="$folder/lists" -o APT::Sandbox::User="$(id -un)" "$@"
+}
+apt apt-get update >"$folder/source.log" 2>&1 || { tail -n 20 "$folder/source.log" >&2; exit 1; }
+
+# The newest version in the index may be gone from the archive, or not be there yet: take the next one then.
+cd "$folder"
+for version in $(apt apt-cache showsrc --only-source apache2 | sed -n 's/^Version: //p' | sort -Vru); do
+	if apt apt-get --only-source --download-only source "apache2=$version" >>source.log 2>&1; then
+		tarball=apache2_${version%-*}.orig.tar.gz
+		tar -xzOf "$tarball" --wildcards '*/modules/cache/mod_socache_dc.c' >mod_socache_dc.c.new
+		mv mod_socache_dc.c.new mod_socache_dc.c
+		echo "$version" >version
+		rm -rf lists apache2_*
+		echo "source: apache2 $version"
+		exit 0
+	fi
+	echo "source: apache2 $version is in the index and cannot be had" >&2
+done
+tail -n 20 source.log >&2
+exit 1

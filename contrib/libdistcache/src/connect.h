@@ -1,0 +1,15 @@
+/* Opening a connection to the agent. */
+#ifndef DC_CONNECT_H
+#define DC_CONNECT_H
+
+#include "deadline.h"
+#include "target.h"
+
+/* dc_connect returns a connected descriptor, closed on exec and above 2, or -1 with errno. The addresses
+ * of target are tried in their order; each gets an equal part of the time that is left then. */
+int dc_connect(const struct dc_target *target, dc_deadline deadline);
+
+/* dc_close closes fd and leaves errno alone. */
+void dc_close(int fd);
+
+#endif

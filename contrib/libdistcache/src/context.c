@@ -1,0 +1,77 @@
+#include "context.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "budget.h"
+#include "connect.h"
+#include "deadline.h"
+#include "lastget.h"
+
+enum {
+	ALL_FLAGS = DC_CTX_FLAG_PERSISTENT | DC_CTX_FLAG_PERSISTENT_PIDCHECK |
+	            DC_CTX_FLAG_PERSISTENT_RETRY | DC_CTX_FLAG_PERSISTENT_LATE
+};
+
+static unsigned long next_serial(void)
+{
+	static atomic_ulong last;
+
+	return atomic_fetch_add(&last, 1) + 1;
+}
+
+/* connect_early opens the first connection of a persistent context, unless that is to be done late. */
+static bool connect_early(DC_CTX *ctx)
+{
+	int fd;
+
+	if (!(ctx->flags & DC_CTX_FLAG_PERSISTENT) || ctx->flags & DC_CTX_FLAG_PERSISTENT_LATE)
+		return true;
+	fd = dc_connect(&ctx->target, dc_deadline_in(ctx->budget_msecs));
+	if (fd >= 0)
+		dc_pool_give(&ctx->pool, fd);
+	return fd >= 0;
+}
+
+static bool set_up(DC_CTX *ctx, const char *target, unsigned int flags)
+{
+	ctx->flags = flags;
+	ctx->budget_msecs = dc_budget_msecs();
+	ctx->serial = next_serial();
+	atomic_init(&ctx->next_uid, 1);
+	dc_pool_init(&ctx->pool);
+	return dc_target_resolve(&ctx->target, target) && connect_early(ctx);
+}
+
+DC_CTX *DC_CTX_new(const char *target, unsigned int flags)
+{
+	DC_CTX *ctx;
+
+	if (flags & ~(unsigned int)ALL_FLAGS) {
+		errno = EINVAL;
+		return NULL;
+	}
+	ctx = malloc(sizeof *ctx);
+	if (ctx && !set_up(ctx, target, flags)) {
+		int saved = errno;
+
+		free(ctx);
+		errno = saved;
+		return NULL;
+	}
+	return ctx;
+}
+
+void DC_CTX_free(DC_CTX *ctx)
+{
+	int saved = errno;
+
+	if (!ctx)
+		return;
+	dc_pool_empty(&ctx->pool);
+	dc_last_get_forget(ctx->serial);
+	free(ctx);
+	errno = saved;
+}

@@ -1,0 +1,30 @@
+/* What the last DC_CTX_get_session of the calling thread returned, for DC_CTX_reget_session. It belongs to
+ * the thread and not to the context: between a get and its reget, other threads that share the context
+ * will have got other sessions. */
+#ifndef DC_LASTGET_H
+#define DC_LASTGET_H
+
+#include <stddef.h>
+
+#include "distcache/dc_client.h"
+#include "wire.h"
+
+struct dc_last_get {
+	unsigned long serial; /* of the context; 0: there is nothing */
+	unsigned char id[DC_CTX_MAX_ID];
+	unsigned int id_len;
+	size_t data_len;
+	unsigned char data[DC_MAX_PAYLOAD]; /* pages that no session reaches are never touched */
+};
+
+/* dc_last_get_begin wipes what there was and returns the calling thread's place for the next; NULL with
+ * ENOMEM when there is none. */
+struct dc_last_get *dc_last_get_begin(void);
+
+/* dc_last_get_find returns what was got with this context and ID, or NULL. */
+const struct dc_last_get *dc_last_get_find(unsigned long serial, const unsigned char *id, unsigned int id_len);
+
+/* dc_last_get_forget wipes what the calling thread got with this context. */
+void dc_last_get_forget(unsigned long serial);
+
+#endif

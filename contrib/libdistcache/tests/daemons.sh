@@ -1,0 +1,18 @@
+#!/bin/sh
+# Finds dc_client and dc_server and runs a command with DAEMONS set to their folder: the one that DAEMONS
+# names already, or else one that Go builds them into.
+# usage: daemons.sh folder-of-the-build command [argument...]
+set -eu
+build=$(cd "$1" && pwd)
+shift
+if [ -z "${DAEMONS:-}" ]; then
+	if ! command -v "${GO:-go}" >/dev/null || [ ! -f ../../go.mod ]; then
+		echo "skip $2: no dc_client and dc_server: set DAEMONS to the folder of the two programs, or install Go"
+		exit 0
+	fi
+	DAEMONS=$build/daemons
+	mkdir -p "$DAEMONS"
+	(cd ../.. && CGO_ENABLED=0 "${GO:-go}" build -o "$DAEMONS/" ./cmd/dc_client ./cmd/dc_server)
+fi
+export DAEMONS
+exec "$@"

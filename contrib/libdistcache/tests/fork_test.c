@@ -1,0 +1,195 @@
+/* A context that parent and children go on using after fork. */
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "check.h"
+#include "distcache/dc_client.h"
+
+enum { PERSISTENT = DC_CTX_FLAG_PERSISTENT, CHILDREN = 6, ROUNDS = 200, FORKS = 60, HAMMERS = 4 };
+
+/* use gets sessions of its own, counted by kind and number, and returns how many were wrong. */
+static int use(DC_CTX *ctx, int kind, int rounds)
+{
+	unsigned char *store = malloc(AGENT_MAX_PAYLOAD), *want = malloc(AGENT_MAX_PAYLOAD);
+	unsigned char id[8] = {0};
+	int wrong = 0;
+
+	REQUIRE(store && want);
+	for (int i = 0; i < rounds; i++) {
+		unsigned int used;
+		size_t length;
+
+		id[1] = (unsigned char)kind;
+		id[2] = (unsigned char)(i >> 8);
+		id[3] = (unsigned char)i;
+		length = agent_session(id, sizeof id, want);
+		wrong += !DC_CTX_get_session(ctx, id, sizeof id, store, AGENT_MAX_PAYLOAD, &used) || used != length ||
+		         memcmp(store, want, length) != 0;
+	}
+	free(store);
+	free(want);
+	return wrong;
+}
+
+/* collect waits for a child, and ends it when it hangs. */
+static int collect(pid_t child)
+{
+	long end = check_now() + 10000;
+	int status;
+
+	while (waitpid(child, &status, WNOHANG) == 0) {
+		if (check_now() > end)
+			kill(child, SIGKILL);
+		usleep(1000);
+	}
+	return status;
+}
+
+/* test_all_at_once: would they share a connection, they would read each other's answers. */
+static void test_all_at_once(void)
+{
+	static const unsigned int flags[] = {0, PERSISTENT, PERSISTENT | DC_CTX_FLAG_PERSISTENT_PIDCHECK};
+
+	for (size_t n = 0; n < sizeof flags / sizeof flags[0]; n++) {
+		struct agent *agent = agent_start(agent_cache, NULL);
+		DC_CTX *ctx = DC_CTX_new(agent_target(agent), flags[n]);
+		pid_t children[CHILDREN];
+
+		CHECK_INT("before the fork", use(ctx, 0, 10), 0);
+		for (int i = 0; i < CHILDREN; i++) {
+			children[i] = fork();
+			if (children[i] == 0)
+				_exit(use(ctx, i + 1, ROUNDS) == 0 ? 0 : 1);
+		}
+		CHECK_INT("the parent meanwhile", use(ctx, 0, ROUNDS), 0);
+		for (int i = 0; i < CHILDREN; i++)
+			CHECK_INT("exit of a child", collect(children[i]), 0);
+		if (flags[n] != 0)
+			CHECK_INT("connections", agent_count(agent), 1 + CHILDREN);
+		DC_CTX_free(ctx);
+		agent_stop(agent);
+	}
+}
+
+/* test_child_leaves: a child that uses, frees and ends leaves the parent's connection as it is. */
+static void test_child_leaves(void)
+{
+	struct agent *agent = agent_start(agent_cache, NULL);
+	DC_CTX *ctx = DC_CTX_new(agent_target(agent), PERSISTENT);
+	pid_t child;
+
+	for (int uses = 0; uses <= 1; uses++) {
+		child = fork();
+		if (child == 0) {
+			int wrong = uses ? use(ctx, 1, 10) : 0;
+
+			DC_CTX_free(ctx);
+			_exit(wrong == 0 ? 0 : 1);
+		}
+		CHECK_INT("exit of the child", collect(child), 0);
+		CHECK_INT("the parent afterwards", use(ctx, 0, 10), 0);
+		CHECK_INT("connections", agent_count(agent), 1 + uses);
+	}
+	DC_CTX_free(ctx);
+	agent_stop(agent);
+}
+
+static void test_grandchild(void)
+{
+	struct agent *agent = agent_start(agent_cache, NULL);
+	DC_CTX *ctx = DC_CTX_new(agent_target(agent), PERSISTENT);
+	pid_t child = fork();
+
+	if (child == 0) {
+		int wrong = use(ctx, 1, 10);
+		pid_t grandchild = fork();
+
+		if (grandchild == 0)
+			_exit(use(ctx, 2, 10) == 0 ? 0 : 1);
+		wrong += use(ctx, 1, 10);
+		_exit(collect(grandchild) == 0 && wrong == 0 ? 0 : 1);
+	}
+	CHECK_INT("the parent meanwhile", use(ctx, 0, 10), 0);
+	CHECK_INT("exit of the child", collect(child), 0);
+	CHECK_INT("connections", agent_count(agent), 3);
+	DC_CTX_free(ctx);
+	agent_stop(agent);
+}
+
+static void test_reget_after_fork(void)
+{
+	struct agent *agent = agent_start(agent_cache, NULL);
+	DC_CTX *ctx = DC_CTX_new(agent_target(agent), PERSISTENT);
+	static const unsigned char id[8] = "0";
+	unsigned int used, want;
+	pid_t child;
+
+	CHECK_INT("get", DC_CTX_get_session(ctx, id, sizeof id, NULL, 0, &want), 1);
+	child = fork();
+	if (child == 0)
+		_exit(DC_CTX_reget_session(ctx, id, sizeof id, NULL, 0, &used) && used == want ? 0 : 1);
+	CHECK_INT("exit of the child", collect(child), 0);
+	DC_CTX_free(ctx);
+	agent_stop(agent);
+}
+
+struct hammer {
+	pthread_t thread;
+	DC_CTX *ctx;
+	int kind, wrong;
+	atomic_bool *stop;
+};
+
+static void *hammer(void *arg)
+{
+	struct hammer *hammer = arg;
+
+	while (!*hammer->stop)
+		hammer->wrong += use(hammer->ctx, hammer->kind, 20);
+	return NULL;
+}
+
+/* test_fork_among_threads forks while other threads are at any point of their operations: nothing they hold
+ * may be missing in the child. */
+static void test_fork_among_threads(void)
+{
+	struct agent *agent = agent_start(agent_cache, NULL);
+	DC_CTX *ctx = DC_CTX_new(agent_target(agent), PERSISTENT | DC_CTX_FLAG_PERSISTENT_RETRY);
+	struct hammer hammers[HAMMERS];
+	atomic_bool stop = false;
+
+	for (int i = 0; i < HAMMERS; i++) {
+		hammers[i] = (struct hammer){.ctx = ctx, .kind = 100 + i, .stop = &stop};
+		REQUIRE(pthread_create(&hammers[i].thread, NULL, hammer, &hammers[i]) == 0);
+	}
+	for (int i = 0; i < FORKS; i++) {
+		pid_t child = fork();
+
+		if (child == 0)
+			_exit(use(ctx, i, 5) == 0 ? 0 : 1);
+		CHECK_INT("exit of a child", collect(child), 0);
+	}
+	stop = true;
+	for (int i = 0; i < HAMMERS; i++) {
+		pthread_join(hammers[i].thread, NULL);
+		CHECK_INT("wrong answers", hammers[i].wrong, 0);
+	}
+	DC_CTX_free(ctx);
+	agent_stop(agent);
+}
+
+int main(void)
+{
+	RUN(test_all_at_once);
+	RUN(test_child_leaves);
+	RUN(test_grandchild);
+	RUN(test_reget_after_fork);
+	RUN(test_fork_among_threads);
+	return check_summary();
+}

@@ -1,0 +1,50 @@
+#!/bin/sh
+# Checks what is exported and what is installed: programs in C and C++ are built against it and run.
+# usage: install.sh folder-of-the-build
+set -eu
+build=$(cd "$1" && pwd)
+folder=$(mktemp -d /tmp/dcXXXXXX)
+trap 'rm -rf "$folder"' EXIT
+trap 'exit 1' HUP INT PIPE TERM
+fail() { echo "FAIL install: $*"; exit 1; }
+
+# The shared library shows the API and nothing else; so does the static one, but for names that start with dc_.
+api="DC_CTX_add_session DC_CTX_free DC_CTX_get_session DC_CTX_has_session DC_CTX_new DC_CTX_reget_session DC_CTX_remove_session"
+exported=$(nm -D --defined-only "$build/libdistcache.so" | awk '$2 == "T" { sub("@.*", "", $3); print $3 }' | sort | xargs)
+[ "$exported" = "$api" ] || fail "the library exports: got $exported, want $api"
+others=$(nm -g --defined-only "$build/libdistcache.a" | awk '$2 ~ /[A-Z]/ && $3 !~ /^(dc_|DC_CTX_)/ { print $3 }' | xargs)
+[ -z "$others" ] || fail "the static library has names that may collide: $others"
+readelf -d "$build/libdistcache.so" | grep -q 'SONAME.*\[libdistcache.so.1\]' || fail "the soname is not libdistcache.so.1"
+needed=$(readelf -d "$build/libdistcache.so" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | xargs)
+[ "$needed" = libc.so.6 ] || fail "the library needs: got $needed, want libc.so.6 alone"
+
+MAKEFLAGS= make -s install DESTDIR="$folder/root" PREFIX=/opt/dc BUILD="$build" >/dev/null
+export PKG_CONFIG_PATH="$folder/root/opt/dc/lib/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$folder/root"
+flags=$(pkg-config --cflags --libs distcache) || fail "pkg-config does not find distcache"
+
+cat >"$folder/program.c" <<'C'
+#include <distcache/dc_client.h>
+#include <stdio.h>
+int main(void)
+{
+	DC_CTX *ctx = DC_CTX_new("UNIX:/nobody/listens/here", 0);
+	unsigned char id[] = {1, 2, 3};
+	int has = DC_CTX_has_session(ctx, id, sizeof id);
+	DC_CTX_free(ctx);
+	printf("%d\n", has);
+	return has == -1 ? 0 : 1;
+}
+C
+cp "$folder/program.c" "$folder/program.cc"
+# shellcheck disable=SC2086 # the flags are several words
+${CC:-cc} -Wall -Wextra -Wpedantic -Werror -o "$folder/shared" "$folder/program.c" $flags
+LD_LIBRARY_PATH="$folder/root/opt/dc/lib" "$folder/shared" >/dev/null || fail "the program against the shared library"
+${CC:-cc} -std=c89 -Wall -Wextra -Werror -I"$folder/root/opt/dc/include" -o "$folder/static" "$folder/program.c" \
+	"$folder/root/opt/dc/lib/libdistcache.a" -pthread
+"$folder/static" >/dev/null || fail "the program with the static library"
+if command -v "${CXX:-c++}" >/dev/null; then
+	# shellcheck disable=SC2086
+	${CXX:-c++} -Wall -Wextra -Wpedantic -Werror -o "$folder/plusplus" "$folder/program.cc" $flags
+	LD_LIBRARY_PATH="$folder/root/opt/dc/lib" "$folder/plusplus" >/dev/null || fail "the C++ program"
+fi
+echo "ok   install: exported symbols, soname, pkg-config, C, C++, static"
