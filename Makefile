@@ -8,7 +8,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
 .PHONY: help build run test race vet lint fuzz clean \
-	bench bench-quick bench-deps bench-report bench-compare bench-go
+	bench bench-quick bench-deps bench-report bench-compare bench-go check-c test-apache deb
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,16 @@ lint: ## staticcheck
 
 fuzz: ## run each fuzz target for FUZZTIME (default 5m)
 	@GO=$(GO) bench/fuzz.sh $(FUZZTIME)
+
+check-c: build ## build and test contrib/libdistcache, the C library (needs gcc, pkg-config, libssl-dev)
+	$(MAKE) -C contrib/libdistcache check DAEMONS=$(CURDIR)/$(BIN)
+
+test-apache: build ## resume TLS sessions between two Apache httpd (installs them, as root)
+	contrib/apache/deps.sh
+	DAEMONS=$(CURDIR)/$(BIN) contrib/apache/test.sh
+
+deb: ## build the Debian packages of the C library (needs debhelper)
+	$(MAKE) -C contrib/libdistcache deb
 
 bench-deps: ## install what make bench compares with: twemproxy, memcached, redis
 	apt-get update -qq
