@@ -111,7 +111,7 @@ func exchanges(t *testing.T, path string) [][]byte {
 func TestCapture(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "pcap")
-	if err := os.WriteFile(path, []byte("an older one"), 0o600); err != nil {
+	if err := os.WriteFile(path, make([]byte, 1<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	before := time.Now()
@@ -138,8 +138,20 @@ func TestCapture(t *testing.T) {
 			t.Errorf("got time %v, want one since %v", s.at, before)
 		}
 	}
-	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("got mode %v, %v, want 0600", info.Mode(), err)
+}
+
+// TestCaptureIsPrivate: it holds secrets. That it begins well is known before any traffic.
+func TestCaptureIsPrivate(t *testing.T) {
+	t.Parallel()
+	up, path := testkit.NewUpstream(t, testkit.Unix(t)), filepath.Join(t.TempDir(), "pcap")
+	p, _ := start(t, up.Endpoint(), "-pcap", path)
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("got %v, %v, want mode 0600", info, err)
+	}
+	stop(t, p)
+	if got := readCapture(t, path); len(got) != 0 {
+		t.Errorf("got %d packets, want none", len(got))
 	}
 }
 

@@ -230,7 +230,7 @@ func TestUndecodable(t *testing.T) {
 func TestServerIsAway(t *testing.T) {
 	t.Parallel()
 	up := testkit.NewUpstream(t, testkit.Unix(t))
-	p, at := start(t, up.Endpoint())
+	p, at := start(t, up.Endpoint(), "-stats")
 	up.Stop()
 	testkit.Dial(t, at).ExpectClosed()
 	p.WaitStderr(patience, "connection 1 closed: no connection to the server: ")
@@ -240,6 +240,10 @@ func TestServerIsAway(t *testing.T) {
 	}
 	up.Start()
 	testkit.Dial(t, at).ExpectStatus(testkit.Have(1, "id"), codec.StatusNotOK)
+	stop(t, p)
+	if want := "2 connections: 0 open, 1 at most at a time, 1 without a server"; !strings.Contains(p.Stdout(), want) {
+		t.Errorf("got no %q, want it in the summary", want)
+	}
 }
 
 // TestServerIsCrowded: where its backlog is full, the kernel says “try again”, and that is
@@ -330,7 +334,7 @@ func TestServerOnlyTalks(t *testing.T) {
 	})
 	_, at := start(t, server)
 	c := testkit.Dial(t, at)
-	testkit.Wait(t, patience, "error of a write", func() bool { return c.Write([]byte("more")) != nil })
+	testkit.Wait(t, patience, "EPIPE", func() bool { return errors.Is(c.Write([]byte("more")), syscall.EPIPE) })
 	close(heard)
 	c.Expect([]byte("after that"))
 	c.ExpectClosed()

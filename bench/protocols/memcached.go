@@ -1,0 +1,113 @@
+package protocols
+
+import (
+	"bytes"
+	"encoding/hex"
+	"strconv"
+	"time"
+
+	"distcache/bench/load"
+	"distcache/codec"
+)
+
+// memcached is the text protocol of memcached, as twemproxy speaks it too.
+type memcached struct{}
+
+// Memcached returns memcached's text protocol.
+func Memcached() load.Protocol { return memcached{} }
+
+// Name returns "memcached".
+func (memcached) Name() string { return "memcached" }
+
+// AppendRequest appends one command.
+func (memcached) AppendRequest(dst []byte, r *load.Request) []byte {
+	dst = append(dst, command(r.Op)...)
+	dst = hex.AppendEncode(dst, r.ID)
+	if r.Op != codec.OpAdd {
+		return append(dst, newline...)
+	}
+	dst = append(dst, " 0 "...)
+	dst = strconv.AppendInt(dst, seconds(r.Timeout), 10)
+	dst = append(dst, ' ')
+	dst = strconv.AppendInt(dst, int64(len(r.Data)), 10)
+	dst = append(dst, newline...)
+	dst = append(dst, r.Data...)
+	return append(dst, newline...)
+}
+
+func command(op codec.Op) string {
+	switch op {
+	case codec.OpAdd:
+		return "add "
+	case codec.OpRemove:
+		return "delete "
+	}
+	return "get "
+}
+
+// seconds is a timeout as memcached takes it: in whole seconds, below 0 at once, and 0 would be never.
+func seconds(timeout time.Duration) int64 {
+	if timeout <= 0 {
+		return -1
+	}
+	return int64((timeout + time.Second - 1) / time.Second)
+}
+
+// ParseAnswer reads one answer.
+func (m memcached) ParseAnswer(b []byte, asked load.Asked) (load.Answer, int, error) {
+	first, taken, err := line(b)
+	if err != nil {
+		return load.Answer{}, 0, err
+	}
+	if bytes.HasPrefix(first, []byte("SERVER_ERROR")) {
+		return say(asked, load.Unavailable), taken, nil
+	}
+	if asked.Op == codec.OpGet || asked.Op == codec.OpHave {
+		return m.parseGet(b, first, taken, asked)
+	}
+	kind := plainAnswer(asked.Op, string(first))
+	if kind == load.Nonsense {
+		return load.Answer{}, 0, refuse(b)
+	}
+	return say(asked, kind), taken, nil
+}
+
+func plainAnswer(op codec.Op, text string) load.AnswerKind {
+	switch {
+	case op == codec.OpAdd && text == "STORED", op == codec.OpRemove && text == "DELETED":
+		return load.Yes
+	case op == codec.OpAdd && text == "NOT_STORED", op == codec.OpRemove && text == "NOT_FOUND":
+		return load.No
+	}
+	return load.Nonsense
+}
+
+// parseGet reads “VALUE key flags size”, the value, “END”; or “END” alone.
+func (memcached) parseGet(b, first []byte, taken int, asked load.Asked) (load.Answer, int, error) {
+	if string(first) == "END" {
+		return say(asked, load.No), taken, nil
+	}
+	if !bytes.HasPrefix(first, []byte("VALUE ")) || bytes.Count(first, []byte(" ")) != 3 {
+		return load.Answer{}, 0, refuse(b)
+	}
+	n, err := size(first[bytes.LastIndexByte(first, ' ')+1:])
+	if err != nil {
+		return load.Answer{}, 0, err
+	}
+	data, used, err := block(b[taken:], n)
+	if err != nil {
+		return load.Answer{}, 0, err
+	}
+	taken += used
+	end, used, err := line(b[taken:])
+	if err == nil && string(end) != "END" {
+		err = refuse(b[taken:])
+	}
+	if err != nil {
+		return load.Answer{}, 0, err
+	}
+	return load.Answer{Asked: asked, Kind: load.Yes, Data: data}, taken + used, nil
+}
+
+// Describe quotes the lines.
+func (memcached) Describe(b []byte, _ codec.Direction) []string { return describe(b) }

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"distcache/bench/record"
+)
+
+// reportName is the file of the report.
+const reportName = "report.md"
+
+// file is one that the report consists of.
+type file struct {
+	name    string
+	content []byte
+}
+
+// render makes the report and its plots, without reading or writing anything. results is the path of the run's file, out
+// the folder where the report will be.
+func render(run *record.Run, results, out string) ([]file, error) {
+	f := newFigures(run)
+	var files []file
+	shown := map[string]string{}
+	for _, p := range pictures(f) {
+		svg, err := p.svg()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", p.name, err)
+		}
+		files = append(files, file{filepath.Join(plotFolder, p.name), svg})
+		shown[p.name] = fmt.Sprintf("![%s](%s/%s)\n\n", p.about, plotFolder, p.name)
+	}
+	w := writer{figures: f, plots: shown}
+	return append(files, file{reportName, []byte(w.report(relative(out, results)))}), nil
+}
+
+// relative is the path of a file as seen from a folder.
+func relative(folder, path string) string {
+	if r, err := filepath.Rel(folder, path); err == nil {
+		return filepath.ToSlash(r)
+	}
+	return path
+}
+
+// writer writes the report. plots has the Markdown of each plot that there is.
+type writer struct {
+	figures *figures
+	plots   map[string]string
+	strings.Builder
+}
+
+func (w *writer) section(title, text string, parts ...string) {
+	fmt.Fprintf(w, "## %s\n\n", title)
+	if text != "" {
+		fmt.Fprintf(w, "%s\n\n", text)
+	}
+	for _, p := range parts {
+		w.WriteString(p)
+	}
+}
+
+func (w *writer) report(results string) string {
+	f := w.figures
+	w.head(results)
+	w.section("Targets of the project", "", goalTable(f).String(), "\n")
+	if len(f.targets(record.Proxy)) > 0 {
+		w.proxies()
+	}
+	if len(f.targets(record.Rate)) > 0 {
+		w.section("Latency against rate", "An open loop of short-lived clients: operations begin when they are due, whatever became of those before, and "+
+			"latency counts from then. A target that answers less than 97 % of two rates is not asked for more.",
+			w.plots[plotLatency], rateTable(f).String(), "\n")
+	}
+	if len(f.targets(record.Idle)) > 0 {
+		w.section("Idle connections", "What the resident memory of a proxy grows by, divided by the connections that asked once and stay.",
+			idleTable(f).String(), "\n")
+	}
+	if len(f.targets(record.Store)) > 0 {
+		w.section("Stores", "One connection with 64 requests under way. SET (ADD, where it is called so) fills the empty store; GETs then ask for what is "+
+			"there, or is not, at random. Bytes are what the resident memory grew by from empty.",
+			w.plots[plotStore], w.plots[plotMemory], storeTable(f).String(), "\n")
+	}
+	if len(f.targets(record.Calm)) > 0 {
+		w.section("dc_server at half load", "A full dc_server, 50 connections, at half of the rate that it reached a moment before: three GETs to one ADD of a "+
+			"new session, for which another one has to go.", calmTable(f).String(), "\n")
+	}
+	w.wrong()
+	return strings.TrimRight(w.String(), "\n") + "\n"
+}
+
+func (w *writer) proxies() {
+	f := w.figures
+	w.section("Processor time of the proxy", "Microseconds per operation, the median of the rounds and (lowest–highest); of a pair, the proxy alone. Whiskers in the plots reach from the lowest round to the highest.",
+		w.plots[plotShort], cpuTable(f, false).String(), "\n", w.plots[plotKept], cpuTable(f, true).String(), "\n",
+		"The same, divided by the floor's of the same round:\n\n", floorTable(f, false).String(), "\n", floorTable(f, true).String(), "\n")
+	w.section("All figures of the proxies", "Medians. “All processes” is the proxy and its upstream together. Errors are operations without service, of all rounds; "+
+		"GCs are garbage collections in a million operations, of a process that has just been started: its tables still grow.", details(f))
+}
+
+// head says what was measured, where, and with what.
+func (w *writer) head(results string) {
+	r := w.figures.run
+	fmt.Fprintf(w, "# Benchmark report\n\nMade by `make bench-report` from [%s](%s); do not edit.\n\n", filepath.Base(results), results)
+	add := func(name, text string) { fmt.Fprintf(w, "- **%s**: %s\n", name, text) }
+	add("form", fmt.Sprintf("%s: %s, %g s each after %g s of warm-up, interleaved; %.0f s in all", r.Form, plural(r.Rounds, "round"), r.Duration, r.Warmup, r.Took))
+	add("date", r.Started.UTC().Format("2006-01-02 15:04 UTC"))
+	add("revision", r.Revision)
+	add("command", "`"+strings.Join(r.Command, " ")+"`")
+	add("machine", fmt.Sprintf("%s, %s, %d GiB", r.Machine.CPU, plural(r.Machine.Cores, "core"), (r.Machine.Memory+1<<29)>>30))
+	add("kernel", fmt.Sprintf("%s; somaxconn %s, hard limit of descriptors %s", r.Machine.Kernel, r.Machine.Backlog, count(int(r.Machine.Descriptors))))
+	add("versions", versions(r))
+	add("load", r.Load)
+	add("accounting", r.Accounting)
+	add("load generator", generator(w.figures))
+	add("rest of the machine", rest(w.figures))
+	fmt.Fprintln(w)
+	w.leftOut()
+}
+
+func versions(r *record.Run) string {
+	var all []string
+	for _, v := range r.Versions {
+		all = append(all, v.Name+" "+v.Version)
+	}
+	return strings.Join(all, ", ")
+}
+
+// leftOut lists what was not measured, and what was.
+func (w *writer) leftOut() {
+	r := w.figures.run
+	if len(r.Skipped) > 0 {
+		fmt.Fprintf(w, "**Left out:**\n\n")
+		for _, s := range r.Skipped {
+			fmt.Fprintf(w, "- %s: %s\n", s.What, s.Why)
+		}
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintf(w, "**Targets:**\n\n")
+	for _, t := range r.Targets {
+		fmt.Fprintf(w, "- **%s**: %s\n", t.Name, t.About)
+	}
+	fmt.Fprintln(w)
+}
+
+// wrong lists the samples that could not be used.
+func (w *writer) wrong() {
+	var lines []string
+	for i := range w.figures.run.Samples {
+		s := &w.figures.run.Samples[i]
+		if s.Error == "" {
+			continue
+		}
+		line := fmt.Sprintf("- %s, round %d of %s: %s\n", s.Target, s.Round, where(s), s.Error)
+		if !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) > 0 {
+		w.section("What went wrong", "These rounds are in no figure above.", lines...)
+	}
+}
+
+// where names a sample's cell.
+func where(s *record.Sample) string {
+	switch s.Experiment {
+	case record.Proxy:
+		return fmt.Sprintf("%s %s", plural(s.Clients, "client"), style(s.KeepAlive))
+	case record.Rate:
+		return fmt.Sprintf("%s operations a second", number(s.Rate))
+	case record.Idle:
+		return fmt.Sprintf("%s idle", plural(s.Clients, "connection"))
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s with %s sessions %s", s.Experiment, count(s.Sessions), s.Op))
+}

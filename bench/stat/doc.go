@@ -1,0 +1,2 @@
+// Package stat sums up the rounds of a measurement: pure functions.
+package stat

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"time"
+
+	"distcache/bench/record"
+)
+
+// cell is what the targets are compared in.
+type cell struct {
+	clients   int
+	keepAlive bool
+}
+
+// form is how much is measured.
+type form struct {
+	name     string
+	rounds   int
+	warmup   time.Duration // before each measurement
+	duration time.Duration // of each measurement
+
+	cells []cell
+
+	rates       []float64 // operations per second; those beyond a target's saturation are left out
+	rateClients int       // who may ask at the same time
+
+	idle       int // connections
+	idleRounds int
+
+	stores []int  // sessions
+	calm   []int  // sessions
+	steady uint64 // operations; 0 for none
+}
+
+// full is what the figures in README are from.
+func full() form {
+	return form{
+		name: record.Full, rounds: 5, warmup: 200 * time.Millisecond, duration: time.Second,
+		cells: append(shortLived(1, 16, 256, 2000, 10000), keptAlive(1, 16, 64, 256, 2000, 10000)...),
+		rates: []float64{1000, 2500, 5000, 10000, 15000, 20000, 25000, 30000, 35000, 40000, 50000, 60000}, rateClients: 1000,
+		idle: 10000, idleRounds: 3,
+		stores: []int{1000, 100_000, 1_000_000},
+		calm:   []int{1000, 1_000_000},
+		steady: 1_000_000,
+	}
+}
+
+// quick has every target and every experiment.
+func quick() form {
+	return form{
+		name: record.Quick, rounds: 2, warmup: 100 * time.Millisecond, duration: 400 * time.Millisecond,
+		cells: append(shortLived(1, 16, 256, 2000, 10000), keptAlive(64, 2000)...),
+		rates: []float64{2500, 10000, 20000, 30000}, rateClients: 1000,
+		idle: 10000, idleRounds: 1,
+		stores: []int{1000, 100_000},
+		calm:   []int{1000, 100_000},
+	}
+}
+
+// comparison is for two builds of the same programs: what differs little needs rounds.
+func comparison() form {
+	return form{
+		name: record.Compare, rounds: 7, warmup: 100 * time.Millisecond, duration: 500 * time.Millisecond,
+		cells:  append(shortLived(1, 16, 256, 2000), keptAlive(64, 2000)...),
+		stores: []int{1000, 100_000},
+	}
+}
+
+func shortLived(clients ...int) []cell { return cellsOf(clients, false) }
+func keptAlive(clients ...int) []cell  { return cellsOf(clients, true) }
+
+func cellsOf(clients []int, keepAlive bool) []cell {
+	var cells []cell
+	for _, n := range clients {
+		cells = append(cells, cell{n, keepAlive})
+	}
+	return cells
+}
+
+// formOf returns what the options ask for.
+func formOf(o options) form {
+	f := full()
+	switch {
+	case o.old != "":
+		f = comparison()
+	case o.quick:
+		f = quick()
+	}
+	if o.only != "" || o.targets != "" {
+		f.name = record.Part
+	}
+	if o.rounds > 0 {
+		f.rounds = o.rounds
+		f.idleRounds = min(f.idleRounds, o.rounds)
+	}
+	return f
+}

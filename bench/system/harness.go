@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"distcache/bench/process"
+	"distcache/bench/record"
+)
+
+// harness is one run.
+type harness struct {
+	options  options
+	form     form
+	root     string // of the project
+	folder   string // of sockets and programs; removed in the end
+	launcher *process.Launcher
+	builds   builds
+	previous builds // with -compare
+	record   *record.Run
+	stderr   io.Writer
+	started  time.Time
+	errors   int // samples that cannot be used
+}
+
+// newHarness makes everything ready, and builds the programs.
+func newHarness(ctx context.Context, o options, stderr io.Writer) (*harness, error) {
+	limit, err := raiseDescriptors()
+	if err != nil {
+		return nil, err
+	}
+	folder, err := os.MkdirTemp("", "dcb")
+	if err != nil {
+		return nil, err
+	}
+	h := &harness{options: o, form: formOf(o), folder: folder, launcher: process.NewLauncher(), stderr: stderr, started: time.Now()}
+	if err := h.prepare(ctx, limit); err != nil {
+		h.close()
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h *harness) prepare(ctx context.Context, limit uint64) error {
+	var err error
+	if h.root, err = findRoot(ctx); err != nil {
+		return err
+	}
+	programs := h.options.bin
+	if programs == "" {
+		programs = filepath.Join(h.folder, "bin")
+		h.say("building")
+		if err := build(ctx, h.root, programs, h.stderr); err != nil {
+			return err
+		}
+	}
+	if programs, err = filepath.Abs(programs); err != nil {
+		return err
+	}
+	h.builds = builds{folder: programs, ours: programs,
+		clientFlags: strings.Fields(h.options.clientFlags), serverFlags: strings.Fields(h.options.serverFlags)}
+	if h.options.old != "" {
+		old, err := filepath.Abs(h.options.old)
+		if err != nil {
+			return err
+		}
+		h.builds.suffix = newSuffix
+		h.previous = builds{folder: programs, ours: old, suffix: oldSuffix}
+	}
+	h.record = newRecord(ctx, h, limit)
+	return nil
+}
+
+// close ends every process and removes the folder.
+func (h *harness) close() {
+	h.launcher.Close()
+	_ = os.RemoveAll(h.folder)
+}
+
+// raiseDescriptors gets as many descriptors as may be had, for this process and for those that it starts, and returns
+// how many that are. It is syscall's function that lets the raised limit pass to processes started later.
+func raiseDescriptors() (uint64, error) {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, os.NewSyscallError("getrlimit", err)
+	}
+	limit.Cur = limit.Max
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, os.NewSyscallError("setrlimit", err)
+	}
+	return limit.Cur, nil
+}
+
+// say writes a line of progress.
+func (h *harness) say(format string, args ...any) {
+	fmt.Fprintf(h.stderr, "bench: %s\n", fmt.Sprintf(format, args...))
+}
+
+// skip takes note that something is not measured.
+func (h *harness) skip(s record.Skip) {
+	h.record.Skipped = append(h.record.Skipped, s)
+	h.say("skipped: %s: %s", s.What, s.Why)
+}
+
+// remember puts the target into the record, once, with its command lines.
+func (h *harness) remember(s *stage) {
+	for _, t := range h.record.Targets {
+		if t.Name == s.target.name {
+			return
+		}
+	}
+	h.record.Targets = append(h.record.Targets, record.Target{Name: s.target.name, About: s.target.about, Commands: s.commands()})
+}
+
+// add puts a sample into the record.
+func (h *harness) add(s *record.Sample) {
+	if s.Error != "" {
+		h.errors++
+		h.say("wrong: %s: %s", s.Target, s.Error)
+	}
+	h.record.Samples = append(h.record.Samples, *s)
+}
+
+// errWrong is returned when the run is complete but some of its samples cannot be used.
+var errWrong = errors.New("measurements went wrong")
+
+func (h *harness) wrong() error {
+	if h.errors == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d of %d %w; the results say which", h.errors, len(h.record.Samples), errWrong)
+}
+
+// output is where the results go.
+func (h *harness) output() string {
+	if h.options.out != "" {
+		return h.options.out
+	}
+	return filepath.Join(h.root, "bench", "results", h.record.Name())
+}

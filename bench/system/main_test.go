@@ -1,0 +1,321 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"distcache/bench/process"
+	"distcache/bench/record"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if folder, err := built(); err == nil {
+		_ = os.RemoveAll(folder)
+	}
+	os.Exit(code)
+}
+
+// built builds the programs that are measured, once for all tests.
+var built = sync.OnceValues(func() (string, error) {
+	if testing.Short() {
+		return "", errors.New("not built")
+	}
+	folder, err := os.MkdirTemp("", "dc")
+	if err != nil {
+		return "", err
+	}
+	root, err := findRoot(context.Background())
+	if err != nil {
+		return folder, err
+	}
+	return folder, build(context.Background(), root, folder, io.Discard)
+})
+
+// programs is the folder of the programs that are measured.
+func programs(t *testing.T) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("builds and runs processes")
+	}
+	folder, err := built()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+// tiny measures everything there is, as little of it as can be.
+func tiny() form {
+	return form{
+		name: record.Part, rounds: 2, warmup: 10 * time.Millisecond, duration: 40 * time.Millisecond,
+		cells: append(shortLived(1, 20), keptAlive(4)...),
+		rates: []float64{500}, rateClients: 50,
+		idle: 50, idleRounds: 1,
+		stores: []int{500}, calm: []int{1000}, steady: 2000,
+	}
+}
+
+// newTestHarness has the tiny form.
+func newTestHarness(t *testing.T, o options) *harness {
+	t.Helper()
+	if o.bin == "" {
+		o.bin = programs(t)
+	}
+	h, err := newHarness(t.Context(), o, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.close)
+	h.form = tiny()
+	return h
+}
+
+// Every target that is installed, in every experiment.
+func TestEverything(t *testing.T) {
+	h := newTestHarness(t, options{})
+	if err := h.runSteps(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]int{}
+	for i := range h.record.Samples {
+		s := &h.record.Samples[i]
+		seen[s.Experiment+" "+s.Target]++
+		checkSample(t, s)
+	}
+	b := h.builds
+	for experiment, targets := range map[string][]*target{
+		record.Proxy:  proxies(b),
+		record.Rate:   {b.pair(), twemproxy(), b.goroutine()},
+		record.Idle:   {b.stubbed(), twemproxy(), b.goroutine(), b.gnetRun()},
+		record.Store:  stores(b, 500),
+		record.Calm:   {b.server(0)},
+		record.Steady: {b.pair()},
+	} {
+		for _, target := range targets {
+			key := experiment + " " + target.name
+			if missing := target.missing(); len(missing) > 0 {
+				checkSkipped(t, h.record, target.name, missing)
+			} else if seen[key] == 0 {
+				t.Errorf("%s: got no sample", key)
+			}
+		}
+	}
+}
+
+func checkSkipped(t *testing.T, r *record.Run, name string, missing []string) {
+	t.Helper()
+	for _, s := range r.Skipped {
+		if s.What == name && strings.Contains(s.Why, strings.Join(missing, " and ")) && strings.Contains(s.Why, "make bench-deps") {
+			return
+		}
+	}
+	t.Errorf("%s: got no line that says that %v is missing, want one in %v", name, missing, r.Skipped)
+}
+
+// checkSample holds what must be true of every good sample.
+func checkSample(t *testing.T, s *record.Sample) {
+	t.Helper()
+	name := step{target: &target{name: s.Target}, cell: *s}.String() + " " + s.Op
+	if s.Error != "" {
+		t.Errorf("%s: %s", name, s.Error)
+		return
+	}
+	// On a machine that is busy with other things some answers take longer than dc_client waits.
+	if s.Operations == 0 || s.Failed > s.Operations/2 || s.Elapsed <= 0 {
+		t.Errorf("%s: got %d operations, %d without service, in %v s", name, s.Operations, s.Failed, s.Elapsed)
+	}
+	switch s.Experiment {
+	case record.Idle:
+		if s.After <= 0 || s.Before <= 0 {
+			t.Errorf("%s: got %d and %d resident bytes, want both", name, s.Before, s.After)
+		}
+		return
+	case record.Store:
+		if s.Op == record.Set && (s.Operations != uint64(s.Sessions) || s.After <= s.Before) {
+			t.Errorf("%s: got %d operations, %d to %d bytes, want %d and growth", name, s.Operations, s.Before, s.After, s.Sessions)
+		}
+	case record.Rate:
+		if got := s.Throughput(); got > 2*s.Rate {
+			t.Errorf("%s: got %.0f operations a second, want about the %.0f asked for", name, got, s.Rate)
+		}
+	}
+	if s.Late && s.Failed == 0 {
+		t.Errorf("%s: the accounts were read late", name)
+	}
+	for _, p := range s.Processes {
+		// Something, and no more than a number of threads can take.
+		if p.CPU <= 0 || p.CPU > 16*s.Elapsed+1 || p.Resident <= 0 || p.Peak < p.Resident {
+			t.Errorf("%s: process %s: got %+v in %v s", name, p.Name, p, s.Elapsed)
+		}
+		notGo := p.Name == "nutcracker" || p.Name == "memcached" || p.Name == "redis-server"
+		if notGo != (p.Collections == nil) {
+			t.Errorf("%s: process %s: got collections %v, want a count of a Go program, and of no other", name, p.Name, p.Collections)
+		}
+	}
+}
+
+func TestNothingIsLeft(t *testing.T) {
+	h := newTestHarness(t, options{targets: nameStub, only: record.Proxy})
+	s, err := h.newStage(h.builds.stubbed())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pids []int
+	for _, p := range s.processes {
+		pids = append(pids, p.PID())
+	}
+	if len(pids) != 2 || s.processes[0].Command.Name != "dc_client" {
+		t.Errorf("got %d processes, the first %s, want dc_client and its upstream", len(pids), s.processes[0].Command.Name)
+	}
+	other, err := h.newStage(h.builds.floor())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid := other.processes[0].PID()
+	other.end()
+	if !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		t.Errorf("process %d of a stage that ended: got it running, want it ended", pid)
+	}
+	h.close() // without ending the first stage
+	for _, pid := range pids {
+		if !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			t.Errorf("process %d: got it running, want it ended", pid)
+		}
+	}
+	if _, err := os.Stat(h.folder); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s: got %v, want it removed", h.folder, err)
+	}
+}
+
+// A target that dies is an error in its sample; the run goes on.
+func TestTargetThatFails(t *testing.T) {
+	h := newTestHarness(t, options{})
+	broken := &target{name: "broken", protocol: h.builds.floor().protocol, start: func(s *stage) error {
+		return s.start(process.Command{Name: "broken", Path: "/bin/false"})
+	}}
+	cell := record.Sample{Experiment: record.Proxy, Target: "broken", Clients: 1, Round: 1}
+	if err := measureProxy(t.Context(), h, step{target: broken, cell: cell}); err != nil {
+		t.Fatal(err)
+	}
+	if len(h.record.Samples) != 1 || !strings.Contains(h.record.Samples[0].Error, "broken ended: exit status 1") {
+		t.Errorf("got %+v, want one sample that says how it ended", h.record.Samples)
+	}
+	if err := h.wrong(); !errors.Is(err, errWrong) {
+		t.Errorf("got %v, want %v", err, errWrong)
+	}
+}
+
+// The harness ends on SIGINT with exit code 1, and leaves no process and no file.
+func TestInterrupt(t *testing.T) {
+	bin := programs(t)
+	binary := filepath.Join(t.TempDir(), "system")
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	temp, err := os.MkdirTemp("", "dc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(temp) })
+	cmd := exec.Command(binary, "-quick", "-bin", bin, "-o", filepath.Join(temp, "results.json"))
+	cmd.Env = append(os.Environ(), "TMPDIR="+temp)
+	var stderr lines
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	waitFor(t, "first sample", func() bool { return strings.Contains(stderr.String(), "us/op") })
+	_ = cmd.Process.Signal(os.Interrupt)
+	select {
+	case <-ended:
+	case <-time.After(30 * time.Second):
+		_ = cmd.Process.Kill()
+		t.Fatal("30 s after SIGINT: got it running, want it ended")
+	}
+	if got := cmd.ProcessState.ExitCode(); got != 1 {
+		t.Errorf("exit code: got %d, want 1\n%s", got, stderr.String())
+	}
+	if left, _ := os.ReadDir(temp); len(left) > 0 {
+		t.Errorf("in the temporary folder: got %v, want nothing", left)
+	}
+	if running := commandsWith(t, temp); len(running) > 0 {
+		t.Errorf("got %v running, want nothing", running)
+	}
+}
+
+// commandsWith lists the command lines of processes that hold the text.
+func commandsWith(t *testing.T, text string) []string {
+	t.Helper()
+	paths, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, path := range paths {
+		if b, err := os.ReadFile(path); err == nil && bytes.Contains(b, []byte(text)) {
+			found = append(found, string(bytes.ReplaceAll(b, []byte{0}, []byte(" "))))
+		}
+	}
+	return found
+}
+
+func waitFor(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(60 * time.Second); !condition(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("after 60 s: got no %s", what)
+		}
+	}
+}
+
+func TestUsage(t *testing.T) {
+	rows := []struct {
+		name string
+		args []string
+		code int
+		text string
+	}{
+		{"help", []string{"-h"}, 0, "usage: go run ./bench/system"},
+		{"unknown flag", []string{"-fast"}, 2, "-fast"},
+		{"an argument", []string{"quick"}, 2, "only flags are taken"},
+		{"unknown experiment", []string{"-only", "proxy,speed"}, 2, "-only speed is none of proxy"},
+		{"negative rounds", []string{"-rounds", "-1"}, 2, "-rounds -1 is negative"},
+		{"unknown target", []string{"-targets", "floor,apache", "-bin", "/nonexistent"}, 2, "-targets apache is none of floor"},
+	}
+	for _, row := range rows {
+		var stdout, stderr bytes.Buffer
+		if code := run(row.args, &stdout, &stderr); code != row.code || !strings.Contains(stderr.String(), row.text) {
+			t.Errorf("%s: got exit code %d and %q, want %d and %q", row.name, code, stderr.String(), row.code, row.text)
+		}
+	}
+}
+
+// A cancelled run is an error, whatever it was doing.
+func TestCancelled(t *testing.T) {
+	h := newTestHarness(t, options{targets: nameFloor, only: record.Proxy})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := h.runSteps(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+	if len(h.record.Samples) != 0 {
+		t.Errorf("got %d samples, want none", len(h.record.Samples))
+	}
+	if got := fmt.Sprint(h.wrong()); got != "<nil>" {
+		t.Errorf("got %s, want no samples to complain of", got)
+	}
+}

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"distcache/bench/record"
+)
+
+// spareDescriptors are those that a process needs beside its clients': listeners, timers, connections that linger.
+const spareDescriptors = 400
+
+// hugeSessions is what -huge adds.
+const hugeSessions = 10_000_000
+
+// plan lists the steps, interleaved: round after round, in a round cell after cell, in a cell target after target. It
+// also says what is left out, and why.
+func (h *harness) plan() ([]step, []record.Skip) {
+	p := planner{harness: h, skips: map[string]string{}}
+	for round := 1; round <= h.form.rounds; round++ {
+		p.proxies(round)
+		p.rates(round)
+		p.idle(round)
+		p.stores(round)
+		p.calm(round)
+		p.steady(round)
+	}
+	var skips []record.Skip
+	for what, why := range p.skips {
+		skips = append(skips, record.Skip{What: what, Why: why})
+	}
+	slices.SortFunc(skips, func(a, b record.Skip) int { return strings.Compare(a.What, b.What) })
+	return p.steps, skips
+}
+
+// planner collects steps.
+type planner struct {
+	harness *harness
+	steps   []step
+	skips   map[string]string // why, by what
+}
+
+func (p *planner) wants(experiment string) bool { return p.harness.options.wants(experiment) }
+
+// each adds a step for each of the targets that can be measured.
+func (p *planner) each(targets []*target, cell record.Sample, measure measure) {
+	for _, t := range targets {
+		if !p.harness.options.wantsTarget(t.name) {
+			continue
+		}
+		if missing := t.missing(); len(missing) > 0 {
+			p.skips[t.name] = strings.Join(missing, " and ") + " not installed: make bench-deps"
+			continue
+		}
+		cell.Target = t.name
+		p.steps = append(p.steps, step{target: t, cell: cell, measure: measure})
+	}
+}
+
+// enough reports whether there are descriptors for so many clients.
+func (p *planner) enough(clients int, what string) bool {
+	limit := p.harness.record.Machine.Descriptors
+	need := uint64(clients + spareDescriptors)
+	if need > limit {
+		p.skips[what] = fmt.Sprintf("needs %d descriptors, and the hard limit is %d: ulimit -Hn", need, limit)
+	}
+	return need <= limit
+}
+
+func (p *planner) proxies(round int) {
+	if !p.wants(record.Proxy) {
+		return
+	}
+	targets := p.compared(round, proxies, nameStub, namePair)
+	for _, c := range p.harness.form.cells {
+		if !p.enough(c.clients, fmt.Sprintf("%s, %d clients", style(c.keepAlive), c.clients)) {
+			continue
+		}
+		p.each(targets, record.Sample{Experiment: record.Proxy, Round: round, Clients: c.clients, KeepAlive: c.keepAlive}, measureProxy)
+	}
+}
+
+// compared are the targets of the form: with -compare those of the names alone, of both builds, which take turns in
+// being first.
+func (p *planner) compared(round int, of func(builds) []*target, names ...string) []*target {
+	all := of(p.harness.builds)
+	if p.harness.options.old == "" {
+		return all
+	}
+	var both []*target
+	for i, old := range of(p.harness.previous) {
+		name := strings.TrimSuffix(old.name, oldSuffix)
+		if slices.Contains(names, name) {
+			both = append(both, old, all[i])
+		}
+	}
+	if round%2 == 0 {
+		slices.Reverse(both)
+	}
+	return both
+}
+
+func (p *planner) rates(round int) {
+	if !p.wants(record.Rate) {
+		return
+	}
+	b := p.harness.builds
+	targets := []*target{b.pair(), twemproxy(), b.goroutine()}
+	saturated := saturation{}
+	for _, rate := range p.harness.form.rates {
+		cell := record.Sample{Experiment: record.Rate, Round: round, Clients: p.harness.form.rateClients, Rate: rate}
+		p.each(targets, cell, saturated.measureRate)
+	}
+}
+
+func (p *planner) idle(round int) {
+	n := p.harness.form.idle
+	if !p.wants(record.Idle) || round > p.harness.form.idleRounds || !p.enough(n, fmt.Sprintf("%d idle connections", n)) {
+		return
+	}
+	b := p.harness.builds
+	targets := []*target{b.stubbed(), twemproxy(), b.goroutine(), b.gnetRun()}
+	p.each(targets, record.Sample{Experiment: record.Idle, Round: round, Clients: n}, measureIdle)
+}
+
+func (p *planner) stores(round int) {
+	if !p.wants(record.Store) {
+		return
+	}
+	for _, n := range p.harness.form.stores {
+		targets := p.compared(round, func(b builds) []*target { return stores(b, n) }, nameServer)
+		p.each(targets, record.Sample{Experiment: record.Store, Round: round, Sessions: n}, measureStore)
+	}
+	if p.harness.options.huge && round == 1 {
+		cell := record.Sample{Experiment: record.Store, Round: round, Sessions: hugeSessions}
+		p.each([]*target{p.harness.builds.server(hugeSessions)}, cell, measureStore)
+	}
+}
+
+func (p *planner) calm(round int) {
+	if !p.wants(record.Calm) {
+		return
+	}
+	for _, n := range p.harness.form.calm {
+		p.each([]*target{p.harness.builds.fullServer(n)}, record.Sample{Experiment: record.Calm, Round: round, Sessions: n}, measureCalm)
+	}
+}
+
+func (p *planner) steady(round int) {
+	if !p.wants(record.Steady) || round > 1 || p.harness.form.steady == 0 {
+		return
+	}
+	for _, c := range []cell{{clients: 256}, {clients: 64, keepAlive: true}} {
+		cell := record.Sample{Experiment: record.Steady, Round: round, Clients: c.clients, KeepAlive: c.keepAlive}
+		p.each([]*target{p.harness.builds.pair()}, cell, measureSteady)
+	}
+}

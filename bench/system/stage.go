@@ -1,0 +1,165 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"distcache/bench/process"
+	"distcache/internal/address"
+)
+
+const (
+	// startPatience is how long a program may take until it answers.
+	startPatience = 10 * time.Second
+	// pollEvery is how often it is asked whether it does.
+	pollEvery = 2 * time.Millisecond
+)
+
+// traceCollections lets a Go program report each garbage collection on stderr.
+const traceCollections = "GODEBUG=gctrace=1"
+
+// stage is one target, started afresh in a folder of its own. processes has the measured one first: that which clients
+// ask.
+type stage struct {
+	harness   *harness
+	target    *target
+	folder    string
+	processes []*process.Process
+}
+
+// front is the name of the socket that clients ask.
+const front = "front"
+
+// startAttempts is how often a target may fail to start: some fail now and then, and that is not what is measured.
+const startAttempts = 10
+
+// newStage starts the target and waits until it has given a real answer.
+func (h *harness) newStage(t *target) (*stage, error) {
+	var all error
+	for range startAttempts {
+		s, err := h.tryStage(t)
+		if err == nil {
+			return s, nil
+		}
+		all = err
+	}
+	return nil, all
+}
+
+func (h *harness) tryStage(t *target) (*stage, error) {
+	folder, err := os.MkdirTemp(h.folder, "")
+	if err != nil {
+		return nil, err
+	}
+	s := &stage{harness: h, target: t, folder: folder}
+	if err = t.start(s); err == nil {
+		err = s.waitReady()
+	}
+	if err != nil {
+		s.end()
+		return nil, fmt.Errorf("%s: %w", t.name, err)
+	}
+	h.remember(s)
+	return s, nil
+}
+
+// end kills the processes, each by its ID, and removes the folder.
+func (s *stage) end() {
+	for _, p := range s.processes {
+		s.harness.launcher.Stop(p)
+	}
+	_ = os.RemoveAll(s.folder)
+}
+
+// err says which process has ended, if any.
+func (s *stage) err() error {
+	var all []error
+	for _, p := range s.processes {
+		all = append(all, p.Err())
+	}
+	return errors.Join(all...)
+}
+
+// path is that of a file or socket in the stage's folder.
+func (s *stage) path(name string) string { return filepath.Join(s.folder, name) }
+
+func (s *stage) address() address.Address {
+	return address.Address{Kind: address.Unix, Path: s.path(front)}
+}
+
+// start starts a program. The last one started is the measured one.
+func (s *stage) start(c process.Command) error {
+	c.Dir = s.folder
+	p, err := s.harness.launcher.Start(c)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.Name, err)
+	}
+	s.processes = append([]*process.Process{p}, s.processes...)
+	return nil
+}
+
+// readyMark is in the line with which each of the Go programs says that it listens, and is connected.
+const readyMark = " ready"
+
+// startGo starts one of the Go programs that the build made, and waits until it is ready.
+func (s *stage) startGo(name, folder string, args ...string) error {
+	err := s.start(process.Command{
+		Name: name, Path: filepath.Join(folder, name), Args: args, Env: []string{traceCollections}, Mark: readyMark,
+	})
+	if err != nil {
+		return err
+	}
+	return s.until(func() error {
+		if !s.processes[0].Ready() {
+			return fmt.Errorf("%s: %w", name, errNotServing)
+		}
+		return nil
+	})
+}
+
+func isGo(c process.Command) bool {
+	return strings.Contains(strings.Join(c.Env, " "), traceCollections)
+}
+
+// listening waits until somebody listens at the socket.
+func (s *stage) listening(socket string) error {
+	return s.until(func() error {
+		c, err := net.Dial("unix", socket)
+		if err != nil {
+			return err
+		}
+		return c.Close()
+	})
+}
+
+// until tries again and again. It returns the last error after startPatience, or as soon as a process has ended.
+func (s *stage) until(try func() error) error {
+	for deadline := time.Now().Add(startPatience); ; time.Sleep(pollEvery) {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		if ended := s.err(); ended != nil {
+			return ended
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("after %v: %w", startPatience, err)
+		}
+	}
+}
+
+// freePort returns a TCP port of 127.0.0.1 that nobody listens on.
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
+}
