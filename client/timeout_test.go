@@ -49,8 +49,8 @@ func TestTimeout(t *testing.T) {
 				t.Errorf("got error %v, want it to wrap the cause: %v", err, test.also)
 			}
 			wantOpen(t, up, 0)
-			if up.Asked() != 1 {
-				t.Errorf("got %d requests, want 1", up.Asked())
+			if up.Asked() > 1 {
+				t.Errorf("got %d requests, want no second one", up.Asked())
 			}
 		})
 	}

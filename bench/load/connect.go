@@ -37,7 +37,7 @@ func (l *loop) knock(c *client) {
 		c.link = open
 	case unix.EAGAIN:
 		c.link = knocking
-		l.fail(c, FailedConnect)
+		l.knocking.push(c)
 		l.nextChores = min(l.nextChores, l.now+knockEvery)
 	default:
 		l.fail(c, FailedConnect)

@@ -248,7 +248,10 @@ func TestSecondAnswerAtTheEnd(t *testing.T) {
 	server := serve(t)
 	c := configFor(t, server.Endpoint())
 	c.KeepAlive, c.Operations = true, 10
-	server.On(func(q testkit.Request) bool { return q.Number == 10 }).Do(testkit.Duplicate)
+	server.On(func(q testkit.Request) bool { return q.Number == 10 }).Do(func(x *testkit.Exchange) {
+		testkit.Pass(x)
+		x.WriteAfter(time.Millisecond, x.Answer)
+	})
 	if v := violates(t, c); v.Fault != FaultSecond {
 		t.Errorf("got %v, want %q", v, FaultSecond)
 	}

@@ -6,7 +6,8 @@ import (
 )
 
 // A second answer on a temporary connection goes unseen when the first is read and the connection closed at once. So now
-// and then a connection is left open a little longer, and looked at again before it is closed.
+// and then a connection is left open a little longer, and looked at again before it is closed. The same is done with
+// connections that are kept when the run ends.
 const (
 	lingerOneIn  = 64
 	lingerTime   = int64(5 * time.Millisecond)

@@ -32,7 +32,8 @@ func (l *loop) movePhase() {
 			l.enter(Draining)
 		}
 	case Draining:
-		l.ended = l.outstanding == 0 && len(l.lingering) == 0 && (l.now >= l.phaseEnd || l.unstarted() == 0)
+		l.ended = l.outstanding == 0 && l.now >= l.lastEnd+lingerTime && len(l.lingering) == 0 &&
+			(l.now >= l.phaseEnd || l.unstarted() == 0)
 	}
 }
 

@@ -163,7 +163,10 @@ func powerTicks(low, high float64) []plot.Tick {
 func dress(p *plot.Plot, title, x, y string) {
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
 	p.Title.Padding = vg.Points(8)
-	for _, s := range []*text.Style{&p.Title.TextStyle, &p.X.Label.TextStyle, &p.Y.Label.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label} {
+	styles := []*text.Style{
+		&p.Title.TextStyle, &p.X.Label.TextStyle, &p.Y.Label.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label,
+	}
+	for _, s := range styles {
 		sans(s, 10)
 	}
 	p.Title.TextStyle.Font.Size = font.Length(12)
@@ -202,5 +205,6 @@ func drawSVG(p *plot.Plot, legend *plot.Legend) ([]byte, error) {
 		return nil, err
 	}
 	// A reader without that font shall take one of about its width.
-	return []byte(strings.ReplaceAll(b.String(), "font-family:Liberation Sans", "font-family:'Liberation Sans',Arial,Helvetica,sans-serif")), nil
+	const only, family = "font-family:Liberation Sans", "font-family:'Liberation Sans',Arial,Helvetica,sans-serif"
+	return []byte(strings.ReplaceAll(b.String(), only, family)), nil
 }

@@ -11,14 +11,15 @@ import (
 func generator(f *figures) string {
 	var share, cost []float64
 	for _, s := range saturating(f) {
-		share = append(share, 100*s.LoadCPU/s.Elapsed)
+		share = append(share, loadShare(s))
 		cost = append(cost, s.LoadCPU*1e6/float64(s.Operations))
 	}
 	a, b := stat.Of(share), stat.Of(cost)
 	if a.N == 0 {
 		return absent
 	}
-	return fmt.Sprintf("one thread, in the median %.0f %% of a core and %s us per operation (proxies); at most %.0f %%", a.Median, number(b.Median), a.High)
+	return fmt.Sprintf("one thread, in the median %.0f %% of a core and %s us per operation (proxies); at most %.0f %%",
+		a.Median, number(b.Median), a.High)
 }
 
 // rest says how busy the machine was with other things.
@@ -33,7 +34,8 @@ func rest(f *figures) string {
 	if a.N == 0 {
 		return absent
 	}
-	return fmt.Sprintf("other processes took %.0f %% of the machine in the median, at most %.0f %%; stolen by the hypervisor: %.0f %%, at most %.0f %%",
+	return fmt.Sprintf("other processes took %.0f %% of the machine in the median, at most %.0f %%; "+
+		"stolen by the hypervisor: %.0f %%, at most %.0f %%",
 		a.Median, a.High, b.Median, b.High)
 }
 

@@ -21,7 +21,7 @@ func details(f *figures) string {
 
 func detailTable(f *figures, clients int, keepAlive bool) *table {
 	t := newTable("target", "CPU us/op", "over floor", "all processes", "op/s", "p50 us", "p90", "p99", "p99.9", "max",
-		"peak MiB", "GCs/M op", "errors", "rounds")
+		"peak MiB", "GCs/M op", "load %", "errors", "rounds")
 	for _, target := range f.targets(record.Proxy) {
 		c := proxyCell(target, clients, keepAlive)
 		at := func(figure func(*record.Sample) float64) string { return median(f.rounds(c, figure)) }
@@ -33,10 +33,13 @@ func detailTable(f *figures, clients int, keepAlive bool) *table {
 			at(func(s *record.Sample) float64 { return s.Latency.P999 }),
 			at(func(s *record.Sample) float64 { return s.Latency.Max }),
 			at(func(s *record.Sample) float64 { return float64(s.Processes[0].Peak) / (1 << 20) }),
-			collections(f, c), failures(f, c), usable(f, c))
+			collections(f, c), at(loadShare), failures(f, c), usable(f, c))
 	}
 	return t
 }
+
+// loadShare is how much of one core the load generator took, in percent.
+func loadShare(s *record.Sample) float64 { return 100 * s.LoadCPU / max(s.Elapsed, 1e-9) }
 
 // collections are the garbage collections in a million operations, over all rounds.
 func collections(f *figures, c cell) string {
@@ -98,7 +101,8 @@ func idleTable(f *figures) *table {
 
 // rateTable has latency at given rates.
 func rateTable(f *figures) *table {
-	t := newTable("asked op/s", "target", "answered op/s", "p50 us", "p90", "p99", "p99.9", "max", "CPU us/op", "errors", "rounds")
+	t := newTable("asked op/s", "target", "answered op/s", "p50 us", "p90", "p99", "p99.9", "max",
+		"CPU us/op", "errors", "rounds")
 	for _, rate := range f.rates() {
 		for _, target := range f.targets(record.Rate) {
 			c := rateCell(f, target, rate)
@@ -125,7 +129,8 @@ func rateCell(f *figures, target string, rate float64) cell {
 
 // storeTable has the stores, with many sessions.
 func storeTable(f *figures) *table {
-	t := newTable("store", "sessions", "GET hit us/op", "GET miss us/op", "SET us/op", "GET hit op/s", "bytes/session", "over id and data", "rounds")
+	t := newTable("store", "sessions", "GET hit us/op", "GET miss us/op", "SET us/op", "GET hit op/s",
+		"bytes/session", "over id and data", "rounds")
 	for _, sessions := range f.sessions(record.Store) {
 		for _, target := range f.targets(record.Store) {
 			hit := storeCell(target, sessions, record.Hit)

@@ -120,10 +120,12 @@ func collectionGoal(process int) func(*figures) (string, bool) {
 		most, known := 0, false
 		for i := range f.run.Samples {
 			s := &f.run.Samples[i]
-			if s.Experiment != record.Steady || !s.Usable() || s.Operations < steadyOperations || s.Processes[process].Collections == nil {
+			if s.Experiment != record.Steady || !s.Usable() || s.Operations < steadyOperations {
 				continue
 			}
-			most, known = max(most, *s.Processes[process].Collections), true
+			if n := s.Processes[process].Collections; n != nil {
+				most, known = max(most, *n), true
+			}
 		}
 		if !known {
 			return "", false

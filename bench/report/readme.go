@@ -26,12 +26,13 @@ func summary(f *figures, results, out string) string {
 	r := f.run
 	folder := filepath.ToSlash(out)
 	fmt.Fprintf(&b, "%s, %s, %s, %s; `%s`, medians of %s; %s. Raw figures in [%s](%s), everything in [%s](%s).\n\n",
-		r.Machine.CPU, plural(r.Machine.Cores, "core"), r.Machine.Kernel, versions(r), makeCommand(r), plural(r.Rounds, "round"), rest(f),
+		r.Machine.CPU, plural(r.Machine.Cores, "core"), r.Machine.Kernel, versions(r), makeCommand(r),
+		plural(r.Rounds, "round"), rest(f),
 		filepath.Base(results), filepath.ToSlash(results), reportName, path.Join(folder, reportName))
 	if len(f.targets(record.Proxy)) > 0 {
-		fmt.Fprintf(&b, "![CPU per operation against the number of short-lived clients](%s)\n\n", path.Join(folder, plotFolder, plotShort))
-		b.WriteString("CPU of the proxy in microseconds per operation, and over the floor, which is a bare epoll answerer, of the same round:\n\n")
-		b.WriteString(summaryTable(f, false).String() + "\n" + summaryTable(f, true).String() + "\n")
+		fmt.Fprintf(&b, "![CPU per operation against the number of short-lived clients](%s)\n\n",
+			path.Join(folder, plotFolder, plotShort))
+		b.WriteString(aboutSummary + summaryTable(f, false).String() + "\n" + summaryTable(f, true).String() + "\n")
 	}
 	if len(f.targets(record.Store)) > 0 {
 		b.WriteString("The stores over one pipelined connection, sessions of 32 + 180 bytes:\n\n" + storeSummary(f).String() + "\n")
@@ -88,7 +89,8 @@ func goalSummary(f *figures) string {
 			missed++
 		}
 	}
-	return fmt.Sprintf("Of the project's own %d targets: %d met, %d not met, %d not measured in this run.", met+missed+unknown, met, missed, unknown)
+	return fmt.Sprintf("Of the project's own %d targets: %d met, %d not met, %d not measured in this run.",
+		met+missed+unknown, met, missed, unknown)
 }
 
 // updateReadme replaces the block in the file.

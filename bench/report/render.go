@@ -62,29 +62,17 @@ func (w *writer) section(title, text string, parts ...string) {
 }
 
 func (w *writer) report(results string) string {
-	f := w.figures
 	w.head(results)
-	w.section("Targets of the project", "", goalTable(f).String(), "\n")
-	if len(f.targets(record.Proxy)) > 0 {
-		w.proxies()
-	}
-	if len(f.targets(record.Rate)) > 0 {
-		w.section("Latency against rate", "An open loop of short-lived clients: operations begin when they are due, whatever became of those before, and "+
-			"latency counts from then. A target that answers less than 97 % of two rates is not asked for more.",
-			w.plots[plotLatency], rateTable(f).String(), "\n")
-	}
-	if len(f.targets(record.Idle)) > 0 {
-		w.section("Idle connections", "What the resident memory of a proxy grows by, divided by the connections that asked once and stay.",
-			idleTable(f).String(), "\n")
-	}
-	if len(f.targets(record.Store)) > 0 {
-		w.section("Stores", "One connection with 64 requests under way. SET (ADD, where it is called so) fills the empty store; GETs then ask for what is "+
-			"there, or is not, at random. Bytes are what the resident memory grew by from empty.",
-			w.plots[plotStore], w.plots[plotMemory], storeTable(f).String(), "\n")
-	}
-	if len(f.targets(record.Calm)) > 0 {
-		w.section("dc_server at half load", "A full dc_server, 50 connections, at half of the rate that it reached a moment before: three GETs to one ADD of a "+
-			"new session, for which another one has to go.", calmTable(f).String(), "\n")
+	w.section("Targets of the project", "", goalTable(w.figures).String(), "\n")
+	for _, part := range []struct {
+		experiment string
+		write      func()
+	}{
+		{record.Proxy, w.proxies}, {record.Rate, w.rates}, {record.Idle, w.idle}, {record.Store, w.stores}, {record.Calm, w.calm},
+	} {
+		if len(w.figures.targets(part.experiment)) > 0 {
+			part.write()
+		}
 	}
 	w.wrong()
 	return strings.TrimRight(w.String(), "\n") + "\n"
@@ -92,24 +80,43 @@ func (w *writer) report(results string) string {
 
 func (w *writer) proxies() {
 	f := w.figures
-	w.section("Processor time of the proxy", "Microseconds per operation, the median of the rounds and (lowest–highest); of a pair, the proxy alone. Whiskers in the plots reach from the lowest round to the highest.",
+	w.section("Processor time of the proxy", aboutCPU,
 		w.plots[plotShort], cpuTable(f, false).String(), "\n", w.plots[plotKept], cpuTable(f, true).String(), "\n",
-		"The same, divided by the floor's of the same round:\n\n", floorTable(f, false).String(), "\n", floorTable(f, true).String(), "\n")
-	w.section("All figures of the proxies", "Medians. “All processes” is the proxy and its upstream together. Errors are operations without service, of all rounds; "+
-		"GCs are garbage collections in a million operations, of a process that has just been started: its tables still grow.", details(f))
+		"The same, divided by the floor's of the same round:\n\n",
+		floorTable(f, false).String(), "\n", floorTable(f, true).String(), "\n")
+	w.section("All figures of the proxies", aboutDetails, details(f))
+}
+
+func (w *writer) rates() {
+	w.section("Latency against rate", aboutRates, w.plots[plotLatency], rateTable(w.figures).String(), "\n")
+}
+
+func (w *writer) idle() {
+	w.section("Idle connections", aboutIdle, idleTable(w.figures).String(), "\n")
+}
+
+func (w *writer) stores() {
+	w.section("Stores", aboutStores, w.plots[plotStore], w.plots[plotMemory], storeTable(w.figures).String(), "\n")
+}
+
+func (w *writer) calm() {
+	w.section("dc_server at half load", aboutCalm, calmTable(w.figures).String(), "\n")
 }
 
 // head says what was measured, where, and with what.
 func (w *writer) head(results string) {
 	r := w.figures.run
-	fmt.Fprintf(w, "# Benchmark report\n\nMade by `make bench-report` from [%s](%s); do not edit.\n\n", filepath.Base(results), results)
+	fmt.Fprintf(w, "# Benchmark report\n\nMade by `make bench-report` from [%s](%s); do not edit.\n\n",
+		filepath.Base(results), results)
 	add := func(name, text string) { fmt.Fprintf(w, "- **%s**: %s\n", name, text) }
-	add("form", fmt.Sprintf("%s: %s, %g s each after %g s of warm-up, interleaved; %.0f s in all", r.Form, plural(r.Rounds, "round"), r.Duration, r.Warmup, r.Took))
+	add("form", fmt.Sprintf("%s: %s, %g s each after %g s of warm-up, interleaved; %.0f s in all",
+		r.Form, plural(r.Rounds, "round"), r.Duration, r.Warmup, r.Took))
 	add("date", r.Started.UTC().Format("2006-01-02 15:04 UTC"))
 	add("revision", r.Revision)
 	add("command", "`"+strings.Join(r.Command, " ")+"`")
 	add("machine", fmt.Sprintf("%s, %s, %d GiB", r.Machine.CPU, plural(r.Machine.Cores, "core"), (r.Machine.Memory+1<<29)>>30))
-	add("kernel", fmt.Sprintf("%s; somaxconn %s, hard limit of descriptors %s", r.Machine.Kernel, r.Machine.Backlog, count(int(r.Machine.Descriptors))))
+	add("kernel", fmt.Sprintf("%s; somaxconn %s, hard limit of descriptors %s",
+		r.Machine.Kernel, r.Machine.Backlog, count(int(r.Machine.Descriptors))))
 	add("versions", versions(r))
 	add("load", r.Load)
 	add("accounting", r.Accounting)
@@ -158,7 +165,7 @@ func (w *writer) wrong() {
 		}
 	}
 	if len(lines) > 0 {
-		w.section("What went wrong", "These rounds are in no figure above.", lines...)
+		w.section("What went wrong", aboutWrong, lines...)
 	}
 }
 

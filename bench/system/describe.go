@@ -36,7 +36,11 @@ func newRecord(ctx context.Context, h *harness, descriptors uint64) *record.Run 
 func kernel() string {
 	var u unix.Utsname
 	_ = unix.Uname(&u) // it cannot fail with a good pointer
-	return unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:]) + " " + unix.ByteSliceToString(u.Machine[:])
+	var words []string
+	for _, field := range [][]byte{u.Sysname[:], u.Release[:], u.Machine[:]} {
+		words = append(words, unix.ByteSliceToString(field))
+	}
+	return strings.Join(words, " ")
 }
 
 // revision is the commit of the working tree, marked when files differ from it; "" outside of git.
@@ -59,7 +63,10 @@ func versions(ctx context.Context) []record.Version {
 	}
 	add("Go", output(ctx, "go", "version"))
 	add("gnet", output(ctx, "go", "list", "-m", "-f", "{{.Version}}", "github.com/panjf2000/gnet/v2"))
-	for _, peer := range [][]string{{"twemproxy", "nutcracker", "-V"}, {"memcached", "memcached", "-V"}, {"redis", "redis-server", "--version"}} {
+	peers := [][]string{
+		{"twemproxy", "nutcracker", "-V"}, {"memcached", "memcached", "-V"}, {"redis", "redis-server", "--version"},
+	}
+	for _, peer := range peers {
 		if path, err := installed(peer[1]); err == nil {
 			add(peer[0], output(ctx, path, peer[2:]...))
 		}

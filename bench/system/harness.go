@@ -40,7 +40,8 @@ func newHarness(ctx context.Context, o options, stderr io.Writer) (*harness, err
 	if err != nil {
 		return nil, err
 	}
-	h := &harness{options: o, form: formOf(o), folder: folder, launcher: process.NewLauncher(), stderr: stderr, started: time.Now()}
+	h := &harness{options: o, form: formOf(o), folder: folder,
+		launcher: process.NewLauncher(), stderr: stderr, started: time.Now()}
 	if err := h.prepare(ctx, limit); err != nil {
 		h.close()
 		return nil, err
@@ -116,7 +117,8 @@ func (h *harness) remember(s *stage) {
 			return
 		}
 	}
-	h.record.Targets = append(h.record.Targets, record.Target{Name: s.target.name, About: s.target.about, Commands: s.commands()})
+	t := record.Target{Name: s.target.name, About: s.target.about, Commands: s.commands()}
+	h.record.Targets = append(h.record.Targets, t)
 }
 
 // add puts a sample into the record.

@@ -77,7 +77,8 @@ func (p *planner) proxies(round int) {
 		if !p.enough(c.clients, fmt.Sprintf("%s, %d clients", style(c.keepAlive), c.clients)) {
 			continue
 		}
-		p.each(targets, record.Sample{Experiment: record.Proxy, Round: round, Clients: c.clients, KeepAlive: c.keepAlive}, measureProxy)
+		cell := record.Sample{Experiment: record.Proxy, Round: round, Clients: c.clients, KeepAlive: c.keepAlive}
+		p.each(targets, cell, measureProxy)
 	}
 }
 
@@ -143,7 +144,8 @@ func (p *planner) calm(round int) {
 		return
 	}
 	for _, n := range p.harness.form.calm {
-		p.each([]*target{p.harness.builds.fullServer(n)}, record.Sample{Experiment: record.Calm, Round: round, Sessions: n}, measureCalm)
+		cell := record.Sample{Experiment: record.Calm, Round: round, Sessions: n}
+		p.each([]*target{p.harness.builds.fullServer(n)}, cell, measureCalm)
 	}
 }
 

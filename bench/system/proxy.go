@@ -23,7 +23,8 @@ const sessionLife = 24 * time.Hour
 
 // loadText says it for reports.
 func loadText() string {
-	return fmt.Sprintf("proxies: GET of a random %d-byte ID that is not there, every answer verified; stores: sessions of %d + %d bytes", idSize, idSize, dataSize)
+	return fmt.Sprintf("proxies: GET of a random %d-byte ID that is not there, every answer verified; "+
+		"stores: sessions of %d + %d bytes", idSize, idSize, dataSize)
 }
 
 // baseLoad is what all measurements have in common.

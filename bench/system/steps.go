@@ -76,5 +76,6 @@ func figures(s *record.Sample) string {
 	case !s.Usable():
 		return "no figures: " + s.Error
 	}
-	return fmt.Sprintf("%s %.2f us/op  %.0f op/s  p50 %.0f us  p99 %.0f us", s.Op, s.CPU(), s.Throughput(), s.Latency.P50, s.Latency.P99)
+	return fmt.Sprintf("%s %.2f us/op  %.0f op/s  p50 %.0f us  p99 %.0f us",
+		s.Op, s.CPU(), s.Throughput(), s.Latency.P50, s.Latency.P99)
 }

@@ -29,14 +29,16 @@ func (b builds) fullServer(sessions int) *target {
 
 func memcached(sessions int) *target {
 	return &target{
-		name: nameMemcached, about: "Debian's memcached, one thread", programs: []string{"memcached"}, protocol: protocols.Memcached,
+		name: nameMemcached, about: "Debian's memcached, one thread",
+		programs: []string{"memcached"}, protocol: protocols.Memcached,
 		start: func(s *stage) error { return startMemcached(s, front, max(sessions, defaultSessions)) },
 	}
 }
 
 func redis() *target {
 	return &target{
-		name: nameRedis, about: "Debian's redis-server, nothing written to disk", programs: []string{"redis-server"}, protocol: protocols.Redis,
+		name: nameRedis, about: "Debian's redis-server, nothing written to disk",
+		programs: []string{"redis-server"}, protocol: protocols.Redis,
 		start: func(s *stage) error {
 			return s.startInstalled("redis-server", "--port", "0", "--unixsocket", s.path(front), "--save", "", "--appendonly", "no")
 		},

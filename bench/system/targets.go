@@ -64,7 +64,8 @@ func (b builds) floor() *target {
 
 func (b builds) stubbed() *target {
 	return &target{
-		name: nameStub + b.suffix, about: "dc_client; its upstream is a stub, the fastest server there can be", protocol: load.Distcache,
+		name: nameStub + b.suffix, about: "dc_client; its upstream is a stub, the fastest server there can be",
+		protocol: load.Distcache,
 		start: func(s *stage) error {
 			if err := b.startUpstream(s); err != nil {
 				return err
@@ -87,7 +88,8 @@ func (b builds) pair() *target {
 }
 
 func (b builds) goroutine() *target {
-	return b.peer(nameGoroutine, "goroutine", "a plain net-package proxy, a goroutine for each connection; its upstream is the stub")
+	return b.peer(nameGoroutine, "goroutine",
+		"a plain net-package proxy, a goroutine for each connection; its upstream is the stub")
 }
 
 func (b builds) gnetRun() *target {
@@ -147,7 +149,8 @@ func startNutcracker(s *stage) error {
 	if err := os.WriteFile(s.path("nutcracker.yml"), []byte(text), 0o600); err != nil {
 		return err
 	}
-	return s.startInstalled("nutcracker", "-c", s.path("nutcracker.yml"), "-o", s.path("nutcracker.log"), "-p", s.path("nutcracker.pid"),
+	return s.startInstalled("nutcracker", "-c", s.path("nutcracker.yml"),
+		"-o", s.path("nutcracker.log"), "-p", s.path("nutcracker.pid"),
 		"-a", "127.0.0.1", "-s", port, "-i", "3600000")
 }
 

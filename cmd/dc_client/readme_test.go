@@ -8,5 +8,5 @@ import (
 
 func TestReadmeShowsTheUsage(t *testing.T) {
 	var c config
-	testkit.ReadmeHolds(t, c.flags().Usage())
+	testkit.DocumentHolds(t, "README.md", c.flags().Usage())
 }

@@ -71,7 +71,7 @@ func stop(t *testing.T, p *testkit.Process) {
 // wantLines waits for that many lines of output, and returns them.
 func wantLines(t *testing.T, p *testkit.Process, want int) []string {
 	t.Helper()
-	p.Wait(patience, fmt.Sprintf("%d lines of output", want), func() bool { return strings.Count(p.Stdout(), "\n") >= want })
+	testkit.Within(patience, func() bool { return strings.Count(p.Stdout(), "\n") >= want || !p.Running() })
 	lines := strings.Split(strings.TrimSuffix(p.Stdout(), "\n"), "\n")
 	if len(lines) != want {
 		t.Fatalf("got %d lines, want %d:\n%.4000s", len(lines), want, p.Stdout())

@@ -405,8 +405,3 @@ func TestInterrupt(t *testing.T) {
 		t.Errorf("got %q and %q, want the table and the reason", process.Stdout(), process.Stderr())
 	}
 }
-
-func TestReadmeShowsTheUsage(t *testing.T) {
-	var c config
-	testkit.ReadmeHolds(t, c.flags().Usage())
-}
