@@ -55,15 +55,15 @@ bench: ## measure against the peers, about a quarter of an hour; then make the r
 	$(GO) run ./bench/system
 	$(GO) run ./bench/report
 
-bench-quick: ## the same in under three minutes: fewer cells, fewer rounds
-	$(GO) run ./bench/system -quick
-	$(GO) run ./bench/report
+bench-quick: ## the same in under three minutes, with fewer cells and rounds, to bin/quick/report.md
+	$(GO) run ./bench/system -quick -o $(BIN)/quick.json
+	$(GO) run ./bench/report -results $(BIN)/quick.json -out $(BIN)/quick -readme ""
 
 bench-report: ## make bench/report.md, the plots and README's table anew from bench/results
 	$(GO) run ./bench/report
 
-bench-compare: ## compare dc_client and dc_server with an older revision: OLD=rev
-	bench/compare.sh $(OLD)
+bench-compare: ## compare dc_client and dc_server of two revisions: OLD=rev [NEW=rev] [FLAGS="-rounds 3"]
+	bench/compare.sh "$(OLD)" "$(NEW)" $(FLAGS)
 
 bench-go: ## Go benchmarks, for benchstat: COUNT=10 times each
 	$(GO) test -run '^$$' -bench . -count $(or $(COUNT),1) ./codec ./upstream ./engine ./internal/...

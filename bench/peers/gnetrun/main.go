@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"time"
 
 	"distcache/codec"
 
@@ -52,7 +53,7 @@ func (p *proxy) OnBoot(eng gnet.Engine) gnet.Action {
 	go func() {
 		server, err := net.Dial("unix", p.server)
 		if err == nil {
-			_, err = eng.Register(gnet.NewNetConnContext(context.Background(), server))
+			err = register(eng, server)
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "gnetrun:", err)
@@ -62,9 +63,27 @@ func (p *proxy) OnBoot(eng gnet.Engine) gnet.Action {
 	return gnet.None
 }
 
-// OnOpen sees the connection to the server first: its address tells which it is.
+// registerAttempts, a millisecond apart, is how long the engine may take to be one.
+const registerAttempts = 1000
+
+// register tries again while the engine is not ready, which OnBoot comes before.
+func register(eng gnet.Engine, server net.Conn) (err error) {
+	ctx := gnet.NewContext(gnet.NewNetConnContext(context.Background(), server), isUpstream{})
+	for range registerAttempts {
+		if _, err = eng.Register(ctx); err == nil {
+			return nil
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return err
+}
+
+// isUpstream is the context by which the connection to the server is known.
+type isUpstream struct{}
+
+// OnOpen tells the connection to the server from those of clients.
 func (p *proxy) OnOpen(c gnet.Conn) ([]byte, gnet.Action) {
-	if p.upstream == nil {
+	if _, ok := c.Context().(isUpstream); ok {
 		p.upstream = c
 		fmt.Fprintln(os.Stderr, "gnetrun ready", p.path)
 	}
@@ -104,6 +123,9 @@ func (p *proxy) OnTraffic(c gnet.Conn) gnet.Action {
 
 func (p *proxy) pass(c gnet.Conn, h codec.Header, frame []byte) {
 	if c != p.upstream {
+		if p.upstream == nil {
+			return // not ready yet: the client waits in vain
+		}
 		p.nextUID++
 		p.waiting[p.nextUID] = asked{client: c, uid: h.UID}
 		c.SetContext(p.nextUID)
