@@ -39,9 +39,9 @@ func TestTimeout(t *testing.T) {
 			up := testkit.NewUpstream(t, testkit.Unix(t))
 			up.After(0).Do(testkit.Drop)
 			c := open(t, up.Endpoint(), Options{Persistent: true, Retry: true, Timeout: test.opt})
+			began := time.Now()
 			ctx, cancel := test.ctx(t.Context())
 			defer cancel()
-			began := time.Now()
 			_, err := c.Get(ctx, []byte("id"))
 			wantBetween(t, time.Since(began), short, patience)
 			wantErr(t, "Get", err, test.want)
@@ -109,13 +109,22 @@ func TestLateAnswer(t *testing.T) {
 	up := testkit.NewUpstream(t, testkit.Unix(t))
 	up.Put("slow", "of the slow one", patience)
 	up.Put("fast", "of the fast one", patience)
-	up.On(func(r testkit.Request) bool { return r.ID == "slow" }).Do(testkit.Delay(50 * time.Millisecond))
-	c := open(t, up.Endpoint(), Options{Persistent: true, Retry: true})
+	asked, release := make(chan struct{}), make(chan struct{})
+	up.On(func(r testkit.Request) bool { return r.ID == "slow" }).Do(func(x *testkit.Exchange) {
+		asked <- struct{}{}
+		<-release
+		x.Write(x.Answer)
+	})
+	c := open(t, up.Endpoint(), Options{Persistent: true, Retry: true, Timeout: patience})
 	for range 5 {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			<-asked
+			cancel()
+		}()
 		_, err := c.Get(ctx, []byte("slow"))
-		cancel()
-		wantErr(t, "the slow one", err, context.DeadlineExceeded)
+		wantErr(t, "the slow one", err, context.Canceled)
+		release <- struct{}{}
 		got, err := c.Get(t.Context(), []byte("fast"))
 		if string(got) != "of the fast one" || err != nil {
 			t.Fatalf("got %q, %v, want that of the fast one", got, err)

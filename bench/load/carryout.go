@@ -13,7 +13,7 @@ func (l *loop) carryOut() {
 	asked, got := 0, 0
 	for i := range b.calls {
 		if l.violation != nil {
-			return
+			break
 		}
 		if b.calls[i].kind == callReceive {
 			asked++

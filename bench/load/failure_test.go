@@ -51,6 +51,7 @@ func TestFailuresAreCountedAndTheRunGoesOn(t *testing.T) {
 // TestLateEffectOfAFailedRequest has an ADD that was answered DISCONNECTED be carried out later: its ID must not be used
 // again.
 func TestLateEffectOfAFailedRequest(t *testing.T) {
+	t.Parallel()
 	server := serve(t)
 	server.On(of(codec.OpAdd)).Do(func(x *testkit.Exchange) {
 		if x.Request.UID%4 != 0 {
@@ -240,6 +241,7 @@ func TestFullSocket(t *testing.T) {
 
 // TestServerClosesIdleConnections has each connection closed after an answer, while the client means to keep it.
 func TestServerClosesIdleConnections(t *testing.T) {
+	t.Parallel()
 	server := serve(t)
 	server.On(always).Do(func(x *testkit.Exchange) {
 		testkit.Pass(x)

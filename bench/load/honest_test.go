@@ -104,6 +104,7 @@ func TestTCP(t *testing.T) {
 }
 
 func TestExpiryIsKnown(t *testing.T) {
+	t.Parallel()
 	server := serve(t)
 	c := configFor(t, server.Endpoint())
 	c.Operations, c.Duration = 0, 1500*time.Millisecond

@@ -1,13 +1,32 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"distcache/internal/testkit"
 )
+
+// runToEnd runs dc_snoop with flags that do not let it serve, and waits for all of its output.
+func runToEnd(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, builtBinary(), args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	var exited *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &exited) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+}
 
 func TestWrongCommandLines(t *testing.T) {
 	t.Parallel()
@@ -33,11 +52,10 @@ func TestWrongCommandLines(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			p := testkit.Start(t, builtBinary(), test.args...)
-			if code := p.Exit(patience); code != 2 {
+			code, _, got := runToEnd(t, test.args...)
+			if code != 2 {
 				t.Errorf("got exit code %d, want 2", code)
 			}
-			got := p.Stderr()
 			if !strings.HasPrefix(got, program+": ") || strings.Count(got, "\n") != 1 || !strings.Contains(got, test.want) {
 				t.Errorf("got stderr %q, want one line with %q", got, test.want)
 			}
@@ -56,9 +74,9 @@ func TestHelpAndVersion(t *testing.T) {
 			if flag != "-version" {
 				args = append(args, "-nonsense")
 			}
-			p := testkit.Start(t, builtBinary(), args...)
-			if code := p.Exit(patience); code != 0 || !strings.Contains(p.Stdout(), want) || p.Stderr() != "" {
-				t.Errorf("got exit code %d, stdout %q, stderr %q, want 0 and %q on stdout", code, p.Stdout(), p.Stderr(), want)
+			code, stdout, stderr := runToEnd(t, args...)
+			if code != 0 || !strings.Contains(stdout, want) || stderr != "" {
+				t.Errorf("got exit code %d, stdout %q, stderr %q, want 0 and %q on stdout", code, stdout, stderr, want)
 			}
 		})
 	}
@@ -83,9 +101,9 @@ func TestStartFails(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			p := testkit.Start(t, builtBinary(), test.args...)
-			if code := p.Exit(patience); code != 1 || !strings.Contains(p.Stderr(), test.want) {
-				t.Errorf("got exit code %d, stderr %q, want 1 and %q", code, p.Stderr(), test.want)
+			code, _, stderr := runToEnd(t, test.args...)
+			if code != 1 || !strings.Contains(stderr, test.want) {
+				t.Errorf("got exit code %d, stderr %q, want 1 and %q", code, stderr, test.want)
 			}
 		})
 	}

@@ -18,7 +18,7 @@ func TestJSON(t *testing.T) {
 	up.Expect(codec.OpGet, "x").Do(testkit.WrongOp)
 	up.Expect(codec.OpHave, "y").Do(testkit.WrongUID)
 	before := time.Now()
-	c.Answer(testkit.Add(1, "0123456789abcdef", strings.Repeat("d", 5000), time.Second))
+	c.Answer(testkit.Add(1, "0123456789abcdef", strings.Repeat("d", 5000), time.Minute))
 	for _, request := range [][]byte{testkit.Ask(2, codec.OpAdd, nil), testkit.Get(3, "x"), testkit.Have(4, "y")} {
 		c.Send(request)
 		if _, err := c.ReadMessage(); err != nil {
@@ -28,9 +28,9 @@ func TestJSON(t *testing.T) {
 	c.Send([]byte{0xff})
 	c.ExpectClosed()
 	_ = c.Close()
-	id, add := `"id":"30313233343536373839616263646566"`, "000003e800000010"
+	id, add := `"id":"30313233343536373839616263646566"`, "0000ea6000000010"
 	want := []string{
-		`{"conn":1,"kind":"request","to":"server","uid":1,"op":"ADD","frames":3,"len":5024,` + id + `,"data":5000,"timeout_ms":1000,` +
+		`{"conn":1,"kind":"request","to":"server","uid":1,"op":"ADD","frames":3,"len":5024,` + id + `,"data":5000,"timeout_ms":60000,` +
 			`"payload":"` + add + "30313233343536373839616263646566" + strings.Repeat("64", 5000) + `"}`,
 		`{"conn":1,"kind":"answer","to":"client","uid":1,"op":"ADD","frames":1,"len":1,` + id + `,"status":"OK","payload":"00"}`,
 		`{"conn":1,"kind":"request","to":"server","uid":2,"op":"ADD","frames":1,"len":0,"bad":"CORRUPT"}`,

@@ -202,15 +202,15 @@ func TestData(t *testing.T) {
 	up := testkit.NewUpstream(t, testkit.Unix(t))
 	p, at := start(t, up.Endpoint(), "-data")
 	c := testkit.Dial(t, at)
-	c.Answer(testkit.Add(1, "id", "a session of bytes", 258*time.Millisecond))
+	c.Answer(testkit.Add(1, "id", "a session of bytes", 0x01020304*time.Millisecond))
 	c.Answer(testkit.Get(2, "id"))
 	c.Send([]byte("HTTP"))
 	c.ExpectClosed()
 	_ = c.Close()
 	lines := wantLines(t, p, 14)
 	wantText(t, lines[:12],
-		"#1 > uid=00000001 ADD    len=28 id=6964/2 data=18 timeout=258ms",
-		"    00000000  00 00 01 02 00 00 00 02  69 64 61 20 73 65 73 73  |........ida sess|",
+		"#1 > uid=00000001 ADD    len=28 id=6964/2 data=18 timeout=16909060ms",
+		"    00000000  01 02 03 04 00 00 00 02  69 64 61 20 73 65 73 73  |........ida sess|",
 		"    00000010  69 6f 6e 20 6f 66 20 62  79 74 65 73              |ion of bytes|",
 		"#1 < uid=00000001 ADD    len=1 OK took=T id=6964/2",
 		"    00000000  00                                                |.|",

@@ -1,5 +1,4 @@
-// Dc_test drives a distcache service with random operations, checks every answer and measures: docs/dc_test.1.md is its
-// manual, package load its engine.
+// Dc_test drives a distcache service with random operations, checks every answer and measures. Package load is its engine.
 package main
 
 import (
