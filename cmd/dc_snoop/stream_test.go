@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -44,6 +45,11 @@ func feedIn(b []byte, next func() int) fed {
 func (f fed) equal(g fed) bool {
 	return slices.EqualFunc(f.messages, g.messages, bytes.Equal) && bytes.Equal(f.undecoded, g.undecoded) &&
 		f.rest == g.rest && (f.err == nil) == (g.err == nil)
+}
+
+// String is short.
+func (f fed) String() string {
+	return fmt.Sprintf("%d messages, %d bytes undecoded, %d left, error %v", len(f.messages), len(f.undecoded), f.rest, f.err)
 }
 
 func TestStreamFindsMessages(t *testing.T) {

@@ -48,7 +48,7 @@ func (c Command) Start(t testing.TB) *Process {
 	p.cmd.Dir, p.cmd.Stdin, p.cmd.SysProcAttr = c.Dir, c.Stdin, c.Sys
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	// A child that detached may hold stderr open: it is not waited for.
-	p.cmd.WaitDelay = time.Second
+	p.cmd.WaitDelay = Patience
 	if err := p.cmd.Start(); err != nil {
 		t.Fatalf("start %s: %v", c.Path, err)
 	}
