@@ -31,6 +31,7 @@ type entry struct {
 	help     string
 	check    func(text string) error // takes one value over
 	given    string                  // the name under which it was given, "" when it was not
+	value    string                  // the text in force, "" when there is none
 }
 
 // New returns an empty set. The synopsis is what follows the program's name on the first line of the usage text; about
@@ -45,7 +46,7 @@ func New(program, synopsis, about string) *Set {
 // Bool declares a flag without argument that sets *p to true. On the line -name=true and -name=false work too.
 func (s *Set) Bool(p *bool, name, help string) {
 	*p = false
-	s.declare(&entry{names: []string{name}, help: help, check: func(text string) error {
+	s.declare(&entry{names: []string{name}, value: "false", help: help, check: func(text string) error {
 		if text != "true" && text != "false" {
 			return fmt.Errorf("%q is neither true nor false", text)
 		}
@@ -57,7 +58,7 @@ func (s *Set) Bool(p *bool, name, help string) {
 // String declares a flag that takes any text but the empty one, so that "" always means: not given.
 func (s *Set) String(p *string, name, argument, def, help string) {
 	*p = def
-	s.declare(&entry{names: []string{name}, argument: argument, note: defaultNote(def), help: help,
+	s.declare(&entry{names: []string{name}, argument: argument, note: defaultNote(def), value: def, help: help,
 		check: func(text string) error {
 			if text == "" {
 				return fmt.Errorf("%q is empty", text)
@@ -70,7 +71,7 @@ func (s *Set) String(p *string, name, argument, def, help string) {
 // Int declares a flag that takes a decimal number from lowest to highest, neither of them negative.
 func (s *Set) Int(p *int, name, argument string, def, lowest, highest int, help string) {
 	*p = def
-	s.declare(&entry{names: []string{name}, argument: argument, note: rangeNote(def, lowest, highest), help: help,
+	s.declare(&entry{names: []string{name}, argument: argument, note: rangeNote(def, lowest, highest), value: strconv.Itoa(def), help: help,
 		check: func(text string) error {
 			n, ok := decimal(text, lowest, highest)
 			if !ok {
@@ -87,7 +88,7 @@ func (s *Set) Millis(p *time.Duration, name string, def, lowest, highest time.Du
 	*p = def
 	low, high := int(lowest.Milliseconds()), int(highest.Milliseconds())
 	s.declare(&entry{names: []string{name}, argument: "msecs", help: help,
-		note: rangeNote(int(def.Milliseconds()), low, high),
+		note: rangeNote(int(def.Milliseconds()), low, high), value: strconv.Itoa(int(def.Milliseconds())),
 		check: func(text string) error {
 			n, ok := decimal(text, low, high)
 			if !ok {
@@ -107,7 +108,7 @@ func (s *Set) Func(name, argument, def, help string, check func(text string) err
 			panic(fmt.Sprintf("default of -%s: %v", name, err))
 		}
 	}
-	s.declare(&entry{names: []string{name}, argument: argument, note: defaultNote(def), help: help, check: check})
+	s.declare(&entry{names: []string{name}, argument: argument, note: defaultNote(def), value: def, help: help, check: check})
 }
 
 // Alias declares another name for a flag. Giving both on one line is giving the flag twice.

@@ -23,7 +23,7 @@ func (v *value) Set(text string) error {
 	failure := v.take(text)
 	v.set.left = v.set.flags.NArg()
 	if failure == nil {
-		v.entry.given = v.name
+		v.entry.given, v.entry.value = v.name, text
 		return nil
 	}
 	v.set.failure = failure
