@@ -16,7 +16,9 @@ const (
 
 // TuneTCP sets what every TCP socket of ours has: no waiting for acknowledgements
 // before small messages, and an end to peers that have gone. What is accepted from a
-// listening socket takes it over. A socket that is not TCP is left as it is.
+// listening socket takes it over. A socket that is not TCP is left as it is, and so are
+// options that one does not have: a socket of Multipath TCP, which a supervisor in Go
+// passes in, lacks some of them.
 func TuneTCP(fd int) error {
 	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
 	if err != nil {
@@ -33,7 +35,9 @@ func TuneTCP(fd int) error {
 		{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, tcpProbes},
 		{unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, tcpUserTimeout},
 	} {
-		if err := unix.SetsockoptInt(fd, o.level, o.name, o.value); err != nil {
+		switch err := unix.SetsockoptInt(fd, o.level, o.name, o.value); err {
+		case nil, unix.ENOPROTOOPT, unix.EOPNOTSUPP:
+		default:
 			return Error("setsockopt", err)
 		}
 	}

@@ -63,6 +63,22 @@ func TestTuneTCPLeavesOthers(t *testing.T) {
 	}
 }
 
+// TestTuneTCPTakesMultipath: a supervisor in Go passes sockets of Multipath TCP, which have
+// not all of the options.
+func TestTuneTCPTakesMultipath(t *testing.T) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_MPTCP)
+	if err != nil {
+		t.Skipf("this kernel has no Multipath TCP: %v", err)
+	}
+	defer unix.Close(fd)
+	if err := TuneTCP(fd); err != nil {
+		t.Errorf("got %v, want nil", err)
+	}
+	if got, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE); err != nil || got != 1 {
+		t.Errorf("SO_KEEPALIVE, which it has: got %d, %v, want 1", got, err)
+	}
+}
+
 func tcpSocket(t *testing.T) int {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
