@@ -166,6 +166,15 @@ func (ln *Listener) Stop() {
 			break
 		}
 	}
+	ln.Leave()
+}
+
+// Leave closes the listening socket and accepts nobody more: for one that another process
+// has too, in whose backlog connections wait for that. A second Leave does nothing.
+func (ln *Listener) Leave() {
+	if ln.fd < 0 {
+		return
+	}
 	ln.resumeAt = deadline.Never
 	// Another process may have the socket too, as with one that systemd passed: closing
 	// it here does not take it out of the set then.

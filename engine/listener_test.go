@@ -106,6 +106,45 @@ func TestStopOfASharedSocket(t *testing.T) {
 	late.close()
 }
 
+// TestLeaveKeepsTheBacklog: who waits in the backlog of a shared socket is left to the
+// process that has it next, with what it has sent.
+func TestLeaveKeepsTheBacklog(t *testing.T) {
+	const count = 100
+	srv := serve(t, &script{}, limits{})
+	next, err := unix.FcntlInt(uintptr(srv.listener.fd), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(next)
+	var peers []peer
+	srv.do(func() {
+		peers = srv.connectMany(count)
+		for _, p := range peers {
+			p.send("hello")
+		}
+		srv.listener.Leave()
+		srv.listener.Leave()
+	})
+	srv.turns()
+	srv.do(func() {
+		if n := srv.clients.Len(); n != 0 {
+			t.Errorf("got %d clients accepted, want all left in the backlog", n)
+		}
+	})
+	for range count {
+		fd, _, err := unix.Accept4(next, unix.SOCK_CLOEXEC)
+		if err != nil {
+			t.Fatalf("the next process: %v", err)
+		}
+		var b [5]byte
+		if n, err := unix.Read(fd, b[:]); string(b[:max(n, 0)]) != "hello" {
+			t.Errorf("the next process read %q, %v, want what was sent", b[:max(n, 0)], err)
+		}
+		_ = unix.Close(fd)
+	}
+	closeAll(peers)
+}
+
 // TestStopTwice: the second Stop does not touch what the number has become.
 func TestStopTwice(t *testing.T) {
 	srv := serve(t, &script{}, limits{})
