@@ -34,20 +34,25 @@ type drain struct {
 // drain begins the orderly end.
 func (d *running) drain() {
 	slog.Info("stopping", "clients", d.clients.Len(), "busy", d.app.Busy())
-	d.refuse()
-	d.listener.Stop()
+	d.stopAccepting()
 	now := d.loop.Now()
 	d.loop.Schedule(&drain{daemon: d, ends: now + drainTime, quietSince: now, next: now + drainLook})
 }
 
-// refuse makes the kernel refuse who connects from now on, while who waits already is
-// still accepted. Without it there is an instant between the last accept and the close
-// in which clients connect and ask, only to be reset. TCP knows no such thing, and a
-// socket that was passed in is not ours to shut: others may go on accepting from it.
-func (d *running) refuse() {
-	if d.config.Flags.Listen.Kind == address.Unix {
+// stopAccepting makes the kernel refuse who connects from now on, while who waits already
+// is still accepted. Without the shutdown there is an instant between the last accept and
+// the close in which clients connect and ask, only to be reset; TCP knows no such thing.
+// A socket that was passed in is not ours to shut: who waits in its backlog waits for the
+// next process that gets it.
+func (d *running) stopAccepting() {
+	switch d.config.Flags.Listen.Kind {
+	case address.Descriptor, address.Systemd:
+		d.listener.Leave()
+		return
+	case address.Unix:
 		_ = unix.Shutdown(d.socket.FD, unix.SHUT_RD) // at worst some are reset
 	}
+	d.listener.Stop()
 }
 
 // Deadline is the next look.

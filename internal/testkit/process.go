@@ -21,6 +21,7 @@ type Command struct {
 	Env   []string // name=value, besides the test's own environment
 	Dir   string
 	Stdin io.Reader
+	Files []*os.File // passed on as descriptors 3 and up
 	Sys   *syscall.SysProcAttr
 }
 
@@ -46,6 +47,7 @@ func (c Command) Start(t testing.TB) *Process {
 	p := &Process{t: t, cmd: exec.Command(c.Path, c.Args...), ended: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), c.Env...)
 	p.cmd.Dir, p.cmd.Stdin, p.cmd.SysProcAttr = c.Dir, c.Stdin, c.Sys
+	p.cmd.ExtraFiles = c.Files
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	// A child that detached may hold stderr open: it is not waited for.
 	p.cmd.WaitDelay = Patience

@@ -1,0 +1,123 @@
+package restart
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"distcache/codec"
+	"distcache/internal/testkit"
+)
+
+// binariesEnv names the folder of the binaries under test.
+const binariesEnv = "DISTCACHE_TEST_BINARIES"
+
+// patience is how long a test waits for what must come, on a busy machine.
+const patience = 20 * time.Second
+
+// nowhere is where nobody ever listens.
+const nowhere = "UNIX:/nowhere/dc_server"
+
+// TestMain builds the tools once, as `make build` does: without cgo.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	folder, err := os.MkdirTemp("", "dc")
+	if err == nil {
+		err = build(folder)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	_ = flag.Set("test.parallel", "8") // the tests wait more than they work
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(folder)
+		os.Exit(code)
+	}))
+}
+
+func build(folder string) error {
+	if err := os.Chmod(folder, 0o755); err != nil { // some tests run as an ordinary user
+		return err
+	}
+	cmd := exec.Command("go", "build", "-o", folder+"/", "distcache/cmd/dc_client", "distcache/cmd/dc_server", "distcache/cmd/dc_test")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return os.Setenv(binariesEnv, folder)
+}
+
+func binary(name string) string { return filepath.Join(os.Getenv(binariesEnv), name) }
+
+// start runs one of the daemons until it is ready.
+func start(t *testing.T, name string, args ...string) *testkit.Process {
+	t.Helper()
+	return ready(testkit.Start(t, binary(name), args...))
+}
+
+func ready(p *testkit.Process) *testkit.Process {
+	p.WaitStderr(patience, " ready ")
+	return p
+}
+
+// startServer runs a dc_server until the test ends, and gives where it listens.
+func startServer(t *testing.T, args ...string) (*testkit.Process, testkit.Endpoint) {
+	t.Helper()
+	at := testkit.Unix(t)
+	return start(t, "dc_server", append([]string{"-listen", at.String()}, args...)...), at
+}
+
+// startClient runs a dc_client in front of that server until it is connected.
+func startClient(t *testing.T, at, server testkit.Endpoint, args ...string) *testkit.Process {
+	t.Helper()
+	p := start(t, "dc_client", append([]string{"-listen", at.String(), "-server", server.String(), "-timeout", "10000"}, args...)...)
+	p.WaitStderr(patience, "connected to dc_server")
+	return p
+}
+
+// mustEnd ends it in the orderly way.
+func mustEnd(t *testing.T, p *testkit.Process) {
+	t.Helper()
+	if code := p.Stop(); code != 0 {
+		t.Errorf("got exit code %d after SIGTERM, want 0; stderr:\n%s", code, p.Stderr())
+	}
+}
+
+// mustKeep holds that a session can be added there and comes back.
+func mustKeep(t *testing.T, at testkit.Endpoint, id string) {
+	t.Helper()
+	c := testkit.Dial(t, at)
+	defer func() { _ = c.Close() }()
+	c.ExpectStatus(testkit.Add(1, id, "data of "+id, time.Hour), codec.StatusOK)
+	mustHave(t, at, id)
+}
+
+// mustHave holds that a session of mustKeep is there.
+func mustHave(t *testing.T, at testkit.Endpoint, id string) {
+	t.Helper()
+	c := testkit.Dial(t, at)
+	defer func() { _ = c.Close() }()
+	if got := string(c.Answer(testkit.Get(2, id))); got != "data of "+id {
+		t.Errorf("got %q for session %s, want what was added", got, id)
+	}
+}
+
+// inode is the number of the file at the path, 0 where there is none.
+func inode(t *testing.T, path string) uint64 {
+	t.Helper()
+	info, err := os.Lstat(path)
+	if os.IsNotExist(err) {
+		return 0
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return inodeOf(info)
+}
