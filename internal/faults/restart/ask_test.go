@@ -41,3 +41,13 @@ func mustNotName(t *testing.T, text string, words ...string) {
 		}
 	}
 }
+
+// contains reports whether the text has one of the words.
+func contains(text string, words ...string) bool {
+	for _, word := range words {
+		if strings.Contains(text, word) {
+			return true
+		}
+	}
+	return false
+}

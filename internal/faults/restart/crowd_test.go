@@ -23,6 +23,7 @@ type crowd struct {
 	answered atomic.Int64 // by dc_server
 	failed   atomic.Int64 // DISCONNECTED
 	refused  atomic.Int64 // connects
+	moved    atomic.Int64 // to another connection
 	late     atomic.Int64 // asked too late to be owed an answer
 	lost     chan error   // requests without an answer, and wrong answers
 }

@@ -154,3 +154,35 @@ func TestV01WithoutHandOver(t *testing.T) {
 	crowd.mustEnd(t)
 	mustEnd(t, process)
 }
+
+// TestV01SilentConnectionsStayInTheBacklog ends a dc_client with a long backlog of clients
+// that have not asked yet: those that it has not accepted are served by the next one.
+func TestV01SilentConnectionsStayInTheBacklog(t *testing.T) {
+	t.Parallel()
+	const clients = 3000
+	_, server := startServer(t)
+	s := supervise(t, testkit.Unix(t), "dc_client", "-server", server.String(), "-timeout", "10000")
+	first := ready(s.run())
+	first.Signal(syscall.SIGSTOP)
+	var waiting []*testkit.Client
+	for range clients {
+		waiting = append(waiting, testkit.Dial(t, s.at))
+	}
+	first.Signal(syscall.SIGTERM)
+	first.Signal(syscall.SIGCONT)
+	if code := first.Exit(patience); code != 0 {
+		t.Errorf("got exit code %d, want 0", code)
+	}
+	ready(s.run())
+	served := 0
+	for n, c := range waiting {
+		c.SetPatience(patience)
+		if m, err := c.Do(testkit.Have(uint32(n), "nobody's")); err == nil && m.UID == uint32(n) {
+			served++
+		}
+	}
+	t.Logf("%d of %d were served by the next dc_client", served, clients)
+	if served == 0 {
+		t.Errorf("got none of %d clients in the backlog served by the next dc_client, want most", clients)
+	}
+}

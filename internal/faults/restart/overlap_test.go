@@ -1,0 +1,205 @@
+package restart
+
+import (
+	"errors"
+	"math/rand/v2"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/testkit"
+)
+
+// instance is how a daemon is run that makes its own socket.
+type instance struct {
+	name string
+	args []string
+	// absent is the answer to a HAVE of a session that nobody added.
+	absent codec.Status
+}
+
+func instances() []instance {
+	return []instance{
+		{"dc_client", []string{"-server", nowhere}, codec.StatusDisconnected},
+		{"dc_server", nil, codec.StatusNotOK},
+	}
+}
+
+// start runs it and gives the process, whether that is ready yet or not.
+func (i instance) start(t *testing.T, at testkit.Endpoint, more ...string) *testkit.Process {
+	t.Helper()
+	args := append([]string{"-listen", at.String()}, i.args...)
+	return testkit.Start(t, binary(i.name), append(args, more...)...)
+}
+
+func (i instance) mustServe(t *testing.T, at testkit.Endpoint) {
+	t.Helper()
+	c := testkit.Dial(t, at)
+	c.ExpectStatus(testkit.Have(1, "nobody's"), i.absent)
+	_ = c.Close()
+}
+
+// TestV02OldLeavesTheSocketOfTheNew starts a new daemon while the old one still drains: at
+// its end the old one leaves the new one's socket alone, and its pidfile.
+func TestV02OldLeavesTheSocketOfTheNew(t *testing.T) {
+	t.Parallel()
+	for _, i := range instances() {
+		t.Run(i.name, func(t *testing.T) {
+			t.Parallel()
+			at := testkit.Unix(t)
+			old := ready(i.start(t, at))
+			slow := testkit.Dial(t, at)
+			slow.ExpectStatus(testkit.Have(1, "nobody's"), i.absent)
+			half := testkit.Have(2, "nobody's")
+			slow.Send(half[:10]) // the old one waits for the rest of it
+			testkit.Dial(t, at).ExpectStatus(testkit.Have(3, "nobody's"), i.absent)
+			old.Signal(syscall.SIGTERM)
+			old.WaitStderr(patience, "stopping")
+			pidfile := filepath.Join(filepath.Dir(at.Address), "pid")
+			next := ready(i.start(t, at, "-pidfile", pidfile))
+			if !old.Running() {
+				t.Skip("this machine was too slow: the old daemon had ended before the new one was ready")
+			}
+			made := inode(t, at.Address)
+			slow.Send(half[10:])
+			slow.Expect(testkit.Status(2, codec.OpHave, i.absent))
+			if code := old.Exit(patience); code != 0 {
+				t.Errorf("got exit code %d of the old daemon, want 0", code)
+			}
+			if now := inode(t, at.Address); now != made || made == 0 {
+				t.Errorf("got file %d at the path, want %d, which the new daemon made", now, made)
+			}
+			i.mustServe(t, at)
+			mustEnd(t, next)
+		})
+	}
+}
+
+// TestV02RacedReplacement ends a daemon and starts the next at random times around that,
+// again until it has the socket: in the end it serves, whatever the old one removed.
+func TestV02RacedReplacement(t *testing.T) {
+	t.Parallel()
+	const rounds = 20
+	random := testkit.Random(t)
+	for _, i := range instances() {
+		t.Run(i.name, func(t *testing.T) {
+			t.Parallel()
+			at := testkit.Unix(t)
+			seed := rand.New(rand.NewPCG(uint64(random.Int64()), 0))
+			old := ready(i.start(t, at))
+			for range rounds {
+				i.mustServe(t, at)
+				old.Signal(syscall.SIGTERM)
+				time.Sleep(time.Duration(seed.IntN(3000)) * time.Microsecond)
+				next := i.take(t, at)
+				if code := old.Exit(patience); code != 0 {
+					t.Errorf("got exit code %d of the old daemon, want 0", code)
+				}
+				i.mustServe(t, at)
+				old = next
+			}
+			mustEnd(t, old)
+		})
+	}
+}
+
+// take starts the daemon until it is not told that the socket is in use.
+func (i instance) take(t *testing.T, at testkit.Endpoint) *testkit.Process {
+	t.Helper()
+	var p *testkit.Process
+	testkit.Wait(t, patience, "start", func() bool {
+		p = i.start(t, at)
+		up := false
+		testkit.Within(patience, func() bool {
+			up = contains(p.Stderr(), " ready ")
+			return up || !p.Running()
+		})
+		if !up && !contains(p.Stderr(), "somebody listens there already", "another file has taken the place") {
+			t.Fatalf("got stderr %q, want it to start or find the socket in use", p.Stderr())
+		}
+		return up
+	})
+	return p
+}
+
+// lameDuckLimit is the drain time of a daemon (1 s) and the rest (100 ms), and what a busy
+// machine adds.
+const lameDuckLimit = 5 * time.Second
+
+// TestV03PersistentClientsMoveOver upgrades a dc_client whose clients hold connections and
+// ask on and on: the old one answers what it has taken, then closes between requests, and
+// the clients find the new one.
+func TestV03PersistentClientsMoveOver(t *testing.T) {
+	t.Parallel()
+	const clients, upgrades = 20, 3
+	_, server := startServer(t)
+	s := supervise(t, testkit.Unix(t), "dc_client", "-server", server.String(), "-timeout", "10000")
+	old := ready(s.run())
+	talk := startTalk(s.at, clients)
+	for range upgrades {
+		talk.mustGoOn(t, 20*clients)
+		next := ready(s.run())
+		began := time.Now()
+		mustEnd(t, old)
+		if took := time.Since(began); took > lameDuckLimit {
+			t.Errorf("got the end after %v, want it within %v", took, lameDuckLimit)
+		}
+		old = next
+		talk.mustGoOn(t, 20*clients)
+	}
+	talk.mustEnd(t)
+	if got, want := talk.moved.Load(), int64(clients); got < want {
+		t.Errorf("got %d clients that moved over, want %d at least", got, want)
+	}
+}
+
+// startTalk starts clients that keep their connections.
+func startTalk(at testkit.Endpoint, clients int) *crowd {
+	c := &crowd{at: at, quit: make(chan struct{}), lost: make(chan error, clients)}
+	for n := range clients {
+		c.running.Go(func() {
+			uid := uint32(n) << 20
+			for {
+				again, err := c.converse(&uid)
+				if err != nil {
+					c.lost <- err
+				}
+				if err != nil || !again {
+					return
+				}
+				c.moved.Add(1)
+			}
+		})
+	}
+	return c
+}
+
+// converse asks over one connection until that ends between two requests; again tells that
+// it did. A request that was sent whole and gets no answer is an error.
+func (c *crowd) converse(uid *uint32) (again bool, err error) {
+	conn, err := testkit.Connect(c.at)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = conn.Close() }()
+	conn.SetPatience(patience)
+	for ; ; *uid++ {
+		select {
+		case <-c.quit:
+			return false, nil
+		default:
+		}
+		if err := conn.Write(testkit.Have(*uid, "nobody's")); err != nil {
+			return true, nil // told before it was sent
+		}
+		m, err := conn.ReadMessage()
+		if err != nil || m.UID != *uid {
+			return false, errors.Join(err, errNoAnswer)
+		}
+		c.answered.Add(1)
+	}
+}
+
+var errNoAnswer = errors.New("a request that was sent got no answer of its own")
