@@ -23,7 +23,10 @@ type User struct {
 func LookupUser(name string) (User, error) {
 	account, err := user.Lookup(name)
 	if errors.As(err, new(user.UnknownUserError)) {
-		account, err = user.LookupId(name)
+		// The error that counts stays "unknown user": of a name, the other says that it is no number.
+		if byID, failed := user.LookupId(name); failed == nil {
+			account, err = byID, nil
+		}
 	}
 	if err != nil {
 		return User{}, fmt.Errorf("-user %s: %w", name, err)
