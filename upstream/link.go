@@ -39,7 +39,8 @@ type Transport interface {
 // Watcher is told of the link's changes of state.
 type Watcher interface {
 	// LinkChanged is called after each change; why says what ended a connection or an
-	// attempt, and is nil otherwise. Everything in flight has been answered by then.
+	// attempt, and is nil otherwise. What was in flight has been answered by then, or is in
+	// the next turns where that is much.
 	LinkChanged(from, to State, why error, now time.Duration)
 }
 
@@ -92,6 +93,7 @@ func (l *Link) Stop(now time.Duration) {
 	l.closing = true
 	l.retryAt = deadline.Never
 	l.fail(ErrStopped, now)
+	l.mux.Finish(now)
 }
 
 // Connected tells that the transport is connected.

@@ -161,6 +161,7 @@ const expirePerCall = 1024
 // Expire answers, with DISCONNECTED, the requests whose time is up; when they are many,
 // Deadline stays in the past and the rest follow.
 func (m *Mux) Expire(now time.Duration) {
+	m.tellLost(now)
 	for range expirePerCall {
 		i, ok := m.slots.pending.Due(now)
 		if !ok {
@@ -180,16 +181,35 @@ func (m *Mux) Expire(now time.Duration) {
 }
 
 // Lost answers, with DISCONNECTED, everything in flight: the connection is gone, and
-// what was to be written with it.
+// what was to be written with it. When that is much, Deadline is in the past and the rest
+// follow in Expire, or in Finish.
 func (m *Mux) Lost(now time.Duration) {
 	m.batch.reset()
 	m.unsolicited = 0
 	for i, ok := m.slots.overdue.First(); ok; i, ok = m.slots.overdue.First() {
 		m.slots.release(i)
 	}
-	// A client that gets its answer may ask again: what is submitted from now on is not
-	// in flight on the lost connection. Callers submit nothing while the link is down.
 	for i, ok := m.slots.pending.First(); ok; i, ok = m.slots.pending.First() {
+		m.slots.lose(i, now)
+	}
+	m.tellLost(now)
+}
+
+// Finish answers what Lost has left for later.
+func (m *Mux) Finish(now time.Duration) {
+	for m.slots.gone.Len() > 0 {
+		m.tellLost(now)
+	}
+}
+
+// tellLost answers some of what was lost. A client that gets its answer may ask again:
+// that is not among the lost.
+func (m *Mux) tellLost(now time.Duration) {
+	for range expirePerCall {
+		i, ok := m.slots.gone.First()
+		if !ok {
+			return
+		}
 		s := m.slots.table[i]
 		m.slots.release(i)
 		m.fail(s, &m.Counters.Lost, now)
@@ -198,7 +218,7 @@ func (m *Mux) Lost(now time.Duration) {
 
 // fail answers the request of s for dc_server.
 func (m *Mux) fail(s slot, counter *uint64, now time.Duration) {
-	if s.state != waiting {
+	if s.state != waiting && s.state != lost {
 		return
 	}
 	*counter++
@@ -221,5 +241,5 @@ func (m *Mux) BusySince() time.Duration {
 
 // Deadline is when the next request's time is up.
 func (m *Mux) Deadline() time.Duration {
-	return min(m.slots.pending.Deadline(), m.slots.overdue.Deadline())
+	return min(m.slots.pending.Deadline(), m.slots.overdue.Deadline(), m.slots.gone.Deadline())
 }

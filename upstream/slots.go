@@ -16,6 +16,7 @@ const (
 	abandoned           // nobody waits; the answer is swallowed
 	own                 // a probe of ours; that an answer came is all we want of it
 	late                // its time is up and it was answered for; the answer is swallowed
+	lost                // its connection is gone, and its client is about to be told
 )
 
 // slot is one request in flight.
@@ -40,6 +41,7 @@ type slots struct {
 	entries deadline.Entries
 	pending *deadline.Queue // waiting, abandoned and own
 	overdue *deadline.Queue // late
+	gone    *deadline.Queue // lost, due at once
 }
 
 // quarantine is how long a slot waits for an answer after its request has timed out.
@@ -55,6 +57,7 @@ func newSlots(limit int, timeout time.Duration, generation uint16) *slots {
 	s := &slots{table: make([]slot, 0, limit), generation: generation}
 	s.pending = s.entries.NewQueue(timeout)
 	s.overdue = s.entries.NewQueue(quarantine)
+	s.gone = s.entries.NewQueue(0)
 	return s
 }
 
@@ -96,10 +99,23 @@ func (s *slots) expire(i int, now time.Duration) {
 	s.overdue.Set(i, now)
 }
 
+// lose moves slot i to those that no answer can come for. One that nobody waits for is freed.
+func (s *slots) lose(i int, now time.Duration) {
+	if s.table[i].state != waiting {
+		s.release(i)
+		return
+	}
+	s.table[i].state = lost
+	s.gone.Set(i, now)
+}
+
 func (s *slots) uid(i int) uint32 { return uint32(s.table[i].generation)<<uidSlotBits | uint32(i) }
 
 // find is the slot of the request that carries uid; ok is false when none does.
 func (s *slots) find(uid uint32) (i int, ok bool) {
 	i = int(uid & (MaxInFlight - 1))
-	return i, i < len(s.table) && s.table[i].state != free && s.uid(i) == uid
+	if i >= len(s.table) || s.table[i].state == free || s.table[i].state == lost {
+		return i, false
+	}
+	return i, s.uid(i) == uid
 }

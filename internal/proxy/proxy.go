@@ -40,7 +40,7 @@ type Proxy struct {
 	tickets  []upstream.Ticket // by client: its request in flight
 	waiting  bool              // for the very first connection, until waitEnds
 	waitEnds time.Duration
-	parked   []int // clients whose requests wait for it
+	parked   []int // clients whose requests wait for it, or for their turn after that
 
 	// Counters counts what happened, since start.
 	Counters Counters
@@ -151,12 +151,20 @@ func (p *Proxy) LinkChanged(from, to upstream.State, why error, now time.Duratio
 	}
 }
 
+// retriesPerCall bounds how long asking again keeps the loop from its clients.
+const retriesPerCall = 512
+
+// endWait asks again for those that waited; when they are many, Deadline stays in the past
+// and the rest follow.
 func (p *Proxy) endWait(now time.Duration) {
 	p.waiting = false
-	parked := p.parked
-	p.parked = nil
-	for _, c := range parked {
+	some := p.parked[:min(len(p.parked), retriesPerCall)]
+	p.parked = p.parked[len(some):]
+	for _, c := range some {
 		p.Retry(c, now)
+	}
+	if len(p.parked) == 0 {
+		p.parked = nil
 	}
 }
 
@@ -166,8 +174,11 @@ func (p *Proxy) TurnEnded(now time.Duration) { p.link.Flush(now) }
 // Deadline is when Expire is to be called next.
 func (p *Proxy) Deadline() time.Duration {
 	next := min(p.Table.Deadline(), p.mux.Deadline(), p.link.Deadline())
-	if p.waiting {
+	switch {
+	case p.waiting:
 		next = min(next, p.waitEnds)
+	case len(p.parked) > 0:
+		next = 0
 	}
 	return next
 }
@@ -178,7 +189,7 @@ func (p *Proxy) Expire(now time.Duration) {
 	p.link.Expire(now)
 	p.mux.Expire(now)
 	p.Table.Expire(now)
-	if p.waiting && p.waitEnds <= now {
+	if len(p.parked) > 0 && !p.waiting || p.waiting && p.waitEnds <= now {
 		p.endWait(now)
 	}
 }
