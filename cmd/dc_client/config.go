@@ -1,6 +1,8 @@
 package main
 
 import (
+	"net/netip"
+	"path/filepath"
 	"time"
 
 	"distcache/codec"
@@ -67,11 +69,28 @@ func (c *config) validate(s *options.Set) error {
 	if !s.Given("server") {
 		return &options.UsageError{Flag: "server", Reason: "is required: the address of dc_server, such as IP:cache.example.net:9001"}
 	}
-	if c.server == c.daemonFlags.Listen {
+	if isItself(c.daemonFlags.Listen, c.server) {
 		return &options.UsageError{Flag: "server", Value: c.server.String(),
 			Reason: c.server.String() + " is the address of -listen too: dc_client would connect to itself"}
 	}
 	return c.daemonFlags.ValidatePath("server", c.server)
+}
+
+// isItself reports whether who listens there is reached at server, as far as the text
+// tells. What it does not tell is found by the probe, which never comes back.
+func isItself(listen, server address.Address) bool {
+	switch {
+	case listen == server:
+		return true
+	case listen.Kind == address.Unix && server.Kind == address.Unix:
+		return filepath.Clean(listen.Path) == filepath.Clean(server.Path)
+	}
+	return listen.Kind == address.TCP && listen.Host == "" && listen.Port == server.Port && isLoopback(server.Host)
+}
+
+func isLoopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 func (c *config) daemon() daemon.Config {

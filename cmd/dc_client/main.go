@@ -23,5 +23,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if code, done := flags.Exit(err, stdout, stderr); done {
 		return code
 	}
+	if c.daemonFlags.Check {
+		return daemon.Check(c.daemon(), flags, newAgent(c), stdout, stderr)
+	}
 	return daemon.Run(c.daemon(), newAgent(c), parent, stderr)
 }

@@ -22,11 +22,28 @@ type cacheServer struct {
 
 func newCacheServer(c config) *cacheServer { return &cacheServer{config: c} }
 
-// Open makes the store and what serves it.
-func (cs *cacheServer) Open(l *engine.Loop, clients *engine.Clients, pool *buffer.Pool) (engine.Handler, error) {
+// Check makes the store, which takes address space alone, and frees it.
+func (cs *cacheServer) Check() error {
+	store, err := cs.newStore()
+	if err != nil {
+		return err
+	}
+	return store.Close()
+}
+
+func (cs *cacheServer) newStore() (cache.Store, error) {
 	store, err := cache.NewMemory(cs.config.store())
 	if err != nil {
 		return nil, fmt.Errorf("-sessions %d: %w", cs.config.sessions, err)
+	}
+	return store, nil
+}
+
+// Open makes the store and what serves it.
+func (cs *cacheServer) Open(l *engine.Loop, clients *engine.Clients, pool *buffer.Pool) (engine.Handler, error) {
+	store, err := cs.newStore()
+	if err != nil {
+		return nil, err
 	}
 	cs.store = store
 	cs.server = server.New(server.Config{MinExpiry: cs.config.minExpiry}, store, clients, pool, &observer{})

@@ -22,5 +22,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if code, done := flags.Exit(err, stdout, stderr); done {
 		return code
 	}
+	if c.daemonFlags.Check {
+		return daemon.Check(c.daemon(), flags, newCacheServer(c), stdout, stderr)
+	}
 	return daemon.Run(c.daemon(), newCacheServer(c), parent, stderr)
 }

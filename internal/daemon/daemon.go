@@ -117,19 +117,10 @@ func (d *running) start(parent *service.Parent) error {
 	return parent.Ready(d.warnings...)
 }
 
-// limitClients makes descriptors and clients agree.
 func (d *running) limitClients() error {
-	want := d.config.MaxClients + otherDescriptors
-	got, err := service.RaiseNofile(want)
-	if got >= want {
-		return nil
-	}
-	d.config.MaxClients = got - otherDescriptors
-	if d.config.MaxClients < 1 {
-		return fmt.Errorf("only %d descriptors may be open (%v): too few to serve anybody", got, err)
-	}
-	d.warn(fmt.Sprintf("only %d descriptors may be open: at most %d clients at a time", got, d.config.MaxClients))
-	return nil
+	warning, err := d.config.fitDescriptors()
+	d.warn(warning)
+	return err
 }
 
 func (d *running) open() error {
@@ -188,7 +179,7 @@ func (d *running) accept() (err error) {
 func (d *running) serve() int {
 	bound := d.config.boundMemory()
 	slog.Info("ready", "listen", d.socket.Addr(), "pid", os.Getpid(),
-		"maxclients", d.config.MaxClients, "memory_bound_mib", (bound+1<<20-1)>>20)
+		"maxclients", d.config.MaxClients, "memory_bound_mib", mebibytes(bound))
 	d.signals.Handle(service.Handlers{
 		Stop:   func() { _ = d.loop.Post(d.drain) }, // a loop that has ended is what is asked for
 		Abort:  func() { os.Exit(1) },

@@ -14,6 +14,7 @@ type Flags struct {
 	Socket   listen.Options
 	Pidfile  string
 	Killable bool
+	Check    bool // tell whether a start would succeed, and end
 }
 
 // Declare adds the flags to s. listenOn is the default of -listen.
@@ -35,6 +36,8 @@ func (f *Flags) Declare(s *options.Set, listenOn string) {
 	s.String(&f.User, "user", "user", "", "Run as this user once the socket is open.")
 	s.String(&f.Pidfile, "pidfile", "path", "", "Write the process ID to this file.")
 	s.Bool(&f.Killable, "killable", "End cleanly on SIGUSR1 and SIGUSR2, which are ignored otherwise.")
+	s.Bool(&f.Check, "check", "Tell whether a start would succeed, print the values in force, and exit with 0 or 2; "+
+		"nothing is bound, written or removed.")
 }
 
 // firstPassed is the number of the first descriptor that systemd passes.

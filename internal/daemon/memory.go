@@ -19,11 +19,17 @@ const (
 	heapSlack = 2
 )
 
-// boundMemory computes the bound of the process's resident memory from its limits, and
-// makes the collector work for it.
+// boundMemory makes the collector work for the bound of the process's resident memory,
+// and gives that, in bytes.
 func (c Config) boundMemory() int64 {
+	debug.SetMemoryLimit(c.heapBound())
+	return c.memoryBound()
+}
+
+// memoryBound computes the bound of the process's resident memory from its limits.
+func (c Config) memoryBound() int64 { return c.heapBound() + c.Memory.OffHeap }
+
+func (c Config) heapBound() int64 {
 	heap := 2*int64(c.PoolBytes) + int64(c.MaxClients)*clientMemory + c.Memory.Heap
-	heap = heapSlack*heap + runtimeMemory
-	debug.SetMemoryLimit(heap)
-	return heap + c.Memory.OffHeap
+	return heapSlack*heap + runtimeMemory
 }
