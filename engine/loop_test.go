@@ -329,3 +329,14 @@ func TestNow(t *testing.T) {
 		t.Errorf("got %v, then %v, want them in order and at most %v", first, second, time.Since(start))
 	}
 }
+
+// TestT01LoopRunsOnTheMonotonicClock: setting the wall clock moves nothing. A time that has
+// a monotonic reading differs from itself without it.
+func TestT01LoopRunsOnTheMonotonicClock(t *testing.T) {
+	srv := serve(t, &script{}, limits{})
+	srv.do(func() {
+		if srv.epoch == srv.epoch.Round(0) {
+			t.Error("got an epoch without a monotonic reading, want one: times since then follow the wall clock")
+		}
+	})
+}

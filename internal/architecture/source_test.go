@@ -18,7 +18,7 @@ type file struct {
 	path    string // from the root of the module, with slashes
 	test    bool
 	imports []string
-	clock   bool // it mentions time.Now
+	clock   bool // it mentions time.Now, or another clock that can be set
 }
 
 // in reports whether f is in folder or below it.
@@ -45,8 +45,21 @@ func parse(name string, source []byte) (file, error) {
 			}
 		}
 	}
-	f.clock = clock == "." || clock != "" && mentions(tree, clock, "Now")
+	f.clock = clock == "." || clock != "" && mentions(tree, clock, "Now") || readsClock(tree)
 	return f, nil
+}
+
+// readsClock reports whether a clock of the kernel's is read or set up that the wall clock,
+// or a suspended machine, moves.
+func readsClock(tree *ast.File) bool {
+	for _, pkg := range []string{"unix", "syscall"} {
+		for _, name := range []string{"Gettimeofday", "Time", "ClockGettime", "CLOCK_REALTIME", "CLOCK_TAI", "CLOCK_BOOTTIME"} {
+			if mentions(tree, pkg, name) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // mentions reports whether pkg.name occurs.

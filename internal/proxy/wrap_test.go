@@ -15,10 +15,10 @@ import (
 	"distcache/upstream"
 )
 
-// TestUIDsWrapUnderLoad is FAULTS V09: 512 clients that always have a request in
+// TestV09UIDsWrapUnderLoad: 512 clients that always have a request in
 // flight, 100,000 requests, and uids that begin shortly before they wrap. dc_server
 // answers in any order, some too late, and repeats itself.
-func TestUIDsWrapUnderLoad(t *testing.T) {
+func TestV09UIDsWrapUnderLoad(t *testing.T) {
 	const clients, requests = 512, 100_000
 	for _, generation := range []uint16{0xffff, 0xffc0, 0} {
 		c := newCrowd(t, clients, generation)
