@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"sync/atomic"
+
 	"distcache/internal/buffer"
 	"distcache/internal/poll"
 
@@ -15,6 +17,7 @@ type Clients struct {
 	table   []*client
 	free    []*client
 	open    int
+	total   *atomic.Int64 // with those of other loops; nil: there are none
 }
 
 // NewClients makes an empty table. pool bounds what is held for clients that do not
@@ -30,8 +33,27 @@ func (cs *Clients) Serve(h Handler) {
 	cs.loop.AtTurnEnd(h.TurnEnded)
 }
 
+// CountIn makes total the number of open clients of all loops that share it, which
+// Listener's bound is then held against. It is to be called before the first client.
+func (cs *Clients) CountIn(total *atomic.Int64) { cs.total = total }
+
 // Len is the number of open clients.
 func (cs *Clients) Len() int { return cs.open }
+
+// all is the number of open clients, with those of other loops.
+func (cs *Clients) all() int {
+	if cs.total == nil {
+		return cs.open
+	}
+	return int(cs.total.Load())
+}
+
+func (cs *Clients) count(n int) {
+	cs.open += n
+	if cs.total != nil {
+		cs.total.Add(int64(n))
+	}
+}
 
 // HangUp reads what clients have sent so far, and no more: over a unix socket whoever
 // writes from now on is told (EPIPE), what was sent before still comes, and then the end.
@@ -52,7 +74,7 @@ func (cs *Clients) Adopt(fd int) error {
 		cs.table = append(cs.table, make([]*client, fd+1-len(cs.table))...)
 	}
 	cs.table[fd] = c
-	cs.open++
+	cs.count(1)
 	cs.loop.poller.Attach(fd, c)
 	if err := cs.loop.poller.Watch(fd, poll.Read); err != nil {
 		cs.Close(fd)
@@ -92,7 +114,7 @@ func (cs *Clients) Resume(fd int) {
 func (cs *Clients) Close(fd int) {
 	c := cs.table[fd]
 	cs.table[fd] = nil
-	cs.open--
+	cs.count(-1)
 	cs.loop.poller.Close(fd)
 	cs.pool.Put(c.held)
 	*c = client{clients: cs}

@@ -36,12 +36,16 @@ type Listener struct {
 	warnAt   time.Duration // no warning before this
 	empty    int           // turns in a row that found nobody
 
+	// Shared tells that other loops of this process accept from the same socket: that
+	// they are faster is nothing to warn of.
+	Shared bool
 	// Refused counts connections that were closed at once: over max, or out of descriptors.
 	Refused uint64
 }
 
 // Listen starts to accept from the non-blocking listening socket fd, up to max clients
-// at a time. One more is accepted and closed at once, so that it fails rather than hangs.
+// at a time, of all loops that count them together (Clients.CountIn). One more is accepted
+// and closed at once, so that it fails rather than hangs.
 func (l *Loop) Listen(fd int, cs *Clients, max int) (*Listener, error) {
 	if err := socket.TuneTCP(fd); err != nil {
 		return nil, err
@@ -100,7 +104,7 @@ func (ln *Listener) accept() bool {
 }
 
 func (ln *Listener) admit(fd int) {
-	if ln.clients.Len() >= ln.max {
+	if ln.clients.all() >= ln.max {
 		_ = unix.Close(fd)
 		ln.Refused++
 		return
@@ -127,7 +131,7 @@ func (ln *Listener) refuseOne() {
 
 func (ln *Listener) pause(why error) {
 	now := ln.loop.Now()
-	if now >= ln.warnAt {
+	if now >= ln.warnAt && !(ln.Shared && why == errNobody) {
 		ln.warnAt = now + warnPause
 		slog.Warn("accepting rests", "ms", acceptPause.Milliseconds(), "clients", ln.clients.Len(),
 			"refused", ln.Refused, "reason", why)

@@ -17,7 +17,8 @@ type agent struct {
 	proxy  *proxy.Proxy
 }
 
-func newAgent(c config) *agent { return &agent{config: c} }
+// newApp makes the agent of one event loop.
+func (c config) newApp() daemon.App { return &agent{config: c} }
 
 // observer is what the proxy reports to.
 type observer struct {

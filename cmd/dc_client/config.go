@@ -23,6 +23,8 @@ const (
 	poolBytes = 32 << 20
 	// muxMemory is the tables of what is in flight, in bytes.
 	muxMemory = upstream.MaxInFlight * 64
+	// maxLoops is more loops than a terminator has cores to spare for them.
+	maxLoops = 64
 )
 
 // config is the command line, parsed.
@@ -34,10 +36,11 @@ type config struct {
 	timeout     time.Duration // 0: never
 	minExpiry   time.Duration
 	maxClients  int
+	loops       int
 }
 
 // flags declares what the man page of dc_client has, and -killable, -timeout,
-// -maxclients, -minexpiry and -version.
+// -maxclients, -minexpiry, -loops and -version.
 func (c *config) flags() *options.Set {
 	s := options.New(program, "-server address [options]",
 		"Serves applications on this host from a remote dc_server, over one connection.")
@@ -57,6 +60,8 @@ func (c *config) flags() *options.Set {
 		"Raise the timeout of sessions that are added with a shorter one.")
 	s.Int(&c.maxClients, "maxclients", "number", 32768, 1, 1<<20,
 		"Clients that may be connected at a time; more are closed at once.")
+	s.Int(&c.loops, "loops", "number", 1, 1, maxLoops,
+		"Event loops, for as many cores; each has a connection to dc_server of its own.")
 	s.Version(daemon.Version(program))
 	return s
 }
@@ -98,8 +103,9 @@ func (c *config) daemon() daemon.Config {
 		Program:    program,
 		Flags:      c.daemonFlags,
 		MaxClients: c.maxClients,
+		Loops:      c.loops,
 		PoolBytes:  poolBytes,
-		Memory:     daemon.Memory{Heap: 2*maxBatch + muxMemory},
+		Memory:     daemon.Memory{Heap: int64(c.loops) * (2*maxBatch + muxMemory)},
 	}
 }
 

@@ -43,6 +43,8 @@ func TestNumbersRefused(t *testing.T) {
 		{"-timeout", "1.5", "0 to 3600000"},
 		{"-minexpiry", "604800001", "0 to 604800000"},
 		{"-maxclients", "0", "1 to 1048576"},
+		{"-loops", "0", "1 to 64"},
+		{"-loops", "65", "1 to 64"},
 		{"-maxclients", "1048577", "1 to 1048576"},
 	} {
 		t.Run(row.flag+" "+row.value, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
@@ -11,10 +12,20 @@ import (
 // TestMaxClients lets so many in, and closes those that come then at once.
 func TestMaxClients(t *testing.T) {
 	t.Parallel()
+	for _, loops := range []string{"1", "2"} {
+		t.Run("loops="+loops, func(t *testing.T) {
+			t.Parallel()
+			testMaxClients(t, loops)
+		})
+	}
+}
+
+func testMaxClients(t *testing.T, loops string) {
 	const most = 5
 	jitter := measureJitter(t)
 	up := testkit.NewUpstream(t, testkit.Loopback())
-	process, at := startLinked(t, up.Endpoint(), "-maxclients", "5")
+	process, at := startLinked(t, up.Endpoint(), "-maxclients", "5", "-loops", loops)
+	process.Wait(patience, "connections of all loops", func() bool { return strconv.Itoa(up.Conns()) == loops })
 	var let []*testkit.Client
 	for range most {
 		client := testkit.Dial(t, at)

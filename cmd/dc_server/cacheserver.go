@@ -20,7 +20,8 @@ type cacheServer struct {
 	server *server.Server
 }
 
-func newCacheServer(c config) *cacheServer { return &cacheServer{config: c} }
+// newApp makes the server of the one event loop.
+func (c config) newApp() daemon.App { return &cacheServer{config: c} }
 
 // Check makes the store, which takes address space alone, and frees it.
 func (cs *cacheServer) Check() error {

@@ -19,8 +19,8 @@ type Checker interface {
 // the attempt can tell, without binding, removing, writing or forking. It prints the
 // values in force to stdout and warnings to stderr, and returns the exit code: 0, or 2
 // when a start would fail, with the reason on stderr.
-func Check(c Config, s *options.Set, app App, stdout, stderr io.Writer) int {
-	warnings, err := c.judge(app)
+func Check(c Config, s *options.Set, newApp func() App, stdout, stderr io.Writer) int {
+	warnings, err := c.judge(newApp())
 	if err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", c.Program, err)
 		return options.ExitUsage

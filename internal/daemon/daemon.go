@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"distcache/engine"
@@ -16,8 +17,10 @@ import (
 )
 
 const (
-	// otherDescriptors is how many the process needs beside its clients'.
+	// otherDescriptors is how many the process needs beside its clients' with one event
+	// loop, and loopDescriptors how many each further loop takes.
 	otherDescriptors = 64
+	loopDescriptors  = 16
 	// logFlush is how long the last log lines may take to be written at exit.
 	logFlush = 500 * time.Millisecond
 )
@@ -42,12 +45,16 @@ type Config struct {
 	Program    string
 	Flags      Flags
 	MaxClients int // connections at a time
+	Loops      int // event loops; 0 is 1
 	PoolBytes  int // memory for what clients have not finished to send, and as much for what they have not read
 	Memory     Memory
 }
 
-// Run is a daemon from its parsed command line on. It returns the exit code.
-func Run(c Config, app App, parent *service.Parent, stderr io.Writer) int {
+func (c Config) loops() int { return max(1, c.Loops) }
+
+// Run is a daemon from its parsed command line on, with an App of newApp for each of
+// its event loops. It returns the exit code.
+func Run(c Config, newApp func() App, parent *service.Parent, stderr io.Writer) int {
 	if c.Flags.Daemon && parent == nil {
 		return detach(c, stderr)
 	}
@@ -57,7 +64,7 @@ func Run(c Config, app App, parent *service.Parent, stderr io.Writer) int {
 	defer log.Close(logFlush)
 	slog.SetDefault(log.Logger)
 
-	d := &running{config: c, app: app, signals: signals}
+	d := &running{config: c, newApp: newApp, signals: signals}
 	d.warn(logWarning)
 	for _, name := range gnetenv.Removed() {
 		d.warn("the environment variable " + name + " has no effect here")
@@ -86,14 +93,12 @@ func detach(c Config, stderr io.Writer) int {
 // running is a daemon that is being started, runs, or ends.
 type running struct {
 	config   Config
-	app      App
+	newApp   func() App
 	signals  *service.Signals
 	warnings []string
 
-	loop     *engine.Loop
-	clients  *engine.Clients
+	reactors []*reactor
 	socket   *listen.Socket
-	listener *engine.Listener
 	pidfile  *service.Pidfile
 }
 
@@ -124,19 +129,15 @@ func (d *running) limitClients() error {
 }
 
 func (d *running) open() error {
-	loop, err := engine.NewLoop()
-	if err != nil {
-		return fmt.Errorf("cannot make the event loop: %w", err)
+	tuneRuntime(d.config.loops())
+	total := new(atomic.Int64)
+	for range d.config.loops() {
+		r, err := newReactor(d.newApp(), d.config.PoolBytes/d.config.loops(), total)
+		if err != nil {
+			return err
+		}
+		d.reactors = append(d.reactors, r)
 	}
-	d.loop = loop
-	// Two pools: clients that do not read must not use up what others need to ask.
-	answers, requests := buffer.NewPool(d.config.PoolBytes), buffer.NewPool(d.config.PoolBytes)
-	d.clients = engine.NewClients(loop, answers)
-	handler, err := d.app.Open(loop, d.clients, requests)
-	if err != nil {
-		return err
-	}
-	d.clients.Serve(handler)
 	return nil
 }
 
@@ -170,29 +171,43 @@ func (d *running) dropPrivileges() error {
 	return err
 }
 
-func (d *running) accept() (err error) {
-	d.listener, err = d.loop.Listen(d.socket.FD, d.clients, d.config.MaxClients)
-	return err
+func (d *running) accept() error {
+	for i, r := range d.reactors {
+		fd, err := ownDescriptor(i, d.socket.FD)
+		if err != nil {
+			return err
+		}
+		if err := r.accept(fd, d.config.Flags.Listen.Kind, d.config.MaxClients, len(d.reactors) > 1); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// serve runs the loop until a signal ends it.
+// serve runs the loops until a signal ends it.
 func (d *running) serve() int {
 	bound := d.config.boundMemory()
 	slog.Info("ready", "listen", d.socket.Addr(), "pid", os.Getpid(),
 		"maxclients", d.config.MaxClients, "memory_bound_mib", mebibytes(bound))
 	d.signals.Handle(service.Handlers{
-		Stop:   func() { _ = d.loop.Post(d.drain) }, // a loop that has ended is what is asked for
+		Stop:   d.stop,
 		Abort:  func() { os.Exit(1) },
 		Reload: func() { slog.Info("SIGHUP: nothing to reload") },
 	})
-	_ = d.loop.Post(func() { d.app.Start(d.loop.Now()) })
 	code := 0
-	if err := d.loop.Run(); err != nil {
+	if err := run(d.reactors); err != nil {
 		slog.Error("the event loop failed", "reason", err)
 		code = 1
 	}
 	d.cleanUp()
 	return code
+}
+
+// stop begins the orderly end of each reactor.
+func (d *running) stop() {
+	for _, r := range d.reactors {
+		_ = r.loop.Post(r.drain) // a loop that has ended is what is asked for
+	}
 }
 
 // cleanUp removes what the start made. What cannot be removed is named and left.
@@ -203,8 +218,8 @@ func (d *running) cleanUp() {
 	if d.pidfile != nil {
 		d.complain(d.pidfile.Remove())
 	}
-	if d.loop != nil {
-		d.complain(d.app.Close())
+	for _, r := range d.reactors {
+		d.complain(r.app.Close())
 	}
 }
 

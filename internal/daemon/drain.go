@@ -24,7 +24,7 @@ const (
 
 // drain is the orderly end: no new clients, and an answer for everybody who has asked.
 type drain struct {
-	daemon     *running
+	reactor    *reactor
 	ends       time.Duration
 	quietSince time.Duration
 	next       time.Duration
@@ -32,11 +32,11 @@ type drain struct {
 }
 
 // drain begins the orderly end.
-func (d *running) drain() {
-	slog.Info("stopping", "clients", d.clients.Len(), "busy", d.app.Busy())
-	d.stopAccepting()
-	now := d.loop.Now()
-	d.loop.Schedule(&drain{daemon: d, ends: now + drainTime, quietSince: now, next: now + drainLook})
+func (r *reactor) drain() {
+	slog.Info("stopping", "clients", r.clients.Len(), "busy", r.app.Busy())
+	r.stopAccepting()
+	now := r.loop.Now()
+	r.loop.Schedule(&drain{reactor: r, ends: now + drainTime, quietSince: now, next: now + drainLook})
 }
 
 // stopAccepting makes the kernel refuse who connects from now on, while who waits already
@@ -44,15 +44,15 @@ func (d *running) drain() {
 // the close in which clients connect and ask, only to be reset; TCP knows no such thing.
 // A socket that was passed in is not ours to shut: who waits in its backlog waits for the
 // next process that gets it.
-func (d *running) stopAccepting() {
-	switch d.config.Flags.Listen.Kind {
+func (r *reactor) stopAccepting() {
+	switch r.kind {
 	case address.Descriptor, address.Systemd:
-		d.listener.Leave()
+		r.listener.Leave()
 		return
 	case address.Unix:
-		_ = unix.Shutdown(d.socket.FD, unix.SHUT_RD) // at worst some are reset
+		_ = unix.Shutdown(r.fd, unix.SHUT_RD) // at worst some are reset
 	}
-	d.listener.Stop()
+	r.listener.Stop()
 }
 
 // Deadline is the next look.
@@ -60,18 +60,18 @@ func (dr *drain) Deadline() time.Duration { return dr.next }
 
 // Expire looks whether anybody is still owed something.
 func (dr *drain) Expire(now time.Duration) {
-	d := dr.daemon
-	if d.app.Busy() > 0 {
+	r := dr.reactor
+	if r.app.Busy() > 0 {
 		dr.quietSince = now
 	}
 	dr.next = now + drainLook
 	switch {
-	case d.clients.Len() > 0 && now < dr.ends && (dr.hungUp || now-dr.quietSince < drainQuiet):
+	case r.clients.Len() > 0 && now < dr.ends && (dr.hungUp || now-dr.quietSince < drainQuiet):
 	case !dr.hungUp:
 		dr.hungUp, dr.ends = true, now+drainRest
-		d.clients.HangUp()
-		d.app.Stop(now)
+		r.clients.HangUp()
+		r.app.Stop(now)
 	default:
-		d.loop.Stop()
+		r.loop.Stop()
 	}
 }

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"bytes"
+	"sync"
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/testkit"
+)
+
+// TestLoops holds that with -loops each event loop has a connection to dc_server of its
+// own, that clients are spread over them, that a session that one brought is there for
+// the other, and that an orderly end ends them all.
+func TestLoops(t *testing.T) {
+	t.Parallel()
+	const loops = 3
+	up := testkit.NewUpstream(t, testkit.Unix(t))
+	process, at := start(t, up.Endpoint(), "-loops", "3")
+	process.Wait(patience, "connections of all loops", func() bool { return up.Conns() == loops })
+	testkit.Dial(t, at).ExpectStatus(testkit.Add(1, "everybody's", "data", time.Minute), codec.StatusOK)
+	process.Wait(patience, "requests on all connections", func() bool {
+		askTogether(t, at)
+		return len(servedBy(up)) == loops
+	})
+	if got := up.Conns(); got != loops {
+		t.Errorf("got %d connections to dc_server, want %d that lasted", got, loops)
+	}
+	mustEnd(t, process)
+}
+
+// askTogether is a crowd in which each client asks once.
+func askTogether(t *testing.T, at testkit.Endpoint) {
+	var crowd sync.WaitGroup
+	for range 64 {
+		crowd.Go(func() {
+			conn, err := testkit.Connect(at)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer func() { _ = conn.Close() }()
+			answer, err := conn.Do(testkit.Have(7, "everybody's"))
+			if want := testkit.Status(7, codec.OpHave, codec.StatusOK); err != nil || !bytes.Equal(answer.Wire, want) {
+				t.Errorf("got %x and error %v, want %x", answer.Wire, err, want)
+			}
+		})
+	}
+	crowd.Wait()
+}
+
+// servedBy is which connections brought requests of clients.
+func servedBy(up *testkit.Upstream) map[int]bool {
+	conns := map[int]bool{}
+	for _, r := range up.Requests() {
+		if r.ID == "everybody's" {
+			conns[r.Conn] = true
+		}
+	}
+	return conns
+}

@@ -1,0 +1,91 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"distcache/engine"
+	"distcache/internal/address"
+	"distcache/internal/buffer"
+)
+
+// reactor is one event loop, its clients and the App that serves them. Reactors share the
+// listening socket and the bound of clients, and nothing else.
+type reactor struct {
+	app      App
+	loop     *engine.Loop
+	clients  *engine.Clients
+	fd       int          // the listening socket, as this reactor's own descriptor
+	kind     address.Kind // of the listening socket
+	listener *engine.Listener
+}
+
+// newReactor makes a reactor that has nobody to serve yet. poolBytes is its part of
+// Config.PoolBytes, total the number of clients of all reactors.
+func newReactor(app App, poolBytes int, total *atomic.Int64) (*reactor, error) {
+	loop, err := engine.NewLoop()
+	if err != nil {
+		return nil, fmt.Errorf("cannot make the event loop: %w", err)
+	}
+	// Two pools: clients that do not read must not use up what others need to ask.
+	answers, requests := buffer.NewPool(poolBytes), buffer.NewPool(poolBytes)
+	r := &reactor{app: app, loop: loop, clients: engine.NewClients(loop, answers)}
+	r.clients.CountIn(total)
+	handler, err := app.Open(loop, r.clients, requests)
+	if err != nil {
+		return nil, err
+	}
+	r.clients.Serve(handler)
+	return r, nil
+}
+
+// accept begins to accept from fd, which is the reactor's from now on.
+func (r *reactor) accept(fd int, kind address.Kind, maxClients int, shared bool) (err error) {
+	r.fd, r.kind = fd, kind
+	if r.listener, err = r.loop.Listen(fd, r.clients, maxClients); err != nil {
+		return err
+	}
+	r.listener.Shared = shared
+	return nil
+}
+
+// ownDescriptor gives each reactor but the first a descriptor of its own for the
+// listening socket: each closes its own at the end.
+func ownDescriptor(i, fd int) (int, error) {
+	if i == 0 {
+		return fd, nil
+	}
+	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("cannot share the listening socket between loops: %w", err)
+	}
+	return own, nil
+}
+
+// run runs all reactors until each has been stopped. The first runs on the caller's
+// goroutine. When one fails, the others are stopped.
+func run(reactors []*reactor) error {
+	ended := make(chan error, len(reactors))
+	for _, r := range reactors[1:] {
+		go func() { ended <- r.run(reactors) }()
+	}
+	err := reactors[0].run(reactors)
+	for range reactors[1:] {
+		err = errors.Join(err, <-ended)
+	}
+	return err
+}
+
+func (r *reactor) run(all []*reactor) error {
+	_ = r.loop.Post(func() { r.app.Start(r.loop.Now()) }) // a loop that has not begun takes what is posted
+	err := r.loop.Run()
+	if err != nil {
+		for _, other := range all {
+			other.loop.Stop()
+		}
+	}
+	return err
+}
