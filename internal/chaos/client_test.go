@@ -1,0 +1,312 @@
+package chaos
+
+import (
+	"errors"
+	"math/rand/v2"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/testkit"
+)
+
+// sessionLife is the timeout of every session: far beyond a run.
+const sessionLife = 24 * time.Hour
+
+// manner is how a client behaves.
+type manner struct {
+	// honest clients reach dc_client itself: no one may hang up on them, or be late. The
+	// others have a Proxy before them that does both.
+	honest bool
+	// depth is how many requests it sends at most before it reads an answer.
+	depth int
+	// stay is how many times it does that at most on one connection.
+	stay int
+	// rude is how often, in a thousand connections, it leaves without its answers or
+	// within a request.
+	rude int
+}
+
+// field is what all clients of a run share.
+type field struct {
+	clock  clock
+	kills  *kills
+	ledger *ledger
+	tardy  *tardy
+	rate   float64 // requests a second of each client; 0: as fast as answers come
+	quit   chan struct{}
+}
+
+// client asks and judges what it is answered. It is for one goroutine.
+type client struct {
+	*field
+	manner
+	number  int
+	members func(writer uint32) bool // who adds the sessions that it asks for
+	at      testkit.Endpoint
+	shelf   *shelf
+	random  *rand.Rand
+	serial  uint32 // ADDs sent
+	asked   uint32
+
+	requests atomic.Int64
+}
+
+// request is one that was made, and what is to be known of its answer.
+type request struct {
+	history *history
+	op      codec.Op
+	uid     uint32
+	value   value // of an ADD
+	wire    []byte
+}
+
+// run asks until the end of the run.
+func (c *client) run() {
+	for !c.over() {
+		c.connection()
+	}
+}
+
+func (c *client) over() bool {
+	select {
+	case <-c.quit:
+		return true
+	default:
+		return false
+	}
+}
+
+// connection is the life of one connection.
+func (c *client) connection() {
+	began := c.clock.now()
+	conn, err := testkit.Connect(c.at)
+	if err != nil {
+		if c.honest {
+			c.ledger.violate(hungUp, "client %d: %v", c.number, err)
+		}
+		c.pause(1, true)
+		return
+	}
+	defer func() { _ = conn.Close() }()
+	conn.SetPatience(patience)
+	if c.random.IntN(1000) < c.rude {
+		c.leave(conn)
+		return
+	}
+	for range 1 + c.random.IntN(c.stay) {
+		asked := 1 + c.random.IntN(c.depth)
+		served, ok := c.converse(conn, asked, began)
+		if !ok {
+			c.pause(asked, true)
+			return
+		}
+		if c.pause(asked, !served); c.over() {
+			break
+		}
+		began = c.clock.now()
+	}
+	c.farewell(conn)
+}
+
+// converse sends n requests together and reads their answers. It reports whether
+// dc_server answered all of them, and whether the connection goes on.
+func (c *client) converse(conn *testkit.Conn, n int, began int64) (served, ok bool) {
+	asked := make([]request, n)
+	var wire []byte
+	for i := range asked {
+		asked[i] = c.choose()
+		wire = append(wire, asked[i].wire...)
+	}
+	err := conn.Write(wire)
+	served = true
+	for i := range asked {
+		var m codec.Message
+		if err == nil {
+			m, err = conn.ReadMessage()
+		}
+		ret := c.clock.now()
+		if err != nil {
+			c.abandon(asked[i:], began, ret, err)
+			return false, false
+		}
+		served = c.judge(&asked[i], m, began, ret) && served
+		c.punctual(&asked[i], began, ret)
+		began = ret // one at a time: the next was begun when this one was answered
+	}
+	return served, true
+}
+
+// choose makes a request.
+func (c *client) choose() request {
+	h := c.shelf.take(c.random)
+	q := request{history: h, uid: c.uid()}
+	switch n := c.random.IntN(100); {
+	case n < 30:
+		c.serial++
+		q.op, q.value = codec.OpAdd, value{uint32(c.number), c.serial}
+		q.wire = testkit.Add(q.uid, h.id, string(canary(h.id, q.value, c.size())), sessionLife)
+		return q
+	case n < 70:
+		q.op = codec.OpGet
+	case n < 85:
+		q.op = codec.OpRemove
+	default:
+		q.op = codec.OpHave
+	}
+	q.wire = testkit.Ask(q.uid, q.op, []byte(h.id))
+	return q
+}
+
+// uid is one that no other client has, or one that half of all clients use too.
+func (c *client) uid() uint32 {
+	c.asked++
+	if c.number%2 == 0 {
+		return c.asked & 0xff
+	}
+	return uint32(c.number)<<16 | c.asked&0xffff
+}
+
+// size is that of a session's data: mostly those of TLS sessions, some around the limits
+// of frames, a few of all there are.
+func (c *client) size() int {
+	switch n := c.random.IntN(100); {
+	case n < 80:
+		return canarySize + c.random.IntN(380)
+	case n < 98:
+		return max(canarySize, (1+c.random.IntN(3))*codec.MaxFrameData-90+c.random.IntN(100))
+	default:
+		return canarySize + c.random.IntN(codec.MaxPayload-codec.AddOverhead-codec.MaxIDLen-canarySize)
+	}
+}
+
+// judge holds what one answer says against the request, and records it. It reports
+// whether it came from dc_server.
+func (c *client) judge(q *request, m codec.Message, call, ret int64) bool {
+	o := operation{client: c.number, op: q.op, value: q.value, outcome: lost, call: call, ret: ret, epoch: anyEpoch}
+	if m.UID != q.uid || m.Op != q.op {
+		c.ledger.violate(crossed, "client %d asked %v with uid %#x, got %v with uid %#x", c.number, q.op, q.uid, m.Op, m.UID)
+	} else if !c.read(q, m.Payload(nil), &o) {
+		c.ledger.violate(malformed, "client %d: %v was answered with %d bytes, %.20x", c.number, q.op, m.PayloadLen, m.Payload(nil))
+	}
+	c.ledger.outcomes[o.outcome].Add(1)
+	c.requests.Add(1)
+	c.shelf.give(q.history, &o)
+	return o.outcome < refused
+}
+
+// read tells the outcome from an answer's payload, and reports whether it can be one.
+func (c *client) read(q *request, payload []byte, o *operation) bool {
+	if q.op == codec.OpGet && len(payload) != 1 {
+		o.outcome = yes
+		o.value = c.inspect(q, payload)
+		return true
+	}
+	if len(payload) != 1 {
+		return false
+	}
+	switch s := codec.Status(payload[0]); {
+	case s == codec.StatusOK && q.op != codec.OpGet:
+		o.outcome = yes
+	case s == codec.StatusNotOK && q.op != codec.OpAdd, s == codec.StatusAddExists && q.op == codec.OpAdd:
+		o.outcome = no
+	case s == codec.StatusDisconnected:
+		o.outcome, o.epoch = refused, c.kills.begun()
+	default:
+		return false
+	}
+	return true
+}
+
+// inspect checks each byte of a session that was found.
+func (c *client) inspect(q *request, data []byte) value {
+	v, ours, wrong := inspect(q.history.id, data)
+	c.ledger.hits.Add(1)
+	c.ledger.bytes.Add(int64(len(data)))
+	switch {
+	case !ours || !c.members(v.writer):
+		c.ledger.violate(crossed, "client %d asked for %q, got a session that client %d added under another ID", c.number, q.history.id, v.writer)
+	case wrong > 0:
+		c.ledger.violate(leaked, "client %d asked for %q, got %d of %d bytes wrong", c.number, q.history.id, wrong, len(data))
+	}
+	c.ledger.leakedBytes.Add(int64(wrong))
+	return v
+}
+
+// punctual notes a request that took long. Whether the machine was late is known later.
+func (c *client) punctual(q *request, call, ret int64) {
+	if c.honest {
+		c.tardy.add(interval{call, ret, c.number, q.op})
+	}
+}
+
+// abandon records requests that will have no answer.
+func (c *client) abandon(asked []request, call, ret int64, err error) {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		c.ledger.violate(unanswered, "client %d: neither an answer to %v nor the end within %v", c.number, asked[0].op, patience)
+	} else if c.honest {
+		c.ledger.violate(hungUp, "client %d: %d requests open: %v", c.number, len(asked), err)
+	}
+	for i := range asked {
+		q := &asked[i]
+		c.ledger.outcomes[lost].Add(1)
+		c.requests.Add(1)
+		c.shelf.give(q.history, &operation{
+			client: c.number, op: q.op, value: q.value, outcome: lost, call: call, ret: ret, epoch: anyEpoch,
+		})
+	}
+}
+
+// farewell sends the end of the stream: nothing may come but the same.
+func (c *client) farewell(conn *testkit.Conn) {
+	if conn.CloseWrite() != nil {
+		return
+	}
+	rest, err := conn.ReadAll()
+	if len(rest) > 0 {
+		c.ledger.violate(doubled, "client %d: got %d bytes after the last answer: %.40x", c.number, len(rest), rest)
+	}
+	if c.honest && errors.Is(err, os.ErrDeadlineExceeded) {
+		c.ledger.violate(unanswered, "client %d: the end of the stream was not answered within %v", c.number, patience)
+	}
+}
+
+// leave goes with a request open, or within one, which is then never carried out.
+func (c *client) leave(conn *testkit.Conn) {
+	c.ledger.rude.Add(1)
+	call, q := c.clock.now(), c.choose()
+	if c.random.IntN(2) == 0 {
+		_ = conn.Write(q.wire[:1+c.random.IntN(len(q.wire)-1)])
+		c.shelf.give(q.history, nil)
+		return
+	}
+	_ = conn.Write(q.wire)
+	if c.random.IntN(2) == 0 {
+		_ = conn.Reset()
+	}
+	c.ledger.outcomes[lost].Add(1)
+	c.requests.Add(1)
+	c.shelf.give(q.history, &operation{
+		client: c.number, op: q.op, value: q.value, outcome: lost, call: call, ret: c.clock.now(), epoch: anyEpoch,
+	})
+}
+
+// pause keeps to the rate after n requests. After a failure it is longer, as that of an
+// application is, so that histories do not fill with what may have happened.
+func (c *client) pause(n int, failed bool) {
+	d := time.Duration(0)
+	if c.rate > 0 {
+		d = time.Duration(c.random.ExpFloat64() * float64(n) / c.rate * float64(time.Second))
+	}
+	if failed {
+		d = max(d, 5*time.Millisecond+time.Duration(c.random.Int64N(int64(20*time.Millisecond))))
+	}
+	if d == 0 {
+		return
+	}
+	select {
+	case <-time.After(min(d, time.Second)):
+	case <-c.quit:
+	}
+}
