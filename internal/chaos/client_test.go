@@ -119,6 +119,7 @@ func (c *client) converse(conn *testkit.Conn, n int, began int64) (served, ok bo
 		asked[i] = c.choose()
 		wire = append(wire, asked[i].wire...)
 	}
+	sent := began // each of them may be carried out from here on, and answered before an earlier one is read
 	err := conn.Write(wire)
 	served = true
 	for i := range asked {
@@ -128,12 +129,12 @@ func (c *client) converse(conn *testkit.Conn, n int, began int64) (served, ok bo
 		}
 		ret := c.clock.now()
 		if err != nil {
-			c.abandon(asked[i:], began, ret, err)
+			c.abandon(asked[i:], sent, ret, err)
 			return false, false
 		}
-		served = c.judge(&asked[i], m, began, ret) && served
+		served = c.judge(&asked[i], m, sent, ret) && served
 		c.punctual(&asked[i], began, ret)
-		began = ret // one at a time: the next was begun when this one was answered
+		began = ret // dc_client has one request of a connection open at a time: the next one's time begins here
 	}
 	return served, true
 }
