@@ -74,7 +74,8 @@ func newArena(t *testing.T, rate float64) *arena {
 	k := &kills{clock: c}
 	a := &arena{t: t, machine: measureLag(t, c)}
 	a.field = &field{
-		clock: c, kills: k, ledger: &ledger{}, tardy: &tardy{limit: requestTimeout + grace}, quit: make(chan struct{}),
+		clock: c, kills: k, ledger: &ledger{}, tardy: &tardy{limit: requestTimeout + grace}, patience: patience,
+		quit: make(chan struct{}),
 	}
 	a.checker = newChecker(k, a.field.ledger)
 	at := freePort(t, random)

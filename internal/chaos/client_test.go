@@ -30,12 +30,13 @@ type manner struct {
 
 // field is what all clients of a run share.
 type field struct {
-	clock  clock
-	kills  *kills
-	ledger *ledger
-	tardy  *tardy
-	rate   float64 // requests a second of each client; 0: as fast as answers come
-	quit   chan struct{}
+	clock    clock
+	kills    *kills
+	ledger   *ledger
+	tardy    *tardy
+	patience time.Duration // for an answer, far beyond any timeout
+	rate     float64       // requests a second of each client; 0: as fast as answers come
+	quit     chan struct{}
 }
 
 // client asks and judges what it is answered. It is for one goroutine.
@@ -90,7 +91,7 @@ func (c *client) connection() {
 		return
 	}
 	defer func() { _ = conn.Close() }()
-	conn.SetPatience(patience)
+	conn.SetPatience(c.patience)
 	if c.random.IntN(1000) < c.rude {
 		c.leave(conn)
 		return
@@ -245,7 +246,7 @@ func (c *client) punctual(q *request, call, ret int64) {
 // abandon records requests that will have no answer.
 func (c *client) abandon(asked []request, call, ret int64, err error) {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		c.ledger.violate(unanswered, "client %d: neither an answer to %v nor the end within %v", c.number, asked[0].op, patience)
+		c.ledger.violate(unanswered, "client %d: neither an answer to %v nor the end within %v", c.number, asked[0].op, c.patience)
 	} else if c.honest {
 		c.ledger.violate(hungUp, "client %d: %d requests open: %v", c.number, len(asked), err)
 	}
@@ -269,7 +270,7 @@ func (c *client) farewell(conn *testkit.Conn) {
 		c.ledger.violate(doubled, "client %d: got %d bytes after the last answer: %.40x", c.number, len(rest), rest)
 	}
 	if c.honest && errors.Is(err, os.ErrDeadlineExceeded) {
-		c.ledger.violate(unanswered, "client %d: the end of the stream was not answered within %v", c.number, patience)
+		c.ledger.violate(unanswered, "client %d: the end of the stream was not answered within %v", c.number, c.patience)
 	}
 }
 

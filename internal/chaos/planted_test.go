@@ -1,0 +1,165 @@
+package chaos
+
+import (
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/testkit"
+)
+
+// TestPlantedFaultsAreFound has the clients ask a server that lies: each lie must be found
+// under its own name. An honest one must be found to be that.
+func TestPlantedFaultsAreFound(t *testing.T) {
+	const rarely = 40 // one in so many requests of a connection
+	tests := []struct {
+		name  string
+		plant func(u *testkit.Upstream) testkit.Fault
+		op    codec.Op // whose answers are changed
+		want  violation
+	}{
+		{"stale read", staleRead, codec.OpGet, notLinearizable},
+		{"lost add", lostAdd, codec.OpAdd, notLinearizable},
+		{"remove without effect", undoneRemove, codec.OpRemove, notLinearizable},
+		{"another session's data", otherSession, codec.OpGet, crossed},
+		{"the answer to another uid", plain(testkit.WrongUID), codec.OpGet, crossed},
+		{"the answer to another operation", plain(testkit.WrongOp), codec.OpHave, crossed},
+		{"double answer", plain(testkit.Duplicate), codec.OpHave, doubled},
+		{"a byte of another's", plain(flipped), codec.OpGet, leaked},
+		{"no answer", plain(testkit.StopReading), codec.OpGet, unanswered},
+		{"connection closed", plain(testkit.CloseUnanswered), codec.OpGet, hungUp},
+		{"a status that is none", plain(testkit.Reply([]byte{77})), codec.OpAdd, malformed},
+		{"two bytes of status", plain(testkit.Reply([]byte{0, 0})), codec.OpRemove, malformed},
+		{"late answer", plain(testkit.Delay(300 * time.Millisecond)), codec.OpRemove, late},
+		{"honest", nil, 0, numViolations},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			u := testkit.NewUpstream(t, testkit.Unix(t))
+			if tt.plant != nil {
+				u.On(func(q testkit.Request) bool { return q.Op == tt.op && q.Number%rarely == 0 }).Do(tt.plant(u))
+			}
+			l := interrogate(t, u, tt.want)
+			if tt.want == numViolations {
+				l.judge(t)
+				return
+			}
+			if l.counts[tt.want].Load() == 0 {
+				t.Errorf("got it unnoticed in %d requests, want it found as %v", l.requests(), tt.want)
+			}
+		})
+	}
+}
+
+// interrogate has honest clients ask u until that violation is found, or for a while, and
+// gives what they found. Double answers show as crossed too where requests are pipelined.
+func interrogate(t *testing.T, u *testkit.Upstream, want violation) *ledger {
+	random := testkit.Random(t)
+	c := clock{time.Now()}
+	f := &field{
+		clock: c, kills: &kills{clock: c}, ledger: &ledger{}, tardy: &tardy{limit: requestTimeout + grace},
+		patience: time.Second, quit: make(chan struct{}),
+	}
+	machine := measureLag(t, c)
+	k := newChecker(f.kills, f.ledger)
+	s := newShelf(t.Name(), 3, k.add)
+	var crowd sync.WaitGroup
+	for i := range 4 {
+		one := &client{
+			field: f, manner: manner{honest: true, depth: 1 + i, stay: 50}, number: i, at: u.Endpoint(), shelf: s,
+			members: func(writer uint32) bool { return writer < 4 }, random: rand.New(rand.NewPCG(random.Uint64(), 0)),
+		}
+		crowd.Go(one.run)
+	}
+	enough := int64(2000)
+	if want != numViolations {
+		enough = 200_000
+	}
+	testkit.Within(5*time.Second, func() bool {
+		return f.ledger.requests() > enough || want < numViolations && f.ledger.counts[want].Load() > 0
+	})
+	close(f.quit)
+	crowd.Wait()
+	s.finish()
+	k.finish()
+	machine.stop()
+	f.tardy.judge(machine, f.ledger)
+	return f.ledger
+}
+
+func plain(f testkit.Fault) func(*testkit.Upstream) testkit.Fault {
+	return func(*testkit.Upstream) testkit.Fault { return f }
+}
+
+// flipped changes a session's last byte. A status it leaves alone: that would be another.
+func flipped(x *testkit.Exchange) {
+	if len(x.Answer) == codec.HeaderSize+1 {
+		testkit.Pass(x)
+		return
+	}
+	testkit.FlipByte(x)
+}
+
+// staleRead finds what was there once, whatever became of it.
+func staleRead(u *testkit.Upstream) testkit.Fault {
+	var mu sync.Mutex
+	seen := map[string][]byte{}
+	return func(x *testkit.Exchange) {
+		mu.Lock()
+		defer mu.Unlock()
+		if before, ok := seen[x.Request.ID]; ok {
+			x.Write(testkit.Answer(x.Request.UID, codec.OpGet, before))
+			return
+		}
+		if data := payload(x); len(data) > 1 {
+			seen[x.Request.ID] = data
+		}
+		testkit.Pass(x)
+	}
+}
+
+// otherSession finds a session under the ID of another.
+func otherSession(u *testkit.Upstream) testkit.Fault {
+	var mu sync.Mutex
+	var id string
+	var data []byte
+	return func(x *testkit.Exchange) {
+		mu.Lock()
+		defer mu.Unlock()
+		if data != nil && id != x.Request.ID {
+			x.Write(testkit.Answer(x.Request.UID, codec.OpGet, data))
+			return
+		}
+		if found := payload(x); len(found) > 1 {
+			id, data = x.Request.ID, found
+		}
+		testkit.Pass(x)
+	}
+}
+
+func lostAdd(u *testkit.Upstream) testkit.Fault {
+	return func(x *testkit.Exchange) {
+		u.Lose(x.Request.ID)
+		testkit.Pass(x)
+	}
+}
+
+func undoneRemove(u *testkit.Upstream) testkit.Fault {
+	return func(x *testkit.Exchange) {
+		u.Put(x.Request.ID, string(canary(x.Request.ID, value{1, 1 << 30}, 100)), time.Hour)
+		testkit.Pass(x)
+	}
+}
+
+// payload is that of the honest answer.
+func payload(x *testkit.Exchange) []byte {
+	a := codec.NewAssembler(codec.Response)
+	m, err := a.Next(x.Answer)
+	if err != nil {
+		return nil
+	}
+	return m.Payload(nil)
+}
