@@ -59,6 +59,7 @@ func TestLinearizable(t *testing.T) {
 		{"before the restart it is there", []operation{add(1, 2, a, yes), is(get, 5, 6, no), is(get, 20, 21, no)}, []kill{{10, 12}}, false},
 		{"while it ends, either", []operation{add(1, 2, a, yes), found(9, 11, a), is(get, 10, 11, no)}, []kill{{10, 12}}, true},
 		{"a restart before all of it", []operation{add(21, 22, a, yes), found(23, 24, a)}, []kill{{10, 12}}, true},
+		{"added while the one before still ends", []operation{add(11, 11, a, yes), is(get, 20, 21, no)}, []kill{{10, 12}}, true},
 		{"a failed add of one dc_server, found in the next",
 			[]operation{failed(add(1, 2, a, 0), 0), found(20, 21, a)}, []kill{{10, 12}}, false},
 		{"a failed add that the next may have had",

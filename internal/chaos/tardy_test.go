@@ -41,6 +41,13 @@ func (l *tardy) add(i interval) {
 	}
 }
 
+// any reports whether there is one.
+func (l *tardy) any() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.all) > 0
+}
+
 // judge holds them against the lateness of their time, and gives how many it excused.
 func (l *tardy) judge(machine *lag, to *ledger) (excused int) {
 	for _, i := range l.all {
