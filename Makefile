@@ -7,7 +7,7 @@ FUZZTIME ?= 5m
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test race vet lint fuzz clean \
+.PHONY: help build run test race vet lint fuzz chaos soak clean \
 	bench bench-quick bench-deps bench-report bench-compare bench-go check-c test-apache deb
 
 help: ## list the targets
@@ -36,6 +36,14 @@ lint: ## staticcheck
 
 fuzz: ## run each fuzz target for FUZZTIME (default 5m)
 	@GO=$(GO) bench/fuzz.sh $(FUZZTIME)
+
+chaos: ## kill, freeze and cut off dc_server under clients that check every answer: DURATION=10m or OPS=number, RATE=, SEED=
+	CHAOS_DURATION=$(or $(DURATION),10m) CHAOS_OPS=$(OPS) CHAOS_RATE=$(or $(RATE),0) $(if $(SEED),SEED=$(SEED)) \
+		$(GO) test -count=1 -timeout 0 -v -run '^TestChaos$$' ./internal/chaos
+
+soak: ## use both daemons for long, and hold that they do not grow: DURATION=30m, RATE=, SEED=
+	SOAK_DURATION=$(or $(DURATION),30m) SOAK_RATE=$(RATE) $(if $(SEED),SEED=$(SEED)) \
+		$(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' ./internal/chaos
 
 check-c: build ## build and test contrib/libdistcache, the C library (needs gcc, pkg-config, libssl-dev)
 	$(MAKE) -C contrib/libdistcache check DAEMONS=$(CURDIR)/$(BIN)

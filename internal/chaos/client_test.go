@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,6 +38,7 @@ type field struct {
 	patience time.Duration // for an answer, far beyond any timeout
 	rate     float64       // requests a second of each client; 0: as fast as answers come
 	quit     chan struct{}
+	gate     sync.RWMutex // who holds it has no connection of a client open
 }
 
 // client asks and judges what it is answered. It is for one goroutine.
@@ -81,6 +83,8 @@ func (c *client) over() bool {
 
 // connection is the life of one connection.
 func (c *client) connection() {
+	c.gate.RLock()
+	defer c.gate.RUnlock()
 	began := c.clock.now()
 	conn, err := testkit.Connect(c.at)
 	if err != nil {
@@ -180,83 +184,6 @@ func (c *client) size() int {
 		return max(canarySize, (1+c.random.IntN(3))*codec.MaxFrameData-90+c.random.IntN(100))
 	default:
 		return canarySize + c.random.IntN(codec.MaxPayload-codec.AddOverhead-codec.MaxIDLen-canarySize)
-	}
-}
-
-// judge holds what one answer says against the request, and records it. It reports
-// whether it came from dc_server.
-func (c *client) judge(q *request, m codec.Message, call, ret int64) bool {
-	o := operation{client: c.number, op: q.op, value: q.value, outcome: lost, call: call, ret: ret, epoch: anyEpoch}
-	if m.UID != q.uid || m.Op != q.op {
-		c.ledger.violate(crossed, "client %d asked %v with uid %#x, got %v with uid %#x", c.number, q.op, q.uid, m.Op, m.UID)
-	} else if !c.read(q, m.Payload(nil), &o) {
-		c.ledger.violate(malformed, "client %d: %v was answered with %d bytes, %.20x", c.number, q.op, m.PayloadLen, m.Payload(nil))
-	}
-	c.ledger.outcomes[o.outcome].Add(1)
-	c.requests.Add(1)
-	c.shelf.give(q.history, &o)
-	return o.outcome < refused
-}
-
-// read tells the outcome from an answer's payload, and reports whether it can be one.
-func (c *client) read(q *request, payload []byte, o *operation) bool {
-	if q.op == codec.OpGet && len(payload) != 1 {
-		o.outcome = yes
-		o.value = c.inspect(q, payload)
-		return true
-	}
-	if len(payload) != 1 {
-		return false
-	}
-	switch s := codec.Status(payload[0]); {
-	case s == codec.StatusOK && q.op != codec.OpGet:
-		o.outcome = yes
-	case s == codec.StatusNotOK && q.op != codec.OpAdd, s == codec.StatusAddExists && q.op == codec.OpAdd:
-		o.outcome = no
-	case s == codec.StatusDisconnected:
-		o.outcome, o.epoch = refused, c.kills.begun()
-	default:
-		return false
-	}
-	return true
-}
-
-// inspect checks each byte of a session that was found.
-func (c *client) inspect(q *request, data []byte) value {
-	v, ours, wrong := inspect(q.history.id, data)
-	c.ledger.hits.Add(1)
-	c.ledger.bytes.Add(int64(len(data)))
-	switch {
-	case !ours || !c.members(v.writer):
-		c.ledger.violate(crossed, "client %d asked for %q, got a session that client %d added under another ID", c.number, q.history.id, v.writer)
-	case wrong > 0:
-		c.ledger.violate(leaked, "client %d asked for %q, got %d of %d bytes wrong", c.number, q.history.id, wrong, len(data))
-	}
-	c.ledger.leakedBytes.Add(int64(wrong))
-	return v
-}
-
-// punctual notes a request that took long. Whether the machine was late is known later.
-func (c *client) punctual(q *request, call, ret int64) {
-	if c.honest {
-		c.tardy.add(interval{call, ret, c.number, q.op})
-	}
-}
-
-// abandon records requests that will have no answer.
-func (c *client) abandon(asked []request, call, ret int64, err error) {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		c.ledger.violate(unanswered, "client %d: neither an answer to %v nor the end within %v", c.number, asked[0].op, c.patience)
-	} else if c.honest {
-		c.ledger.violate(hungUp, "client %d: %d requests open: %v", c.number, len(asked), err)
-	}
-	for i := range asked {
-		q := &asked[i]
-		c.ledger.outcomes[lost].Add(1)
-		c.requests.Add(1)
-		c.shelf.give(q.history, &operation{
-			client: c.number, op: q.op, value: q.value, outcome: lost, call: call, ret: ret, epoch: anyEpoch,
-		})
 	}
 }
 

@@ -34,6 +34,7 @@ const mostTold = 3
 // ledger counts what became of all requests. Any goroutine may write to it.
 type ledger struct {
 	outcomes    [lost + 1]atomic.Int64
+	stored      atomic.Int64 // sessions
 	hits        atomic.Int64 // GETs that found a session, each checked to the byte
 	bytes       atomic.Int64 // in those
 	leakedBytes atomic.Int64
