@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 // roleVariable makes the test binary a child.
@@ -30,7 +32,7 @@ func TestMain(m *testing.M) {
 		parent()
 	default:
 		runtime.LockOSThread() // the main thread never ends: no test is to run on it
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m)
 	}
 }
 

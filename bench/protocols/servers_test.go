@@ -10,10 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"distcache/bench/load"
 	"distcache/bench/process"
 	"distcache/internal/address"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // The real servers, asked everything, with every answer verified.
 func TestRealServers(t *testing.T) {

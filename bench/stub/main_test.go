@@ -7,10 +7,13 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
 	"distcache/codec"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // pair serves one end of a connection and returns the other.
 func pair(t *testing.T) *os.File {

@@ -15,16 +15,19 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"distcache/bench/process"
 	"distcache/bench/record"
 )
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if folder, err := built(); err == nil {
-		_ = os.RemoveAll(folder)
-	}
-	os.Exit(code)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if folder, err := built(); err == nil {
+			_ = os.RemoveAll(folder)
+		}
+		os.Exit(code)
+	}))
 }
 
 // built builds the programs that are measured, once for all tests.

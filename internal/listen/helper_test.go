@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"distcache/internal/address"
 )
 
@@ -36,7 +38,7 @@ func TestMain(m *testing.M) {
 	}
 	name := os.Getenv(helperVariable)
 	if name == "" {
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m) // it ends the process
 	}
 	helpers[name]()
 }
