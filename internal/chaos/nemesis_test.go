@@ -32,6 +32,9 @@ type fault struct {
 	do     func(n *nemesis)
 }
 
+// always is how many of the faults, the first ones, every run has.
+const always = 2
+
 func faults() []fault {
 	return []fault{
 		{"killed", 5, func(n *nemesis) { n.kill(); n.restart(400 * time.Millisecond) }},
@@ -50,23 +53,33 @@ func faults() []fault {
 	}
 }
 
-// rage breaks one thing after another until the run is over, and puts all of it back.
+// rage breaks one thing after another until the run is over, and puts all of it back. It
+// begins with those without which a run shows little.
 func (n *nemesis) rage() {
 	all := faults()
+	for i := 0; n.wait(100*time.Millisecond, 1200*time.Millisecond); i++ {
+		f := n.pick(all)
+		if i < always {
+			f = all[i]
+		}
+		f.do(n)
+		n.done[f.name]++
+	}
+}
+
+// pick gives one of the faults, by their weights.
+func (n *nemesis) pick(all []fault) fault {
 	total := 0
 	for _, f := range all {
 		total += f.weight
 	}
-	for n.wait(100*time.Millisecond, 1200*time.Millisecond) {
-		pick := n.random.IntN(total)
-		for _, f := range all {
-			if pick -= f.weight; pick < 0 {
-				f.do(n)
-				n.done[f.name]++
-				break
-			}
+	at := n.random.IntN(total)
+	for _, f := range all {
+		if at -= f.weight; at < 0 {
+			return f
 		}
 	}
+	panic("weights that do not add up")
 }
 
 // wait waits for a time between the two, and reports whether the run goes on.

@@ -221,7 +221,7 @@ func (s *soak) end() {
 	s.where = freePort(s.t, s.random)
 	s.wantGoroutines("dc_server", old, s.startServer())
 	s.t.Log(table(s.rows, s.plan))
-	for _, fault := range drift(s.rows[s.plan.baseline-1], s.rows[len(s.rows)-1], s.plan.tolerance) {
+	for _, fault := range drift(s.rows, s.plan) {
 		s.t.Error(fault)
 	}
 	s.field.ledger.judge(s.t)
