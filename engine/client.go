@@ -67,7 +67,7 @@ func (c *client) write(b []byte) Outcome {
 // hold keeps b until the socket is writable.
 func (c *client) hold(b []byte) Outcome {
 	if !c.makeRoom(len(b)) {
-		return Failed
+		return NoMemory
 	}
 	c.held = append(c.held, b...)
 	if c.watch() != nil {

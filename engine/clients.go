@@ -90,13 +90,14 @@ type Outcome uint8
 
 // The outcomes of Write.
 const (
-	Sent   Outcome = iota // all of it is with the kernel
-	Held                  // the rest waits for the client; Handler.Drained follows
-	Failed                // the client is gone, or holding the rest would pass the bound
+	Sent     Outcome = iota // all of it is with the kernel
+	Held                    // the rest waits for the client; Handler.Drained follows
+	Failed                  // the client is gone
+	NoMemory                // holding the rest would pass the bound
 )
 
-// Write sends b to the client. What the socket does not take is copied. After Failed
-// nothing more can be written; the caller is to Close.
+// Write sends b to the client. What the socket does not take is copied. After Failed and
+// NoMemory nothing more can be written; the caller is to Close.
 func (cs *Clients) Write(fd int, b []byte) Outcome { return cs.table[fd].write(b) }
 
 // Resume reads from the client again, after Handler.Buffer gave nothing. It may call

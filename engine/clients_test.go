@@ -364,8 +364,8 @@ func fill(s *script, c int, b []byte) {
 	for range 1000 {
 		if outcome := s.clients.Write(c, b); outcome == Held {
 			return
-		} else if outcome == Failed {
-			s.t.Errorf("write of %d bytes: got Failed, want Sent or Held", len(b))
+		} else if outcome >= Failed {
+			s.t.Errorf("write of %d bytes: got a failure, want Sent or Held", len(b))
 			return
 		}
 	}

@@ -105,7 +105,7 @@ func (e *echo) Opened(int, time.Duration) {}
 func (e *echo) Buffer(int) []byte { return e.memory }
 
 func (e *echo) Received(c int, b []byte, _ time.Duration) {
-	if e.clients.Write(c, b) == Failed {
+	if e.clients.Write(c, b) >= Failed {
 		e.clients.Close(c)
 	}
 	if e.endTurn {

@@ -147,7 +147,7 @@ func (s *script) Expire(now time.Duration) { s.t.Errorf("Expire at %v, want neve
 // write ends the client when it cannot be written to.
 func (s *script) write(c int, b []byte) Outcome {
 	outcome := s.clients.Write(c, b)
-	if outcome == Failed {
+	if outcome >= Failed {
 		s.close(c)
 	}
 	return outcome

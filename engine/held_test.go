@@ -32,7 +32,7 @@ func (f *feeding) feed(c int) {
 		case Held:
 			f.written += len(f.piece)
 			return
-		case Failed:
+		case Failed, NoMemory:
 			f.close(c)
 			return
 		}
@@ -165,8 +165,8 @@ func TestNothingMoreCanBeHeld(t *testing.T) {
 		pool         int
 		firstOutcome Outcome
 	}{
-		{"at once over the largest buffer", buffer.Largest + 1, 1, 16 << 20, Failed},
-		{"at once over the pool", 5 << 10, 1, 4 << 10, Failed},
+		{"at once over the largest buffer", buffer.Largest + 1, 1, 16 << 20, NoMemory},
+		{"at once over the pool", 5 << 10, 1, 4 << 10, NoMemory},
 		{"in the end over the largest buffer", 30 << 10, buffer.Largest - 30<<10 + 1, 16 << 20, Held},
 		{"in the end over the pool", 3 << 10, 2 << 10, 36 << 10, Held},
 	}
@@ -186,8 +186,8 @@ func TestNothingMoreCanBeHeld(t *testing.T) {
 					t.Errorf("first write: got outcome %d, want %d", outcome, row.firstOutcome)
 				}
 				if outcome == Held {
-					if outcome := s.write(c, make([]byte, row.more)); outcome != Failed {
-						t.Errorf("write of more: got outcome %d, want Failed", outcome)
+					if outcome := s.write(c, make([]byte, row.more)); outcome != NoMemory {
+						t.Errorf("write of more: got outcome %d, want NoMemory", outcome)
 					}
 				}
 			}

@@ -142,6 +142,8 @@ func (t *Table) write(c int, b []byte, now time.Duration) {
 		t.block(c, now)
 	case engine.Failed:
 		t.close(c)
+	case engine.NoMemory:
+		t.drop(c, NoMemory, nil, now)
 	}
 }
 

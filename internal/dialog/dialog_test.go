@@ -386,6 +386,29 @@ func TestMemoryIsUsedUp(t *testing.T) {
 	r.mustAsk("a", "b")
 }
 
+// TestMemoryForAnswersIsUsedUp ends the client whose answer cannot be held, and says why.
+func TestMemoryForAnswersIsUsedUp(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		mode mode
+	}{{"answered at once", answers}, {"answered later", waits}} {
+		t.Run(row.name, func(t *testing.T) {
+			r := newRig(t)
+			r.mode = row.mode
+			r.come(1)
+			r.outcome = engine.NoMemory
+			r.mustSend(1, slices.Concat(get("a"), get("b")[:3]))
+			if row.mode == waits {
+				r.reply(1)
+			}
+			r.mustDrop(NoMemory)
+			if got := r.Counters.Dropped[NoMemory]; got != 1 {
+				t.Errorf("got %d counted, want 1", got)
+			}
+		})
+	}
+}
+
 // TestMemoryForMoreIsUsedUp stops reading from a client whose request does not fit; its time
 // for it runs out.
 func TestMemoryForMoreIsUsedUp(t *testing.T) {

@@ -12,7 +12,7 @@ const (
 	UnreadTimeout                // it left answers unread for ReadTimeout
 	IdleTimeout                  // it asked nothing for the idle time
 	SocketError                  // its socket failed
-	NoMemory                     // the memory for unfinished requests is used up
+	NoMemory                     // the memory for what it has not finished to send, or to read, is used up
 
 	// NumReasons is the number of reasons: tables by reason have this length.
 	NumReasons
