@@ -96,11 +96,12 @@ func (c *Conn) closeSocket() {
 // EndTurn asks for Link.Flush before the loop sleeps.
 func (c *Conn) EndTurn() { c.poller.EndTurn() }
 
-// Write writes as much of b as the socket takes.
+// Write writes as much of b as the socket takes. Where writing fails on a link that is
+// Up, nothing is taken and the end follows: answers that came before it are read first.
 func (c *Conn) Write(b []byte) (int, error) {
 	n, err := socket.Write(c.fd, b)
 	if err != nil && err != unix.EAGAIN {
-		return n, socket.Error("write", err)
+		return 0, c.endAfterReading(socket.Error("write", err))
 	}
 	if n < len(b) {
 		c.writing = true
@@ -119,7 +120,7 @@ func (c *Conn) Ready(ev poll.Events) {
 		c.resumeWriting()
 	}
 	if c.fd >= 0 && ev.Readable() {
-		c.read()
+		_ = c.read() // EAGAIN: it was a false alarm
 	}
 }
 
@@ -132,11 +133,13 @@ func (c *Conn) resumeWriting() {
 	c.link.Writable(c.poller.Now())
 }
 
-// read reads once; what is left makes the set report again.
-func (c *Conn) read() {
+// read reads once; what is left makes the set report again. It returns unix.EAGAIN when
+// nothing was there.
+func (c *Conn) read() error {
 	n, err := socket.Read(c.fd, c.link.Buffer())
 	switch {
 	case err == unix.EAGAIN:
+		return err
 	case err != nil:
 		c.link.Broken(socket.Error("read", err), c.poller.Now())
 	case n == 0:
@@ -144,6 +147,34 @@ func (c *Conn) read() {
 	default:
 		c.link.Received(n, c.poller.Now())
 	}
+	return nil
+}
+
+// lastReads bounds how much is read of a connection that can no longer be written to:
+// more than the kernel holds for one, at readBuffer bytes each.
+const lastReads = 64
+
+// endAfterReading ends the connection for why, soon. A link that is not Up has nothing to
+// read first, and gets why back.
+func (c *Conn) endAfterReading(why error) error {
+	if c.link.State() != Up {
+		return why
+	}
+	attempt := c.attempt
+	err := c.poller.Post(func() {
+		for n := 0; n < lastReads && attempt == c.attempt; n++ {
+			if c.read() == unix.EAGAIN {
+				break
+			}
+		}
+		if attempt == c.attempt {
+			c.link.Broken(why, c.poller.Now())
+		}
+	})
+	if err != nil {
+		return why
+	}
+	return nil
 }
 
 // resolved begins to connect to what was found, one address after the other.

@@ -212,6 +212,54 @@ func TestConnAnswersBeforeTheEnd(t *testing.T) {
 	e.await(upstream.Down)
 }
 
+// TestU13AnswersBeforeAFailedWrite is a server that answers and is gone when the next
+// request is written: what it had answered comes first. The loop is kept from reading
+// until then.
+func TestU13AnswersBeforeAFailedWrite(t *testing.T) {
+	t.Parallel()
+	const answered = 100
+	gone, asked := make(chan struct{}), make(chan struct{})
+	ln := listen(t, "tcp", goodIP+":0", func(c net.Conn) {
+		defer close(gone)
+		answer(c, 1)
+		<-asked
+		answer(c, answered)
+		awaitAcknowledged(t, c.(*net.TCPConn))
+		_ = c.(*net.TCPConn).SetLinger(0)
+		_ = c.Close()
+	})
+	e := dial(t, fmt.Sprintf("IP:%s:%d", goodIP, portOf(ln)), long, long)
+	e.await(upstream.Up)
+	for range answered + 1 {
+		e.ask("hello")
+	}
+	e.do(func() {
+		close(asked)
+		<-gone
+		time.Sleep(20 * ms)
+		submit(e, "too late")
+		e.link.Flush(e.loop.Now())
+	})
+	for range answered {
+		e.mustAnswer("hello")
+	}
+	e.mustAnswer(disconnected)
+	e.mustAnswer(disconnected)
+	e.await(upstream.Down)
+}
+
+// awaitAcknowledged waits until all that was written is with the other side.
+func awaitAcknowledged(t *testing.T, c *net.TCPConn) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	for left, deadline := 1, time.Now().Add(patience); left > 0 && time.Now().Before(deadline); time.Sleep(ms) {
+		_ = raw.Control(func(fd uintptr) { left, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
+	}
+}
+
 // TestConnReset is a server that dies without a word.
 func TestConnReset(t *testing.T) {
 	t.Parallel()

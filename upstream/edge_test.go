@@ -126,15 +126,18 @@ func (e *edge) await(to upstream.State) change {
 // ask sends a GET; its answer comes to e.answers.
 func (e *edge) ask(payload string) {
 	e.t.Helper()
-	e.do(func() {
-		wire := codec.AppendMessage(nil, codec.Request, 7, codec.OpGet, []byte(payload))
-		var a codec.Assembler
-		m, _ := a.Next(wire)
-		if _, err := e.mux.Submit(1, m, e.loop.Now()); err != nil {
-			e.t.Errorf("got %v, want the request taken", err)
-		}
-		e.link.RequestTaken()
-	})
+	e.do(func() { submit(e, payload) })
+}
+
+// submit is ask, on the loop.
+func submit(e *edge, payload string) {
+	wire := codec.AppendMessage(nil, codec.Request, 7, codec.OpGet, []byte(payload))
+	var a codec.Assembler
+	m, _ := a.Next(wire)
+	if _, err := e.mux.Submit(1, m, e.loop.Now()); err != nil {
+		e.t.Errorf("got %v, want the request taken", err)
+	}
+	e.link.RequestTaken()
 }
 
 func (e *edge) mustAnswer(want string) {

@@ -28,7 +28,7 @@ type Transport interface {
 	// Dial begins to connect; Link.Connected or Link.Broken follows.
 	Dial()
 	// Write writes as much of b as is taken now. When that is not all, Link.Writable
-	// follows once more can be.
+	// follows once more can be, or Link.Broken.
 	Write(b []byte) (n int, err error)
 	// Close ends the connection, or the attempt: nothing is reported of it after that.
 	Close()
