@@ -1,10 +1,12 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -22,18 +24,37 @@ type endpoint struct {
 }
 
 // route is the endpoints of one attempt, in the order in which they are tried. It
-// begins with the one that answered last; where none did, with the one after those that
-// were tried, so that a long list is gone through in time and a server that only
-// accepts does not keep the others from their turn.
+// begins with the one that answered last; the others follow by how long ago they were
+// tried, in the order in which they were found where that is the same. So a long list is
+// gone through in time, a server that only accepts does not keep the others from their
+// turn, and a name server that gives the addresses in another order each time does no harm.
 type route struct {
 	endpoints []endpoint
 	current   endpoint
 	tried     int
-	first     int
+	answered  string            // the name of the endpoint that answered last
+	turns     map[string]uint64 // by name: when it was tried last, in endpoints tried since start
+	turn      uint64
 }
 
 func (r *route) begin(found []endpoint) {
 	r.endpoints, r.tried = found, 0
+	known := r.turns
+	r.turns = make(map[string]uint64, len(found))
+	for _, e := range found { // and no others: names come and go
+		r.turns[e.name] = known[e.name]
+	}
+	slices.SortStableFunc(r.endpoints, func(a, b endpoint) int {
+		return cmp.Compare(r.rank(a), r.rank(b))
+	})
+}
+
+// rank is the place of e in the order of an attempt.
+func (r *route) rank(e endpoint) int64 {
+	if e.name == r.answered {
+		return -1
+	}
+	return int64(r.turns[e.name])
 }
 
 // leastShare is the least time that an address gets of an attempt when there are others.
@@ -45,8 +66,10 @@ func (r *route) next() (endpoint, time.Duration, bool) {
 	if r.tried == n {
 		return endpoint{}, 0, false
 	}
-	r.current = r.endpoints[(r.first+r.tried)%n]
+	r.current = r.endpoints[r.tried]
 	r.tried++
+	r.turn++
+	r.turns[r.current.name] = r.turn
 	if r.tried == n {
 		return r.current, AttemptTimeout, true
 	}
@@ -55,9 +78,11 @@ func (r *route) next() (endpoint, time.Duration, bool) {
 
 // ended notes the end of the attempt, and whether the endpoint tried last had answered.
 func (r *route) ended(answered bool) {
-	r.first += r.tried
-	if answered {
-		r.first--
+	switch {
+	case answered:
+		r.answered = r.current.name
+	case r.tried > 0:
+		r.answered = "" // it had its chance, as the first of all
 	}
 	r.tried = 0
 }

@@ -59,6 +59,29 @@ func TestRoute(t *testing.T) {
 	}
 }
 
+// TestN13RouteFollowsTheAddress is a name server that gives the addresses in another order
+// each time, as most do.
+func TestN13RouteFollowsTheAddress(t *testing.T) {
+	var r route
+	attempt(&r, []string{"a", "b", "c"}, "b", true)
+	for _, found := range [][]string{{"c", "a", "b"}, {"a", "c", "b"}, {"b", "c", "a"}} {
+		if got := attempt(&r, found, "b", true); got[0] != "b" || len(got) != 1 {
+			t.Errorf("found %v: got %v tried, want b alone, which answered last", found, got)
+		}
+	}
+	// When nothing comes of b any more, the others have their turn.
+	tried := map[string]bool{}
+	for _, found := range [][]string{{"d", "e", "b"}, {"b", "d", "e"}, {"b", "d", "e"}} {
+		r.begin([]endpoint{{name: found[0]}, {name: found[1]}, {name: found[2]}})
+		e, _, _ := r.next()
+		r.ended(false)
+		tried[e.name] = true
+	}
+	if len(tried) != 3 {
+		t.Errorf("got %v tried first in three attempts, want each of the three once", tried)
+	}
+}
+
 // TestRouteChanges resolves to other addresses from attempt to attempt.
 func TestRouteChanges(t *testing.T) {
 	var r route
