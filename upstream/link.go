@@ -50,6 +50,9 @@ type LinkConfig struct {
 	Timeout time.Duration // of a request (the flag -timeout); deadline.Never: none
 	// Random fills b with random bytes: the probe's ID and the jitter of Retry.
 	Random func(b []byte)
+	// Stray is called at the first answer since start that is to no request, or the second
+	// to one; nil: nothing is. MuxCounters.Unsolicited counts them all.
+	Stray func()
 }
 
 // Link is the connection to dc_server: it keeps trying to have one, and knows whether
@@ -67,6 +70,7 @@ type Link struct {
 	looked    time.Duration // when keepAlive looked last
 	blocked   bool          // the transport does not take more now
 	closing   bool
+	strayed   bool // Stray was called
 
 	assembler codec.Assembler
 	in        []byte // what has been read and not yet been delivered
@@ -207,13 +211,26 @@ func (l *Link) keepAlive(now time.Duration) {
 // deliver takes one answer. While Probing, it must be that of the probe.
 func (l *Link) deliver(m codec.Message, now time.Duration) error {
 	if l.state != Probing {
-		return l.mux.Deliver(m, now)
+		err := l.mux.Deliver(m, now)
+		l.tellStray()
+		return err
 	}
 	if !l.answersProbe(m) {
 		return ErrProbe
 	}
 	l.enter(Up, nil, now)
 	return nil
+}
+
+// tellStray calls Stray, once.
+func (l *Link) tellStray() {
+	if l.mux.Counters.Unsolicited == 0 || l.strayed {
+		return
+	}
+	l.strayed = true
+	if l.config.Stray != nil {
+		l.config.Stray()
+	}
 }
 
 func (l *Link) answersProbe(m codec.Message) bool {

@@ -434,6 +434,31 @@ func TestBadAnswersCostTheConnection(t *testing.T) {
 	}
 }
 
+// TestU04StrayAnswersAreToldOnce: the second answer to a request, one to none, one on
+// another connection.
+func TestU04StrayAnswersAreToldOnce(t *testing.T) {
+	r := newRig(t)
+	told := 0
+	r.config.Stray = func() { told++ }
+	r.up(0)
+	r.ask(1, "x", ms)
+	answer := reply(r.sent()[0].UID, codec.OpGet, "y").Wire
+	r.bring(bytes.Clone(answer), 2*ms)
+	if told != 0 {
+		t.Errorf("told %d times of an answer that was asked for", told)
+	}
+	r.bring(answer, 3*ms)
+	r.bring(reply(77, codec.OpGet, "stray").Wire, 3*ms)
+	r.Broken(errTest, 4*ms)
+	r.Expire(r.Deadline())
+	r.comeUp(6 * time.Second)
+	r.bring(reply(78, codec.OpGet, "stray").Wire, 6*time.Second)
+	r.mustHave(got(1, "y"))
+	if told != 1 || r.mux.Counters.Unsolicited != 3 {
+		t.Errorf("told %d times, counted %d, want once and 3", told, r.mux.Counters.Unsolicited)
+	}
+}
+
 func TestFloodOfUnsolicitedCostsTheConnection(t *testing.T) {
 	r := newRig(t)
 	r.up(0)

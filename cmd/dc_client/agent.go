@@ -29,7 +29,10 @@ type observer struct {
 // Open joins the clients, the proxy and the connection to dc_server.
 func (a *agent) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) (engine.Handler, error) {
 	conn := upstream.NewConn(l, a.config.server)
-	a.proxy = proxy.New(a.proxyConfig(), cs, pool, conn, &observer{linkLog: linkLog{server: a.config.server}})
+	o := &observer{linkLog: linkLog{server: a.config.server}}
+	config := a.proxyConfig()
+	config.Link.Stray = o.strayAnswer
+	a.proxy = proxy.New(config, cs, pool, conn, o)
 	conn.Drive(a.proxy.Link())
 	l.Schedule(conn)
 	return a.proxy, nil

@@ -43,3 +43,9 @@ func (l *linkLog) failed(why error, now time.Duration) {
 	slog.Warn("no connection to dc_server", "server", l.server.String(), "reason", why, "attempts", l.failures)
 	l.reason, l.quietTo, l.failures = why.Error(), now+repeatAfter, 0
 }
+
+// strayAnswer logs a hint: what draws answers that nobody asked for is seldom looked for.
+func (l *linkLog) strayAnswer() {
+	slog.Warn("dc_server sends answers that nobody asked for; they are dropped", "server", l.server.String(),
+		"hint", "a dc_server of distcache 1.5 does that when a request reaches it in pieces; replace it")
+}
