@@ -44,12 +44,13 @@ type soakPlan struct {
 	rate      float64
 	sessions  int     // that dc_server holds
 	tolerance float64 // of memory, in parts of the baseline's
+	spare     float64 // by how many descriptors and threads the end may differ, however few there are
 }
 
 func planSoak(length time.Duration, rate int64) soakPlan {
-	p := soakPlan{period: min(time.Minute, length/6), rate: soakRate, sessions: 10_000, tolerance: 0.05}
-	if length < 3*time.Minute { // memory has not settled by then
-		p.rate, p.sessions, p.tolerance = 1000, 100, 1
+	p := soakPlan{period: min(time.Minute, length/6), rate: soakRate, sessions: 10_000, tolerance: 0.05, spare: 1}
+	if length < 3*time.Minute { // memory and threads have not settled by then
+		p.rate, p.sessions, p.tolerance, p.spare = 1000, 100, 1, 6
 	}
 	if rate > 0 {
 		p.rate = float64(rate)

@@ -28,7 +28,7 @@ type figure struct {
 
 // figures are those that must stay. Of descriptors and threads one more or less is let
 // pass: it is over 5 % of so few, and no leak.
-func figures(memory float64) []figure {
+func figures(p soakPlan) []figure {
 	var all []figure
 	for _, daemon := range []struct {
 		name string
@@ -38,9 +38,9 @@ func figures(memory float64) []figure {
 		{"dc_server", func(r soakRow) testkit.Vitals { return r.server }},
 	} {
 		all = append(all,
-			figure{daemon.name + " MiB", func(r soakRow) float64 { return float64(daemon.of(r).RSS) / (1 << 20) }, memory, 0},
-			figure{daemon.name + " descriptors", func(r soakRow) float64 { return float64(daemon.of(r).FDs) }, 0.05, 1},
-			figure{daemon.name + " threads", func(r soakRow) float64 { return float64(daemon.of(r).Threads) }, 0.05, 1},
+			figure{daemon.name + " MiB", func(r soakRow) float64 { return float64(daemon.of(r).RSS) / (1 << 20) }, p.tolerance, 0},
+			figure{daemon.name + " descriptors", func(r soakRow) float64 { return float64(daemon.of(r).FDs) }, 0.05, p.spare},
+			figure{daemon.name + " threads", func(r soakRow) float64 { return float64(daemon.of(r).Threads) }, 0.05, p.spare},
 		)
 	}
 	return all
@@ -70,9 +70,8 @@ func steadied(rows []soakRow) (agent, server int64) {
 // drift tells which figures are not what they were at the baseline.
 func drift(rows []soakRow, p soakPlan) []string {
 	var found []string
-	memory := p.tolerance
 	base, end := compared(rows, p)
-	for _, f := range figures(memory) {
+	for _, f := range figures(p) {
 		was, is := f.of(base), f.of(end)
 		if math.Abs(is-was) > max(f.tolerance*was, f.least) {
 			found = append(found, fmt.Sprintf("%s: got %.4g at the end, want %.4g as at %v, ± %.0f %%",
@@ -86,24 +85,24 @@ func drift(rows []soakRow, p soakPlan) []string {
 func table(rows []soakRow, p soakPlan) string {
 	var out strings.Builder
 	out.WriteString("\n\n| after | operations |")
-	for _, f := range figures(0) {
+	for _, f := range figures(p) {
 		fmt.Fprintf(&out, " %s |", f.name)
 	}
-	out.WriteString("\n|---|--:|" + strings.Repeat("--:|", len(figures(0))) + "\n")
+	out.WriteString("\n|---|--:|" + strings.Repeat("--:|", len(figures(p))) + "\n")
 	for i, r := range rows {
 		note := ""
 		if i == p.baseline-1 {
 			note = " (baseline)"
 		}
 		fmt.Fprintf(&out, "| %v%s | %d |", r.after.Round(time.Second), note, r.operations)
-		for _, f := range figures(0) {
+		for _, f := range figures(p) {
 			fmt.Fprintf(&out, " %.4g |", f.of(r))
 		}
 		out.WriteString("\n")
 	}
 	out.WriteString("| end to baseline | |")
 	base, end := compared(rows, p)
-	for _, f := range figures(0) {
+	for _, f := range figures(p) {
 		fmt.Fprintf(&out, " %+.1f %% |", 100*(f.of(end)-f.of(base))/f.of(base))
 	}
 	out.WriteString("\n")
@@ -149,7 +148,7 @@ func TestDriftIsFound(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			end := base
 			tt.change(&end)
-			got := strings.Join(drift([]soakRow{base, base, base, end, end, end}, soakPlan{baseline: 2, tolerance: 0.05}), "; ")
+			got := strings.Join(drift([]soakRow{base, base, base, end, end, end}, soakPlan{baseline: 2, tolerance: 0.05, spare: 1}), "; ")
 			if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
 				t.Errorf("got %q, want %q in it", got, tt.want)
 			}
@@ -179,7 +178,7 @@ func TestDriftOfMemoryIsOfSeveralPeriods(t *testing.T) {
 		for _, mib := range tt.mib {
 			rows = append(rows, row(mib))
 		}
-		if got := drift(rows, soakPlan{baseline: 2, tolerance: 0.05}); len(got) != tt.want {
+		if got := drift(rows, soakPlan{baseline: 2, tolerance: 0.05, spare: 1}); len(got) != tt.want {
 			t.Errorf("%s: got %q, want %d figures", tt.name, got, tt.want)
 		}
 	}
