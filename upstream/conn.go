@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"distcache/internal/address"
@@ -35,6 +36,7 @@ type Conn struct {
 	state   connState
 	writing bool // waiting for room
 
+	known    []endpoint // what the name resolved to last
 	route    route
 	giveUpAt time.Duration // when the next address gets its turn
 }
@@ -56,11 +58,20 @@ func NewConn(p Poller, target address.Address) *Conn {
 // Drive sets the link whose transport this is.
 func (c *Conn) Drive(l *Link) { c.link = l }
 
-// Dial begins an attempt.
+// resolveShare is how much of an attempt resolving the name may take when addresses are
+// known from before.
+const resolveShare = AttemptTimeout / 4
+
+// Dial begins an attempt. Where the name does not resolve, or not soon, the addresses that
+// it had before are tried: name servers fail together with what they name.
 func (c *Conn) Dial() {
 	c.attempt++
 	attempt := c.attempt
-	ctx, cancel := context.WithTimeout(context.Background(), AttemptTimeout)
+	limit := AttemptTimeout
+	if len(c.known) > 0 {
+		limit = resolveShare
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	c.cancel = cancel
 	go func() {
 		found, err := resolve(ctx, c.target)
@@ -179,11 +190,14 @@ func (c *Conn) endAfterReading(why error) error {
 
 // resolved begins to connect to what was found, one address after the other.
 func (c *Conn) resolved(found []endpoint, err error) {
-	if err != nil {
+	switch {
+	case err == nil:
+		c.known = found
+	case len(c.known) == 0:
 		c.link.Broken(err, c.poller.Now())
 		return
 	}
-	c.route.begin(found)
+	c.route.begin(slices.Clone(c.known)) // begin puts them in order
 	c.connectNext(nil)
 }
 

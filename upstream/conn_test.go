@@ -171,6 +171,26 @@ func TestConnSeveralAddresses(t *testing.T) {
 	}
 }
 
+// TestN13LastAddressesAreKept reconnects when the name does not resolve any more.
+func TestN13LastAddressesAreKept(t *testing.T) {
+	t.Parallel()
+	ln := listen(t, "tcp", goodIP+":0", func(c net.Conn) { answer(c, 2) }) // the probe and one request
+	for _, name := range []string{goesAway, goesMute} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := dial(t, fmt.Sprintf("IP:%s:%d", name, portOf(ln)), 100*ms, long)
+			for range 3 {
+				began := e.await(upstream.Connecting).at
+				if c := e.await(upstream.Up); c.at-began > upstream.AttemptTimeout {
+					t.Errorf("up after %v, want it within one attempt", c.at-began)
+				}
+				e.ask("hello")
+				e.mustAnswer("hello")
+			}
+		})
+	}
+}
+
 // TestConnReconnects loses the connection with a request in flight.
 func TestConnReconnects(t *testing.T) {
 	t.Parallel()

@@ -20,6 +20,8 @@ const (
 	slowFirst = "slow-first.test" // one whose backlog is full, then the good one
 	noAnswer  = "no-answer.test"  // the name server is silent
 	noSuch    = "no-such.test"    // there is no such name
+	goesAway  = "goes-away.test"  // the good one, once; then there is no such name
+	goesMute  = "goes-mute.test"  // the good one, once; then the name server is silent
 )
 
 // Loopback addresses by what listens there. 127.0.0.9 is nobody's.
@@ -30,11 +32,26 @@ const (
 	deadIP = "127.0.0.9"
 )
 
+// once holds the names that were asked for already, of those that resolve but once.
+type once map[string]bool
+
+// use reports whether name resolves, still.
+func (o once) use(name string) bool {
+	if name != goesAway && name != goesMute {
+		return name != noAnswer
+	}
+	used := o[name]
+	o[name] = true
+	return !used
+}
+
 func addressesOf(name string) []string {
 	return map[string][]string{
 		deadFirst: {deadIP, goodIP},
 		hungFirst: {hungIP, goodIP},
 		slowFirst: {fullIP, goodIP},
+		goesAway:  {goodIP},
+		goesMute:  {goodIP},
 	}[name]
 }
 
@@ -69,12 +86,13 @@ func TestMain(m *testing.M) {
 func answerNames(pc net.PacketConn) {
 	var waiting []func()
 	query := make([]byte, 1500)
+	used := once{}
 	for {
 		n, from, err := pc.ReadFrom(query)
 		if err != nil {
 			break
 		}
-		reply, silent := nameReply(query[:n])
+		reply, silent := nameReply(query[:n], used)
 		answer := func() { _, _ = pc.WriteTo(reply, from) } // what is lost is asked for again
 		if silent {
 			waiting = append(waiting, answer)
@@ -95,7 +113,7 @@ const (
 
 // nameReply is the answer to one query: the header, the question as it came, and an
 // address record for each address.
-func nameReply(query []byte) (reply []byte, silent bool) {
+func nameReply(query []byte, used once) (reply []byte, silent bool) {
 	end := dnsHeader
 	var labels []string
 	for query[end] != 0 {
@@ -106,11 +124,16 @@ func nameReply(query []byte) (reply []byte, silent bool) {
 	name := strings.ToLower(strings.Join(labels, "."))
 	question := query[dnsHeader : end+5]
 	addresses := addressesOf(name)
+	ofA := binary.BigEndian.Uint16(question[len(question)-4:]) == typeA
+	gone := ofA && !used.use(name)
+	if gone {
+		addresses = nil
+	}
 	flags := uint16(0x8180) // an answer; recursion was wanted and is to be had
 	if addresses == nil {
 		flags |= 3 // no such name
 	}
-	if binary.BigEndian.Uint16(question[len(question)-4:]) != typeA {
+	if !ofA {
 		addresses = nil
 	}
 	reply = append(reply, query[:2]...)
@@ -122,5 +145,5 @@ func nameReply(query []byte) (reply []byte, silent bool) {
 		reply = append(reply, 0xc0, dnsHeader, 0, typeA, 0, 1, 0, 0, 0, 0, 0, 4)
 		reply = append(reply, net.ParseIP(a).To4()...)
 	}
-	return reply, name == noAnswer
+	return reply, gone && name != goesAway
 }
