@@ -19,21 +19,21 @@ func TestIdle(t *testing.T) {
 	}{{"never asked", 0}, {"asked once", 1}, {"asked now and then", 4}} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			jitter := measureJitter(t)
+			jitter := testkit.MeasureJitter(t)
 			up := testkit.NewUpstream(t, testkit.Loopback())
 			_, at := startLinked(t, up.Endpoint(), "-idle", "400")
 			began := time.Now()
 			client := testkit.Dial(t, at)
 			for range row.asks {
 				if err := client.Quiet(idle / 3); err != nil {
-					jitter.mustBeBelow(t, idle/4)
+					jitter.MustBeBelow(t, idle/4)
 					t.Fatalf("got %v, want it left alone for %v", err, idle)
 				}
 				began = time.Now()
 				client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
 			}
 			client.ExpectClosed()
-			jitter.mustTake(t, "end", time.Since(began), idle, idle+2*promptly)
+			jitter.MustTake(t, "end", time.Since(began), idle, idle+2*testkit.Promptly)
 		})
 	}
 }
@@ -41,16 +41,16 @@ func TestIdle(t *testing.T) {
 // TestIdleNotWhileOpen: who waits for an answer is not idle, however long it takes.
 func TestIdleNotWhileOpen(t *testing.T) {
 	t.Parallel()
-	jitter := measureJitter(t)
+	jitter := testkit.MeasureJitter(t)
 	up := testkit.NewUpstream(t, testkit.Loopback())
 	up.After(1).Do(testkit.Late(3 * idle))
 	_, at := startLinked(t, up.Endpoint(), "-idle", "400")
 	client := testkit.Dial(t, at)
 	began := time.Now()
 	client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
-	jitter.mustTake(t, "answer", time.Since(began), 3*idle, 3*idle+promptly)
+	jitter.MustTake(t, "answer", time.Since(began), 3*idle, 3*idle+testkit.Promptly)
 	client.ExpectClosed()
-	jitter.mustTake(t, "end", time.Since(began), 4*idle, 4*idle+2*promptly)
+	jitter.MustTake(t, "end", time.Since(began), 4*idle, 4*idle+2*testkit.Promptly)
 }
 
 // TestIdleNever is the default.

@@ -22,7 +22,7 @@ func TestMaxClients(t *testing.T) {
 
 func testMaxClients(t *testing.T, loops string) {
 	const most = 5
-	jitter := measureJitter(t)
+	jitter := testkit.MeasureJitter(t)
 	up := testkit.NewUpstream(t, testkit.Loopback())
 	process, at := startLinked(t, up.Endpoint(), "-maxclients", "5", "-loops", loops)
 	process.Wait(patience, "connections of all loops", func() bool { return strconv.Itoa(up.Conns()) == loops })
@@ -35,7 +35,7 @@ func testMaxClients(t *testing.T, loops string) {
 	for range 50 {
 		began := time.Now()
 		testkit.Dial(t, at).ExpectClosed()
-		jitter.mustTake(t, "end of one too many", time.Since(began), 0, promptly)
+		jitter.MustTake(t, "end of one too many", time.Since(began), 0, testkit.Promptly)
 	}
 	for _, client := range let {
 		client.ExpectStatus(testkit.Have(2, "nobody's"), codec.StatusNotOK)

@@ -30,7 +30,7 @@ func TestRestartUnderLoad(t *testing.T) {
 	if testing.Short() {
 		clients, restarts = 100, 2
 	}
-	jitter := measureJitter(t)
+	jitter := testkit.MeasureJitter(t)
 	where := freePort(t)
 	server := startServer(t, where)
 	process, at := startLinked(t, where, "-retry", fmt.Sprint(restartRetry.Milliseconds()),
@@ -46,7 +46,7 @@ func TestRestartUnderLoad(t *testing.T) {
 		server = startServer(t, where)
 		back := time.Now()
 		took := crowd.firstServed(t, back).Sub(back)
-		jitter.mustTake(t, "service", took, 0, restartRetry+2*promptly)
+		jitter.MustTake(t, "service", took, 0, restartRetry+2*testkit.Promptly)
 	}
 	crowd.mustEnd(t, jitter)
 	if !process.Running() {
@@ -208,14 +208,14 @@ func (c *crowd) mustHit(t *testing.T) {
 }
 
 // mustFailAtOnce holds what is answered while dc_server is gone.
-func (c *crowd) mustFailAtOnce(t *testing.T, j *jitter, gone time.Time) {
+func (c *crowd) mustFailAtOnce(t *testing.T, j *testkit.Jitter, gone time.Time) {
 	t.Helper()
 	testkit.Wait(t, patience, "failures", func() bool { return len(c.since(gone)) > 20 })
 	for _, a := range c.since(gone) {
 		if a.served {
 			t.Errorf("got an answer of dc_server %v after its end, want none", a.asked.Sub(gone))
 		}
-		j.mustTake(t, "failure", a.took, 0, promptly)
+		j.MustTake(t, "failure", a.took, 0, testkit.Promptly)
 	}
 }
 
@@ -235,7 +235,7 @@ func (c *crowd) firstServed(t *testing.T, when time.Time) (first time.Time) {
 }
 
 // mustEnd ends the clients, and holds that each request was answered in time and rightly.
-func (c *crowd) mustEnd(t *testing.T, j *jitter) {
+func (c *crowd) mustEnd(t *testing.T, j *testkit.Jitter) {
 	t.Helper()
 	close(c.quit)
 	c.running.Wait()
@@ -250,5 +250,5 @@ func (c *crowd) mustEnd(t *testing.T, j *jitter) {
 		}
 	}
 	t.Logf("%d requests, %d served, %d hits, the longest took %v", len(c.answers), served, c.hits.Load(), worst)
-	j.mustTake(t, "the slowest answer", worst, 0, restartTimeout+promptly)
+	j.MustTake(t, "the slowest answer", worst, 0, restartTimeout+testkit.Promptly)
 }

@@ -77,21 +77,21 @@ func TestRetry(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			jitter := measureJitter(t)
+			jitter := testkit.MeasureJitter(t)
 			tried, server := countAttempts(t)
 			start(t, server, row.args...)
 			gaps := tried.gaps(t, row.count)
 			shortest := row.retry * 4 / 5
 			for n, gap := range gaps {
 				// An attempt is noticed late, the next one in time.
-				jitter.mustTake(t, "attempt "+strconv.Itoa(n+1), gap, shortest-5*time.Millisecond-jitter.allowance(), row.retry+promptly)
+				jitter.MustTake(t, "attempt "+strconv.Itoa(n+1), gap, shortest-5*time.Millisecond-jitter.Allowance(), row.retry+testkit.Promptly)
 			}
 			if row.count == 1 {
 				return
 			}
 			// On average a tenth is taken off; by chance it is less than a third of that
 			// once in 100,000 times.
-			if most := row.retry*967/1000 + jitter.allowance()/time.Duration(len(gaps)); mean(gaps) > most {
+			if most := row.retry*967/1000 + jitter.Allowance()/time.Duration(len(gaps)); mean(gaps) > most {
 				t.Errorf("got %v between attempts on average, want %v at most; all: %v", mean(gaps), most, gaps)
 			}
 		})
@@ -114,7 +114,7 @@ func TestRetryComesBack(t *testing.T) {
 		t.Run(network, func(t *testing.T) {
 			t.Parallel()
 			const retry = 500 * time.Millisecond
-			jitter := measureJitter(t)
+			jitter := testkit.MeasureJitter(t)
 			where := testkit.Unix(t)
 			if network == "tcp" {
 				where = freePort(t)
@@ -133,7 +133,7 @@ func TestRetryComesBack(t *testing.T) {
 				testkit.Wait(t, patience, "service", func() bool {
 					return client.Answer(testkit.Have(1, "nobody's"))[0] == byte(codec.StatusNotOK)
 				})
-				jitter.mustTake(t, "service", time.Since(began), 0, retry+promptly)
+				jitter.MustTake(t, "service", time.Since(began), 0, retry+testkit.Promptly)
 			}
 		})
 	}
@@ -143,17 +143,17 @@ func TestRetryComesBack(t *testing.T) {
 // at once, and no sooner than that a second time.
 func TestRetryAtOnceAfterLong(t *testing.T) {
 	t.Parallel()
-	jitter := measureJitter(t)
+	jitter := testkit.MeasureJitter(t)
 	up := testkit.NewUpstream(t, testkit.Loopback())
 	process, _ := startLinked(t, up.Endpoint(), "-retry", "1000")
 	time.Sleep(1100 * time.Millisecond) // it lasts
 	began := time.Now()
 	up.CloseAll()
 	process.Wait(patience, "second connection", func() bool { return up.Conns() == 2 })
-	jitter.mustTake(t, "second connection", time.Since(began), 0, promptly)
+	jitter.MustTake(t, "second connection", time.Since(began), 0, testkit.Promptly)
 	up.CloseAll()
 	process.Wait(patience, "third connection", func() bool { return up.Conns() == 3 })
-	jitter.mustTake(t, "third connection", time.Since(began), 800*time.Millisecond, time.Second+2*promptly)
+	jitter.MustTake(t, "third connection", time.Since(began), 800*time.Millisecond, time.Second+2*testkit.Promptly)
 }
 
 // TestStartWithoutServer: dc_client serves before there is a dc_server, and says once
@@ -189,15 +189,15 @@ func TestFirstRequestsWait(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			jitter := measureJitter(t)
+			jitter := testkit.MeasureJitter(t)
 			up := testkit.NewUpstream(t, testkit.Loopback())
 			up.On(func(q testkit.Request) bool { return q.Number == 1 }).Do(testkit.Late(row.takes))
 			_, at := start(t, up.Endpoint())
 			began := time.Now()
 			got := codec.Status(testkit.Dial(t, at).Answer(testkit.Have(1, "nobody's"))[0])
-			jitter.mustTake(t, "answer", time.Since(began), 0, 250*time.Millisecond+promptly)
+			jitter.MustTake(t, "answer", time.Since(began), 0, 250*time.Millisecond+testkit.Promptly)
 			if got != row.want {
-				jitter.mustBeBelow(t, promptly)
+				jitter.MustBeBelow(t, testkit.Promptly)
 				t.Errorf("got %v, want %v", got, row.want)
 			}
 		})

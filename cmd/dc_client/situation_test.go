@@ -27,7 +27,7 @@ func requests() map[codec.Op][]byte {
 // TestNoConnection: the answer is the one byte, and comes at once.
 func TestNoConnection(t *testing.T) {
 	t.Parallel()
-	jitter := measureJitter(t)
+	jitter := testkit.MeasureJitter(t)
 	process, at := start(t, nowhere(), "-retry", "3600000")
 	process.WaitStderr(patience, "no connection to dc_server")
 	for op, request := range requests() {
@@ -36,7 +36,7 @@ func TestNoConnection(t *testing.T) {
 			began := time.Now()
 			client.Send(request)
 			client.Expect(failed(0xadd, op))
-			jitter.mustTake(t, op.String(), time.Since(began), 0, promptly)
+			jitter.MustTake(t, op.String(), time.Since(began), 0, testkit.Promptly)
 		}
 	}
 }
@@ -54,7 +54,7 @@ func TestConnectionLostInFlight(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			jitter := measureJitter(t)
+			jitter := testkit.MeasureJitter(t)
 			up := testkit.NewUpstream(t, testkit.Loopback())
 			up.After(1).Do(testkit.Drop)
 			_, at := startLinked(t, up.Endpoint(), "-timeout", "60000", "-retry", "3600000")
@@ -64,7 +64,7 @@ func TestConnectionLostInFlight(t *testing.T) {
 			for uid, client := range waiting {
 				client.Expect(failed(uint32(uid), codec.OpGet))
 			}
-			jitter.mustTake(t, "answers", time.Since(began), 0, promptly)
+			jitter.MustTake(t, "answers", time.Since(began), 0, testkit.Promptly)
 			for _, client := range waiting {
 				client.ExpectQuiet(time.Millisecond)
 			}
@@ -107,7 +107,7 @@ func TestServerAtFault(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			jitter := measureJitter(t)
+			jitter := testkit.MeasureJitter(t)
 			up := testkit.NewUpstream(t, testkit.Loopback())
 			up.On(func(q testkit.Request) bool { return q.Conn == 1 && q.ID == "wrong" }).Do(row.fault)
 			up.On(func(q testkit.Request) bool { return q.Conn == 1 && q.Number > 1 }).Do(testkit.Drop)
@@ -119,7 +119,7 @@ func TestServerAtFault(t *testing.T) {
 			for uid, client := range append(waiting, last) {
 				client.Expect(failed(uint32(uid), codec.OpGet))
 			}
-			jitter.mustTake(t, "answers", time.Since(began), 0, 10*promptly)
+			jitter.MustTake(t, "answers", time.Since(began), 0, 10*testkit.Promptly)
 			process.WaitStderr(patience, "lost dc_server")
 			mustComeBack(t, up, at)
 		})

@@ -27,7 +27,7 @@ func TestTimeout(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			jitter := measureJitter(t)
+			jitter := testkit.MeasureJitter(t)
 			up := testkit.NewUpstream(t, testkit.Loopback())
 			up.On(func(q testkit.Request) bool { return q.ID == "hangs" }).Do(testkit.Drop)
 			process, at := startAsIs(t, up.Endpoint(), row.args...)
@@ -47,11 +47,11 @@ func TestTimeout(t *testing.T) {
 				t.Error(err)
 			}
 			if strings.Contains(process.Stderr(), "lost dc_server") {
-				jitter.mustBeBelow(t, row.timeout/4) // else it was silent after all
+				jitter.MustBeBelow(t, row.timeout/4) // else it was silent after all
 				t.Error("got the link lost, want it kept: others were answered")
 			}
 			for _, each := range took {
-				jitter.mustTake(t, "DISCONNECTED", each, row.timeout, row.timeout+promptly)
+				jitter.MustTake(t, "DISCONNECTED", each, row.timeout, row.timeout+testkit.Promptly)
 			}
 		})
 	}
@@ -83,7 +83,7 @@ func talk(at testkit.Endpoint, quit <-chan struct{}) error {
 // TestLateAnswer is dropped: the client has had one, and the next request gets its own.
 func TestLateAnswer(t *testing.T) {
 	t.Parallel()
-	jitter := measureJitter(t)
+	jitter := testkit.MeasureJitter(t)
 	up := testkit.NewUpstream(t, testkit.Loopback())
 	up.Put("late", "late data", time.Hour)
 	up.Put("next", "next data", time.Hour)
@@ -96,7 +96,7 @@ func TestLateAnswer(t *testing.T) {
 	got := client.Answer(testkit.Get(1, "next"))
 	client.ExpectQuiet(50 * time.Millisecond)
 	if string(got) != "next data" {
-		jitter.mustBeBelow(t, 100*time.Millisecond)
+		jitter.MustBeBelow(t, 100*time.Millisecond)
 		t.Errorf("got %q, want next data", got)
 	}
 }
@@ -139,7 +139,7 @@ func TestAnswersAroundTheTimeout(t *testing.T) {
 // TestTimeoutNever: with 0, a request waits for as long as dc_server takes.
 func TestTimeoutNever(t *testing.T) {
 	t.Parallel()
-	jitter := measureJitter(t)
+	jitter := testkit.MeasureJitter(t)
 	const takes = 2 * time.Second // more than any timeout that there is
 	up := testkit.NewUpstream(t, testkit.Loopback())
 	up.After(1).Do(testkit.Late(takes))
@@ -147,7 +147,7 @@ func TestTimeoutNever(t *testing.T) {
 	client := testkit.Dial(t, at)
 	began := time.Now()
 	client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
-	jitter.mustTake(t, "answer", time.Since(began), takes, takes+promptly)
+	jitter.MustTake(t, "answer", time.Since(began), takes, takes+testkit.Promptly)
 	mustKeepItsLink(t, up)
 }
 
@@ -156,7 +156,7 @@ func TestTimeoutNever(t *testing.T) {
 func TestSilence(t *testing.T) {
 	t.Parallel()
 	const timeout, retry, attempt = 200 * time.Millisecond, 300 * time.Millisecond, 2 * time.Second
-	jitter := measureJitter(t)
+	jitter := testkit.MeasureJitter(t)
 	var hangs atomic.Bool
 	up := testkit.NewUpstream(t, testkit.Loopback())
 	up.On(func(testkit.Request) bool { return hangs.Load() }).Do(testkit.Drop)
@@ -167,15 +167,15 @@ func TestSilence(t *testing.T) {
 	began := time.Now()
 	client.Send(testkit.Have(2, "nobody's"))
 	client.Expect(failed(2, codec.OpHave))
-	jitter.mustTake(t, "first answer", time.Since(began), timeout, timeout+promptly)
+	jitter.MustTake(t, "first answer", time.Since(began), timeout, timeout+testkit.Promptly)
 	process.WaitStderr(patience, "lost dc_server")
-	jitter.mustTake(t, "loss of the link", time.Since(began), 3*timeout, 3*timeout+promptly)
+	jitter.MustTake(t, "loss of the link", time.Since(began), 3*timeout, 3*timeout+testkit.Promptly)
 
 	// The server accepts and takes the probe, which is not enough.
 	for hung := time.Now(); time.Since(hung) < attempt+retry; time.Sleep(5 * time.Millisecond) {
 		asked := time.Now()
 		client.ExpectStatus(testkit.Have(3, "nobody's"), codec.StatusDisconnected)
-		jitter.mustTake(t, "answer while it hangs", time.Since(asked), 0, promptly)
+		jitter.MustTake(t, "answer while it hangs", time.Since(asked), 0, testkit.Promptly)
 	}
 	if got := up.Conns(); got < 2 || got > 4 {
 		t.Errorf("got %d connections, want some attempts and not many", got)
@@ -185,13 +185,13 @@ func TestSilence(t *testing.T) {
 	testkit.Wait(t, patience, "service", func() bool {
 		return client.Answer(testkit.Have(4, "nobody's"))[0] == byte(codec.StatusNotOK)
 	})
-	jitter.mustTake(t, "service", time.Since(healed), 0, attempt+retry+promptly)
+	jitter.MustTake(t, "service", time.Since(healed), 0, attempt+retry+testkit.Promptly)
 }
 
 // TestServerStopped stops a real dc_server for a while (SIGSTOP).
 func TestServerStopped(t *testing.T) {
 	t.Parallel()
-	jitter := measureJitter(t)
+	jitter := testkit.MeasureJitter(t)
 	where := testkit.Unix(t)
 	server := startServer(t, where)
 	process, at := startLinked(t, where, "-retry", "200", "-timeout", "200")
@@ -201,14 +201,14 @@ func TestServerStopped(t *testing.T) {
 	testkit.Wait(t, patience, "silence", func() bool {
 		asked := time.Now()
 		silent := client.Answer(testkit.Have(2, "session"))[0] == byte(codec.StatusDisconnected)
-		jitter.mustTake(t, "answer", time.Since(asked), 0, 200*time.Millisecond+promptly)
+		jitter.MustTake(t, "answer", time.Since(asked), 0, 200*time.Millisecond+testkit.Promptly)
 		return silent
 	})
 	process.WaitStderr(patience, "lost dc_server")
 	for range 100 {
 		asked := time.Now()
 		client.ExpectStatus(testkit.Have(3, "session"), codec.StatusDisconnected)
-		jitter.mustTake(t, "answer while it is stopped", time.Since(asked), 0, promptly)
+		jitter.MustTake(t, "answer while it is stopped", time.Since(asked), 0, testkit.Promptly)
 	}
 	server.Signal(syscall.SIGCONT)
 	testkit.Wait(t, patience, "service", func() bool {
