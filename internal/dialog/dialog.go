@@ -137,7 +137,7 @@ func (t *Table) flush(c int, now time.Duration) {
 // write sends b. When the socket does not take all of it, nothing more is taken from
 // the client until it has read on.
 func (t *Table) write(c int, b []byte, now time.Duration) {
-	switch t.sockets.Write(c, b) {
+	switch t.send(c, b) {
 	case engine.Held:
 		t.block(c, now)
 	case engine.Failed:

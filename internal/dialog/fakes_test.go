@@ -85,6 +85,12 @@ func (r *rig) Write(c int, b []byte) engine.Outcome {
 
 func (r *rig) Close(c int) { r.closed = append(r.closed, c) }
 
+// WriteParted is two writes, the first of which the client reads at once.
+func (r *rig) WriteParted(c int, b []byte, at int) engine.Outcome {
+	r.Write(c, b[:at])
+	return r.Write(c, b[at:])
+}
+
 func (r *rig) Resume(c int) {
 	r.resumed = append(r.resumed, c)
 	if r.resume != nil {

@@ -22,6 +22,9 @@ const (
 type Sockets interface {
 	// Write sends b, which lives until Write returns.
 	Write(c int, b []byte) engine.Outcome
+	// WriteParted is Write to a client that must have read the first at bytes of b before
+	// it gets the rest; Held, as long as it has not.
+	WriteParted(c int, b []byte, at int) engine.Outcome
 	// Close ends the client. Nothing is reported of it after that.
 	Close(c int)
 	// Resume offers the client's bytes again after Buffer returned none. It may call

@@ -37,6 +37,8 @@ type still struct {
 func (s *still) Write(int, []byte) engine.Outcome { s.answers++; return engine.Sent }
 func (s *still) Resume(int)                       {}
 
+func (s *still) WriteParted(c int, b []byte, _ int) engine.Outcome { return s.Write(c, b) }
+
 func (s *still) LinkChanged(_, _ upstream.State, _ error, _ time.Duration) {}
 func (s *still) ClientDropped(int, dialog.Reason, error, time.Duration)    {}
 func (s *still) Close(int)                                                 {}

@@ -96,6 +96,9 @@ func (r *rig) Write(c int, b []byte) engine.Outcome {
 func (r *rig) Close(c int) { r.closed[c] = true }
 func (r *rig) Resume(int)  {}
 
+// WriteParted is Write: who reads at once needs no more.
+func (r *rig) WriteParted(c int, b []byte, _ int) engine.Outcome { return r.Write(c, b) }
+
 // LinkChanged and ClientDropped implement Observer.
 func (r *rig) LinkChanged(_, to upstream.State, _ error, _ time.Duration) {
 	r.changes = append(r.changes, to)

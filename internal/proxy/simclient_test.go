@@ -403,6 +403,9 @@ func (c *client) check(a *ask, m codec.Message) {
 	}
 }
 
+// WriteParted implements dialog.Sockets. Whether it is held depends on the reader, as with Write.
+func (w *world) WriteParted(number int, b []byte, _ int) engine.Outcome { return w.Write(number, b) }
+
 // Close implements dialog.Sockets.
 func (w *world) Close(number int) {
 	c := w.clients[number]

@@ -139,6 +139,8 @@ func (c *crowd) Write(i int, b []byte) engine.Outcome {
 // Resume implements dialog.Sockets.
 func (c *crowd) Resume(int) {}
 
+func (c *crowd) WriteParted(client int, b []byte, _ int) engine.Outcome { return c.Write(client, b) }
+
 // Close implements dialog.Sockets.
 func (c *crowd) Close(i int) { c.t.Fatalf("client %d was closed", i) }
 

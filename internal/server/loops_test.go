@@ -32,7 +32,9 @@ type still struct{ written int }
 
 func (s *still) Write(_ int, b []byte) engine.Outcome { s.written += len(b); return engine.Sent }
 func (s *still) Resume(int)                           {}
-func (s *still) Close(int)                            {}
+
+func (s *still) WriteParted(c int, b []byte, _ int) engine.Outcome { return s.Write(c, b) }
+func (s *still) Close(int)                                         {}
 
 func (s *still) ClientDropped(int, dialog.Reason, error, time.Duration) {}
 func (s *still) Evicted(int, time.Duration)                             {}

@@ -60,6 +60,9 @@ func (r *rig) Write(_ int, b []byte) engine.Outcome {
 func (r *rig) Close(int)  { r.closed = true }
 func (r *rig) Resume(int) {}
 
+// WriteParted is Write: who reads at once needs no more.
+func (r *rig) WriteParted(c int, b []byte, _ int) engine.Outcome { return r.Write(c, b) }
+
 // ClientDropped and Evicted implement Observer.
 func (r *rig) ClientDropped(_ int, why dialog.Reason, _ error, _ time.Duration) {
 	r.drops = append(r.drops, why)

@@ -50,3 +50,15 @@ func transfer(call uintptr, fd int, b []byte) (int, error) {
 
 // Error gives err the name of the system call that returned it.
 func Error(call string, err error) error { return os.NewSyscallError(call, err) }
+
+// IsUnix reports whether fd is a unix socket.
+func IsUnix(fd int) bool {
+	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	return err == nil && domain == unix.AF_UNIX
+}
+
+// Unread reports whether the peer of the unix socket fd has left bytes unread.
+func Unread(fd int) bool {
+	n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
+	return err == nil && n > 0
+}

@@ -1,0 +1,34 @@
+package hostile
+
+import (
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"distcache/internal/testkit"
+)
+
+// patience is how long a test waits for what must come, on a busy machine.
+const patience = 20 * time.Second
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// startClient runs a dc_client in front of up until the test ends, linked.
+func startClient(t *testing.T, up *testkit.Upstream, args ...string) (*testkit.Process, testkit.Endpoint) {
+	t.Helper()
+	at := testkit.Unix(t)
+	args = append([]string{"-listen", at.String(), "-server", up.Endpoint().String(), "-timeout", "10000"}, args...)
+	process := testkit.Start(t, testkit.Build(t, "distcache/cmd/dc_client"), args...)
+	process.WaitStderr(patience, "connected to dc_server")
+	return process, at
+}
+
+// startServer runs a dc_server until the test ends.
+func startServer(t *testing.T) (*testkit.Process, testkit.Endpoint) {
+	t.Helper()
+	at := testkit.Unix(t)
+	process := testkit.Start(t, testkit.Build(t, "distcache/cmd/dc_server"), "-listen", at.String())
+	process.WaitStderr(patience, " ready ")
+	return process, at
+}
