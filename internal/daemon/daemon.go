@@ -64,7 +64,7 @@ func Run(c Config, newApp func() App, parent *service.Parent, stderr io.Writer) 
 	defer log.Close(logFlush)
 	slog.SetDefault(log.Logger)
 
-	d := &running{config: c, newApp: newApp, signals: signals}
+	d := &running{config: c, newApp: newApp, log: log, signals: signals}
 	d.warn(logWarning)
 	for _, name := range gnetenv.Removed() {
 		d.warn("the environment variable " + name + " has no effect here")
@@ -94,6 +94,7 @@ func detach(c Config, stderr io.Writer) int {
 type running struct {
 	config   Config
 	newApp   func() App
+	log      *logging.Log
 	signals  *service.Signals
 	warnings []string
 
@@ -101,6 +102,8 @@ type running struct {
 	socket   *listen.Socket
 	pidfile  *service.Pidfile
 }
+
+func (d *running) flushLog() { d.log.Flush(logFlush) }
 
 func (d *running) warn(texts ...string) {
 	for _, text := range texts {
@@ -136,6 +139,7 @@ func (d *running) open() error {
 		if err != nil {
 			return err
 		}
+		r.flushLog = d.flushLog
 		d.reactors = append(d.reactors, r)
 	}
 	return nil
@@ -147,6 +151,7 @@ func (d *running) listen() error {
 		return err
 	}
 	d.socket = socket
+	d.reactors[0].pulse = (&socketWatch{check: socket.Check}).look
 	d.warn(socket.Warnings...)
 	return nil
 }

@@ -21,6 +21,8 @@ type reactor struct {
 	fd       int          // the listening socket, as this reactor's own descriptor
 	kind     address.Kind // of the listening socket
 	listener *engine.Listener
+	pulse    func() // what the loop does every few seconds, nil: nothing
+	flushLog func() // waits until what was logged is written, for a while
 }
 
 // newReactor makes a reactor that has nobody to serve yet. poolBytes is its part of
@@ -38,7 +40,7 @@ func newReactor(app App, poolBytes int, total *atomic.Int64) (*reactor, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.clients.Serve(handler)
+	r.clients.Serve(withFaults(handler))
 	return r, nil
 }
 
@@ -81,7 +83,7 @@ func run(reactors []*reactor) error {
 
 func (r *reactor) run(all []*reactor) error {
 	_ = r.loop.Post(func() { r.app.Start(r.loop.Now()) }) // a loop that has not begun takes what is posted
-	err := r.loop.Run()
+	err := r.runLoop()
 	if err != nil {
 		for _, other := range all {
 			other.loop.Stop()

@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 	}
 	roles := map[string]func(args []string) int{
 		"daemon":   playDaemon,
+		"doomed":   playDoomed,
 		"drop":     playDrop,
 		"idle":     playIdle,
 		"limit":    playLimit,
@@ -39,6 +40,7 @@ func TestMain(m *testing.M) {
 		"pidfile":  playPidfile,
 		"signals":  playSignals,
 		"standard": playStandard,
+		"traced":   playTraced,
 	}
 	os.Exit(roles[name](os.Args[1:]))
 }

@@ -1,0 +1,15 @@
+//go:build !faults
+
+package daemon
+
+import (
+	"time"
+
+	"distcache/engine"
+)
+
+// watchBeat is the time between two beats of a watchdog.
+const watchBeat = 2 * time.Second
+
+// withFaults is h. In a build with -tags faults, for tests, it breaks on request.
+func withFaults(h engine.Handler) engine.Handler { return h }
