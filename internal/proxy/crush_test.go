@@ -85,9 +85,10 @@ func (c *crush) call(t *testing.T, fn func()) time.Duration {
 	return took
 }
 
-func (c *crush) Write(int, []byte) engine.Outcome { c.answered++; return engine.Sent }
-func (c *crush) Resume(int)                       {}
-func (c *crush) Close(int)                        { c.closed++ }
+func (c *crush) Write(int, []byte) engine.Outcome                       { c.answered++; return engine.Sent }
+func (c *crush) WriteParted(client int, b []byte, _ int) engine.Outcome { return c.Write(client, b) }
+func (c *crush) Resume(int)                                             {}
+func (c *crush) Close(int)                                              { c.closed++ }
 
 func (c *crush) LinkChanged(_, _ upstream.State, _ error, _ time.Duration) {}
 func (c *crush) ClientDropped(int, dialog.Reason, error, time.Duration)    {}
