@@ -41,11 +41,11 @@ func (l *tardy) add(i interval) {
 	}
 }
 
-// any reports whether there is one.
-func (l *tardy) any() bool {
+// worst is how long the slowest request took.
+func (l *tardy) worst() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.all) > 0
+	return l.slowest.length()
 }
 
 // judge holds them against the lateness of their time, and gives how many it excused.
