@@ -1,0 +1,135 @@
+package upstream
+
+import (
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/testkit"
+)
+
+// tolerated is how many bytes at the end of a frame may be missing for the flawed server to
+// take it as whole.
+const tolerated = 4
+
+// flawed is a dc_server with the flaw of the old one: it answers a request of which the
+// last bytes have not come from what stood in its memory there, again and again until they
+// come. It has every session: the data is the ID.
+type flawed struct {
+	listener net.Listener
+	running  sync.WaitGroup
+}
+
+func startFlawed(t *testing.T) *flawed {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &flawed{listener: l}
+	quit := make(chan struct{})
+	f.running.Go(func() {
+		for {
+			sock, err := l.Accept()
+			if err != nil {
+				return
+			}
+			f.running.Go(func() { <-quit; _ = sock.Close() })
+			f.running.Go(func() { serveFlawed(sock) })
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		close(quit)
+		f.running.Wait()
+	})
+	return f
+}
+
+func (f *flawed) at() testkit.Endpoint {
+	return testkit.Endpoint{Network: "tcp", Address: f.listener.Addr().String()}
+}
+
+func serveFlawed(sock net.Conn) {
+	b := make([]byte, 1<<16) // never cleared: what stood there before is answered from
+	for n := 0; ; {
+		// While it owes nothing it waits; else it comes back to what it has at once.
+		_ = sock.SetReadDeadline(time.Time{})
+		if n > 0 {
+			_ = sock.SetReadDeadline(time.Now().Add(50 * time.Microsecond))
+		}
+		got, err := sock.Read(b[n:])
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return
+		}
+		n += got
+		for n >= codec.HeaderSize {
+			h, err := codec.ParseHeader(b[:codec.HeaderSize], codec.Request)
+			whole := codec.HeaderSize + h.DataLen
+			if err != nil || n < whole-tolerated {
+				break
+			}
+			if _, err := sock.Write(flawedAnswer(h, b[codec.HeaderSize:whole])); err != nil {
+				return
+			}
+			if n < whole {
+				break // and the same again
+			}
+			n = copy(b, b[whole:n])
+		}
+	}
+}
+
+func flawedAnswer(h codec.Header, id []byte) []byte {
+	if h.Op == codec.OpGet {
+		return testkit.Answer(h.UID, h.Op, id)
+	}
+	return testkit.Status(h.UID, h.Op, codec.StatusNotOK)
+}
+
+// TestU17OldServerBehindALinkThatCuts: each request gets one answer, in time, and dc_client
+// neither ends nor hangs, however often the old dc_server repeats itself. What it answers
+// first may be wrong: nothing tells that from a right answer. On a link that cuts no
+// request all are right again.
+func TestU17OldServerBehindALinkThatCuts(t *testing.T) {
+	t.Parallel()
+	jitter := testkit.MeasureJitter(t)
+	link := testkit.NewProxy(t, startFlawed(t).at())
+	process, at := startLinked(t, link.Endpoint())
+	post := process.Post()
+	link.Up.Chunks(37, 3) // of the 40 bytes that each request has
+	link.Up.Gap(2 * time.Millisecond)
+	client := testkit.Dial(t, at)
+	ids := []string{"a session whose ID is LONG", "a session whose ID is long"}
+	right := 0
+	for uid := range uint32(150) {
+		began := time.Now()
+		m, err := client.Do(testkit.Get(uid, ids[uid%2]))
+		if err != nil || m.UID != uid || m.Op != codec.OpGet {
+			t.Fatalf("got %v of %#x, %v, want the answer to GET of %#x", m.Op, m.UID, err, uid)
+		}
+		jitter.MustTake(t, "answer", time.Since(began), 0, timeout+testkit.Promptly)
+		if string(m.Payload(nil)) == ids[uid%2] {
+			right++
+		}
+	}
+	client.ExpectQuiet(20 * time.Millisecond)
+	t.Logf("%d of 150 answers were right", right)
+	process.WaitStderr(patience, hint)
+
+	link.Up.Chunks()
+	link.Up.Gap(0)
+	link.Close()
+	testkit.Wait(t, patience, "right answers", func() bool {
+		return string(client.Answer(testkit.Get(1, "a session"))) == "a session"
+	})
+	for uid := range uint32(100) {
+		client.Send(testkit.Get(uid, "another one"))
+		client.Expect(testkit.Hit(uid, "another one"))
+	}
+	post.Check(slack())
+}
