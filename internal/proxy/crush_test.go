@@ -114,6 +114,9 @@ func threadTime(t *testing.T) time.Duration {
 // TestT07TimersDueAtOnceAreSplit: when very many clients are due in the same ms, whatever
 // for, no call keeps the loop for long, and all of them get what is theirs.
 func TestT07TimersDueAtOnceAreSplit(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short, as with the race detector: CPU time says nothing there")
+	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	const inFlight = upstream.MaxInFlight
