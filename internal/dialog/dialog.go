@@ -27,6 +27,7 @@ type dialog struct {
 	assembler codec.Assembler
 	held      []byte
 	taken     int32
+	paced     int32 // bytes of the partial request when its time began (anew)
 }
 
 // takes reports whether requests are taken from the client.
@@ -110,6 +111,18 @@ func (t *Table) settle(c int, rest []byte, err error, now time.Duration) {
 		t.drop(c, NoMemory, nil, now)
 	case d.state == idle && d.held != nil && !d.blocked:
 		t.enter(c, partial, now)
+		d.paced = int32(len(rest))
+	case d.state == partial && !d.blocked:
+		t.pace(c, len(rest), now)
+	}
+}
+
+// pace gives c, of whose request have bytes are there, its time anew when enough came.
+func (t *Table) pace(c, have int, now time.Duration) {
+	d := &t.dialogs[c]
+	if int32(have) >= d.paced+PaceBytes {
+		d.paced = int32(have)
+		t.partial.Set(c, now)
 	}
 }
 

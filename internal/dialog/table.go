@@ -10,8 +10,12 @@ import (
 )
 
 const (
-	// WholeTimeout is how long a request may take from its first byte to its last.
+	// WholeTimeout is how long a request may take from its first byte to its last, and how
+	// long after each PaceBytes of one that is larger.
 	WholeTimeout = 2 * time.Second
+	// PaceBytes is how much of a large request must come in WholeTimeout. On a slow link the
+	// largest takes longer than that: 4 s at 64 kbit/s.
+	PaceBytes = 4 << 10
 	// ReadTimeout is how long a client may leave answers unread once its socket is full.
 	ReadTimeout = 5 * time.Second
 	// BatchBytes is how many bytes of answers are gathered before they are written.

@@ -2,6 +2,7 @@ package dialog
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,6 +44,21 @@ func TestTimeouts(t *testing.T) {
 			r.mustSend(1, get("a")[:1])
 			r.at(time.Second)
 			r.mustSend(1, get("a")[1:9])
+		}, WholeTimeout, PartialTimeout},
+		{"N06 enough of a large one gives new time", func(r *rig) {
+			r.mustSend(1, get(strings.Repeat("a", 20_000))[:10])
+			r.at(time.Second)
+			r.mustSend(1, get(strings.Repeat("a", 20_000))[10:10+PaceBytes])
+		}, time.Second + WholeTimeout, PartialTimeout},
+		{"a byte less than enough does not", func(r *rig) {
+			r.mustSend(1, get(strings.Repeat("a", 20_000))[:10])
+			r.at(time.Second)
+			r.mustSend(1, get(strings.Repeat("a", 20_000))[10:9+PaceBytes])
+		}, WholeTimeout, PartialTimeout},
+		{"enough once gives new time once", func(r *rig) {
+			r.mustSend(1, get(strings.Repeat("a", 20_000))[:10+PaceBytes])
+			r.at(time.Second)
+			r.mustSend(1, get(strings.Repeat("a", 20_000))[10+PaceBytes:9+2*PaceBytes])
 		}, WholeTimeout, PartialTimeout},
 		{"half the next request, in one read with the last", func(r *rig) {
 			r.at(time.Second)

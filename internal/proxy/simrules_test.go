@@ -51,7 +51,8 @@ func (w *world) clientRules(c *client) {
 		w.owedRules(c, c.owed[0])
 	case c.read > c.whole:
 		w.must(c.poison < 0 || c.read < c.poison+codec.HeaderSize, "%v sent garbage and is still there", c)
-		w.must(w.now < max(c.partialAt, c.freeAt)+dialog.WholeTimeout, "%v is in the middle of a request since %v", c, c.partialAt)
+		paces := time.Duration(1 + (c.read-c.whole)/dialog.PaceBytes)
+		w.must(w.now < max(c.partialAt, c.freeAt)+paces*dialog.WholeTimeout, "%v is in the middle of a request since %v", c, c.partialAt)
 	case w.config.Idle != deadline.Never:
 		w.must(w.now < c.freeAt+w.config.Idle, "%v is idle since %v", c, c.freeAt)
 	}
