@@ -3,11 +3,8 @@ package network
 import (
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"distcache/internal/testkit"
 )
@@ -127,28 +124,5 @@ func (n *lan) poison(namespace, ip string) {
 func (n *lan) heal() {
 	for ns, ip := range map[string]string{n.client: serverIP, n.server: clientIP} {
 		_ = exec.Command("ip", "-n", ns, "neigh", "del", ip, "dev", wire).Run() // one of them was not poisoned
-	}
-}
-
-// within runs fn with a thread in that namespace: what fn listens on is there, also after.
-func within(t *testing.T, namespace string, fn func()) {
-	t.Helper()
-	failed := make(chan error)
-	go func() {
-		defer close(failed)
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		fd, err := unix.Open("/run/netns/"+namespace, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err == nil {
-			err = unix.Setns(fd, unix.CLONE_NEWNET)
-			_ = unix.Close(fd)
-		}
-		if err != nil {
-			failed <- err
-			return
-		}
-		fn()
-	}()
-	if err := <-failed; err != nil {
-		t.Fatalf("enter namespace %s: %v", namespace, err)
 	}
 }

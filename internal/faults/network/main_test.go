@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
-
-	"distcache/internal/testkit"
 )
 
 // binariesEnv names the folder of the binaries under test.
@@ -55,24 +53,5 @@ func build(folder string) error {
 }
 
 func binary(name string) string { return filepath.Join(os.Getenv(binariesEnv), name) }
-
-// start runs a dc_client in front of that server until it is ready. A flag that is given
-// twice is not allowed, so args hold -timeout and -retry where they matter.
-func start(t *testing.T, server testkit.Endpoint, args ...string) (*testkit.Process, testkit.Endpoint) {
-	t.Helper()
-	at := testkit.Unix(t)
-	args = append([]string{"-listen", at.String(), "-server", server.String()}, args...)
-	process := testkit.Start(t, binary("dc_client"), args...)
-	process.WaitStderr(patience, " ready ")
-	return process, at
-}
-
-// startLinked is start with timeout and retry, and waits for the connection to dc_server.
-func startLinked(t *testing.T, server testkit.Endpoint) (*testkit.Process, testkit.Endpoint) {
-	t.Helper()
-	process, at := start(t, server, millis("-timeout", timeout), millis("-retry", retry))
-	process.WaitStderr(patience, "connected to dc_server")
-	return process, at
-}
 
 func millis(name string, d time.Duration) string { return fmt.Sprintf("%s=%d", name, d.Milliseconds()) }
