@@ -1,0 +1,161 @@
+package process
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"distcache/codec"
+	"distcache/internal/testkit"
+)
+
+const (
+	// binariesEnv names the folder of the binaries under test.
+	binariesEnv = "DISTCACHE_TEST_BINARIES"
+	// fullEnv makes the tests run at their full size.
+	fullEnv = "DISTCACHE_FULL"
+)
+
+// patience is how long a test waits for what must come, on a busy machine.
+const patience = 20 * time.Second
+
+// nobody is the user and the group of that number, on every Linux.
+const nobody = 65534
+
+// TestMain builds the daemons once, as `make build` does, and once more such that they
+// break on request.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	folder, err := os.MkdirTemp("", "dc")
+	if err == nil {
+		err = build(folder)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	_ = flag.Set("test.parallel", "8") // the tests wait more than they work
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(folder)
+		os.Exit(code)
+	}))
+}
+
+func build(folder string) error {
+	for _, kind := range []struct{ folder, tags string }{{folder, ""}, {filepath.Join(folder, "faults"), "faults"}} {
+		if err := os.MkdirAll(kind.folder, 0o755); err != nil {
+			return err
+		}
+		cmd := exec.Command("go", "build", "-tags", kind.tags, "-o", kind.folder+"/", "distcache/cmd/dc_client", "distcache/cmd/dc_server")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("go build -tags %q: %w\n%s", kind.tags, err, out)
+		}
+	}
+	if err := os.Chmod(folder, 0o755); err != nil { // some tests run as an ordinary user
+		return err
+	}
+	return os.Setenv(binariesEnv, folder)
+}
+
+func binary(name string) string { return filepath.Join(os.Getenv(binariesEnv), name) }
+
+// full reports whether the tests are to run at their full size.
+func full() bool { return os.Getenv(fullEnv) != "" }
+
+// program is one of the daemons, and what it needs to run by itself.
+type program struct {
+	name   string
+	path   string
+	args   []string
+	absent codec.Status // the answer to a HAVE of a session that nobody added
+}
+
+func programs() []program {
+	return []program{
+		{"dc_client", binary("dc_client"), []string{"-server", "UNIX:/nowhere/dc_server"}, codec.StatusDisconnected},
+		{"dc_server", binary("dc_server"), nil, codec.StatusNotOK},
+	}
+}
+
+// faulty is the build that breaks on request, and whose watchdogs wait 1.5 s.
+func (p program) faulty() program {
+	p.path = binary(filepath.Join("faults", p.name))
+	return p
+}
+
+// forEach runs a test for both daemons, at the same time as all others of this kind.
+func forEach(t *testing.T, test func(t *testing.T, p program)) {
+	t.Parallel()
+	for _, p := range programs() {
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			test(t, p)
+		})
+	}
+}
+
+func (p program) command(args ...string) testkit.Command {
+	return testkit.Command{Path: p.path, Args: slices.Concat(p.args, args)}
+}
+
+// start runs it until it is ready, and gives where it listens.
+func (p program) start(t *testing.T, args ...string) (*testkit.Process, testkit.Endpoint) {
+	t.Helper()
+	at := testkit.Unix(t)
+	return ready(p.command(append(args, "-listen", at.String())...).Start(t)), at
+}
+
+func ready(p *testkit.Process) *testkit.Process {
+	p.WaitStderr(patience, " ready ")
+	return p
+}
+
+// mustServe holds that a client is served there.
+func (p program) mustServe(t *testing.T, at testkit.Endpoint) {
+	t.Helper()
+	c := testkit.Dial(t, at)
+	c.ExpectStatus(testkit.Have(1, "nobody's"), p.absent)
+	_ = c.Close()
+}
+
+// mustEnd ends it in the orderly way.
+func mustEnd(t *testing.T, p *testkit.Process) {
+	t.Helper()
+	if code := p.Stop(); code != 0 {
+		t.Errorf("got exit code %d after SIGTERM, want 0; stderr:\n%s", code, p.Stderr())
+	}
+}
+
+// mustName holds that the text has each of the words.
+func mustName(t *testing.T, text string, words ...string) {
+	t.Helper()
+	for _, word := range words {
+		if !strings.Contains(text, word) {
+			t.Errorf("got %q, want it to name %q", text, word)
+		}
+	}
+}
+
+// inShell is the command after some lines of shell, in the same process.
+func inShell(c testkit.Command, lines string) testkit.Command {
+	c.Args = append([]string{"-ec", lines + "\n" + `exec "$0" "$@"`, c.Path}, c.Args...)
+	c.Path = "/bin/sh"
+	return c
+}
+
+// needRoot skips what only root can do.
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can change users, mount, and change the root folder")
+	}
+}
