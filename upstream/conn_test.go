@@ -178,7 +178,7 @@ func TestN13LastAddressesAreKept(t *testing.T) {
 	for _, name := range []string{goesAway, goesMute} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e := dial(t, fmt.Sprintf("IP:%s:%d", name, portOf(ln)), 100*ms, long)
+			e := dial(t, fmt.Sprintf("IP:%s%d.test:%d", name, portOf(ln), portOf(ln)), 100*ms, long)
 			for range 3 {
 				began := e.await(upstream.Connecting).at
 				if c := e.await(upstream.Up); c.at-began > upstream.AttemptTimeout {

@@ -20,8 +20,8 @@ const (
 	slowFirst = "slow-first.test" // one whose backlog is full, then the good one
 	noAnswer  = "no-answer.test"  // the name server is silent
 	noSuch    = "no-such.test"    // there is no such name
-	goesAway  = "goes-away.test"  // the good one, once; then there is no such name
-	goesMute  = "goes-mute.test"  // the good one, once; then the name server is silent
+	goesAway  = "goes-away-"      // and a number: the good one, once; then there is no such name
+	goesMute  = "goes-mute-"      // and a number: the good one, once; then the name server is silent
 )
 
 // Loopback addresses by what listens there. 127.0.0.9 is nobody's.
@@ -37,7 +37,7 @@ type once map[string]bool
 
 // use reports whether name resolves, still.
 func (o once) use(name string) bool {
-	if name != goesAway && name != goesMute {
+	if !strings.HasPrefix(name, goesAway) && !strings.HasPrefix(name, goesMute) {
 		return name != noAnswer
 	}
 	used := o[name]
@@ -46,12 +46,13 @@ func (o once) use(name string) bool {
 }
 
 func addressesOf(name string) []string {
+	if strings.HasPrefix(name, goesAway) || strings.HasPrefix(name, goesMute) {
+		return []string{goodIP}
+	}
 	return map[string][]string{
 		deadFirst: {deadIP, goodIP},
 		hungFirst: {hungIP, goodIP},
 		slowFirst: {fullIP, goodIP},
-		goesAway:  {goodIP},
-		goesMute:  {goodIP},
 	}[name]
 }
 
@@ -103,6 +104,15 @@ func answerNames(pc net.PacketConn) {
 	for _, answer := range waiting {
 		answer()
 	}
+	_ = pc.SetReadDeadline(time.Now().Add(300 * time.Millisecond)) // for what they ask next
+	for {
+		n, from, err := pc.ReadFrom(query)
+		if err != nil {
+			break
+		}
+		reply, _ := nameReply(query[:n], used)
+		_, _ = pc.WriteTo(reply, from)
+	}
 	_ = pc.Close()
 }
 
@@ -145,5 +155,5 @@ func nameReply(query []byte, used once) (reply []byte, silent bool) {
 		reply = append(reply, 0xc0, dnsHeader, 0, typeA, 0, 1, 0, 0, 0, 0, 0, 4)
 		reply = append(reply, net.ParseIP(a).To4()...)
 	}
-	return reply, gone && name != goesAway
+	return reply, gone && !strings.HasPrefix(name, goesAway)
 }

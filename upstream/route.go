@@ -100,7 +100,10 @@ func resolve(ctx context.Context, target address.Address) ([]endpoint, error) {
 	if network == "" {
 		network = "ip"
 	}
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, network, target.Host)
+	// A resolver of its own: lookups of one name are shared within a resolver, also with one
+	// of an earlier attempt that still waits for a name server that does not answer.
+	resolver := net.Resolver{PreferGo: net.DefaultResolver.PreferGo, Dial: net.DefaultResolver.Dial}
+	ips, err := resolver.LookupNetIP(ctx, network, target.Host)
 	if err != nil {
 		return nil, fmt.Errorf("cannot resolve %s: %w", target, err)
 	}
