@@ -3,8 +3,11 @@ package network
 import (
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"distcache/internal/testkit"
 )
@@ -80,7 +83,7 @@ func run(t *testing.T, name string, args ...string) {
 // startServer runs a dc_server on the server's side.
 func (n *lan) startServer() *testkit.Process {
 	n.t.Helper()
-	server := inNamespace(n.server, binary("dc_server"), "-listen", "IP:"+serverIP+":"+cachePort).Start(n.t)
+	server := inNamespace(n.server, builtBinary("dc_server"), "-listen", "IP:"+serverIP+":"+cachePort).Start(n.t)
 	server.WaitStderr(patience, " ready ")
 	return server
 }
@@ -97,7 +100,7 @@ func (n *lan) startClient(args ...string) (*testkit.Process, testkit.Endpoint) {
 func startIn(t *testing.T, namespace string, args ...string) (*testkit.Process, testkit.Endpoint) {
 	t.Helper()
 	at := testkit.Unix(t)
-	process := inNamespace(namespace, binary("dc_client"), append(args, "-listen", at.String())...).Start(t)
+	process := inNamespace(namespace, builtBinary("dc_client"), append(args, "-listen", at.String())...).Start(t)
 	process.WaitStderr(patience, " ready ")
 	return process, at
 }
@@ -124,5 +127,28 @@ func (n *lan) poison(namespace, ip string) {
 func (n *lan) heal() {
 	for ns, ip := range map[string]string{n.client: serverIP, n.server: clientIP} {
 		_ = exec.Command("ip", "-n", ns, "neigh", "del", ip, "dev", wire).Run() // one of them was not poisoned
+	}
+}
+
+// within runs fn with a thread in that namespace: what fn listens on is there, also after.
+func within(t *testing.T, namespace string, fn func()) {
+	t.Helper()
+	failed := make(chan error)
+	go func() {
+		defer close(failed)
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		fd, err := unix.Open("/run/netns/"+namespace, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err == nil {
+			err = unix.Setns(fd, unix.CLONE_NEWNET)
+			_ = unix.Close(fd)
+		}
+		if err != nil {
+			failed <- err
+			return
+		}
+		fn()
+	}()
+	if err := <-failed; err != nil {
+		t.Fatalf("enter namespace %s: %v", namespace, err)
 	}
 }

@@ -4,12 +4,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"distcache/internal/testkit"
 )
 
 // binariesEnv names the folder of the binaries under test.
@@ -44,14 +45,17 @@ func TestMain(m *testing.M) {
 }
 
 func build(folder string) error {
-	cmd := exec.Command("go", "build", "-o", folder+"/", "distcache/cmd/dc_client", "distcache/cmd/dc_server")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, out)
+	if err := testkit.BuildTools(folder, "dc_client", "dc_server"); err != nil {
+		return err
 	}
 	return os.Setenv(binariesEnv, folder)
 }
 
-func binary(name string) string { return filepath.Join(os.Getenv(binariesEnv), name) }
+func builtBinary(name string) string {
+	if err := testkit.NoteSources("../../.."); err != nil {
+		panic(err)
+	}
+	return filepath.Join(os.Getenv(binariesEnv), name)
+}
 
 func millis(name string, d time.Duration) string { return fmt.Sprintf("%s=%d", name, d.Milliseconds()) }

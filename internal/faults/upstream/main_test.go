@@ -4,7 +4,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -46,15 +45,18 @@ func TestMain(m *testing.M) {
 }
 
 func build(folder string) error {
-	cmd := exec.Command("go", "build", "-o", folder+"/", "distcache/cmd/dc_client", "distcache/cmd/dc_server")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, out)
+	if err := testkit.BuildTools(folder, "dc_client", "dc_server"); err != nil {
+		return err
 	}
 	return os.Setenv(binariesEnv, folder)
 }
 
-func binary(name string) string { return filepath.Join(os.Getenv(binariesEnv), name) }
+func binary(name string) string {
+	if err := testkit.NoteSources("../../.."); err != nil {
+		panic(err)
+	}
+	return filepath.Join(os.Getenv(binariesEnv), name)
+}
 
 // start runs a dc_client in front of that server until it is ready. A flag that is given
 // twice is not allowed, so args hold -timeout and -retry where they matter.
