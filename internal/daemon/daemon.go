@@ -133,6 +133,7 @@ func (d *running) limitClients() error {
 
 func (d *running) open() error {
 	tuneRuntime(d.config.loops())
+	reserveThreads(d.config.loops())
 	total := new(atomic.Int64)
 	for range d.config.loops() {
 		r, err := newReactor(d.newApp(), d.config.PoolBytes/d.config.loops(), total)
