@@ -13,7 +13,7 @@ import (
 )
 
 // verdictLimit is how long the checker may think about one history.
-const verdictLimit = time.Minute
+const verdictLimit = 5 * time.Minute
 
 // checker checks histories while the run goes on. Clients wait for it when it is far
 // behind: every history is checked.
