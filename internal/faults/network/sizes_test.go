@@ -10,8 +10,11 @@ import (
 	"distcache/internal/testkit"
 )
 
-// TestN07EveryCut passes messages of all sizes around the boundaries of frames and buffers
-// through a way that cuts them differently each time, there and back: byte-exact.
+// largestSession is what fits an ADD besides its timeout and the IDs of these tests.
+const largestSession = codec.MaxPayload - 64
+
+// TestN07EveryCut passes messages of all sizes around the boundaries of frames and buffers,
+// and of all sizes there are with DISTCACHE_FULL=1, through a way that cuts them differently each time, there and back: byte-exact.
 func TestN07EveryCut(t *testing.T) {
 	t.Parallel()
 	random := testkit.Random(t)
@@ -24,6 +27,7 @@ func TestN07EveryCut(t *testing.T) {
 		chunks []int
 		large  bool // sizes of some KB too
 	}{
+		{"whole", nil, true},
 		{"1 byte", []int{1}, false},
 		{"random", anyhow, true},
 		{"around a header", []int{13, 1, 14, 15, 2048, 2047, 2049}, true},
@@ -42,7 +46,7 @@ func TestN07EveryCut(t *testing.T) {
 			at := testkit.Unix(t)
 			process := testkit.Start(t, builtBinary("dc_client"), "-listen", at.String(), "-server", way.Endpoint().String(), "-timeout=20000")
 			process.WaitStderr(patience, "connected to dc_server")
-			mustCarry(t, at, sizes(row.large))
+			mustCarry(t, at, sizes(row.large, full()))
 			if way.Conns() != 1 {
 				t.Errorf("got %d connections, want the first to have lasted", way.Conns())
 			}
@@ -50,11 +54,22 @@ func TestN07EveryCut(t *testing.T) {
 	}
 }
 
-// sizes are those within 5 bytes of each boundary: of what is sent, headers included.
-func sizes(large bool) (all []int) {
+// sizes are those within 5 bytes of each boundary, of what is sent, headers included; or,
+// with every, all there are: up to two frames where they are not to be large.
+func sizes(large, every bool) (all []int) {
+	if every {
+		most := 2 * codec.MaxFrameData
+		if large {
+			most = largestSession
+		}
+		for n := 1; n <= most; n++ {
+			all = append(all, n)
+		}
+		return all
+	}
 	boundaries := []int{14, 2048, 2062, 4096}
 	if large {
-		boundaries = append(boundaries, 16384, 32768-64)
+		boundaries = append(boundaries, 16384, largestSession-5)
 	}
 	for _, b := range boundaries {
 		for n := max(1, b-5); n <= b+5; n++ {
