@@ -59,6 +59,3 @@ func builtBinary(name string) string {
 }
 
 func millis(name string, d time.Duration) string { return fmt.Sprintf("%s=%d", name, d.Milliseconds()) }
-
-// full reports whether the tests are to run at their full size.
-func full() bool { return os.Getenv("DISTCACHE_FULL") != "" }

@@ -17,12 +17,8 @@ import (
 	"distcache/internal/testkit"
 )
 
-const (
-	// binariesEnv names the folder of the binaries under test.
-	binariesEnv = "DISTCACHE_TEST_BINARIES"
-	// fullEnv makes the tests run at their full size.
-	fullEnv = "DISTCACHE_FULL"
-)
+// binariesEnv names the folder of the binaries under test.
+const binariesEnv = "DISTCACHE_TEST_BINARIES"
 
 // patience is how long a test waits for what must come, on a busy machine.
 const patience = 20 * time.Second
@@ -67,9 +63,6 @@ func build(folder string) error {
 }
 
 func binary(name string) string { return filepath.Join(os.Getenv(binariesEnv), name) }
-
-// full reports whether the tests are to run at their full size.
-func full() bool { return os.Getenv(fullEnv) != "" }
 
 // program is one of the daemons, and what it needs to run by itself.
 type program struct {

@@ -36,7 +36,7 @@ func (p program) startLinked(t *testing.T) (*testkit.Process, testkit.Endpoint) 
 
 // heldFor is how long a daemon is held still: twice what its watchdog allows a loop.
 func heldFor() time.Duration {
-	if full() {
+	if testkit.Full() {
 		return 60 * time.Second
 	}
 	return 3 * time.Second

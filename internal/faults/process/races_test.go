@@ -19,7 +19,7 @@ import (
 
 // starts is how many starts an attacker gets to meet.
 func starts() int {
-	if full() {
+	if testkit.Full() {
 		return 1000
 	}
 	return 60

@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -11,11 +10,11 @@ import (
 )
 
 // TestU15FrozenServer stops a real dc_server for a while (SIGSTOP): requests end in time
-// meanwhile, and afterwards it works without a restart. FAULTS_LONG=1 adds two minutes.
+// meanwhile, and afterwards it works without a restart. The long form adds two minutes.
 func TestU15FrozenServer(t *testing.T) {
 	t.Parallel()
 	rows := []time.Duration{time.Second, 10 * time.Second}
-	if os.Getenv("FAULTS_LONG") != "" {
+	if testkit.Full() {
 		rows = append(rows, 2*time.Minute)
 	}
 	for _, frozen := range rows {
