@@ -1,6 +1,8 @@
 package hostile
 
 import (
+	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -12,13 +14,22 @@ import (
 // patience is how long a test waits for what must come, on a busy machine.
 const patience = 20 * time.Second
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if text := os.Getenv(attackerEnv); text != "" {
+		if err := beAttacker(text); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
 
-// startClient runs a dc_client in front of up until the test ends, linked.
-func startClient(t *testing.T, up *testkit.Upstream, args ...string) (*testkit.Process, testkit.Endpoint) {
+// startClient runs a dc_client in front of a dc_server until the test ends, linked.
+func startClient(t *testing.T, server testkit.Endpoint, args ...string) (*testkit.Process, testkit.Endpoint) {
 	t.Helper()
 	at := testkit.Unix(t)
-	args = append([]string{"-listen", at.String(), "-server", up.Endpoint().String(), "-timeout", "10000"}, args...)
+	args = append([]string{"-listen", at.String(), "-server", server.String(), "-timeout", "10000"}, args...)
 	process := testkit.Start(t, testkit.Build(t, "distcache/cmd/dc_client"), args...)
 	process.WaitStderr(patience, "connected to dc_server")
 	return process, at

@@ -95,7 +95,7 @@ func dangerous() []int {
 func TestH24OldClientsGetAnswersOfEveryLengthIntact(t *testing.T) {
 	t.Parallel()
 	up := testkit.NewUpstream(t, testkit.Loopback())
-	_, client := startClient(t, up)
+	_, client := startClient(t, up.Endpoint())
 	_, server := startServer(t)
 	adder := testkit.Dial(t, server)
 	for _, n := range dangerous() {
@@ -119,7 +119,7 @@ func TestH24WhoDoesNotReadHoldsOnlyItself(t *testing.T) {
 	up := testkit.NewUpstream(t, testkit.Loopback())
 	data := dataOf(codec.MaxFrameData + 2022)
 	up.Put("id", data, time.Hour)
-	process, at := startClient(t, up)
+	process, at := startClient(t, up.Endpoint())
 	victim := testkit.Dial(t, at)
 	victim.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
 	post := process.Post()
