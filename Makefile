@@ -7,7 +7,7 @@ FUZZTIME ?= 5m
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test race vet lint fuzz chaos soak clean \
+.PHONY: help build run test race vet lint fuzz chaos soak faults clean \
 	bench bench-quick bench-deps bench-report bench-compare bench-go check-c test-apache deb
 
 help: ## list the targets
@@ -44,6 +44,9 @@ chaos: ## kill, freeze and cut off dc_server under clients that check every answ
 soak: ## use both daemons for long, and hold that they do not grow: DURATION=30m, RATE=, SEED=
 	SOAK_DURATION=$(or $(DURATION),30m) SOAK_RATE=$(RATE) $(if $(SEED),SEED=$(SEED)) \
 		$(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' ./internal/chaos
+
+faults: ## the fault tests at full size, ten minutes on a machine that does nothing else: RUN=N07
+	DISTCACHE_FULL=1 $(GO) test -count=1 -p 1 -timeout 0 -v -run '$(RUN)' ./internal/faults/... ./internal/proxy
 
 check-c: build ## build and test contrib/libdistcache, the C library (needs gcc, pkg-config, libssl-dev)
 	$(MAKE) -C contrib/libdistcache check DAEMONS=$(CURDIR)/$(BIN)
