@@ -13,6 +13,7 @@ type Loop struct {
 	epoch  time.Time
 	timer  *poll.Timer
 	armed  time.Duration // when the timer goes off
+	due    bool          // it went off in this turn
 	timed  []Timed
 	ending []func(now time.Duration)
 	err    error // why the loop stopped itself
@@ -23,7 +24,8 @@ type Timed interface {
 	// Deadline is when Expire is to be called next, or deadline.Never. It is asked
 	// after every event, so it must be cheap.
 	Deadline() time.Duration
-	// Expire is called when Deadline has come, on the loop goroutine.
+	// Expire is called when Deadline has come, on the loop goroutine, after the events
+	// of the turn.
 	Expire(now time.Duration)
 }
 
@@ -103,10 +105,22 @@ func (r rearming) Ready(ev poll.Events) {
 
 func (l *Loop) turnEnded() {
 	now := l.Now()
+	if l.due {
+		l.due, l.armed = false, deadline.Never
+		l.expire(now)
+	}
 	for _, fn := range l.ending {
 		fn(now)
 	}
 	l.Rearm()
+}
+
+func (l *Loop) expire(now time.Duration) {
+	for _, t := range l.timed {
+		if t.Deadline() <= now {
+			t.Expire(now)
+		}
+	}
 }
 
 // Rearm sets the timer when a deadline comes before it. One that has moved back is
@@ -128,13 +142,9 @@ func (l *Loop) Rearm() {
 	l.armed = next
 }
 
+// timerFired leaves the deadlines to the end of the turn: a process that was stopped for a
+// while then takes what came meanwhile before it judges that nothing did.
 func (l *Loop) timerFired() {
-	l.armed = deadline.Never
-	now := l.Now()
-	for _, t := range l.timed {
-		if t.Deadline() <= now {
-			t.Expire(now)
-		}
-	}
-	l.Rearm()
+	l.due = true
+	l.EndTurn()
 }
