@@ -84,8 +84,11 @@ func TestIDsThatWereChosenSpreadLikeAnyOther(t *testing.T) {
 			if away := float64(away) / stored; away <= 0 || away > 0.03 {
 				t.Errorf("sessions away from their home bucket: got %.4f, want over 0 and at most 0.03", away)
 			}
-			if farthest > 8 {
-				t.Errorf("farthest from home: got %d buckets, want at most 8", farthest)
+			// Chance alone takes one session of 50,000 further than 8 in every fiftieth
+			// store, and further than 14 in none of 4,500; each bucket more is less than
+			// half as likely.
+			if farthest > 32 {
+				t.Errorf("farthest from home: got %d buckets, want at most 32", farthest)
 			}
 			// A bucket holds about 8, so about 8/255 share the tag of a given one.
 			if alike := float64(alike) / stored; alike < 0.01 || alike > 0.06 {
