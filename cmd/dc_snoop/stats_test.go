@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,6 +32,10 @@ func traffic(t *testing.T, up *testkit.Upstream, at testkit.Endpoint, late time.
 
 func TestStatsAtTheEnd(t *testing.T) {
 	t.Parallel()
+	// Where the tests themselves run under nohup(1), dc_snoop would inherit that.
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(hangup) })
 	for _, end := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(end.String(), func(t *testing.T) {
 			t.Parallel()
