@@ -11,7 +11,7 @@ import (
 // refused runs dc_client with flags that it must refuse with exit code 2 and one line.
 func refused(t *testing.T, args ...string) string {
 	t.Helper()
-	process := testkit.Start(t, builtBinary(program), args...)
+	process := testkit.Start(t, testkit.Tool(program), args...)
 	if code := process.Exit(patience); code != 2 {
 		t.Errorf("%q: got exit code %d, want 2", args, code)
 	}
@@ -130,7 +130,7 @@ func TestServerSpellings(t *testing.T) {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			t.Parallel()
 			at := testkit.Unix(t)
-			process := testkit.Start(t, builtBinary(program), append(args, "-listen", at.String(), "-timeout", "10000")...)
+			process := testkit.Start(t, testkit.Tool(program), append(args, "-listen", at.String(), "-timeout", "10000")...)
 			process.WaitStderr(patience, "connected to dc_server")
 			testkit.Dial(t, at).ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
 		})
@@ -142,7 +142,7 @@ func TestServerSpellings(t *testing.T) {
 func TestServerIsOneself(t *testing.T) {
 	t.Parallel()
 	at := freePort(t)
-	process := testkit.Start(t, builtBinary(program), "-listen", at.String(), "-server", "IPv4:"+at.Address, "-retry", "100")
+	process := testkit.Start(t, testkit.Tool(program), "-listen", at.String(), "-server", "IPv4:"+at.Address, "-retry", "100")
 	process.WaitStderr(patience, "no connection to dc_server")
 	client := testkit.Dial(t, at)
 	for range 10 {

@@ -1,60 +1,21 @@
 package main
 
 import (
-	"flag"
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"distcache/codec"
 	"distcache/internal/testkit"
 )
 
-// binariesEnv names the folder of the binaries under test.
-const binariesEnv = "DISTCACHE_TEST_BINARIES"
-
 // patience is how long a test waits for what must come, on a busy machine.
 const patience = 20 * time.Second
 
-// TestMain builds dc_client, and the dc_server that some tests put behind it, once, as
-// `make build` does: without cgo.
 func TestMain(m *testing.M) {
-	flag.Parse()
-	folder, err := os.MkdirTemp("", "dc")
-	if err == nil {
-		err = build(folder)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	_ = flag.Set("test.parallel", "16") // the tests wait more than they work
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		_ = os.RemoveAll(folder)
-		os.Exit(code)
-	}))
+	testkit.Suite{Commands: []string{"dc_client", "dc_server"}, Parallel: 16}.Run(m)
 }
-
-func build(folder string) error {
-	if err := os.Chmod(folder, 0o755); err != nil { // some tests run as an ordinary user
-		return err
-	}
-	cmd := exec.Command("go", "build", "-o", folder+"/", ".", "distcache/cmd/dc_server")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return os.Setenv(binariesEnv, folder)
-}
-
-func builtBinary(name string) string { return filepath.Join(os.Getenv(binariesEnv), name) }
 
 // start runs dc_client in front of what is at server, until the test ends. Unless the
 // test says otherwise, requests have more time than a busy machine ever takes.
@@ -71,7 +32,7 @@ func startAsIs(t *testing.T, server testkit.Endpoint, args ...string) (*testkit.
 	t.Helper()
 	at := testkit.Unix(t)
 	args = append([]string{"-server", server.String(), "-listen", at.String()}, args...)
-	process := testkit.Start(t, builtBinary(program), args...)
+	process := testkit.Start(t, testkit.Tool(program), args...)
 	process.WaitStderr(patience, " ready ")
 	return process, at
 }
@@ -87,7 +48,7 @@ func startLinked(t *testing.T, server testkit.Endpoint, args ...string) (*testki
 // startServer runs a dc_server there until the test ends.
 func startServer(t *testing.T, at testkit.Endpoint, args ...string) *testkit.Process {
 	t.Helper()
-	process := testkit.Start(t, builtBinary("dc_server"), append([]string{"-listen", at.String()}, args...)...)
+	process := testkit.Start(t, testkit.Tool("dc_server"), append([]string{"-listen", at.String()}, args...)...)
 	process.WaitStderr(patience, " ready ")
 	return process
 }

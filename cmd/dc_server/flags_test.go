@@ -49,7 +49,7 @@ func TestFlagsOfTheOther(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	process := testkit.Start(t, builtBinary(), "-sessions", "garbage", "-?")
+	process := testkit.Start(t, testkit.Tool(program), "-sessions", "garbage", "-?")
 	if code := process.Exit(patience); code != 0 {
 		t.Errorf("got exit code %d, want 0", code)
 	}

@@ -136,7 +136,7 @@ func memoryBound(t *testing.T, process *testkit.Process) int64 {
 func TestSessionsTooMany(t *testing.T) {
 	t.Parallel()
 	at := testkit.Unix(t)
-	process := testkit.Command{Path: "/bin/sh", Args: []string{"-c", `ulimit -v 4000000; exec "$0" "$@"`, builtBinary(),
+	process := testkit.Command{Path: "/bin/sh", Args: []string{"-c", `ulimit -v 4000000; exec "$0" "$@"`, testkit.Tool(program),
 		"-sessions", "1073741824", "-listen", at.String()}}.Start(t)
 	if code := process.Exit(patience); code != 1 {
 		t.Errorf("got exit code %d, want 1", code)

@@ -251,7 +251,7 @@ func TestDefaultAddress(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
 			// The binary is below /tmp, which is about to be another one.
-			c := inShell(p.command(), fmt.Sprintf("exec 3<%s\nmount -t tmpfs none /tmp\nset -- \"$@\"", binary(p.name)))
+			c := inShell(p.command(), fmt.Sprintf("exec 3<%s\nmount -t tmpfs none /tmp\nset -- \"$@\"", testkit.Tool(p.name)))
 			c.Args[1] = strings.Replace(c.Args[1], `exec "$0"`, "exec /proc/self/fd/3", 1)
 			c.Sys = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET}
 			process := c.Start(t)

@@ -48,7 +48,7 @@ func TestListenOnDescriptor(t *testing.T) {
 				forEach(t, func(t *testing.T, p program) {
 					folder := testkit.SocketDir(t)
 					args := append(p.args, "-listen", row.address, "-pidfile", folder+"/pid", fmt.Sprintf("-daemon=%v", detach))
-					cmd := exec.Command("/bin/sh", append([]string{"-c", "export " + row.shell + "\n" + `exec "$0" "$@"`, binary(p.name)}, args...)...)
+					cmd := exec.Command("/bin/sh", append([]string{"-c", "export " + row.shell + "\n" + `exec "$0" "$@"`, testkit.Tool(p.name)}, args...)...)
 					cmd.ExtraFiles = []*os.File{listeningSocket(t, socketIn(folder).Address)}
 					startCommand(t, cmd)
 					testkit.Wait(t, patience, "answer", func() bool { return answers(socketIn(folder)) })

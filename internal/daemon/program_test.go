@@ -49,7 +49,7 @@ func forEach(t *testing.T, test func(t *testing.T, p program)) {
 
 // command is how to run it with further arguments.
 func (p program) command(args ...string) testkit.Command {
-	return testkit.Command{Path: binary(p.name), Args: slices.Concat(p.args, args)}
+	return testkit.Command{Path: testkit.Tool(p.name), Args: slices.Concat(p.args, args)}
 }
 
 // start runs it and waits until it serves.

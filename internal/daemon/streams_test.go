@@ -47,7 +47,7 @@ func TestStderrNobodyReads(t *testing.T) {
 			}
 			defer func() { _ = r.Close() }()
 			// -progress 1 makes a line of each operation.
-			cmd := exec.Command(binary("dc_server"), "-listen", at.String(), "-progress", "1")
+			cmd := exec.Command(testkit.Tool("dc_server"), "-listen", at.String(), "-progress", "1")
 			cmd.Stderr = w
 			startCommand(t, cmd)
 			_ = w.Close()
@@ -108,7 +108,7 @@ func TestStderrFull(t *testing.T) {
 		t.Skip(err)
 	}
 	defer func() { _ = full.Close() }()
-	cmd := exec.Command(binary("dc_server"), "-listen", at.String(), "-progress", "1")
+	cmd := exec.Command(testkit.Tool("dc_server"), "-listen", at.String(), "-progress", "1")
 	cmd.Stderr = full
 	startCommand(t, cmd)
 	testkit.Wait(t, patience, "listener", func() bool { return answers(at) })

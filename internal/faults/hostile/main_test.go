@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"distcache/internal/testkit"
 )
 
@@ -22,7 +20,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	goleak.VerifyTestMain(m)
+	testkit.Suite{Commands: []string{"dc_client", "dc_server"}, Parallel: 8}.Run(m)
 }
 
 // startClient runs a dc_client in front of a dc_server until the test ends, linked.
@@ -30,7 +28,7 @@ func startClient(t *testing.T, server testkit.Endpoint, args ...string) (*testki
 	t.Helper()
 	at := testkit.Unix(t)
 	args = append([]string{"-listen", at.String(), "-server", server.String(), "-timeout", "10000"}, args...)
-	process := testkit.Start(t, testkit.Build(t, "distcache/cmd/dc_client"), args...)
+	process := testkit.Start(t, testkit.Tool("dc_client"), args...)
 	process.WaitStderr(patience, "connected to dc_server")
 	return process, at
 }
@@ -39,7 +37,7 @@ func startClient(t *testing.T, server testkit.Endpoint, args ...string) (*testki
 func startServer(t *testing.T) (*testkit.Process, testkit.Endpoint) {
 	t.Helper()
 	at := testkit.Unix(t)
-	process := testkit.Start(t, testkit.Build(t, "distcache/cmd/dc_server"), "-listen", at.String())
+	process := testkit.Start(t, testkit.Tool("dc_server"), "-listen", at.String())
 	process.WaitStderr(patience, " ready ")
 	return process, at
 }

@@ -83,7 +83,7 @@ func run(t *testing.T, name string, args ...string) {
 // startServer runs a dc_server on the server's side.
 func (n *lan) startServer() *testkit.Process {
 	n.t.Helper()
-	server := inNamespace(n.server, builtBinary("dc_server"), "-listen", "IP:"+serverIP+":"+cachePort).Start(n.t)
+	server := inNamespace(n.server, testkit.Tool("dc_server"), "-listen", "IP:"+serverIP+":"+cachePort).Start(n.t)
 	server.WaitStderr(patience, " ready ")
 	return server
 }
@@ -100,7 +100,7 @@ func (n *lan) startClient(args ...string) (*testkit.Process, testkit.Endpoint) {
 func startIn(t *testing.T, namespace string, args ...string) (*testkit.Process, testkit.Endpoint) {
 	t.Helper()
 	at := testkit.Unix(t)
-	process := inNamespace(namespace, builtBinary("dc_client"), append(args, "-listen", at.String())...).Start(t)
+	process := inNamespace(namespace, testkit.Tool("dc_client"), append(args, "-listen", at.String())...).Start(t)
 	process.WaitStderr(patience, " ready ")
 	return process, at
 }

@@ -1,20 +1,12 @@
 package network
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"distcache/internal/testkit"
 )
-
-// binariesEnv names the folder of the binaries under test.
-const binariesEnv = "DISTCACHE_TEST_BINARIES"
 
 const (
 	// patience is how long a test waits for what must come, on a busy machine.
@@ -26,36 +18,8 @@ const (
 	attempt = 2 * time.Second
 )
 
-// TestMain builds the daemons once, as `make build` does: without cgo.
 func TestMain(m *testing.M) {
-	flag.Parse()
-	folder, err := os.MkdirTemp("", "dc")
-	if err == nil {
-		err = build(folder)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	_ = flag.Set("test.parallel", "8") // the tests wait more than they work
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		_ = os.RemoveAll(folder)
-		os.Exit(code)
-	}))
-}
-
-func build(folder string) error {
-	if err := testkit.BuildTools(folder, "dc_client", "dc_server"); err != nil {
-		return err
-	}
-	return os.Setenv(binariesEnv, folder)
-}
-
-func builtBinary(name string) string {
-	if err := testkit.NoteSources("../../.."); err != nil {
-		panic(err)
-	}
-	return filepath.Join(os.Getenv(binariesEnv), name)
+	testkit.Suite{Commands: []string{"dc_client", "dc_server"}, Parallel: 8}.Run(m)
 }
 
 func millis(name string, d time.Duration) string { return fmt.Sprintf("%s=%d", name, d.Milliseconds()) }

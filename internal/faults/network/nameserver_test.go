@@ -161,7 +161,7 @@ func (n *named) startClient(t *testing.T) (*testkit.Process, testkit.Endpoint) {
 	at := testkit.Unix(t)
 	const script = `mount --bind "$1" /etc/resolv.conf && mount --bind "$2" /etc/hosts && shift 2 && exec "$@"`
 	process := inNamespace(n.namespace, "sh", "-c", script, "sh", n.resolv, n.hosts,
-		builtBinary("dc_client"), "-listen", at.String(), "-server", "IP:"+serverName+":"+cachePort,
+		testkit.Tool("dc_client"), "-listen", at.String(), "-server", "IP:"+serverName+":"+cachePort,
 		millis("-timeout", timeout), millis("-retry", retry)).Start(t)
 	process.WaitStderr(patience, " ready ")
 	return process, at

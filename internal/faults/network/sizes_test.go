@@ -35,13 +35,13 @@ func TestN07EveryCut(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			where := testkit.Unix(t)
-			server := testkit.Start(t, builtBinary("dc_server"), "-listen", where.String())
+			server := testkit.Start(t, testkit.Tool("dc_server"), "-listen", where.String())
 			server.WaitStderr(patience, " ready ")
 			way := testkit.NewProxy(t, where)
 			way.Up.Chunks(row.chunks...)
 			way.Down.Chunks(row.chunks...)
 			at := testkit.Unix(t)
-			process := testkit.Start(t, builtBinary("dc_client"), "-listen", at.String(), "-server", way.Endpoint().String(), "-timeout=20000")
+			process := testkit.Start(t, testkit.Tool("dc_client"), "-listen", at.String(), "-server", way.Endpoint().String(), "-timeout=20000")
 			process.WaitStderr(patience, "connected to dc_server")
 			mustCarry(t, at, sizes(row.large))
 			if way.Conns() != 1 {

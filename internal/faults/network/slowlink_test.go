@@ -78,7 +78,7 @@ func TestN11LossIsLatency(t *testing.T) {
 	up := testkit.NewUpstream(t, testkit.Loopback())
 	way := testkit.NewProxy(t, up.Endpoint())
 	at := testkit.Unix(t)
-	process := testkit.Start(t, builtBinary("dc_client"), "-listen", at.String(), "-server", way.Endpoint().String(), "-timeout=5000")
+	process := testkit.Start(t, testkit.Tool("dc_client"), "-listen", at.String(), "-server", way.Endpoint().String(), "-timeout=5000")
 	process.WaitStderr(patience, "connected to dc_server")
 	load := testkit.StartLoad(t, at, 20, 5*time.Millisecond)
 	var resuming sync.WaitGroup
@@ -117,12 +117,12 @@ func TestN11LossIsLatency(t *testing.T) {
 func TestN17NoWaitingForAcknowledgements(t *testing.T) {
 	t.Parallel()
 	jitter := testkit.MeasureJitter(t)
-	server := testkit.Start(t, builtBinary("dc_server"), "-listen", "IP:127.0.0.1:0")
+	server := testkit.Start(t, testkit.Tool("dc_server"), "-listen", "IP:127.0.0.1:0")
 	server.WaitStderr(patience, " ready ")
 	_, rest, _ := strings.Cut(server.Stderr(), " ready listen=")
 	where, _, _ := strings.Cut(rest, " ")
 	at := testkit.Unix(t)
-	process := testkit.Start(t, builtBinary("dc_client"), "-listen", at.String(), "-server", where, "-timeout=10000")
+	process := testkit.Start(t, testkit.Tool("dc_client"), "-listen", at.String(), "-server", where, "-timeout=10000")
 	process.WaitStderr(patience, "connected to dc_server")
 	client := testkit.Dial(t, at)
 	var all []testkit.Outcome

@@ -37,7 +37,7 @@ func TestN09N10SystemCalls(t *testing.T) {
 			trace := filepath.Join(t.TempDir(), "trace")
 			// With -D the process is dc_client, and the tracer ends with it.
 			process := testkit.Start(t, strace, "-D", "-f", "-qq", "-o", trace, "-e", "trace="+calls, "-e", "inject="+row.inject,
-				builtBinary("dc_client"), "-listen", at.String(), "-server", up.Endpoint().String(), "-timeout=10000", millis("-retry", retry))
+				testkit.Tool("dc_client"), "-listen", at.String(), "-server", up.Endpoint().String(), "-timeout=10000", millis("-retry", retry))
 			process.WaitStderr(patience, "connected to dc_server")
 			load := testkit.StartLoad(t, at, 10, time.Millisecond)
 			testkit.Wait(t, patience, "requests", func() bool { return len(load.Since(time.Time{})) > 500 })

@@ -119,7 +119,7 @@ func TestR05MemoryStaysWithinTheBound(t *testing.T) {
 	const id = "large"
 	up.Put(id, strings.Repeat("x", codec.MaxPayload), time.Hour)
 	at := testkit.Unix(t)
-	client := program{name: "dc_client", path: binary("dc_client"), args: []string{"-server", up.Endpoint().String(), "-timeout", "5000"}}
+	client := program{name: "dc_client", path: testkit.Tool("dc_client"), args: []string{"-server", up.Endpoint().String(), "-timeout", "5000"}}
 	process := group.run(client.command("-listen", at.String(), "-maxclients", "3000")).Start(t)
 	process.WaitStderr(patience, "connected to dc_server")
 	bound := memoryBound(t, ready(process))

@@ -1,24 +1,15 @@
 package process
 
 import (
-	"flag"
-	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"distcache/codec"
 	"distcache/internal/testkit"
 )
-
-// binariesEnv names the folder of the binaries under test.
-const binariesEnv = "DISTCACHE_TEST_BINARIES"
 
 // patience is how long a test waits for what must come, on a busy machine.
 const patience = 20 * time.Second
@@ -26,43 +17,9 @@ const patience = 20 * time.Second
 // nobody is the user and the group of that number, on every Linux.
 const nobody = 65534
 
-// TestMain builds the daemons once, as `make build` does, and once more such that they
-// break on request.
 func TestMain(m *testing.M) {
-	flag.Parse()
-	folder, err := os.MkdirTemp("", "dc")
-	if err == nil {
-		err = build(folder)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	_ = flag.Set("test.parallel", "8") // the tests wait more than they work
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		_ = os.RemoveAll(folder)
-		os.Exit(code)
-	}))
+	testkit.Suite{Commands: []string{"dc_client", "dc_server"}, Tags: []string{"faults"}, Parallel: 8}.Run(m)
 }
-
-func build(folder string) error {
-	for _, kind := range []struct{ folder, tags string }{{folder, ""}, {filepath.Join(folder, "faults"), "faults"}} {
-		if err := os.MkdirAll(kind.folder, 0o755); err != nil {
-			return err
-		}
-		cmd := exec.Command("go", "build", "-tags", kind.tags, "-o", kind.folder+"/", "distcache/cmd/dc_client", "distcache/cmd/dc_server")
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("go build -tags %q: %w\n%s", kind.tags, err, out)
-		}
-	}
-	if err := os.Chmod(folder, 0o755); err != nil { // some tests run as an ordinary user
-		return err
-	}
-	return os.Setenv(binariesEnv, folder)
-}
-
-func binary(name string) string { return filepath.Join(os.Getenv(binariesEnv), name) }
 
 // program is one of the daemons, and what it needs to run by itself.
 type program struct {
@@ -74,14 +31,14 @@ type program struct {
 
 func programs() []program {
 	return []program{
-		{"dc_client", binary("dc_client"), []string{"-server", "UNIX:/nowhere/dc_server"}, codec.StatusDisconnected},
-		{"dc_server", binary("dc_server"), nil, codec.StatusNotOK},
+		{"dc_client", testkit.Tool("dc_client"), []string{"-server", "UNIX:/nowhere/dc_server"}, codec.StatusDisconnected},
+		{"dc_server", testkit.Tool("dc_server"), nil, codec.StatusNotOK},
 	}
 }
 
 // faulty is the build that breaks on request, and whose watchdogs wait 1.5 s.
 func (p program) faulty() program {
-	p.path = binary(filepath.Join("faults", p.name))
+	p.path = testkit.Tool("faults/" + p.name)
 	return p
 }
 

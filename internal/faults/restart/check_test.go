@@ -16,7 +16,7 @@ import (
 func checked(t *testing.T, name, folder string, code int, args ...string) (stdout, stderr string) {
 	t.Helper()
 	before := listing(t, folder)
-	p := testkit.Start(t, binary(name), append([]string{"-check"}, args...)...)
+	p := testkit.Start(t, testkit.Tool(name), append([]string{"-check"}, args...)...)
 	if got := p.Exit(patience); got != code {
 		t.Errorf("%v: got exit code %d, want %d; stderr:\n%s", args, got, code, p.Stderr())
 	}
@@ -146,7 +146,7 @@ func TestK11CheckKnowsPermissions(t *testing.T) {
 		{[]string{"-listen", "UNIX:" + open + "/s", "-user", "1"}, "-user 1: -user needs root"},
 	} {
 		t.Run(strings.Join(row.args, " "), func(t *testing.T) {
-			c := testkit.Command{Path: binary("dc_server"), Args: append([]string{"-check"}, row.args...)}
+			c := testkit.Command{Path: testkit.Tool("dc_server"), Args: append([]string{"-check"}, row.args...)}
 			c.Sys = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 			p := c.Start(t)
 			if code := p.Exit(patience); code != 2 || p.Stderr() != "dc_server: "+row.message+"\n" {
@@ -169,13 +169,13 @@ func TestK11CheckOfAPassedSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = socket.Close() }()
-	p := testkit.Command{Path: binary("dc_server"), Args: []string{"-check", "-listen", "FD:3"}, Files: []*os.File{socket}}.Start(t)
+	p := testkit.Command{Path: testkit.Tool("dc_server"), Args: []string{"-check", "-listen", "FD:3"}, Files: []*os.File{socket}}.Start(t)
 	if code := p.Exit(patience); code != 0 {
 		t.Errorf("FD:3: got exit code %d, want 0; stderr:\n%s", code, p.Stderr())
 	}
 	_, stderr := checked(t, "dc_server", testkit.SocketDir(t), 0, "-listen", "systemd")
 	mustName(t, stderr, "what a socket unit will pass is not checked")
-	p = testkit.Command{Path: binary("dc_server"), Args: []string{"-check", "-listen", "systemd"}, Env: []string{"LISTEN_PID=1", "LISTEN_FDS=1"}}.Start(t)
+	p = testkit.Command{Path: testkit.Tool("dc_server"), Args: []string{"-check", "-listen", "systemd"}, Env: []string{"LISTEN_PID=1", "LISTEN_FDS=1"}}.Start(t)
 	if code := p.Exit(patience); code != 2 {
 		t.Errorf("of another process: got exit code %d, want 2", code)
 	}
@@ -187,7 +187,7 @@ func TestK11CheckOfAPassedSocket(t *testing.T) {
 func TestK09CheckTellsWhereValuesComeFrom(t *testing.T) {
 	t.Parallel()
 	at := testkit.Unix(t)
-	c := testkit.Command{Path: binary("dc_client"),
+	c := testkit.Command{Path: testkit.Tool("dc_client"),
 		Args: []string{"-check", "-listen", at.String(), "-connect", nowhere, "-retry=700"},
 		Env:  []string{"RETRY=9", "DISTCACHE_RETRY=9", "DC_CLIENT_RETRY=9", "LISTEN=UNIX:/other"}}
 	p := c.Start(t)
@@ -225,7 +225,7 @@ func TestK08ArithmeticIsShown(t *testing.T) {
 			"at most 16 clients at a time\n"},
 		{"40", 2, "dc_client: only 40 descriptors may be open, and the daemon itself takes 64: too few to serve anybody\n"},
 	} {
-		c := testkit.Command{Path: "/bin/sh", Args: []string{"-c", `ulimit -n ` + row.limit + `; exec "$0" "$@"`, binary("dc_client"),
+		c := testkit.Command{Path: "/bin/sh", Args: []string{"-c", `ulimit -n ` + row.limit + `; exec "$0" "$@"`, testkit.Tool("dc_client"),
 			"-check", "-listen", "IP:0", "-server", nowhere, "-maxclients", "100"}}
 		c.Sys = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 		p := c.Start(t)
@@ -245,7 +245,7 @@ func TestK10EnvironmentDoesNoHarm(t *testing.T) {
 			t.Parallel()
 			for _, i := range instances() {
 				at := testkit.Unix(t)
-				c := testkit.Command{Path: binary(i.name), Args: append([]string{"-listen", at.String()}, i.args...), Env: []string{setting}}
+				c := testkit.Command{Path: testkit.Tool(i.name), Args: append([]string{"-listen", at.String()}, i.args...), Env: []string{setting}}
 				p := ready(c.Start(t))
 				i.mustServe(t, at)
 				mustEnd(t, p)

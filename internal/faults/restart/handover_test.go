@@ -46,13 +46,13 @@ func supervise(t *testing.T, at testkit.Endpoint, name string, args ...string) *
 // run starts the daemon with the socket as FD:3.
 func (s *supervisor) run() *testkit.Process {
 	args := append([]string{"-listen", "FD:3"}, s.args...)
-	return testkit.Command{Path: binary(s.name), Args: args, Files: []*os.File{s.socket}}.Start(s.t)
+	return testkit.Command{Path: testkit.Tool(s.name), Args: args, Files: []*os.File{s.socket}}.Start(s.t)
 }
 
 // activate starts the daemon as sd_listen_fds(3) says.
 func (s *supervisor) activate() *testkit.Process {
 	script := `export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=dc.socket; exec "$0" "$@"`
-	args := append([]string{"-c", script, binary(s.name), "-listen", "systemd"}, s.args...)
+	args := append([]string{"-c", script, testkit.Tool(s.name), "-listen", "systemd"}, s.args...)
 	return testkit.Command{Path: "/bin/sh", Args: args, Files: []*os.File{s.socket}}.Start(s.t)
 }
 

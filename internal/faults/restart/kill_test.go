@@ -68,7 +68,7 @@ func TestV08KilledProxyComesBack(t *testing.T) {
 		process.Kill()
 		gone := time.Now()
 		mustBeStale(t, at)
-		process = testkit.Start(t, binary("dc_client"), "-listen", at.String(), "-server", server.String(), "-pidfile", pidfile)
+		process = testkit.Start(t, testkit.Tool("dc_client"), "-listen", at.String(), "-server", server.String(), "-pidfile", pidfile)
 		process.Wait(patience, "answer", func() bool {
 			s, err := ask(at, testkit.Have(1, "kept"))
 			return err == nil && s == codec.StatusOK
@@ -88,7 +88,7 @@ func TestV08KilledProxyComesBack(t *testing.T) {
 func startsIn(t *testing.T) time.Duration {
 	t.Helper()
 	began := time.Now()
-	if err := exec.Command(binary("dc_client"), "-version").Run(); err != nil {
+	if err := exec.Command(testkit.Tool("dc_client"), "-version").Run(); err != nil {
 		t.Fatal(err)
 	}
 	return time.Since(began)
@@ -283,6 +283,6 @@ func timeNamespace(t *testing.T, seconds string) func(name string, args ...strin
 		t.Skipf("this machine has no time namespaces: %v, %s", err, out)
 	}
 	return func(name string, args ...string) *testkit.Process {
-		return testkit.Start(t, unshare, append(append(options, binary(name)), args...)...)
+		return testkit.Start(t, unshare, append(append(options, testkit.Tool(name)), args...)...)
 	}
 }

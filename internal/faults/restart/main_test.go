@@ -1,22 +1,13 @@
 package restart
 
 import (
-	"flag"
-	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 
 	"distcache/codec"
 	"distcache/internal/testkit"
 )
-
-// binariesEnv names the folder of the binaries under test.
-const binariesEnv = "DISTCACHE_TEST_BINARIES"
 
 // patience is how long a test waits for what must come, on a busy machine.
 const patience = 20 * time.Second
@@ -24,42 +15,14 @@ const patience = 20 * time.Second
 // nowhere is where nobody ever listens.
 const nowhere = "UNIX:/nowhere/dc_server"
 
-// TestMain builds the tools once, as `make build` does: without cgo.
 func TestMain(m *testing.M) {
-	flag.Parse()
-	folder, err := os.MkdirTemp("", "dc")
-	if err == nil {
-		err = build(folder)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	_ = flag.Set("test.parallel", "8") // the tests wait more than they work
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		_ = os.RemoveAll(folder)
-		os.Exit(code)
-	}))
+	testkit.Suite{Commands: []string{"dc_client", "dc_server", "dc_test"}, Parallel: 8}.Run(m)
 }
-
-func build(folder string) error {
-	if err := os.Chmod(folder, 0o755); err != nil { // some tests run as an ordinary user
-		return err
-	}
-	cmd := exec.Command("go", "build", "-o", folder+"/", "distcache/cmd/dc_client", "distcache/cmd/dc_server", "distcache/cmd/dc_test")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return os.Setenv(binariesEnv, folder)
-}
-
-func binary(name string) string { return filepath.Join(os.Getenv(binariesEnv), name) }
 
 // start runs one of the daemons until it is ready.
 func start(t *testing.T, name string, args ...string) *testkit.Process {
 	t.Helper()
-	return ready(testkit.Start(t, binary(name), args...))
+	return ready(testkit.Start(t, testkit.Tool(name), args...))
 }
 
 func ready(p *testkit.Process) *testkit.Process {

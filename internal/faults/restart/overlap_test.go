@@ -31,7 +31,7 @@ func instances() []instance {
 func (i instance) start(t *testing.T, at testkit.Endpoint, more ...string) *testkit.Process {
 	t.Helper()
 	args := append([]string{"-listen", at.String()}, i.args...)
-	return testkit.Start(t, binary(i.name), append(args, more...)...)
+	return testkit.Start(t, testkit.Tool(i.name), append(args, more...)...)
 }
 
 func (i instance) mustServe(t *testing.T, at testkit.Endpoint) {

@@ -20,7 +20,7 @@ func mustRefuse(t *testing.T, rows []usageRow) {
 	for _, row := range rows {
 		t.Run(row.program+" "+strings.Join(row.args, " "), func(t *testing.T) {
 			t.Parallel()
-			p := testkit.Start(t, binary(row.program), row.args...)
+			p := testkit.Start(t, testkit.Tool(row.program), row.args...)
 			if code := p.Exit(patience); code != 2 {
 				t.Errorf("got exit code %d, want 2", code)
 			}

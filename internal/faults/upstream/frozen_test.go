@@ -25,7 +25,7 @@ func TestU15FrozenServer(t *testing.T) {
 			}
 			jitter := testkit.MeasureJitter(t)
 			where := testkit.Unix(t)
-			server := testkit.Start(t, binary("dc_server"), "-listen", where.String())
+			server := testkit.Start(t, testkit.Tool("dc_server"), "-listen", where.String())
 			server.WaitStderr(patience, " ready ")
 			process, at := startLinked(t, where)
 			load := testkit.StartLoad(t, at, 20, 10*time.Millisecond)
