@@ -58,16 +58,21 @@ func NewConn(p Poller, target address.Address) *Conn {
 // Drive sets the link whose transport this is.
 func (c *Conn) Drive(l *Link) { c.link = l }
 
-// resolveShare is how much of an attempt resolving the name may take when addresses are
-// known from before.
-const resolveShare = AttemptTimeout / 4
+const (
+	// resolveLimit is less than a whole attempt: a name server that is silent is then told
+	// as the reason, by the name that it was asked for.
+	resolveLimit = AttemptTimeout * 9 / 10
+	// resolveShare is how much of an attempt resolving the name may take when addresses are
+	// known from before.
+	resolveShare = AttemptTimeout / 4
+)
 
 // Dial begins an attempt. Where the name does not resolve, or not soon, the addresses that
 // it had before are tried: name servers fail together with what they name.
 func (c *Conn) Dial() {
 	c.attempt++
 	attempt := c.attempt
-	limit := AttemptTimeout
+	limit := resolveLimit
 	if len(c.known) > 0 {
 		limit = resolveShare
 	}

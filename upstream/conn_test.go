@@ -119,7 +119,6 @@ func TestConnHangs(t *testing.T) {
 	tests := []struct{ name, target string }{
 		{"the backlog is full", fmt.Sprintf("IP:%s:%d", goodIP, fullBacklog(t, goodIP, 0))},
 		{"the probe is not answered", fmt.Sprintf("IP:%s:%d", goodIP, portOf(hung))},
-		{"the name server is silent", "IP:" + noAnswer + ":9001"},
 	}
 	var edges []*edge // all at once: each takes its time
 	for _, tt := range tests {
@@ -135,6 +134,19 @@ func TestConnHangs(t *testing.T) {
 				t.Errorf("got the end after %v, want %v and little more", c.at, upstream.AttemptTimeout)
 			}
 		})
+	}
+}
+
+// TestConnSilentNameServer is told by the name that was asked for, before the attempt as a
+// whole has taken too long.
+func TestConnSilentNameServer(t *testing.T) {
+	t.Parallel()
+	c := dial(t, "IP:"+noAnswer+":9001", long, long).await(upstream.Down)
+	if c.why == nil || !strings.HasPrefix(c.why.Error(), "cannot resolve IP:"+noAnswer+":9001: ") {
+		t.Errorf("got %v, want that the name cannot be resolved", c.why)
+	}
+	if c.at < upstream.AttemptTimeout*8/10 || c.at > upstream.AttemptTimeout+patience/2 {
+		t.Errorf("got the end after %v, want a little less than %v", c.at, upstream.AttemptTimeout)
 	}
 }
 
