@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"testing"
+
+	"distcache/internal/testkit"
 )
 
 // stretch is n bytes that differ from those of another seed.
@@ -110,7 +112,7 @@ func TestBatchMemoryIsBounded(t *testing.T) {
 // TestBatchAgainstAModel appends, at the tail and from elsewhere, and writes, at
 // random, and compares what is to be sent with a plain slice.
 func TestBatchAgainstAModel(t *testing.T) {
-	rng := seeded(t)
+	rng := testkit.Random(t)
 	for range 200 {
 		modelBatch(t, rng)
 	}

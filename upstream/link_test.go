@@ -9,6 +9,7 @@ import (
 
 	"distcache/codec"
 	"distcache/internal/deadline"
+	"distcache/internal/testkit"
 )
 
 // TestLinkTransitions takes every way between the states.
@@ -298,7 +299,7 @@ func TestRetry(t *testing.T) {
 }
 
 func TestJitterIsFourFifthsToTheWhole(t *testing.T) {
-	rng := seeded(t)
+	rng := testkit.Random(t)
 	r := newRig(t)
 	least, most := time.Hour, time.Duration(0)
 	for range 10_000 {

@@ -1,16 +1,15 @@
 package load
 
 import (
-	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
+
+	"distcache/internal/testkit"
 )
 
 // TestQueue compares with a slice, over random pushes and removals.
 func TestQueue(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	random := rand.New(rand.NewPCG(seed, 0))
+	random := testkit.Random(t)
 	clients := make([]client, 20)
 	for i := range clients {
 		clients[i].number = uint32(i)
@@ -30,11 +29,11 @@ func TestQueue(t *testing.T) {
 		for c := q.front(); c != nil; c = q.after(c) {
 			got = append(got, c.number)
 			if c.place != inWaiting {
-				t.Fatalf("seed %d, step %d: client %d has place %d in the queue", seed, step, c.number, c.place)
+				t.Fatalf("step %d: client %d has place %d in the queue", step, c.number, c.place)
 			}
 		}
 		if !slices.Equal(got, want) || q.length != len(want) {
-			t.Fatalf("seed %d, step %d: got %v, length %d, want %v", seed, step, got, q.length, want)
+			t.Fatalf("step %d: got %v, length %d, want %v", step, got, q.length, want)
 		}
 	}
 }

@@ -3,18 +3,16 @@ package buffer
 import (
 	"bytes"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"testing"
-	"time"
+
+	"distcache/internal/testkit"
 )
 
 // TestRandomHistories borrows, grows and gives back at random, under limits at random, and
 // compares with what must hold: the sum of what is out, the limit, nobody's bytes in two
 // hands, nothing of the last borrower's in a new buffer.
 func TestRandomHistories(t *testing.T) {
-	seed := seedOf(t)
-	random := rand.New(rand.NewPCG(seed, 0))
+	random := testkit.Random(t)
 	for range 30 {
 		h := history{t: t, random: random, limit: random.IntN(4 * large)}
 		h.pool = NewPool(h.limit)
@@ -26,20 +24,6 @@ func TestRandomHistories(t *testing.T) {
 		}
 		h.check()
 	}
-}
-
-// seedOf is $BUFFER_SEED, or one of its own that a failure tells.
-func seedOf(t *testing.T) uint64 {
-	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("BUFFER_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("to repeat: BUFFER_SEED=%d", seed)
-	return seed
 }
 
 type history struct {

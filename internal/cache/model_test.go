@@ -2,27 +2,14 @@ package cache
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
 
 	"distcache/codec"
+	"distcache/internal/testkit"
 )
-
-var seedFlag = flag.Uint64("seed", 0, "seed of the random tests; 0: a new one each time")
-
-// newRand is random numbers under a seed that is in the log of a failed test.
-func newRand(t *testing.T) *rand.Rand {
-	t.Helper()
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
-	t.Logf("repeat with -seed=%d", seed)
-	return rand.New(rand.NewPCG(seed, 0))
-}
 
 // pair is a Memory and the naive store, to which the same is done.
 type pair struct {
@@ -178,7 +165,7 @@ func TestMemoryDoesWhatTheNaiveStoreDoes(t *testing.T) {
 		{"5,000 in 5 MiB", Config{MaxSessions: 5000, MaxBytes: 5 << 20}, 60_000},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			rng := newRand(t)
+			rng := testkit.Random(t)
 			p := newPair(t, test.config, rng.IntN)
 			every := test.steps / 20
 			for i := range test.steps {

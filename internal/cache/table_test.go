@@ -6,6 +6,8 @@ import (
 	"math/bits"
 	"testing"
 	"unsafe"
+
+	"distcache/internal/testkit"
 )
 
 func TestABucketIsACacheLine(t *testing.T) {
@@ -53,7 +55,7 @@ func TestMatchFindsExactlyTheSlotsWithTheTag(t *testing.T) {
 // what a lookup costs, buckets and tags compared, instead of timing it.
 func TestIDsThatWereChosenSpreadLikeAnyOther(t *testing.T) {
 	const sessions = 50_000
-	rng := newRand(t)
+	rng := testkit.Random(t)
 	for _, test := range []struct {
 		name string
 		id   func(n int) []byte

@@ -1,10 +1,11 @@
 package deadline
 
 import (
-	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
+
+	"distcache/internal/testkit"
 )
 
 func TestQueueIsInOrderOfDeadline(t *testing.T) {
@@ -66,9 +67,7 @@ func TestSetMovesBetweenQueues(t *testing.T) {
 // TestQueuesAgainstAModel moves entries between two queues at random and compares
 // them with slices after each step.
 func TestQueuesAgainstAModel(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 0))
+	rng := testkit.Random(t)
 	var e Entries
 	queues := []*Queue{e.NewQueue(3), e.NewQueue(Never)}
 	model := make([][]int, 2)

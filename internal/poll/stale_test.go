@@ -3,10 +3,10 @@ package poll
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strconv"
 	"testing"
-	"time"
+
+	"distcache/internal/testkit"
 
 	"golang.org/x/sys/unix"
 )
@@ -119,9 +119,8 @@ func (c *churn) ready(p *peer, ev Events) {
 
 // TestP1Churn is TestP1StaleEvent by the thousand.
 func TestP1Churn(t *testing.T) {
-	seed := seedOf(t)
 	r := run(t, nil)
-	c := &churn{r: r, t: t, random: rand.New(rand.NewPCG(seed, 0)), open: map[int]*peer{}}
+	c := &churn{r: r, t: t, random: testkit.Random(t), open: map[int]*peer{}}
 	r.do(func() {
 		for range 64 {
 			c.add()
@@ -145,20 +144,6 @@ func TestP1Churn(t *testing.T) {
 	if c.opened < 10_000 {
 		t.Errorf("got %d descriptors, want at least 10,000", c.opened)
 	}
-}
-
-// seedOf is $POLL_SEED, or one of its own that a failure tells.
-func seedOf(t *testing.T) uint64 {
-	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("POLL_SEED"); text != "" {
-		var err error
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("to repeat: POLL_SEED=%d", seed)
-	return seed
 }
 
 // TestCloseFreesTheNumber holds that what was closed is closed for the kernel too, once

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"distcache/internal/testkit"
 )
 
 // The simulation is a hundred thousand histories: clients come, ask and leave, links fail,
@@ -36,35 +38,19 @@ func histories(t *testing.T) int {
 	t.Helper()
 	switch {
 	case os.Getenv("HISTORIES") != "":
-		return int(number(t, "HISTORIES"))
+		n, err := strconv.Atoi(os.Getenv("HISTORIES"))
+		if err != nil || n < 0 {
+			t.Fatalf("HISTORIES=%q: want a decimal number", os.Getenv("HISTORIES"))
+		}
+		return n
 	case raceDetector, testing.Short():
 		return 3_000
 	}
 	return 100_000
 }
 
-func number(t *testing.T, variable string) uint64 {
-	t.Helper()
-	n, err := strconv.ParseUint(os.Getenv(variable), 10, 63)
-	if err != nil {
-		t.Fatalf("%s: %v; want a decimal number", variable, err)
-	}
-	return n
-}
-
-// firstSeed is SEED, or the time; it is logged.
-func firstSeed(t *testing.T) uint64 {
-	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	if os.Getenv("SEED") != "" {
-		seed = number(t, "SEED")
-	}
-	t.Logf("to repeat: SEED=%d", seed)
-	return seed
-}
-
 func TestSimulation(t *testing.T) {
-	seed, n := firstSeed(t), histories(t)
+	seed, n := testkit.Seed(t), histories(t)
 	// A life leaves half a megabyte to the collector, and nothing of it stays.
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	began := time.Now()

@@ -12,6 +12,7 @@ import (
 	"distcache/internal/buffer"
 	"distcache/internal/deadline"
 	"distcache/internal/dialog"
+	"distcache/internal/testkit"
 	"distcache/upstream"
 )
 
@@ -68,7 +69,7 @@ type forgotten struct {
 func newCrowd(t *testing.T, clients int, generation uint16) *crowd {
 	t.Helper()
 	c := &crowd{
-		t: t, rng: rand.New(rand.NewPCG(firstSeed(t), 0)),
+		t: t, rng: testkit.Random(t),
 		asked: make([]uint32, clients), since: make([]time.Duration, clients),
 	}
 	c.server = &crowdServer{crowd: c}

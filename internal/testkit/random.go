@@ -8,9 +8,15 @@ import (
 	"time"
 )
 
-// Random gives a source of random numbers, logs its seed, and takes it back from the
-// environment: SEED=n go test -run TheTest.
+// Random gives a source of random numbers of that Seed.
 func Random(t testing.TB) *rand.Rand {
+	t.Helper()
+	return rand.New(rand.NewPCG(Seed(t), 0))
+}
+
+// Seed gives a new seed each time, logs it, and takes it back from the environment:
+// SEED=n go test -run TheTest.
+func Seed(t testing.TB) uint64 {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
 	if text, ok := os.LookupEnv("SEED"); ok {
@@ -21,5 +27,5 @@ func Random(t testing.TB) *rand.Rand {
 		seed = n
 	}
 	t.Logf("to repeat: SEED=%d", seed)
-	return rand.New(rand.NewPCG(seed, 0))
+	return seed
 }
