@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"distcache/internal/testkit"
 )
 
 // BenchmarkOperation is over a unix socket, with both sides in this process. Beside the
@@ -19,11 +21,11 @@ func BenchmarkOperation(b *testing.B) {
 				d := newDrive(b, srv.at, clients)
 				defer d.close()
 				b.ReportAllocs()
-				from := cpu(b)
+				from := testkit.OwnCPU(b)
 				for b.Loop() {
 					op.do(d, b)
 				}
-				b.ReportMetric(float64(cpu(b)-from)/float64(time.Duration(b.N)), "cpu-ns/op")
+				b.ReportMetric(float64(testkit.OwnCPU(b)-from)/float64(time.Duration(b.N)), "cpu-ns/op")
 			})
 		}
 	}

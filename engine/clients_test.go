@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	"distcache/internal/testkit"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -184,7 +186,7 @@ func TestPaused(t *testing.T) {
 			p.close()
 		}
 	}
-	wantIdle(t, cpu, 0.01)
+	testkit.MustIdle(t, testkit.OwnCPU, 0.01)
 	srv.do(func() {
 		if asked != count || ended != 0 {
 			t.Errorf("got %d questions for memory and %d ends, want %d and 0", asked, ended, count)

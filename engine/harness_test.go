@@ -189,7 +189,7 @@ func serve(t testing.TB, s *script, l limits) *server {
 	if l.pool == 0 {
 		l.pool = 16 << 20
 	}
-	before := descriptors(t)
+	before := testkit.OwnDescriptors(t)
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	srv, err := newServer(l, s.handle(t))
 	if err != nil {
@@ -270,7 +270,7 @@ func (srv *server) close(before map[int]string) {
 	if lent := srv.pool.Lent(); lent != 0 {
 		srv.t.Errorf("with no client left: got %d bytes lent, want 0", lent)
 	}
-	for fd, what := range descriptors(srv.t) {
+	for fd, what := range testkit.OwnDescriptors(srv.t) {
 		if _, had := before[fd]; !had {
 			srv.t.Errorf("descriptor %d (%s) is left", fd, what)
 		}
@@ -478,52 +478,6 @@ func pattern(n int) string {
 		fmt.Fprintf(&b, "%d,", i)
 	}
 	return b.String()[:n]
-}
-
-// cpu is the time that this process has used.
-func cpu(t testing.TB) time.Duration {
-	t.Helper()
-	var u unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// wantIdle measures a window in which nothing is to be done. What the machine adds is no
-// fault of the loop, so the best of a few windows counts: a loop that spins is over the
-// bound in all of them.
-func wantIdle(t testing.TB, used func(testing.TB) time.Duration, atMost float64) {
-	t.Helper()
-	const window = 150 * time.Millisecond
-	best := 1e9
-	for range 8 {
-		from, start := used(t), time.Now()
-		time.Sleep(window)
-		best = min(best, float64(used(t)-from)/float64(time.Since(start)))
-		if best < atMost {
-			return
-		}
-	}
-	t.Errorf("with nothing to do: got %.2f %% of a CPU at best, want under %.2f %%", 100*best, 100*atMost)
-}
-
-// descriptors are the numbers that are open in this process, with what they are.
-func descriptors(t testing.TB) map[int]string {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	open := make(map[int]string)
-	for _, entry := range entries {
-		target, err := os.Readlink("/proc/self/fd/" + entry.Name())
-		var fd int
-		if _, scanErr := fmt.Sscan(entry.Name(), &fd); err == nil && scanErr == nil {
-			open[fd] = target // else it is the one that listed the folder
-		}
-	}
-	return open
 }
 
 // timed is a Timed with a deadline that the test sets, on the loop goroutine.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"distcache/internal/buffer"
+	"distcache/internal/testkit"
 
 	"golang.org/x/sys/unix"
 )
@@ -59,7 +60,7 @@ func TestHeldThenDrained(t *testing.T) {
 			p := srv.connect()
 			p.send("x")
 			srv.until("held bytes", func() bool { return srv.pool.Lent() > 0 })
-			wantIdle(t, cpu, 0.02)
+			testkit.MustIdle(t, testkit.OwnCPU, 0.02)
 			for round := 1; round <= 3; round++ {
 				written := 0
 				srv.do(func() { written, f.written = f.written, 0 })
@@ -71,7 +72,7 @@ func TestHeldThenDrained(t *testing.T) {
 					}
 				})
 				if round == 1 {
-					wantIdle(t, cpu, 0.02)
+					testkit.MustIdle(t, testkit.OwnCPU, 0.02)
 				}
 				p.send("x")
 				srv.until("held bytes", func() bool { return srv.pool.Lent() > 0 })
@@ -295,7 +296,7 @@ func TestHeldAndPaused(t *testing.T) {
 	p.send("x")
 	srv.until("held bytes", func() bool { return srv.pool.Lent() > 0 })
 	p.send("y")
-	wantIdle(t, cpu, 0.02)
+	testkit.MustIdle(t, testkit.OwnCPU, 0.02)
 	written := 0
 	srv.do(func() { written, f.written = f.written, 0 })
 	f.expectPieces(p, written)

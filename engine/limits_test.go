@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"distcache/internal/testkit"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -50,7 +52,7 @@ func TestOutOfDescriptors(t *testing.T) {
 		t.Fatalf("got %d clients served, %d refused and %d waiting, want fewer served than %d and most waiting",
 			len(served), refused, len(waiting), nofile)
 	}
-	wantIdle(t, func(testing.TB) time.Duration { return time.Duration(child.ask("cpu")) }, 0.05)
+	testkit.MustIdle(t, func(testing.TB) time.Duration { return time.Duration(child.ask("cpu")) }, 0.05)
 	var slowest time.Duration
 	for _, p := range served {
 		asked := time.Now()

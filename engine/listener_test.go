@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"distcache/internal/testkit"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -94,7 +96,7 @@ func TestStopOfASharedSocket(t *testing.T) {
 	early.expect("hello")
 	srv.do(srv.listener.Stop)
 	late := srv.connect()
-	wantIdle(t, cpu, 0.02)
+	testkit.MustIdle(t, testkit.OwnCPU, 0.02)
 	early.send("hello")
 	early.expect("hello")
 	fd, _, err := unix.Accept4(other, unix.SOCK_CLOEXEC)
@@ -182,7 +184,7 @@ func TestBrokenListeningSocket(t *testing.T) {
 			if err := unix.Shutdown(srv.listener.fd, unix.SHUT_RDWR); err != nil {
 				t.Fatal(err)
 			}
-			wantIdle(t, cpu, 0.05)
+			testkit.MustIdle(t, testkit.OwnCPU, 0.05)
 			p.send("hello")
 			p.expect("hello")
 			p.close()
@@ -198,11 +200,11 @@ func TestListenFails(t *testing.T) {
 		t.Skipf("no nameless file to be had: %v", err)
 	}
 	srv.do(func() {
-		before := len(descriptors(t))
+		before := len(testkit.OwnDescriptors(t))
 		if _, err := srv.Listen(fd, srv.clients, 1); err == nil {
 			t.Error("listening on a plain file: got no error, want EPERM")
 		}
-		if after := len(descriptors(t)); after != before {
+		if after := len(testkit.OwnDescriptors(t)); after != before {
 			t.Errorf("got %d descriptors, want %d as before", after, before)
 		}
 	})

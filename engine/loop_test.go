@@ -10,6 +10,7 @@ import (
 
 	"distcache/internal/deadline"
 	"distcache/internal/poll"
+	"distcache/internal/testkit"
 
 	"golang.org/x/sys/unix"
 )
@@ -196,7 +197,7 @@ func TestDeadlineThatStaysInThePast(t *testing.T) {
 		}
 		td.at = deadline.Never
 	})
-	wantIdle(t, cpu, 0.02)
+	testkit.MustIdle(t, testkit.OwnCPU, 0.02)
 	p.close()
 }
 
@@ -287,7 +288,7 @@ func TestStop(t *testing.T) {
 
 // TestStopBeforeRun: what was posted before runs, then Run returns.
 func TestStopBeforeRun(t *testing.T) {
-	before := len(descriptors(t))
+	before := len(testkit.OwnDescriptors(t))
 	l, err := NewLoop()
 	if err != nil {
 		t.Fatal(err)
@@ -300,7 +301,7 @@ func TestStopBeforeRun(t *testing.T) {
 	if err := l.Run(); err != nil || !ran {
 		t.Errorf("got %v, ran %v, want nil, true", err, ran)
 	}
-	if after := len(descriptors(t)); after != before {
+	if after := len(testkit.OwnDescriptors(t)); after != before {
 		t.Errorf("got %d descriptors, want %d as before", after, before)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"distcache/internal/testkit"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -64,7 +66,7 @@ func TestH24TheSecondPartWaitsNoLongerThanItsBound(t *testing.T) {
 	began := time.Now()
 	p.send("x")
 	srv.until("part held", func() bool { return srv.pool.Lent() > 0 })
-	wantIdle(t, cpu, 0.05)
+	testkit.MustIdle(t, testkit.OwnCPU, 0.05)
 	srv.until("drained client", func() bool { return drained == 1 })
 	if took := time.Since(began); took < bound-50*time.Millisecond || took > bound+soon {
 		t.Errorf("got the second part after %v, want about %v", took, bound)

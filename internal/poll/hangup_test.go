@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"distcache/internal/testkit"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -152,7 +154,7 @@ func readAround(t *testing.T, e ends) {
 			}
 		})
 	})
-	wantIdle(t, 0.05)
+	testkit.MustIdle(t, testkit.OwnCPU, 0.05)
 	e.send(t, "ab")
 	if err := unix.Sendto(e.own, []byte("!"), unix.MSG_OOB, nil); err != nil {
 		t.Fatal(err)
@@ -163,7 +165,7 @@ func readAround(t *testing.T, e ends) {
 		r.do(func() { all = got })
 		return all == "abcd"
 	})
-	wantIdle(t, 0.05)
+	testkit.MustIdle(t, testkit.OwnCPU, 0.05)
 	r.do(func() {
 		if events < 2 || events > 12 {
 			t.Errorf("events: got %d, want 2 to 12", events)

@@ -1,8 +1,6 @@
 package poll
 
 import (
-	"os"
-	"strconv"
 	"testing"
 	"time"
 
@@ -172,52 +170,6 @@ func (e ends) closed() bool {
 func (e ends) close() {
 	_ = unix.Close(e.own)
 	_ = unix.Close(e.polled)
-}
-
-// cpu is the time that this process has used.
-func cpu(t testing.TB) time.Duration {
-	t.Helper()
-	var u unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// wantIdle measures a window in which nothing is to be done. What the machine adds is no
-// fault of the poller, so the best of a few windows counts: a loop that spins is over the
-// bound in all of them.
-func wantIdle(t testing.TB, atMost float64) {
-	t.Helper()
-	const window = 150 * time.Millisecond
-	best := 1e9
-	for range 8 {
-		from, start := cpu(t), time.Now()
-		time.Sleep(window)
-		best = min(best, float64(cpu(t)-from)/float64(time.Since(start)))
-		if best < atMost {
-			return
-		}
-	}
-	t.Errorf("with nothing to do: got %.2f %% of a CPU at best, want under %.2f %%", 100*best, 100*atMost)
-}
-
-// descriptors are the numbers that are open in this process.
-func descriptors(t testing.TB) map[int]string {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	open := make(map[int]string)
-	for _, entry := range entries {
-		target, err := os.Readlink("/proc/self/fd/" + entry.Name())
-		fd, _ := strconv.Atoi(entry.Name())
-		if err == nil { // else it is the one that listed the folder
-			open[fd] = target
-		}
-	}
-	return open
 }
 
 func isOpen(fd int) bool {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 
+	"distcache/internal/testkit"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -42,7 +44,7 @@ func TestP3NoInterest(t *testing.T) {
 		r.do(func() { n = paused })
 		return n == count
 	})
-	wantIdle(t, 0.01)
+	testkit.MustIdle(t, testkit.OwnCPU, 0.01)
 	r.do(func() {
 		if paused != count {
 			t.Errorf("calls before the pauses end: got %d, want %d", paused, count)

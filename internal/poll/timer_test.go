@@ -3,6 +3,8 @@ package poll
 import (
 	"testing"
 	"time"
+
+	"distcache/internal/testkit"
 )
 
 // timed makes a timer that tells when it goes off.
@@ -67,7 +69,7 @@ func TestP17TimerGoesOffOnce(t *testing.T) {
 	timer, fired := timed(t, r)
 	r.do(func() { _ = timer.Set(time.Millisecond) })
 	receive(t, fired, "timer event")
-	wantIdle(t, 0.02)
+	testkit.MustIdle(t, testkit.OwnCPU, 0.02)
 	if n := len(fired); n != 0 {
 		t.Errorf("got %d events more, want none", n)
 	}
