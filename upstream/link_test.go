@@ -353,15 +353,18 @@ func TestUnsentDoesNotOutliveTheConnection(t *testing.T) {
 	}
 }
 
-// TestHalfAnAnswerDoesNotOutliveTheConnection does the same for what was read.
+// TestHalfAnAnswerDoesNotOutliveTheConnection does the same for what was read: a part of a
+// frame, and a whole one of several, which has been judged already.
 func TestHalfAnAnswerDoesNotOutliveTheConnection(t *testing.T) {
-	r := newRig(t)
-	r.up(0)
-	r.ask(1, "x", ms)
-	r.bring(reply(r.sent()[0].UID, codec.OpGet, "half an answer").Wire[:20], ms)
-	r.Broken(errTest, 2*ms)
-	r.Expire(r.Deadline())
-	r.comeUp(6 * time.Second)
+	for _, came := range []int{20, codec.FrameSize, codec.FrameSize + 20} {
+		r := newRig(t)
+		r.up(0)
+		r.ask(1, "x", ms)
+		r.bring(reply(r.sent()[0].UID, codec.OpGet, string(stretch(5000, 1))).Wire[:came], ms)
+		r.Broken(errTest, 2*ms)
+		r.Expire(r.Deadline())
+		r.comeUp(6 * time.Second)
+	}
 }
 
 func TestAnswersInPieces(t *testing.T) {
