@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"distcache/codec"
 	"distcache/upstream"
 
 	"golang.org/x/sys/unix"
@@ -276,6 +277,41 @@ func TestU13AnswersBeforeAFailedWrite(t *testing.T) {
 		e.mustAnswer("hello")
 	}
 	e.mustAnswer(disconnected)
+	e.mustAnswer(disconnected)
+	e.await(upstream.Down)
+}
+
+// TestU13MoreThanOneReadBeforeAFailedWrite is one that had answered more than is read at a
+// time, which takes answers of the largest size.
+func TestU13MoreThanOneReadBeforeAFailedWrite(t *testing.T) {
+	t.Parallel()
+	const answered = 8 // 264,048 bytes, of which a read takes 262,144
+	largest := strings.Repeat("x", codec.MaxPayload)
+	gone, asked := make(chan struct{}), make(chan struct{})
+	path := socketPath(t)
+	listen(t, "unix", path, func(c net.Conn) {
+		defer close(gone)
+		_ = c.(*net.UnixConn).SetWriteBuffer(1 << 20) // as far as the machine allows
+		_ = c.SetWriteDeadline(time.Now().Add(patience))
+		answer(c, 1)
+		<-asked
+		answerWith(c, answered, func(codec.Message) []byte { return []byte(largest) })
+		_ = c.Close()
+	})
+	e := dial(t, "UNIX:"+path, long, long)
+	e.await(upstream.Up)
+	for range answered {
+		e.ask("hello")
+	}
+	e.do(func() {
+		close(asked)
+		<-gone
+		submit(e, "too late")
+		e.link.Flush(e.loop.Now())
+	})
+	for range answered {
+		e.mustAnswer(largest)
+	}
 	e.mustAnswer(disconnected)
 	e.await(upstream.Down)
 }

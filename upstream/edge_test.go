@@ -197,6 +197,11 @@ func answering(c net.Conn) { answer(c, -1) }
 
 // answer answers n requests; a negative n is no bound.
 func answer(c net.Conn, n int) {
+	answerWith(c, n, func(m codec.Message) []byte { return m.Payload(nil) })
+}
+
+// answerWith is answer, with the data that a GET gets.
+func answerWith(c net.Conn, n int, data func(m codec.Message) []byte) {
 	var a codec.Assembler
 	var held []byte
 	in := make([]byte, 64<<10)
@@ -215,7 +220,7 @@ func answer(c net.Conn, n int) {
 		}
 		payload := []byte{byte(codec.StatusNotOK)}
 		if m.Op == codec.OpGet {
-			payload = m.Payload(nil)
+			payload = data(m)
 		}
 		if _, err := c.Write(codec.AppendMessage(nil, codec.Response, m.UID, m.Op, payload)); err != nil {
 			return
