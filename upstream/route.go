@@ -96,6 +96,9 @@ func resolve(ctx context.Context, target address.Address) ([]endpoint, error) {
 			sockaddr: &unix.SockaddrUnix{Name: target.Path},
 		}}, nil
 	}
+	if ip, err := netip.ParseAddr(target.Host); err == nil { // the resolver would lose its zone
+		return []endpoint{inet(ip.Unmap(), target.Port)}, nil
+	}
 	network := map[address.Family]string{address.IPv4: "ip4", address.IPv6: "ip6"}[target.Family]
 	if network == "" {
 		network = "ip"

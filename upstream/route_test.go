@@ -1,9 +1,14 @@
 package upstream
 
 import (
+	"net"
 	"slices"
 	"testing"
 	"time"
+
+	"distcache/internal/address"
+
+	"golang.org/x/sys/unix"
 )
 
 // attempt goes through the endpoints until stop, or all when stop is "", and gives the
@@ -124,5 +129,25 @@ func TestRouteShares(t *testing.T) {
 			t.Errorf("%d endpoints: got %v first and %v last, want %v and %v",
 				tt.endpoints, shares[0], shares[len(shares)-1], tt.first, tt.last)
 		}
+	}
+}
+
+// TestZone: a link-local address is connected to on the interface that it names.
+func TestZone(t *testing.T) {
+	lo, err := net.InterfaceByName("lo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, err := address.ParseConnect("IP:[fe80::1%lo]:9001")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := resolve(t.Context(), target)
+	if err != nil || len(found) != 1 {
+		t.Fatalf("got %v, %v, want one endpoint", found, err)
+	}
+	to, ok := found[0].sockaddr.(*unix.SockaddrInet6)
+	if !ok || to.ZoneId != uint32(lo.Index) || to.Port != 9001 || found[0].name != "[fe80::1%lo]:9001" {
+		t.Errorf("got %s, %+v, want [fe80::1%%lo]:9001 with zone %d", found[0].name, to, lo.Index)
 	}
 }
