@@ -1,12 +1,19 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"regexp"
+	"runtime"
 	"strconv"
+	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"distcache/codec"
+	"distcache/engine"
+	"distcache/internal/buffer"
 	"distcache/internal/testkit"
 )
 
@@ -69,4 +76,77 @@ func TestMemoryBound(t *testing.T) {
 	process.WaitStderr(patience, "reason=partial-timeout")
 	honest.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
 	mustKeepItsLink(t, up)
+}
+
+// checkedBound is the bound that -check prints, in bytes.
+func checkedBound(t *testing.T, args ...string) int64 {
+	t.Helper()
+	var stdout, stderr strings.Builder
+	args = append(args, "-check", "-server", nowhere().String(), "-listen", testkit.Unix(t).String())
+	if code := run(args, &stdout, &stderr); code != 0 || stderr.Len() > 0 {
+		t.Fatalf("got exit code %d, %s", code, stderr.String())
+	}
+	var mib int64
+	_, after, _ := strings.Cut(stdout.String(), "  memory bound ")
+	if _, err := fmt.Sscanf(after, "%d MiB", &mib); err != nil {
+		t.Fatalf("got %q, %v, want the bound", stdout.String(), err)
+	}
+	return mib << 20
+}
+
+// TestK08MemoryBoundCountsTheTablesOfEachLoop: descriptors are numbered through the process, so
+// the tables of each loop grow to the highest, however few of the clients are its own.
+func TestK08MemoryBoundCountsTheTablesOfEachLoop(t *testing.T) {
+	const highest, loops = 16_000, 8
+	needDescriptors(t, highest+500)
+	given := checkedBound(t, "-loops", "8", "-maxclients", "16000") - checkedBound(t, "-loops", "8", "-maxclients", "1")
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	var all []*engine.Clients
+	for range loops {
+		all = append(all, oneClient(t, highest))
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	runtime.KeepAlive(all)
+	taken := int64(after.HeapAlloc) - int64(before.HeapAlloc)
+	// Half of what the bound gives is for what the collector has not done yet.
+	if t.Logf("%d MB taken, %d MB given", taken>>20, given/2>>20); taken > given/2 {
+		t.Errorf("got %d MB in tables, want %d MB at most", taken>>20, given/2>>20)
+	}
+}
+
+// oneClient is an event loop as dc_client makes it, and one client with that descriptor.
+func oneClient(t *testing.T, fd int) *engine.Clients {
+	t.Helper()
+	loop, err := engine.NewLoop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		loop.Stop()
+		_ = loop.Run() // returns at once, which frees it
+	})
+	a := &agent{}
+	clients := engine.NewClients(loop, buffer.NewPool(0))
+	handler, err := a.Open(loop, clients, buffer.NewPool(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	clients.Serve(handler)
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	high, err := unix.FcntlInt(uintptr(pair[0]), unix.F_DUPFD_CLOEXEC, fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = unix.Close(pair[0]), unix.Close(pair[1]) })
+	if err := clients.Adopt(high); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { clients.Close(high) })
+	return clients
 }

@@ -43,7 +43,7 @@ func (c Config) arithmetic() string {
 	return fmt.Sprintf("  descriptors %d = %d clients + %d for the daemon itself\n"+
 		"  memory bound %d MiB = %d x (2 x %d MiB buffers + %d clients x %d B + %d MiB tables) + %d MiB program + %d MiB sessions\n",
 		c.MaxClients+c.ownDescriptors(), c.MaxClients, c.ownDescriptors(),
-		mebibytes(c.memoryBound()), heapSlack, mebibytes(int64(c.PoolBytes)), c.MaxClients, clientMemory,
+		mebibytes(c.memoryBound()), heapSlack, mebibytes(int64(c.PoolBytes)), c.MaxClients, c.perClient(),
 		mebibytes(c.Memory.Heap), runtimeMemory>>20, mebibytes(c.Memory.OffHeap))
 }
 

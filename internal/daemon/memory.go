@@ -9,9 +9,11 @@ type Memory struct {
 }
 
 const (
-	// clientMemory is what a client takes in all tables, in bytes, doubled because
-	// tables grow by doubling.
-	clientMemory = 2 * 256
+	// clientMemory is what a client takes, in bytes, and entryMemory what it takes in the
+	// tables of each loop, which go by descriptor: a loop has entries for the clients of the
+	// others too. Doubled because tables grow by doubling.
+	clientMemory = 2 * 96
+	entryMemory  = 2 * 160
 	// runtimeMemory is the Go runtime, the program and its stacks, in bytes.
 	runtimeMemory = 32 << 20
 	// heapSlack is how much larger than what is in use the heap may get before the
@@ -30,6 +32,9 @@ func (c Config) boundMemory() int64 {
 func (c Config) memoryBound() int64 { return c.heapBound() + c.Memory.OffHeap }
 
 func (c Config) heapBound() int64 {
-	heap := 2*int64(c.PoolBytes) + int64(c.MaxClients)*clientMemory + c.Memory.Heap
+	heap := 2*int64(c.PoolBytes) + int64(c.MaxClients)*c.perClient() + c.Memory.Heap
 	return heapSlack*heap + runtimeMemory
 }
+
+// perClient is what a client takes in all tables, in bytes.
+func (c Config) perClient() int64 { return clientMemory + int64(c.loops())*entryMemory }
