@@ -18,7 +18,7 @@ const (
 	// descriptors or memory, or the listening socket broke: without it a level-triggered
 	// set would spin.
 	acceptPause = 50 * time.Millisecond
-	// warnPause is the least time between two warnings that accepting rests.
+	// warnPause is the least time between two warnings about accepting.
 	warnPause = time.Second
 	// emptyWakes is how often in a row the socket may wake the loop for nobody before
 	// accepting rests. It happens to one that shares it with another process.
@@ -131,16 +131,23 @@ func (ln *Listener) refuseOne() {
 
 func (ln *Listener) pause(why error) {
 	now := ln.loop.Now()
-	if now >= ln.warnAt && !(ln.Shared && why == errNobody) {
-		ln.warnAt = now + warnPause
-		slog.Warn("accepting rests", "ms", acceptPause.Milliseconds(), "clients", ln.clients.Len(),
-			"refused", ln.Refused, "reason", why)
+	if !(ln.Shared && why == errNobody) {
+		ln.warn(now, "accepting rests", why)
 	}
 	if err := ln.loop.poller.Watch(ln.fd, poll.None); err != nil {
-		slog.Error("the listener cannot rest", "reason", err)
+		ln.warn(now, "accepting cannot rest", err)
 	}
 	ln.resumeAt = now + acceptPause
 	ln.empty = 0
+}
+
+// warn logs one line in warnPause, whatever it says.
+func (ln *Listener) warn(now time.Duration, what string, why error) {
+	if now < ln.warnAt {
+		return
+	}
+	ln.warnAt = now + warnPause
+	slog.Warn(what, "ms", acceptPause.Milliseconds(), "clients", ln.clients.Len(), "refused", ln.Refused, "reason", why)
 }
 
 // Deadline is when accepting goes on after a rest.
@@ -153,7 +160,7 @@ func (ln *Listener) Expire(now time.Duration) {
 		ln.spare = openSpare()
 	}
 	if err := ln.loop.poller.Watch(ln.fd, poll.Read); err != nil {
-		slog.Error("the listener cannot go on yet", "reason", err)
+		ln.warn(now, "accepting cannot go on yet", err)
 		ln.resumeAt = now + acceptPause
 	}
 }

@@ -76,8 +76,9 @@ func (p *Poller) Attach(fd int, h Handler) {
 }
 
 // Watch sets what the attached fd is watched for. It returns the error of epoll_ctl,
-// such as ENOSPC at the kernel's limit of watches; the fd is then watched for nothing.
-// It returns ErrStopped when Run has ended.
+// such as ENOSPC at the kernel's limit of watches; the fd is then watched for nothing, but
+// for one that could not be taken out of the set: that is watched as before. It returns
+// ErrStopped when Run has ended.
 func (p *Poller) Watch(fd int, want Interest) error {
 	if p.ended {
 		return ErrStopped
@@ -85,6 +86,12 @@ func (p *Poller) Watch(fd int, want Interest) error {
 	e := &p.table[fd]
 	if e.interest == want {
 		return nil
+	}
+	if e.interest != None && want&Read == 0 {
+		if err := p.netpoll.Delete(fd); err != nil {
+			return err
+		}
+		e.interest = None
 	}
 	had := e.interest
 	e.interest = None
@@ -99,23 +106,16 @@ func (p *Poller) Watch(fd int, want Interest) error {
 // each interest, but modify only to those with reading.
 func (p *Poller) change(fd int, had, want Interest) error {
 	pa := netpoll.PollAttachment{FD: fd}
-	if had != None && (want == Read || want == ReadWrite) {
-		if want == Read {
-			return p.netpoll.ModRead(&pa, false)
-		}
+	switch {
+	case had != None && want == Read:
+		return p.netpoll.ModRead(&pa, false)
+	case had != None:
 		return p.netpoll.ModReadWrite(&pa, false)
-	}
-	if had != None {
-		if err := p.netpoll.Delete(fd); err != nil {
-			return err
-		}
-	}
-	switch want {
-	case Read:
+	case want == Read:
 		return p.netpoll.AddRead(&pa, false)
-	case Write:
+	case want == Write:
 		return p.netpoll.AddWrite(&pa, false)
-	case ReadWrite:
+	case want == ReadWrite:
 		return p.netpoll.AddReadWrite(&pa, false)
 	}
 	return nil
