@@ -20,6 +20,14 @@ func (l *ClientLog) ClientDropped(_ int, why dialog.Reason, err error, now time.
 		return
 	}
 	if n, ok := l.limits[why].Allow(now); ok {
-		slog.Warn("client closed", "reason", why.String(), "detail", err, logging.Suppressed(n))
+		slog.Warn("client closed", "reason", why.String(), detail(err), logging.Suppressed(n))
 	}
+}
+
+// detail is empty, and leaves no trace in the line, where the reason says all.
+func detail(err error) slog.Attr {
+	if err == nil {
+		return slog.Attr{}
+	}
+	return slog.Any("detail", err)
 }
