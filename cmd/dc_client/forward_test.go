@@ -32,25 +32,40 @@ func TestForwardsUnchanged(t *testing.T) {
 	mustHaveForwarded(t, up, all...)
 }
 
-// TestSameUID: clients choose their uids as they like, all the same one too.
+// TestSameUID: clients choose their uids as they like, all the same one too, and for all
+// that they ask at a time. dc_server answers in no order.
 func TestSameUID(t *testing.T) {
 	t.Parallel()
+	const clients, rounds = 1000, 3
 	up := testkit.NewUpstream(t, testkit.Loopback())
-	up.After(1).Do(testkit.Late(20 * time.Millisecond))
+	up.After(1).Do(answerAtRandom(t, 20*time.Millisecond))
 	_, at := startLinked(t, up.Endpoint())
-	const clients = 300
+	data := func(n int) string { return strings.Repeat(fmt.Sprintf("%04d ", n), 1+n%600) }
+	ask := func(n int) []byte { return testkit.Get(1, fmt.Sprint("session ", n)) }
 	var all []*testkit.Client
 	for n := range clients {
-		up.Put(fmt.Sprint("session ", n), fmt.Sprint("of client ", n), time.Hour)
+		up.Put(fmt.Sprint("session ", n), data(n), time.Hour)
 		all = append(all, testkit.Dial(t, at))
 	}
-	for range 3 {
+	for range rounds {
 		for n, client := range all {
-			client.Send(testkit.Get(1, fmt.Sprint("session ", n)))
+			client.Send(ask(n), ask((n+1)%clients))
 		}
 		for n, client := range all {
-			client.Expect(testkit.Hit(1, fmt.Sprint("of client ", n)))
+			client.Expect(testkit.Hit(1, data(n)), testkit.Hit(1, data((n+1)%clients)))
 		}
+	}
+	mustKeepItsLink(t, up)
+}
+
+// answerAtRandom answers honestly, each request after a time of its own, most at the most.
+func answerAtRandom(t *testing.T, most time.Duration) testkit.Fault {
+	var mu sync.Mutex // the connections' goroutines share the source
+	random := testkit.Random(t)
+	return func(x *testkit.Exchange) {
+		mu.Lock()
+		defer mu.Unlock()
+		x.Overtake(time.Duration(random.Int64N(int64(most))), x.Answer)
 	}
 }
 
