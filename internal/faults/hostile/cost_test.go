@@ -46,11 +46,16 @@ func TestNoInputCostsMoreThanTenfold(t *testing.T) {
 func cpu(t *testing.T, processes ...*testkit.Process) (sum time.Duration) {
 	t.Helper()
 	for _, p := range processes {
-		v, err := testkit.ReadVitals(p.PID())
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum += v.CPU
+		sum += vitals(t, p).CPU
 	}
 	return sum
+}
+
+func vitals(t *testing.T, p *testkit.Process) testkit.Vitals {
+	t.Helper()
+	v, err := testkit.ReadVitals(p.PID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
 }

@@ -3,6 +3,7 @@ package hostile
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"testing"
 	"time"
 
@@ -26,18 +27,43 @@ func TestMain(m *testing.M) {
 // startClient runs a dc_client in front of a dc_server until the test ends, linked.
 func startClient(t *testing.T, server testkit.Endpoint, args ...string) (*testkit.Process, testkit.Endpoint) {
 	t.Helper()
-	at := testkit.Unix(t)
-	args = append([]string{"-listen", at.String(), "-server", server.String(), "-timeout", "10000"}, args...)
-	process := testkit.Start(t, testkit.Tool("dc_client"), args...)
-	process.WaitStderr(patience, "connected to dc_server")
+	return startClientOn(t, "unix", server, args...)
+}
+
+// startClientOn is startClient, and listens on that network.
+func startClientOn(t *testing.T, network string, server testkit.Endpoint, args ...string) (*testkit.Process, testkit.Endpoint) {
+	t.Helper()
+	args = append([]string{"-server", server.String(), "-timeout", "10000"}, args...)
+	return startOn(t, network, "dc_client", "connected to dc_server", args...)
+}
+
+// startOn runs a daemon until the test ends, and waits until it has written that.
+func startOn(t *testing.T, network, name, ready string, args ...string) (*testkit.Process, testkit.Endpoint) {
+	t.Helper()
+	at := testkit.Loopback()
+	if network == "unix" {
+		at = testkit.Unix(t)
+	}
+	process := testkit.Start(t, testkit.Tool(name), append([]string{"-listen", at.String()}, args...)...)
+	process.WaitStderr(patience, ready)
+	if network == "tcp" {
+		at.Address = portOf(t, process)
+	}
 	return process, at
+}
+
+// portOf is where a daemon says that it listens, on a port that it was given.
+func portOf(t *testing.T, process *testkit.Process) string {
+	t.Helper()
+	found := regexp.MustCompile(` ready listen=IP:(127\.0\.0\.1:\d+) `).FindStringSubmatch(process.Stderr())
+	if found == nil {
+		t.Fatalf("got stderr %q, want a line that tells where it listens", process.Stderr())
+	}
+	return found[1]
 }
 
 // startServer runs a dc_server until the test ends.
 func startServer(t *testing.T) (*testkit.Process, testkit.Endpoint) {
 	t.Helper()
-	at := testkit.Unix(t)
-	process := testkit.Start(t, testkit.Tool("dc_server"), "-listen", at.String())
-	process.WaitStderr(patience, " ready ")
-	return process, at
+	return startOn(t, "unix", "dc_server", " ready ")
 }

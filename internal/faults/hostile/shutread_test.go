@@ -1,0 +1,100 @@
+package hostile
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/dialog"
+	"distcache/internal/testkit"
+)
+
+// TestH19WhoReadsNoMoreHarmsNobody has clients shut their side for reading, and stay, while
+// large answers are on their way to them. Each is ended, by the socket's error or for what it
+// left unread; meanwhile others are served.
+func TestH19WhoReadsNoMoreHarmsNobody(t *testing.T) {
+	t.Parallel()
+	for _, daemon := range []string{"dc_client", "dc_server"} {
+		for _, network := range []string{"unix", "tcp"} {
+			t.Run(daemon+", "+network, func(t *testing.T) {
+				t.Parallel()
+				jitter := testkit.MeasureJitter(t)
+				process, at := startOn(t, network, "dc_server", " ready ")
+				if daemon == "dc_client" {
+					process, at = startClientOn(t, network, at)
+				}
+				addBig(t, at)
+				readNoMore(t, jitter, process, at)
+			})
+		}
+	}
+}
+
+func readNoMore(t *testing.T, jitter *testkit.Jitter, process *testkit.Process, at testkit.Endpoint) {
+	const clients, asked = 20, 300 // of 32 KB: more than sockets take
+	neighbour := testkit.Dial(t, at)
+	neighbour.ExpectStatus(testkit.Have(1, big), codec.StatusOK)
+	post := process.Post()
+	before := vitals(t, process).FDs
+	began := time.Now()
+	for range clients {
+		shutRead(t, at, slices.Repeat(testkit.Get(1, big), asked))
+	}
+	if got := vitals(t, process).FDs; got <= before {
+		t.Errorf("got %d descriptors with %d clients more than %d, want more", got, clients, before)
+	}
+	testkit.Wait(t, patience, "end of those who read no more", func() bool {
+		neighbour.ExpectStatus(testkit.Have(1, big), codec.StatusOK)
+		return vitals(t, process).FDs <= before
+	})
+	jitter.MustTake(t, "the last end", time.Since(began), 0, dialog.ReadTimeout+time.Second)
+	t.Logf("all had ended after %v", time.Since(began))
+	post.Check(testkit.DefaultSlack())
+}
+
+// shutRead is a client that has asked, has read the beginning of the first answer, and
+// reads no more.
+func shutRead(t *testing.T, at testkit.Endpoint, requests []byte) {
+	t.Helper()
+	c := testkit.Dial(t, at)
+	c.Send(requests)
+	if _, err := c.Read(100); err != nil {
+		t.Fatal(err)
+	}
+	closeRead(t, c)
+}
+
+// closeRead shuts the client's side for reading, and leaves it open.
+func closeRead(t *testing.T, c *testkit.Client) {
+	t.Helper()
+	if err := c.Socket().(interface{ CloseRead() error }).CloseRead(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestH19WhoReadsNoMoreBeforeItsAnswer shuts its side for reading before there is anything to
+// read. A unix socket tells the daemon, which ends that client; TCP takes the answer.
+func TestH19WhoReadsNoMoreBeforeItsAnswer(t *testing.T) {
+	t.Parallel()
+	const clients, takes = 20, 200 * time.Millisecond
+	jitter := testkit.MeasureJitter(t)
+	up := testkit.NewUpstream(t, testkit.Loopback())
+	up.After(1).Do(testkit.Late(takes))
+	up.Put(big, dataOf(bigSize), time.Hour)
+	process, at := startClient(t, up.Endpoint())
+	neighbour := testkit.Dial(t, at)
+	neighbour.ExpectStatus(testkit.Have(1, big), codec.StatusOK)
+	before, asked := vitals(t, process).FDs, up.Asked()
+	for range clients {
+		c := testkit.Dial(t, at)
+		closeRead(t, c)
+		c.Send(testkit.Get(1, big))
+	}
+	testkit.Wait(t, patience, "requests in flight", func() bool { return up.Asked() == asked+clients })
+	began := time.Now()
+	testkit.Wait(t, patience, "end of those who read no more", func() bool { return vitals(t, process).FDs <= before })
+	jitter.MustTake(t, "the last end", time.Since(began), 0, takes+freed)
+	neighbour.ExpectStatus(testkit.Have(1, big), codec.StatusOK)
+	mustKeepItsLink(t, up)
+}
