@@ -379,6 +379,25 @@ func TestLeftWithRequestOpen(t *testing.T) {
 	r.mustGet(1, 7, "for who is here")
 }
 
+// TestLeaversKeepNoPlace has clients leave with their request open three times as often as
+// requests may be in flight: each that was swallowed makes room.
+func TestLeaversKeepNoPlace(t *testing.T) {
+	r := upRig(t, testConfig())
+	for range 3 * testConfig().Mux.MaxInFlight {
+		r.come(1)
+		r.ask(1, 7, "x")
+		r.Failed(1, upstream.ErrClosed, 0)
+		r.answer(r.seenOne(), "for who has left")
+	}
+	if got := r.Mux().Unanswered(); got != 0 {
+		t.Errorf("got %d requests in flight, want none", got)
+	}
+	r.come(1)
+	r.ask(1, 7, "y")
+	r.answer(r.seenOne(), "for who is here")
+	r.mustGet(1, 7, "for who is here")
+}
+
 func TestGarbageEndsItsClientAlone(t *testing.T) {
 	r := upRig(t, testConfig())
 	r.come(1, 2)
