@@ -3,6 +3,7 @@ package restart
 import (
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,7 +27,7 @@ func checked(t *testing.T, name, folder string, code int, args ...string) (stdou
 	return p.Stdout(), p.Stderr()
 }
 
-// listing is what stands in a folder, with inodes, times and modes.
+// listing is what stands in a folder, with times and modes.
 func listing(t *testing.T, folder string) (lines []string) {
 	t.Helper()
 	entries, err := os.ReadDir(folder)
@@ -67,6 +68,52 @@ func TestK11CheckOfAGoodLine(t *testing.T) {
 			p.Kill()
 			_, stderr = checked(t, i.name, folder, 0, args...) // beside a stale socket and pidfile
 			mustNotName(t, stderr, "a start is refused")
+		})
+	}
+}
+
+// changing are the system calls that leave something behind, or start something.
+const changing = "bind,listen,unlink,unlinkat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,mkdirat,mknodat," +
+	"chmod,fchmod,fchmodat,fchownat,truncate,ftruncate,flock,setsid,execve"
+
+// TestK11CheckMakesNoCallThatChanges looks at what -check asks of the kernel: its own program
+// is all that it runs, files are opened to be read, and nothing that could change anything is tried.
+func TestK11CheckMakesNoCallThatChanges(t *testing.T) {
+	t.Parallel()
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip("strace is not there to tell system calls")
+	}
+	for _, i := range instances() {
+		t.Run(i.name, func(t *testing.T) {
+			t.Parallel()
+			at := testkit.Unix(t)
+			stale := ready(i.start(t, at, "-pidfile", at.Address+".pid"))
+			stale.Kill() // so that there is something to be tempted by
+			calls := filepath.Join(t.TempDir(), "calls")
+			args := append([]string{"-qq", "-f", "-o", calls, "-e", "trace=openat," + changing, testkit.Tool(i.name),
+				"-check", "-listen", at.String(), "-pidfile", at.Address + ".pid", "-daemon", "-sockperms", "600"}, i.args...)
+			p := testkit.Start(t, strace, args...)
+			if code := p.Exit(patience); code != 0 {
+				t.Fatalf("got exit code %d, want 0; stderr:\n%s", code, p.Stderr())
+			}
+			text, err := os.ReadFile(calls)
+			if err != nil {
+				t.Fatal(err)
+			}
+			opened := 0
+			for n, line := range slices.Collect(strings.Lines(string(text))) {
+				switch {
+				case strings.Contains(line, " openat(") && strings.Contains(line, "O_RDONLY") && !strings.Contains(line, "O_CREAT"):
+					opened++
+				case n == 0 && strings.Contains(line, " execve("), strings.Contains(line, " --- SIG"), strings.Contains(line, "resumed>"):
+				default:
+					t.Errorf("got %swant nothing but reading", line)
+				}
+			}
+			if opened == 0 {
+				t.Error("got no file opened, want strace to have seen some")
+			}
 		})
 	}
 }
