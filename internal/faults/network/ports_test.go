@@ -1,0 +1,132 @@
+package network
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/testkit"
+)
+
+// TestN12OneConnectPerStep: a dc_server that ends each connection at once, or as soon as it
+// has answered the probe, sees one in a -retry at the most, however many clients ask; soon
+// after it does so no more they are served.
+func TestN12OneConnectPerStep(t *testing.T) {
+	t.Parallel()
+	const step, steps = 100 * time.Millisecond, 15
+	for _, row := range []struct {
+		name  string
+		storm func(up *testkit.Upstream)
+	}{
+		{"closed at once", func(up *testkit.Upstream) { up.OnConnect((*testkit.Exchange).Close) }},
+		{"reset at once", func(up *testkit.Upstream) { up.OnConnect((*testkit.Exchange).Reset) }},
+		{"closed after the probe", func(up *testkit.Upstream) {
+			up.On(func(q testkit.Request) bool { return q.Number == 1 }).Do(func(x *testkit.Exchange) {
+				x.Write(x.Answer)
+				x.Close()
+			})
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			jitter := testkit.MeasureJitter(t)
+			up := testkit.NewUpstream(t, testkit.Loopback())
+			at := testkit.Unix(t)
+			process := testkit.Start(t, testkit.Tool("dc_client"), "-listen", at.String(), "-server", up.Endpoint().String(), millis("-retry", step))
+			process.WaitStderr(patience, "connected to dc_server")
+			load := testkit.StartLoad(t, at, 20, time.Millisecond)
+			load.FirstServed(patience, time.Now())
+			row.storm(up)
+			began := time.Now()
+			up.CloseAll()
+			testkit.Wait(t, patience, "attempts", func() bool { return up.Conns() > steps })
+			took := time.Since(began)
+			// The first follows at once, since the connection had lasted; jitter takes up to
+			// a fifth off.
+			if made := up.Conns() - 1; float64(made) > 2+float64(took)/float64(step*4/5) {
+				t.Errorf("got %d connections in %v, want one in %v at most", made, took, step*4/5)
+			}
+			jitter.MustTake(t, fmt.Sprint(steps, " attempts"), took, step*4/5*(steps-2), step*steps+testkit.Promptly)
+			up.Honest()
+			took = load.FirstServed(patience, time.Now())
+			jitter.MustTake(t, "service", took, 0, step+testkit.Promptly)
+			if slowest := testkit.Slowest(load.Stop()); slowest > timeout+jitter.Allowance() {
+				t.Errorf("got an answer after %v, want all within %v", slowest, timeout)
+			}
+		})
+	}
+}
+
+// TestN12PortsUsedUp: all ports of dc_client's side are in TIME_WAIT when it has to connect
+// again. Clients are told at once, and soon served when there is a port.
+func TestN12PortsUsedUp(t *testing.T) {
+	t.Parallel()
+	jitter := testkit.MeasureJitter(t)
+	namespace := newNamespace(t)
+	var up *testkit.Upstream
+	within(t, namespace, func() { up = testkit.NewUpstream(t, testkit.Loopback()) })
+	process, at := startIn(t, namespace, "-server", up.Endpoint().String(), millis("-timeout", timeout), millis("-retry", retry))
+	process.WaitStderr(patience, "connected to dc_server")
+	client := testkit.Dial(t, at)
+	client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
+
+	const few, many = "40000 40003", "32768 60999"
+	useUpPorts(t, namespace, few, 4, up.Endpoint())
+	up.CloseAll()
+	process.WaitStderr(patience, "cannot assign requested address")
+	said := len(process.Stderr())
+	slowest := time.Duration(0)
+	for began := time.Now(); time.Since(began) < 3*retry; time.Sleep(time.Millisecond) {
+		asked := time.Now()
+		client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusDisconnected)
+		slowest = max(slowest, time.Since(asked))
+	}
+	jitter.MustTake(t, "answers", slowest, 0, testkit.Promptly)
+	if text := process.Stderr()[said:]; strings.Contains(text, "assign") {
+		t.Errorf("got the same failure more than once:\n%s", text)
+	}
+	setPorts(t, namespace, many)
+	freed := time.Now()
+	testkit.Wait(t, patience, "service", func() bool {
+		return client.Answer(testkit.Have(1, "nobody's"))[0] == byte(codec.StatusNotOK)
+	})
+	jitter.MustTake(t, "service once there are ports", time.Since(freed), 0, retry+testkit.Promptly)
+}
+
+// useUpPorts leaves the namespace as many ports as the range has, and connects and closes
+// from each of them.
+func useUpPorts(t *testing.T, namespace, ports string, count int, to testkit.Endpoint) {
+	t.Helper()
+	setPorts(t, namespace, ports)
+	var failed error
+	within(t, namespace, func() {
+		// Else a port is used again after a second, on the loopback interface.
+		if failed = os.WriteFile("/proc/sys/net/ipv4/tcp_tw_reuse", []byte("0"), 0); failed != nil {
+			return
+		}
+		for range count {
+			conn, err := net.Dial(to.Network, to.Address)
+			if err != nil {
+				failed = err
+				return
+			}
+			_ = conn.Close()
+		}
+	})
+	if failed != nil {
+		t.Fatal(failed)
+	}
+}
+
+func setPorts(t *testing.T, namespace, ports string) {
+	t.Helper()
+	var err error
+	within(t, namespace, func() { err = os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte(ports), 0) })
+	if err != nil {
+		t.Fatal(err)
+	}
+}
