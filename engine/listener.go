@@ -72,7 +72,7 @@ func openSpare() int {
 // Ready accepts.
 func (ln *Listener) Ready(poll.Events) {
 	accepted := 0
-	for accepted < acceptsPerTurn && ln.accept() {
+	for accepted < acceptsPerTurn && !ln.mustWait() && ln.accept() {
 		accepted++
 	}
 	if ln.empty++; accepted > 0 {
@@ -82,6 +82,13 @@ func (ln *Listener) Ready(poll.Events) {
 		ln.pause(errNobody)
 	}
 	ln.loop.Rearm()
+}
+
+// mustWait reports whether the only descriptors left for clients are those of clients that
+// have gone in this turn, which are free at its end.
+func (ln *Listener) mustWait() bool {
+	open := ln.clients.all()
+	return open < ln.max && open+ln.loop.poller.Dying() >= ln.max
 }
 
 // accept takes one connection; it reports whether another may wait.

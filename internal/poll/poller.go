@@ -135,6 +135,10 @@ func (p *Poller) Close(fd int) {
 	p.EndTurn()
 }
 
+// Dying is how many descriptors have been closed in this turn, and are the process's until
+// its end.
+func (p *Poller) Dying() int { return len(p.dying) }
+
 func (p *Poller) closeDying() {
 	for _, fd := range p.dying {
 		_ = unix.Close(fd) // a socket's close has nothing left to report
