@@ -45,21 +45,24 @@ func TestASessionIsThereUpToItsExpiryAndGoneAfter(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			// A second session that is long gone but still held makes the store ask for each
-			// session's own time.
-			for _, withExpired := range []bool{false, true} {
+			// session's own time. Expire may come at any time, for the sake of others.
+			for _, state := range []string{"alone", "with another expired", "after Expire"} {
 				m := newMemory(t, Config{MaxSessions: 64})
-				if withExpired && test.added > 0 {
+				if state == "with another expired" && test.added > 0 {
 					mustAdd(t, m, "old", "x", 1, 0)
 				}
 				mustAdd(t, m, "id", "data", test.ttl, test.added)
+				if state == "after Expire" {
+					m.Expire(test.asked, 64)
+				}
 				if got := m.Have([]byte("id"), test.asked); got != test.want {
-					t.Errorf("Have, with another expired %v: got %v, want %v", withExpired, got, test.want)
+					t.Errorf("Have, %s: got %v, want %v", state, got, test.want)
 				}
 				if data, got := m.View([]byte("id"), test.asked); got != test.want || got != (string(data) == "data") {
-					t.Errorf("View, with another expired %v: got %q, %v, want %v", withExpired, data, got, test.want)
+					t.Errorf("View, %s: got %q, %v, want %v", state, data, got, test.want)
 				}
 				if got := m.Remove([]byte("id"), test.asked); got != test.want {
-					t.Errorf("Remove, with another expired %v: got %v, want %v", withExpired, got, test.want)
+					t.Errorf("Remove, %s: got %v, want %v", state, got, test.want)
 				}
 			}
 		})
