@@ -22,6 +22,9 @@ func faults(f file) []string {
 	if f.clock && !mayAskTheTime(f) {
 		found = append(found, f.path+" reads a clock, as time.Now does: let the time come in as an argument, as the loop tells it")
 	}
+	if f.settable && !mayReadSettable(f) {
+		found = append(found, f.path+" reads a clock that can be set or that counts a machine's sleep: time.Since, and the loop's Now, do not")
+	}
 	return found
 }
 
@@ -32,6 +35,11 @@ func mayAskTheTime(f file) bool {
 		}
 	}
 	return f.test
+}
+
+// mayReadSettable: nothing that a daemon runs may, whether it may call time.Now or not.
+func mayReadSettable(f file) bool {
+	return f.test || f.in("internal/testkit") || f.in("cmd/dc_snoop") || f.in("bench")
 }
 
 func TestModule(t *testing.T) {
@@ -107,6 +115,10 @@ func TestRulesCatch(t *testing.T) {
 		{"internal/poll/timer.go", `import "golang.org/x/sys/unix"; var c = unix.CLOCK_MONOTONIC`, ""},
 		{"engine/client.go", `import "time"; var t = time.Second; var _ = x.Now()`, ""},
 		{"engine/loop.go", `import "time"; var t = time.Now()`, ""},
+		{"engine/loop.go", `import "time"; var t = time.Now().UnixNano()`, "can be set"},
+		{"engine/loop.go", `import "golang.org/x/sys/unix"; var c = unix.CLOCK_BOOTTIME`, "counts a machine's sleep"},
+		{"engine/client.go", `var t = a.Unix()`, "can be set"},
+		{"internal/listen/x.go", `var t = testkit.Unix(t) == address.Unix`, ""},
 		{"engine/client_test.go", `import "time"; var t = time.Now()`, ""},
 		{"cmd/dc_test/main.go", `import "time"; var t = time.Now()`, ""},
 	}

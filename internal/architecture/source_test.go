@@ -15,10 +15,11 @@ import (
 
 // file is what the rules look at of a source file.
 type file struct {
-	path    string // from the root of the module, with slashes
-	test    bool
-	imports []string
-	clock   bool // it mentions time.Now, or another clock that can be set
+	path     string // from the root of the module, with slashes
+	test     bool
+	imports  []string
+	clock    bool // it mentions time.Now, or reads another clock
+	settable bool // it reads a clock that can be set, or that a suspended machine moves
 }
 
 // in reports whether f is in folder or below it.
@@ -45,7 +46,8 @@ func parse(name string, source []byte) (file, error) {
 			}
 		}
 	}
-	f.clock = clock == "." || clock != "" && mentions(tree, clock, "Now") || readsClock(tree)
+	f.settable = readsClock(tree) || tellsWallTime(tree)
+	f.clock = clock == "." || clock != "" && mentions(tree, clock, "Now") || f.settable
 	return f, nil
 }
 
@@ -60,6 +62,24 @@ func readsClock(tree *ast.File) bool {
 		}
 	}
 	return false
+}
+
+// tellsWallTime reports whether a time.Time is made a number, which drops its monotonic
+// reading.
+func tellsWallTime(tree *ast.File) bool {
+	found := false
+	ast.Inspect(tree, func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok && len(call.Args) == 0 {
+			if s, ok := call.Fun.(*ast.SelectorExpr); ok {
+				switch s.Sel.Name {
+				case "Unix", "UnixMilli", "UnixMicro", "UnixNano":
+					found = true
+				}
+			}
+		}
+		return !found
+	})
+	return found
 }
 
 // mentions reports whether pkg.name occurs.
