@@ -114,6 +114,7 @@ func (ln *Listener) admit(fd int) {
 	if ln.clients.all() >= ln.max {
 		_ = unix.Close(fd)
 		ln.Refused++
+		ln.warn(ln.loop.Now(), "clients are refused", errFull)
 		return
 	}
 	if err := ln.clients.Adopt(fd); err != nil {
@@ -154,7 +155,7 @@ func (ln *Listener) warn(now time.Duration, what string, why error) {
 		return
 	}
 	ln.warnAt = now + warnPause
-	slog.Warn(what, "ms", acceptPause.Milliseconds(), "clients", ln.clients.Len(), "refused", ln.Refused, "reason", why)
+	slog.Warn(what, "clients", ln.clients.all(), "refused", ln.Refused, "reason", why)
 }
 
 // Deadline is when accepting goes on after a rest.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,7 +10,8 @@ import (
 	"distcache/internal/testkit"
 )
 
-// TestMaxClients lets so many in, and closes those that come then at once.
+// TestMaxClients lets so many in, and closes those that come then at once. The log tells, but
+// once a second.
 func TestMaxClients(t *testing.T) {
 	t.Parallel()
 	for _, loops := range []string{"1", "2"} {
@@ -32,10 +34,16 @@ func testMaxClients(t *testing.T, loops string) {
 		client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
 		let = append(let, client)
 	}
+	began := time.Now()
 	for range 50 {
-		began := time.Now()
+		came := time.Now()
 		testkit.Dial(t, at).ExpectClosed()
-		jitter.MustTake(t, "end of one too many", time.Since(began), 0, testkit.Promptly)
+		jitter.MustTake(t, "end of one too many", time.Since(came), 0, testkit.Promptly)
+	}
+	process.WaitStderr(patience, "clients are refused")
+	seconds := int(time.Since(began)/time.Second) + 1 // of each loop
+	if lines := strings.Count(process.Stderr(), "clients are refused"); lines > 2*seconds {
+		t.Errorf("got %d lines about clients that are refused, want %d at most", lines, 2*seconds)
 	}
 	for _, client := range let {
 		client.ExpectStatus(testkit.Have(2, "nobody's"), codec.StatusNotOK)
