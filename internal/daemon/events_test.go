@@ -3,8 +3,11 @@ package daemon
 import (
 	"errors"
 	"log/slog"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"distcache/internal/dialog"
 	"distcache/internal/logging"
@@ -31,6 +34,33 @@ func TestClientLog(t *testing.T) {
 				t.Errorf("got %q, want a line that ends with %q", got, test.want)
 			}
 		})
+	}
+}
+
+// TestR08EachClosedClientIsAccountedFor has clients of two kinds closed each millisecond for
+// ten seconds: a line a second for each kind, and with those that the lines say were
+// suppressed it is all of them.
+func TestR08EachClosedClientIsAccountedFor(t *testing.T) {
+	kinds := []dialog.Reason{dialog.Corrupt, dialog.PartialTimeout}
+	const seconds, each = 10, 1000
+	var clients ClientLog
+	got := logged(t, func() {
+		for n := range seconds*each + 1 {
+			for _, why := range kinds {
+				clients.ClientDropped(7, why, nil, time.Duration(n)*time.Millisecond)
+			}
+		}
+	})
+	lines, told := map[string]int{}, map[string]int{}
+	for _, found := range regexp.MustCompile(`reason=(\S+)(?: suppressed=(\d+))?\n`).FindAllStringSubmatch(got, -1) {
+		lines[found[1]]++
+		suppressed, _ := strconv.Atoi(found[2]) // none: 0
+		told[found[1]] += 1 + suppressed
+	}
+	for _, why := range kinds {
+		if lines[why.String()] != seconds+1 || told[why.String()] != seconds*each+1 {
+			t.Errorf("%v: got %d lines that tell of %d, want %d and %d", why, lines[why.String()], told[why.String()], seconds+1, seconds*each+1)
+		}
 	}
 }
 
