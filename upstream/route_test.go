@@ -1,7 +1,9 @@
 package upstream
 
 import (
+	"errors"
 	"net"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -149,5 +151,23 @@ func TestZone(t *testing.T) {
 	to, ok := found[0].sockaddr.(*unix.SockaddrInet6)
 	if !ok || to.ZoneId != uint32(lo.Index) || to.Port != 9001 || found[0].name != "[fe80::1%lo]:9001" {
 		t.Errorf("got %s, %+v, want [fe80::1%%lo]:9001 with zone %d", found[0].name, to, lo.Index)
+	}
+}
+
+// TestN17ConnectionsAreNotDelayed: what is written to dc_server goes out at once, whatever
+// is not acknowledged yet.
+func TestN17ConnectionsAreNotDelayed(t *testing.T) {
+	for _, ip := range []string{"127.0.0.1", "::1"} {
+		fd, err := inet(netip.MustParseAddr(ip), 9001).socket()
+		if errors.Is(err, unix.EAFNOSUPPORT) {
+			continue // no IPv6 here
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY); err != nil || got != 1 {
+			t.Errorf("TCP_NODELAY to %s: got %d, %v, want 1", ip, got, err)
+		}
+		_ = unix.Close(fd)
 	}
 }
