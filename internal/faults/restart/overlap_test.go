@@ -2,11 +2,19 @@ package restart
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"distcache/codec"
 	"distcache/internal/testkit"
@@ -75,6 +83,61 @@ func TestV02OldLeavesTheSocketOfTheNew(t *testing.T) {
 			mustEnd(t, next)
 		})
 	}
+}
+
+// TestV02NobodyComesBetweenLookAndRemoval holds the old daemon still, by strace, when it has
+// seen that the file at the path is its own and is about to remove it. The new one must not
+// get its own file there before that is done.
+func TestV02NobodyComesBetweenLookAndRemoval(t *testing.T) {
+	t.Parallel()
+	strace, err := exec.LookPath("strace")
+	if err != nil || os.Geteuid() != 0 {
+		t.Skip("to hold a daemon at a system call needs root, and strace(1)")
+	}
+	for _, i := range instances() {
+		t.Run(i.name, func(t *testing.T) {
+			t.Parallel()
+			at := testkit.Unix(t)
+			args := append([]string{"-qq", "-f", "-o", "/dev/null", "-e", "trace=unlinkat", "-e", "inject=unlinkat:delay_enter=500ms",
+				testkit.Tool(i.name), "-listen", at.String()}, i.args...)
+			old := ready(testkit.Start(t, strace, args...))
+			pid := loggedPID(t, old)
+			if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			testkit.Wait(t, patience, "removal", func() bool { return inCall(pid, unix.SYS_UNLINKAT) })
+			next := ready(i.start(t, at))
+			if code := old.Exit(patience); code != 0 {
+				t.Errorf("got exit code %d of the old daemon, want 0", code)
+			}
+			if inode(t, at.Address) == 0 {
+				t.Fatal("got no file at the path, want that of the new daemon")
+			}
+			i.mustServe(t, at)
+			mustEnd(t, next)
+		})
+	}
+}
+
+// loggedPID is the process ID in the line that tells that a daemon is ready.
+func loggedPID(t *testing.T, p *testkit.Process) int {
+	t.Helper()
+	_, rest, _ := strings.Cut(p.Stderr(), " pid=")
+	digits, _, _ := strings.Cut(rest, " ")
+	pid, err := strconv.Atoi(digits)
+	if err != nil {
+		t.Fatalf("got %q, want a line with the process ID", p.Stderr())
+	}
+	return pid
+}
+
+// inCall reports whether a thread of that process is held in the system call of that number.
+func inCall(pid, number int) bool {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", pid))
+	return err == nil && slices.ContainsFunc(threads, func(path string) bool {
+		text, err := os.ReadFile(path)
+		return err == nil && strings.HasPrefix(string(text), strconv.Itoa(number)+" ")
+	})
 }
 
 // TestV02RacedReplacement ends a daemon and starts the next at random times around that,
