@@ -77,7 +77,6 @@ func (d *dialog) keep(rest []byte, pool *buffer.Pool) bool {
 // bytes run out, then writes the answers that were given on the way.
 func (t *Table) pump(c int, rest []byte, now time.Duration) {
 	d := &t.dialogs[c]
-	t.pumping = c
 	var err error
 	for d.takes() {
 		var m codec.Message
@@ -95,7 +94,6 @@ func (t *Table) pump(c int, rest []byte, now time.Duration) {
 			t.flush(c, now)
 		}
 	}
-	t.pumping = nobody
 	t.flush(c, now)
 	t.settle(c, rest, err, now)
 }

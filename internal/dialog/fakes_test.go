@@ -43,7 +43,6 @@ const (
 	answers mode = iota // at once, with the request's own payload
 	waits               // takes it, and answers when the test does
 	parks               // wants it later
-	hurries             // at once, by way of Answer
 )
 
 var errTest = errors.New("as the test wants it")
@@ -110,8 +109,6 @@ func (r *rig) Request(c int, m codec.Message, now time.Duration) Verdict {
 		return Later
 	case answers:
 		r.Append(c, codec.AppendMessage(r.Batch(), codec.Response, m.UID, m.Op, []byte(payload)), now)
-	case hurries:
-		r.Answer(c, answerTo(payload), now)
 	}
 	return Taken
 }

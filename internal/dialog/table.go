@@ -42,8 +42,8 @@ type Requests interface {
 	// most buffer.Largest bytes, left alone until the requests in it are through Request.
 	ReadInto() []byte
 	// Request takes one whole, valid request, a view that lives until it returns. Taken
-	// means that Table.Answer or Table.Append answers it, now or later; Later, that it is
-	// to be asked again after Table.Retry.
+	// means that Table.Append has answered it, or Table.Answer will; Later, that it is to be
+	// asked again after Table.Retry.
 	Request(c int, m codec.Message, now time.Duration) Verdict
 	// Left tells that a client left, or was ended, with its request open: nobody waits
 	// for the answer, and Answer must not be called.
@@ -73,9 +73,8 @@ type Table struct {
 	partial *deadline.Queue // in the middle of a request
 	unread  *deadline.Queue // with answers that its socket does not take
 
-	pumping int    // the client whose requests are being taken, or nobody
-	out     []byte // answers to it, to be written together
-	busy    int    // clients in a state other than idle
+	out  []byte // answers to the client whose requests are being taken, to be written together
+	busy int    // clients in a state other than idle
 
 	// Counters counts what happened, since start.
 	Counters Counters
@@ -88,13 +87,11 @@ type Counters struct {
 	Dropped  [NumReasons]uint64   // clients that the Table ended, by Reason
 }
 
-const nobody = -1
-
 // NewTable makes an empty table. idle is how long a client may stay without a request
 // open (the man page's -idle), deadline.Never for ever. pool holds what clients have
 // sent of requests that cannot be taken yet.
 func NewTable(s Sockets, r Requests, pool *buffer.Pool, idle time.Duration) *Table {
-	t := &Table{sockets: s, requests: r, pool: pool, pumping: nobody}
+	t := &Table{sockets: s, requests: r, pool: pool}
 	t.idle = t.entries.NewQueue(idle)
 	t.partial = t.entries.NewQueue(WholeTimeout)
 	t.unread = t.entries.NewQueue(ReadTimeout)
@@ -153,12 +150,8 @@ func (t *Table) Drained(c int, now time.Duration) {
 }
 
 // Answer sends the answer, in its wire form, to c's open request. wire lives until
-// Answer returns.
+// Answer returns. It must not be called from within Requests.Request: see Append.
 func (t *Table) Answer(c int, wire []byte, now time.Duration) {
-	if c == t.pumping {
-		t.Append(c, append(t.out, wire...), now)
-		return
-	}
 	t.enter(c, idle, now)
 	t.write(c, wire, now)
 	t.proceed(c, now)
