@@ -94,15 +94,17 @@ func allTraced(pid int) bool {
 // cpuWhile gives the share of a CPU that the process takes for that long, asked nothing.
 func cpuWhile(t *testing.T, process *testkit.Process, span time.Duration) float64 {
 	t.Helper()
-	began := time.Now()
-	before, err := testkit.ReadVitals(process.PID())
-	if err != nil {
-		t.Fatal(err)
-	}
+	began, before := time.Now(), cpuOf(t, process)
 	time.Sleep(span)
-	after, err := testkit.ReadVitals(process.PID())
+	return float64(cpuOf(t, process)-before) / float64(time.Since(began))
+}
+
+// cpuOf is the CPU time that the process has taken.
+func cpuOf(t *testing.T, process *testkit.Process) time.Duration {
+	t.Helper()
+	vitals, err := testkit.ReadVitals(process.PID())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return float64(after.CPU-before.CPU) / float64(time.Since(began))
+	return vitals.CPU
 }
