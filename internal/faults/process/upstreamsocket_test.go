@@ -1,6 +1,8 @@
 package process
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -73,11 +75,11 @@ func TestR02R04NoSocketToTheServer(t *testing.T) {
 func TestR02TheServerHasItsDescriptor(t *testing.T) {
 	t.Parallel()
 	needRoot(t) // for another process's limits
-	const most, own = 96, 64
+	const most = 96
 	jitter := testkit.MeasureJitter(t)
 	up := testkit.NewUpstream(t, testkit.Loopback())
 	p, process, at := startAgain(t, up, "-maxclients", "96")
-	lowerNofile(t, process, most+own)
+	lowerNofile(t, process, descriptorsFor(t, p, most))
 	var inside []*testkit.Client
 	for range most {
 		inside = append(inside, p.insider(t, at))
@@ -103,4 +105,17 @@ func TestR02TheServerHasItsDescriptor(t *testing.T) {
 		t.Error("got descriptors used up, want -maxclients to keep from that")
 	}
 	mustEnd(t, process)
+}
+
+// descriptorsFor is how many descriptors that many clients take, by what -check says.
+func descriptorsFor(t *testing.T, p program, clients int) uint64 {
+	t.Helper()
+	check := p.command("-check", "-listen", testkit.Unix(t).String(), "-maxclients", strconv.Itoa(clients)).Start(t)
+	check.Exit(patience)
+	var all uint64
+	_, rest, _ := strings.Cut(check.Stdout(), "  descriptors ")
+	if _, err := fmt.Sscanf(rest, "%d = ", &all); err != nil {
+		t.Fatalf("got %q of -check, want the number of descriptors: %v", check.Stdout(), err)
+	}
+	return all
 }
