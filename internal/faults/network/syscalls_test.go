@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"distcache/codec"
 	"distcache/internal/testkit"
 )
 
@@ -17,13 +18,10 @@ import (
 // Linux interrupts none, and gnet's poller, which wakes itself by one, relies on that.
 func TestN09N10SystemCalls(t *testing.T) {
 	t.Parallel()
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		t.Skipf("no strace: %v", err)
-	}
 	for _, row := range []struct{ name, inject string }{
 		{"N09 nothing to read after all", "read:error=EAGAIN:when=20+3"},
 		{"N09 no room to write after all", "write:error=EAGAIN:when=20+3"},
+		{"N09 awake for nothing", "epoll_wait,epoll_pwait:retval=1:when=20+3"},
 		{"N10 reads are interrupted", "read:error=EINTR:when=20+3"},
 		{"N10 accepts are interrupted", "accept4:error=EINTR:when=1+2"},
 		{"N10 waits are interrupted", "epoll_wait,epoll_pwait:error=EINTR:when=20+3"},
@@ -32,13 +30,7 @@ func TestN09N10SystemCalls(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			up := testkit.NewUpstream(t, testkit.Loopback())
-			at := testkit.Unix(t)
-			calls, _, _ := strings.Cut(row.inject, ":")
-			trace := filepath.Join(t.TempDir(), "trace")
-			// With -D the process is dc_client, and the tracer ends with it.
-			process := testkit.Start(t, strace, "-D", "-f", "-qq", "-o", trace, "-e", "trace="+calls, "-e", "inject="+row.inject,
-				testkit.Tool("dc_client"), "-listen", at.String(), "-server", up.Endpoint().String(), "-timeout=10000", millis("-retry", retry))
-			process.WaitStderr(patience, "connected to dc_server")
+			process, at, trace := startInjected(t, up, row.inject)
 			load := testkit.StartLoad(t, at, 10, time.Millisecond)
 			testkit.Wait(t, patience, "requests", func() bool { return len(load.Since(time.Time{})) > 500 })
 			for _, o := range load.Stop() {
@@ -52,7 +44,7 @@ func TestN09N10SystemCalls(t *testing.T) {
 			if text, err := os.ReadFile(trace); err != nil || !strings.Contains(string(text), "(INJECTED)") {
 				t.Errorf("got nothing injected, %v, want some errors", err)
 			}
-			if calls != "connect" && up.Conns() != 1 {
+			if !strings.HasPrefix(row.inject, "connect") && up.Conns() != 1 {
 				t.Errorf("got %d connections, want the first to have lasted", up.Conns())
 			}
 			if strings.Contains(process.Stderr(), "lost dc_server") || strings.Contains(process.Stderr(), "client closed") {
@@ -60,4 +52,76 @@ func TestN09N10SystemCalls(t *testing.T) {
 			}
 		})
 	}
+}
+
+// startInjected runs a dc_client that is connected to that server, with errors by the rule
+// of strace's -e inject; trace is what strace writes.
+func startInjected(t *testing.T, up *testkit.Upstream, rule string) (process *testkit.Process, at testkit.Endpoint, trace string) {
+	t.Helper()
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skipf("no strace: %v", err)
+	}
+	at, trace = testkit.Unix(t), filepath.Join(t.TempDir(), "trace")
+	calls, _, _ := strings.Cut(rule, ":")
+	// With -D the process is dc_client, and the tracer ends with it.
+	process = testkit.Start(t, strace, "-D", "-f", "-qq", "-o", trace, "-e", "trace="+calls, "-e", "inject="+rule,
+		testkit.Tool("dc_client"), "-listen", at.String(), "-server", up.Endpoint().String(), "-timeout=10000", millis("-retry", retry))
+	process.WaitStderr(patience, "connected to dc_server")
+	return process, at, trace
+}
+
+// TestN09SpuriousReadinessCostsLittle: where each third read finds nothing to read after
+// all, or each third wait returns for nothing, a request takes not much more CPU than else,
+// and none is taken where nothing is asked.
+func TestN09SpuriousReadinessCostsLittle(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ name, calls, fault string }{
+		{"nothing to read after all", "read", "error=EAGAIN"},
+		{"awake for nothing", "epoll_wait,epoll_pwait", "retval=1"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			rule := row.calls + ":" + row.fault + ":when="
+			honest, _ := cpuOfRequests(t, rule+"60000") // traced too, which costs most of all
+			spurious, idle := cpuOfRequests(t, rule+"20+3")
+			t.Logf("%v of CPU, %v without; %.1f %% of a CPU when idle", spurious, honest, idle*100)
+			if spurious > honest*5/2 {
+				t.Errorf("got %v of CPU for as many requests as take %v else, want two and a half times that at most", spurious, honest)
+			}
+			if idle > 0.02 {
+				t.Errorf("got %.1f %% of a CPU when idle, want 2 %% at most", idle*100)
+			}
+		})
+	}
+}
+
+// cpuOfRequests gives the CPU time of some requests, and what share of one is taken for a
+// while after them.
+func cpuOfRequests(t *testing.T, rule string) (busy time.Duration, idle float64) {
+	t.Helper()
+	up := testkit.NewUpstream(t, testkit.Loopback())
+	process, at, _ := startInjected(t, up, rule)
+	client := testkit.Dial(t, at)
+	ask := func(count uint32) {
+		for uid := range count {
+			client.ExpectStatus(testkit.Have(uid, "nobody's"), codec.StatusNotOK)
+		}
+	}
+	ask(100)
+	began := cpuOf(t, process)
+	ask(800)
+	asked := cpuOf(t, process)
+	const span = time.Second
+	time.Sleep(span)
+	return asked - began, float64(cpuOf(t, process)-asked) / float64(span)
+}
+
+func cpuOf(t *testing.T, process *testkit.Process) time.Duration {
+	t.Helper()
+	vitals, err := testkit.ReadVitals(process.PID())
+	if err != nil {
+		t.Skipf("root alone may look: %v", err) // PR_SET_DUMPABLE
+	}
+	return vitals.CPU
 }
