@@ -3,12 +3,15 @@ package daemon
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"distcache/internal/testkit"
 )
@@ -58,9 +61,13 @@ func mustRunAs(t *testing.T, pid, uid, gid int, groups ...int) {
 	}
 }
 
-// rootWithGroups is root with supplementary groups, as a login shell has them.
+// rootWithGroups is root with supplementary groups, as a login shell has them, and with an
+// inheritable capability, which a change of the user alone does not take.
 func rootWithGroups() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Credential: &syscall.Credential{Groups: []uint32{0, 4, 27}}}
+	return &syscall.SysProcAttr{
+		Credential:  &syscall.Credential{Groups: []uint32{0, 4, 27}},
+		AmbientCaps: []uintptr{unix.CAP_NET_BIND_SERVICE},
+	}
 }
 
 func TestUser(t *testing.T) {
@@ -114,6 +121,36 @@ func TestUserOwnGroups(t *testing.T) {
 		process := p.run(t, c)
 		mustRunAs(t, process.PID(), 4711, 4712, 0, 4712, 4713)
 	})
+}
+
+// TestUserDropIsChecked lets a system call of the drop do nothing and report success, as a
+// faulty kernel or filter would: that is found out, and the start ends.
+func TestUserDropIsChecked(t *testing.T) {
+	t.Parallel()
+	needRoot(t)
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip("strace is not there to have system calls do nothing")
+	}
+	for _, row := range []struct {
+		call  string // the first of each thread; the next, which tries the way back, is done
+		words string
+	}{
+		{"setgroups", "Groups of thread"},
+		{"setresgid", "the group ID can be set to 0"},
+		{"setresuid", "the user ID can be set to 0"},
+	} {
+		t.Run(row.call, func(t *testing.T) {
+			forEach(t, func(t *testing.T, p program) {
+				at := testkit.Unix(t)
+				c := p.command("-listen", at.String(), "-user", "nobody")
+				c.Args = append([]string{"-qq", "-f", "-o", "/dev/null", "-e", "trace=" + row.call,
+					"-e", "inject=" + row.call + ":retval=0:when=1", c.Path}, c.Args...)
+				c.Path, c.Sys = strace, rootWithGroups()
+				mustName(t, failure(t, c, 1), "-user nobody", row.words)
+			})
+		})
+	}
 }
 
 func TestUserRefused(t *testing.T) {
