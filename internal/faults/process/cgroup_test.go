@@ -142,33 +142,37 @@ func TestR05MemoryStaysWithinTheBound(t *testing.T) {
 	mustEnd(t, process)
 }
 
-// TestR11NoMoreThreads starts the daemons where the kernel grants them no thread, which must
-// end them with a message, and takes the threads from a running one, which must not notice.
+// TestR11NoMoreThreads takes the threads from a running daemon, which must not notice, and
+// starts others where the kernel grants none, or some but too few: that must end them with a
+// message, before they have made anything.
 func TestR11NoMoreThreads(t *testing.T) {
 	needRoot(t)
 	forEach(t, func(t *testing.T, p program) {
 		p = p.linked(t)
-		none := newCgroup(t, "pids")
-		none.set("pids.max", "1")
 		at := testkit.Unix(t)
-		failed := none.run(p.command("-listen", at.String())).Start(t)
-		if code := failed.Exit(patience); code == 0 {
-			t.Error("got exit code 0 without threads, want another")
-		}
-		mustName(t, failed.Stderr(), "thread")
-		if _, err := os.Stat(at.Address); err == nil {
-			t.Errorf("got %s left behind, want nothing", at.Address)
-		}
-
 		tight := newCgroup(t, "pids")
 		process := ready(tight.run(p.command("-listen", at.String())).Start(t))
 		if p.name == "dc_client" {
 			process.WaitStderr(patience, "connected to dc_server")
 		}
-		tight.set("pids.max", fmt.Sprint(tight.number("pids.current")))
+		usual := tight.number("pids.current")
+		tight.set("pids.max", fmt.Sprint(usual))
 		for range 200 {
 			p.mustServe(t, at)
 		}
 		mustEnd(t, process)
+
+		for _, few := range []int{1, usual / 2, usual * 3 / 4} {
+			group := newCgroup(t, "pids")
+			group.set("pids.max", fmt.Sprint(few))
+			failed := group.run(p.command("-listen", at.String())).Start(t)
+			if code := failed.Exit(patience); code == 0 {
+				t.Errorf("got exit code 0 with %d threads of %d, want another", few, usual)
+			}
+			mustName(t, failed.Stderr(), "thread")
+			if _, err := os.Stat(at.Address); err == nil {
+				t.Fatalf("got %s left behind by one that may have %d threads of %d, want nothing", at.Address, few, usual)
+			}
+		}
 	})
 }
