@@ -164,6 +164,24 @@ func TestK11CheckRefusesWhatAStartWould(t *testing.T) {
 	}
 }
 
+// TestK11CheckKnowsWhatTheStoreNeeds has less address space than that many sessions take.
+func TestK11CheckKnowsWhatTheStoreNeeds(t *testing.T) {
+	t.Parallel()
+	at := testkit.Unix(t)
+	run := func(code int, more ...string) {
+		t.Helper()
+		args := append([]string{"-c", `ulimit -v 8000000; exec "$0" "$@"`, testkit.Tool("dc_server"),
+			"-listen", at.String(), "-sessions", "1073741824"}, more...)
+		p := testkit.Start(t, "/bin/sh", args...)
+		if got := p.Exit(patience); got != code {
+			t.Errorf("%v: got exit code %d, want %d; stderr:\n%s", more, got, code, p.Stderr())
+		}
+		mustName(t, p.Stderr(), "dc_server: -sessions 1073741824: cache: cannot reserve memory")
+	}
+	run(2, "-check")
+	run(1)
+}
+
 // TestK11CheckKnowsPermissions runs -check as somebody who may not do what a start would.
 func TestK11CheckKnowsPermissions(t *testing.T) {
 	t.Parallel()
