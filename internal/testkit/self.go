@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"errors"
 	"os"
 	"strconv"
 	"syscall"
@@ -36,9 +37,12 @@ func MustIdle(t testing.TB, used func(testing.TB) time.Duration, atMost float64)
 	t.Errorf("with nothing to do: got %.2f %% of a CPU at best, want under %.2f %%", 100*best, 100*atMost)
 }
 
-// OwnDescriptors are the numbers that are open in this process, with what they are.
+// OwnDescriptors are the numbers that are open in this process, with what they are. Those
+// that the Go runtime keeps from its first use of a file that can be waited for are always
+// among them.
 func OwnDescriptors(t testing.TB) map[int]string {
 	t.Helper()
+	useRuntimePoller(t)
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		t.Fatal(err)
@@ -52,4 +56,15 @@ func OwnDescriptors(t testing.TB) map[int]string {
 		}
 	}
 	return open
+}
+
+func useRuntimePoller(t testing.TB) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(r.Close(), w.Close()); err != nil {
+		t.Fatal(err)
+	}
 }
