@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"syscall"
 	"testing"
@@ -41,6 +40,9 @@ func beAttacker(text string) error {
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
 		return err
 	}
+	if err := schedule(ordinary, 0); err != nil {
+		return err
+	}
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
 	var count traffic
@@ -49,7 +51,8 @@ func beAttacker(text string) error {
 		return err
 	}
 	fmt.Fprintln(os.Stderr, attacking)
-	r := report{Acts: repeat(o, act, stop), Sent: count.sent, Got: count.got}
+	r := report{Acts: repeat(o, act, stop)}
+	r.Sent, r.Got = count.sent.Load(), count.got.Load()
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
 		return err
@@ -61,39 +64,42 @@ func beAttacker(text string) error {
 // attacking is what an attacker writes to stderr once it is ready.
 const attacking = "attacking"
 
-// repeat acts as ordered, and gives how often it did.
+// repeat acts as ordered, and gives how often it did. What it is late, it makes up for.
 func repeat(o orders, act func(), stop <-chan os.Signal) (acts int) {
-	due := time.NewTicker(max(o.Every, time.Nanosecond))
-	defer due.Stop()
+	due := time.Now()
 	for o.Times == 0 || acts < o.Times {
 		act()
 		acts++
-		if o.Every == 0 {
-			continue
-		}
-		select {
-		case <-stop:
-			return acts
-		case <-due.C:
+		if due = due.Add(o.Every); stopped(stop, time.Until(due)) {
+			break
 		}
 	}
 	return acts
 }
 
+// stopped waits for that long, and reports whether it was told to stop.
+func stopped(stop <-chan os.Signal, wait time.Duration) bool {
+	if wait <= 0 {
+		return len(stop) > 0
+	}
+	select {
+	case <-stop:
+		return true
+	case <-time.After(wait):
+		return false
+	}
+}
+
 // startAttacker lets an attacker loose, in a process of its own, and waits until it is ready.
-// It is only given CPU that nobody else wants (SCHED_IDLE), as far as the kernel can: it
-// stands for other machines' clients, and what it costs to play them is not the daemon's.
+// It is an ordinary process beside daemons and victims that are favoured: it stands for other
+// machines' clients, and what it costs to play them is not the daemon's.
 func startAttacker(t *testing.T, o orders) *testkit.Process {
 	t.Helper()
 	text, err := json.Marshal(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := testkit.Command{Path: os.Args[0], Env: []string{attackerEnv + "=" + string(text)}}
-	if chrt, err := exec.LookPath("chrt"); err == nil {
-		c.Path, c.Args = chrt, []string{"--idle", "0", os.Args[0]}
-	}
-	p := c.Start(t)
+	p := testkit.Command{Path: os.Args[0], Env: []string{attackerEnv + "=" + string(text)}}.Start(t)
 	p.WaitStderr(patience, attacking)
 	return p
 }

@@ -13,6 +13,8 @@ const (
 	crowd = 1000
 	// dripping is how many send byte by byte in "drip".
 	dripping = 5000
+	// hasty is how many of those do so every 10 ms.
+	hasty = 250
 	// flood is how many requests are on the way at a time in "flood".
 	flood = 100
 	// big is the ID of a session of bigSize bytes, which the tests add.
@@ -75,39 +77,67 @@ func lives() []life {
 		{"ADD of 32 KB", func(v *visitor) { v.send(testkit.Add(1, "add", dataOf(bigSize), time.Hour)); v.read(answer) }, false},
 		{"REMOVE of nothing", func(v *visitor) { v.send(testkit.Remove(1, "nobody's")); v.read(answer) }, false},
 		{"GET of 32 KB", func(v *visitor) { v.send(testkit.Get(1, big)); v.read(len(testkit.Hit(1, dataOf(bigSize)))) }, true},
+		{"17 frames", refused(slices.Repeat(full[:codec.FrameSize], 17)), false},
+		{"300 HAVE at once, not read", sends(slices.Repeat(have, 300)), false},
 		{"GET of 32 KB, not read", sends(testkit.Get(1, big)), true},
 		{"3 GET of 32 KB, not read", sends(slices.Repeat(testkit.Get(1, big), 3)), true},
 	}
 }
 
-// drip has many clients send a request byte by byte: 25 of them a byte at each act.
+// drip has many clients send a request byte by byte: at each act one each of the next 25, so
+// every 200 ms, and one each of the next 25 of the hasty, so every 10 ms. Who is closed is
+// back with its next byte.
 func drip(at testkit.Endpoint, count *traffic) (func(), error) {
 	const each = 25
-	all := make([]*visitor, dripping)
+	all := make([]*dripper, dripping)
 	for n := range all {
-		v, err := visit(at, count)
-		if err != nil {
+		all[n] = &dripper{at: at, count: count, request: testkit.Add(1, dripped, dataOf(3000), time.Hour)}
+		if err := all[n].connect(); err != nil {
 			return nil, err
 		}
-		all[n] = v
 	}
-	request, next := testkit.Add(1, dripped, dataOf(3000), time.Hour), 0
+	fast, slow := all[:hasty], all[hasty:]
+	next := 0
 	return func() {
 		for range each {
-			n := next / dripping % len(request)
-			all[next%dripping].send(request[n : n+1])
+			fast[next%len(fast)].drip()
+			slow[next%len(slow)].drip()
 			next++
 		}
 	}, nil
 }
 
+// dripper is a client that sends a request byte by byte.
+type dripper struct {
+	at      testkit.Endpoint
+	count   *traffic
+	request []byte
+	visitor *visitor
+	sent    int
+}
+
+func (d *dripper) connect() (err error) {
+	d.visitor, err = visit(d.at, d.count)
+	d.sent = 0
+	return err
+}
+
+func (d *dripper) drip() {
+	if d.visitor.send(d.request[d.sent : d.sent+1]) {
+		d.sent = min(d.sent+1, len(d.request)-2)
+		return
+	}
+	d.visitor.leave()
+	_ = d.connect()
+}
+
 // dripped is the ID of the session in requests that never come whole.
 const dripped = "dripped"
 
-// connects has ten clients connect and leave at each act.
+// connects has a hundred clients connect and leave at each act.
 func connects(at testkit.Endpoint, count *traffic) (func(), error) {
 	return func() {
-		for range 10 {
+		for range 100 {
 			if v, err := visit(at, count); err == nil {
 				v.leave()
 			}
@@ -115,12 +145,16 @@ func connects(at testkit.Endpoint, count *traffic) (func(), error) {
 	}, nil
 }
 
-// floodOfRequests has one client ask a hundred times in one write.
+// floodOfRequests has one client ask a hundred times in one write, again and again, and take
+// the answers as they come.
 func floodOfRequests(at testkit.Endpoint, count *traffic) (func(), error) {
 	batch := slices.Repeat(testkit.Have(1, "flood"), flood)
-	answers := len(testkit.Status(1, codec.OpHave, codec.StatusNotOK)) * flood
 	v, err := visit(at, count)
-	return func() { v.send(batch); v.read(answers) }, err
+	if err != nil {
+		return nil, err
+	}
+	go v.readAll()
+	return func() { v.send(batch) }, nil
 }
 
 // thousand has clients of all kinds connected at a time: at each act one leaves, and another
@@ -128,7 +162,8 @@ func floodOfRequests(at testkit.Endpoint, count *traffic) (func(), error) {
 func thousand(at testkit.Endpoint, count *traffic) (func(), error) {
 	kinds := [][]byte{
 		[]byte("GET / HTTP/1.1\r\n\r\n"), testkit.Have(1, "half")[:9], testkit.Get(1, big),
-		slices.Repeat(testkit.Get(1, big), 3), {0, 0x12}, nil,
+		slices.Repeat(testkit.Get(1, big), 12), // more than the socket takes
+		slices.Repeat(testkit.Have(1, "flood"), flood), {0, 0x12}, nil,
 	}
 	all, next := make([]*visitor, crowd), 0
 	act := func() {

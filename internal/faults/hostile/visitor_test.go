@@ -3,13 +3,14 @@ package hostile
 import (
 	"io"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"distcache/internal/testkit"
 )
 
 // traffic is what passed over the connections of an attacker, in bytes.
-type traffic struct{ sent, got int64 }
+type traffic struct{ sent, got atomic.Int64 }
 
 // visitor is one connection of an attacker. Its errors are dropped: what hostile clients
 // do is refused at any moment.
@@ -28,20 +29,28 @@ func visit(at testkit.Endpoint, count *traffic) (*visitor, error) {
 	return &visitor{sock, count}, nil
 }
 
-func (v *visitor) send(b []byte) {
-	n, _ := v.sock.Write(b)
-	v.count.sent += int64(n)
+// send reports whether all went out.
+func (v *visitor) send(b []byte) bool {
+	n, err := v.sock.Write(b)
+	v.count.sent.Add(int64(n))
+	return err == nil
 }
 
 func (v *visitor) read(n int) {
 	got, _ := io.ReadFull(v.sock, make([]byte, n))
-	v.count.got += int64(got)
+	v.count.got.Add(int64(got))
 }
 
 // readAll reads until the other side ends the connection.
 func (v *visitor) readAll() {
-	n, _ := io.Copy(io.Discard, v.sock)
-	v.count.got += n
+	b := make([]byte, 1<<16)
+	for {
+		n, err := v.sock.Read(b)
+		v.count.got.Add(int64(n))
+		if err != nil {
+			return
+		}
+	}
 }
 
 func (v *visitor) leave() { _ = v.sock.Close() }
