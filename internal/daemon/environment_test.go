@@ -74,6 +74,6 @@ func TestTooFewDescriptors(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		c := inShell(p.command("-listen", testkit.Unix(t).String()), "ulimit -n 40")
 		c.Sys = asNobody()
-		mustName(t, failure(t, c, 1), "only 40 descriptors")
+		mustName(t, failure(t, c, 1), "only 40 descriptors", "too few to serve anybody")
 	})
 }
