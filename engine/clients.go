@@ -5,6 +5,7 @@ import (
 
 	"distcache/internal/buffer"
 	"distcache/internal/poll"
+	"distcache/internal/socket"
 
 	"golang.org/x/sys/unix"
 )
@@ -100,6 +101,13 @@ const (
 // Write sends b to the client. What the socket does not take is copied. After Failed and
 // NoMemory nothing more can be written; the caller is to Close.
 func (cs *Clients) Write(fd int, b []byte) Outcome { return cs.table[fd].write(b) }
+
+// Unread is how much of what was written to the client it has not read yet, in bytes, as far
+// as can be known: it is of use to tell whether that becomes less.
+func (cs *Clients) Unread(fd int) int {
+	c := cs.table[fd]
+	return len(c.held) - c.sent + socket.Unread(fd)
+}
 
 // Resume reads from the client again, after Handler.Buffer gave nothing. It may call
 // Handler.Failed.

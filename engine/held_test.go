@@ -83,6 +83,41 @@ func TestHeldThenDrained(t *testing.T) {
 	}
 }
 
+// TestH10UnreadBecomesLess as the client reads, long before there is room for more.
+func TestH10UnreadBecomesLess(t *testing.T) {
+	for _, network := range networks {
+		t.Run(network.name, func(t *testing.T) {
+			f := newFeeding(30 << 10)
+			srv := serve(t, f.script, limits{tcp: network.tcp})
+			p := srv.connect()
+			p.send("x")
+			srv.until("held bytes", func() bool { return srv.pool.Lent() > 0 })
+			before := f.unread(srv)
+			if before < f.written/2 {
+				t.Fatalf("got %d bytes unread of %d, want most", before, f.written)
+			}
+			part := f.written / 4
+			f.expectPieces(p, part)
+			srv.until("fewer bytes unread", func() bool { return f.only(srv) <= before-part/2 })
+			p.close()
+			srv.until("no client", func() bool { return srv.clients.Len() == 0 })
+		})
+	}
+}
+
+// only is what the one client has not read; on the loop goroutine.
+func (f *feeding) only(srv *server) int {
+	for c := range f.open {
+		return srv.clients.Unread(c)
+	}
+	return 0
+}
+
+func (f *feeding) unread(srv *server) (n int) {
+	srv.do(func() { n = f.only(srv) })
+	return n
+}
+
 // TestWritesWhileHeld queues more behind what is held, in buffers that grow, even when the
 // client has just made room in its socket.
 func TestWritesWhileHeld(t *testing.T) {

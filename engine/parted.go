@@ -111,7 +111,7 @@ func (p *parted) Expire(now time.Duration) {
 // look lets the client go on that has read, or that was waited for long enough.
 func (p *parted) look(fd, level int, now time.Duration) {
 	c := p.clients.table[fd]
-	if level+1 < len(looks) && socket.Unread(fd) {
+	if level+1 < len(looks) && socket.Unread(fd) > 0 {
 		p.queues[level+1].Set(fd, now)
 		return
 	}

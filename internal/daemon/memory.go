@@ -12,8 +12,8 @@ const (
 	// clientMemory is what a client takes, in bytes, and entryMemory what it takes in the
 	// tables of each loop, which go by descriptor: a loop has entries for the clients of the
 	// others too. Doubled because tables grow by doubling.
-	clientMemory = 2 * 96
-	entryMemory  = 2 * 160
+	clientMemory = 2 * 88
+	entryMemory  = 2 * 168
 	// runtimeMemory is the Go runtime, the program and its stacks, in bytes.
 	runtimeMemory = 32 << 20
 	// heapSlack is how much larger than what is in use the heap may get before the

@@ -23,7 +23,9 @@ const (
 // held[taken:]; a client that has sent none owns no buffer.
 type dialog struct {
 	state     state
-	blocked   bool // answers await their reader: nothing more is taken
+	blocked   bool          // answers await their reader: nothing more is taken
+	unread    int32         // bytes of them when their time began (anew), or at the last answer since
+	since     time.Duration // when their time began (anew)
 	assembler codec.Assembler
 	held      []byte
 	taken     int32
@@ -173,11 +175,12 @@ func (t *Table) enter(c int, s state, now time.Duration) {
 // block notes that c leaves answers unread; its time for that runs from the first.
 func (t *Table) block(c int, now time.Duration) {
 	d := &t.dialogs[c]
+	d.unread = int32(t.sockets.Unread(c))
 	if d.blocked {
 		return
 	}
 	was := d.busy()
-	d.blocked = true
+	d.blocked, d.since = true, now
 	t.count(was, true)
 	t.unread.Set(c, now)
 }

@@ -27,6 +27,7 @@ type rig struct {
 	resumed []int
 	onWrite func()
 	resume  func(c int) // called from within Resume
+	unread  int         // what Unread gives
 
 	// The daemon.
 	mode  mode
@@ -89,6 +90,9 @@ func (r *rig) WriteParted(c int, b []byte, at int) engine.Outcome {
 	r.Write(c, b[:at])
 	return r.Write(c, b[at:])
 }
+
+// Unread tells what the test says.
+func (r *rig) Unread(int) int { return r.unread }
 
 func (r *rig) Resume(c int) {
 	r.resumed = append(r.resumed, c)

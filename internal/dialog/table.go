@@ -13,11 +13,15 @@ const (
 	// WholeTimeout is how long a request may take from its first byte to its last, and how
 	// long after each PaceBytes of one that is larger.
 	WholeTimeout = 2 * time.Second
-	// PaceBytes is how much of a large request must come in WholeTimeout. On a slow link the
-	// largest takes longer than that: 4 s at 64 kbit/s.
+	// PaceBytes is how much of a large request must come in WholeTimeout, and how much of its
+	// answers a client must read in ReadTimeout. On a slow link the largest takes longer than
+	// that: 4 s at 64 kbit/s.
 	PaceBytes = 4 << 10
-	// ReadTimeout is how long a client may leave answers unread once its socket is full.
+	// ReadTimeout is how long a client may leave answers unread once its socket is full, and
+	// how long after each PaceBytes that it has read.
 	ReadTimeout = 5 * time.Second
+	// readLook is the time between two looks how much a client has read.
+	readLook = ReadTimeout / 10
 	// BatchBytes is how many bytes of answers are gathered before they are written.
 	BatchBytes = 64 << 10
 )
@@ -29,6 +33,9 @@ type Sockets interface {
 	// WriteParted is Write to a client that must have read the first at bytes of b before
 	// it gets the rest; Held, as long as it has not.
 	WriteParted(c int, b []byte, at int) engine.Outcome
+	// Unread is how many bytes that were written to the client it has not read yet, as far as
+	// can be known.
+	Unread(c int) int
 	// Close ends the client. Nothing is reported of it after that.
 	Close(c int)
 	// Resume offers the client's bytes again after Buffer returned none. It may call
@@ -94,7 +101,7 @@ func NewTable(s Sockets, r Requests, pool *buffer.Pool, idle time.Duration) *Tab
 	t := &Table{sockets: s, requests: r, pool: pool}
 	t.idle = t.entries.NewQueue(idle)
 	t.partial = t.entries.NewQueue(WholeTimeout)
-	t.unread = t.entries.NewQueue(ReadTimeout)
+	t.unread = t.entries.NewQueue(readLook)
 	t.out = make([]byte, 0, BatchBytes+codec.MaxMessageSize)
 	return t
 }
@@ -190,7 +197,7 @@ func (t *Table) Expire(now time.Duration) {
 	budget := expirePerCall
 	budget = t.expire(t.idle, IdleTimeout, budget, now)
 	budget = t.expire(t.partial, PartialTimeout, budget, now)
-	t.expire(t.unread, UnreadTimeout, budget, now)
+	t.expireUnread(budget, now)
 }
 
 func (t *Table) expire(q *deadline.Queue, why Reason, budget int, now time.Duration) int {
@@ -202,4 +209,29 @@ func (t *Table) expire(q *deadline.Queue, why Reason, budget int, now time.Durat
 		t.drop(c, why, nil, now)
 	}
 	return budget
+}
+
+// expireUnread ends the clients that have not read enough. No event tells how much they read:
+// it makes room for more only when it is much.
+func (t *Table) expireUnread(budget int, now time.Duration) {
+	for ; budget > 0; budget-- {
+		c, ok := t.unread.Due(now)
+		if !ok {
+			break
+		}
+		if t.reads(c, now) {
+			t.unread.Set(c, now)
+		} else {
+			t.drop(c, UnreadTimeout, nil, now)
+		}
+	}
+}
+
+// reads reports whether c may read on, and gives it its time anew when it has read enough.
+func (t *Table) reads(c int, now time.Duration) bool {
+	d := &t.dialogs[c]
+	if left := int32(t.sockets.Unread(c)); left <= d.unread-PaceBytes {
+		d.unread, d.since = left, now
+	}
+	return now < d.since+ReadTimeout
 }

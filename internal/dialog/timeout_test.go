@@ -88,6 +88,27 @@ func TestTimeouts(t *testing.T) {
 			r.outcome = engine.Held
 			r.reply(1)
 		}, ReadTimeout, UnreadTimeout},
+		{"answers read at the least pace", func(r *rig) {
+			r.outcome, r.unread = engine.Held, 100_000
+			r.mustSend(1, get("a"))
+			for n := time.Duration(1); n <= 3; n++ {
+				r.at(n*(ReadTimeout-readLook) - 1)
+				r.unread -= PaceBytes
+			}
+		}, 3*(ReadTimeout-readLook) + ReadTimeout, UnreadTimeout},
+		{"answers read too slowly", func(r *rig) {
+			r.outcome, r.unread = engine.Held, 100_000
+			r.mustSend(1, get("a"))
+			r.unread -= PaceBytes - 1
+		}, ReadTimeout, UnreadTimeout},
+		{"answers read, and as many come", func(r *rig) {
+			r.mode, r.unread = waits, 100_000
+			r.mustSend(1, get("a"))
+			r.block(1, r.now)
+			r.outcome, r.unread = engine.Held, 100_000+3*PaceBytes
+			r.reply(1)
+			r.unread -= PaceBytes
+		}, readLook + ReadTimeout, UnreadTimeout},
 		{"answers unread, half a request behind", func(r *rig) {
 			r.outcome = engine.Held
 			r.mustSend(1, slices.Concat(get("a"), get("b")[:4]))
@@ -98,11 +119,11 @@ func TestTimeouts(t *testing.T) {
 			r := newRig(t)
 			r.come(1)
 			tt.act(r)
+			r.at(tt.want - 1) // unread answers are looked at before
+			r.mustDrop()
 			if got := r.Deadline(); got != tt.want {
 				t.Fatalf("got a deadline at %v, want %v", got, tt.want)
 			}
-			r.Expire(tt.want - 1)
-			r.mustDrop()
 			r.Expire(tt.want)
 			r.mustDrop(tt.why)
 		})

@@ -87,6 +87,7 @@ func (c *crush) call(t *testing.T, fn func()) time.Duration {
 
 func (c *crush) Write(int, []byte) engine.Outcome                       { c.answered++; return engine.Sent }
 func (c *crush) WriteParted(client int, b []byte, _ int) engine.Outcome { return c.Write(client, b) }
+func (c *crush) Unread(int) int                                         { return 0 }
 func (c *crush) Resume(int)                                             {}
 func (c *crush) Close(int)                                              { c.closed++ }
 

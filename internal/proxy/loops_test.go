@@ -39,6 +39,9 @@ func (s *still) Resume(int)                       {}
 
 func (s *still) WriteParted(c int, b []byte, _ int) engine.Outcome { return s.Write(c, b) }
 
+// Unread never becomes less before all has been read.
+func (s *still) Unread(int) int { return 0 }
+
 func (s *still) LinkChanged(_, _ upstream.State, _ error, _ time.Duration) {}
 func (s *still) ClientDropped(int, dialog.Reason, error, time.Duration)    {}
 func (s *still) Close(int)                                                 {}

@@ -99,6 +99,9 @@ func (r *rig) Resume(int)  {}
 // WriteParted is Write: who reads at once needs no more.
 func (r *rig) WriteParted(c int, b []byte, _ int) engine.Outcome { return r.Write(c, b) }
 
+// Unread never becomes less before all has been read.
+func (r *rig) Unread(int) int { return 0 }
+
 // LinkChanged and ClientDropped implement Observer.
 func (r *rig) LinkChanged(_, to upstream.State, _ error, _ time.Duration) {
 	r.changes = append(r.changes, to)

@@ -406,6 +406,9 @@ func (c *client) check(a *ask, m codec.Message) {
 // WriteParted implements dialog.Sockets. Whether it is held depends on the reader, as with Write.
 func (w *world) WriteParted(number int, b []byte, _ int) engine.Outcome { return w.Write(number, b) }
 
+// Unread never becomes less before all has been read.
+func (w *world) Unread(int) int { return 0 }
+
 // Close implements dialog.Sockets.
 func (w *world) Close(number int) {
 	c := w.clients[number]

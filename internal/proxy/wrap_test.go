@@ -142,6 +142,9 @@ func (c *crowd) Resume(int) {}
 
 func (c *crowd) WriteParted(client int, b []byte, _ int) engine.Outcome { return c.Write(client, b) }
 
+// Unread never becomes less before all has been read.
+func (c *crowd) Unread(int) int { return 0 }
+
 // Close implements dialog.Sockets.
 func (c *crowd) Close(i int) { c.t.Fatalf("client %d was closed", i) }
 

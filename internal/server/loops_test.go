@@ -34,6 +34,7 @@ func (s *still) Write(_ int, b []byte) engine.Outcome { s.written += len(b); ret
 func (s *still) Resume(int)                           {}
 
 func (s *still) WriteParted(c int, b []byte, _ int) engine.Outcome { return s.Write(c, b) }
+func (s *still) Unread(int) int                                    { return 0 }
 func (s *still) Close(int)                                         {}
 
 func (s *still) ClientDropped(int, dialog.Reason, error, time.Duration) {}

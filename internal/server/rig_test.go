@@ -63,6 +63,9 @@ func (r *rig) Resume(int) {}
 // WriteParted is Write: who reads at once needs no more.
 func (r *rig) WriteParted(c int, b []byte, _ int) engine.Outcome { return r.Write(c, b) }
 
+// Unread never becomes less before all has been read.
+func (r *rig) Unread(int) int { return 0 }
+
 // ClientDropped and Evicted implement Observer.
 func (r *rig) ClientDropped(_ int, why dialog.Reason, _ error, _ time.Duration) {
 	r.drops = append(r.drops, why)

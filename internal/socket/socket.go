@@ -57,8 +57,13 @@ func IsUnix(fd int) bool {
 	return err == nil && domain == unix.AF_UNIX
 }
 
-// Unread reports whether the peer of the unix socket fd has left bytes unread.
-func Unread(fd int) bool {
+// Unread is how many bytes that were written to fd the kernel still has: those that the
+// peer has not read (of a unix socket, with what the kernel adds to each piece) or not
+// acknowledged (TCP). It is 0 where that cannot be known.
+func Unread(fd int) int {
 	n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
-	return err == nil && n > 0
+	if err != nil {
+		return 0
+	}
+	return n
 }
