@@ -83,6 +83,10 @@ func TestPipelineInOrder(t *testing.T) {
 		up.Put(id, data, time.Hour)
 		asked = append(asked, testkit.Get(uid, id)...)
 		answers = append(answers, testkit.Hit(uid, data)...)
+		if uid%10 == 0 { // one that dc_client answers by itself (H12)
+			asked = append(asked, testkit.Ask(uid, codec.OpAdd, nil)...)
+			answers = append(answers, testkit.Status(uid, codec.OpAdd, codec.StatusAddCorrupt)...)
+		}
 	}
 	sent := make(chan error, 1)
 	go func() { sent <- client.Write(asked) }()
