@@ -7,7 +7,7 @@ FUZZTIME ?= 5m
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test race vet lint fuzz chaos soak faults clean \
+.PHONY: help build run test race vet lint fuzz corpus chaos soak faults clean \
 	bench bench-quick bench-deps bench-report bench-compare bench-go check-c test-apache deb
 
 help: ## list the targets
@@ -36,6 +36,9 @@ lint: ## staticcheck
 
 fuzz: ## run each fuzz target for FUZZTIME (default 5m)
 	@GO=$(GO) bench/fuzz.sh $(FUZZTIME)
+
+corpus: ## keep, of the inputs that make fuzz has found, those that run code which no other does
+	@GO=$(GO) bench/corpus.sh
 
 chaos: ## kill, freeze and cut off dc_server under clients that check every answer: DURATION=10m or OPS=number, RATE=, SEED=
 	CHAOS_DURATION=$(or $(DURATION),10m) CHAOS_OPS=$(OPS) CHAOS_RATE=$(or $(RATE),0) $(if $(SEED),SEED=$(SEED)) \
