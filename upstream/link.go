@@ -71,6 +71,7 @@ type Link struct {
 	blocked   bool          // the transport does not take more now
 	closing   bool
 	strayed   bool // Stray was called
+	more      bool // the last read filled the buffer
 
 	assembler codec.Assembler
 	in        []byte // what has been read and not yet been delivered
@@ -123,6 +124,7 @@ func (l *Link) Buffer() []byte { return l.in[len(l.in):cap(l.in)] }
 func (l *Link) Received(n int, now time.Duration) {
 	l.heard = now
 	l.in = l.in[:len(l.in)+n]
+	l.more = len(l.in) == cap(l.in)
 	rest := l.in
 	for {
 		m, err := l.assembler.Next(rest)
@@ -139,6 +141,14 @@ func (l *Link) Received(n int, now time.Duration) {
 		}
 	}
 	l.in = l.in[:copy(l.in, rest)]
+}
+
+// MoreWaits reports, once after each read, whether that filled the buffer: what is behind may
+// be answers to requests whose time is up.
+func (l *Link) MoreWaits() bool {
+	more := l.more
+	l.more = false
+	return more
 }
 
 // Writable tells that the transport takes bytes again.

@@ -184,10 +184,13 @@ func (p *Proxy) Deadline() time.Duration {
 }
 
 // Expire does what is due. The link comes first: when it is lost, its requests need
-// not time out one by one.
+// not time out one by one. Nor do they before the answers that are here have been read:
+// their Deadline stays in the past until then.
 func (p *Proxy) Expire(now time.Duration) {
 	p.link.Expire(now)
-	p.mux.Expire(now)
+	if !p.link.MoreWaits() {
+		p.mux.Expire(now)
+	}
 	p.Table.Expire(now)
 	if len(p.parked) > 0 && !p.waiting || p.waiting && p.waitEnds <= now {
 		p.endWait(now)
