@@ -160,7 +160,8 @@ func TestR02AcceptFailsOnce(t *testing.T) {
 }
 
 // mustRefuseFew connects one client after the other under an injection: no more are
-// refused than errors were injected, and none waits for longer than accepting rests.
+// refused than errors were injected, and none waits for longer than accepting rests, once
+// for each error.
 func (p program) mustRefuseFew(t *testing.T, process *testkit.Process, at testkit.Endpoint, jitter *testkit.Jitter, rule string) (failed, refused int) {
 	t.Helper()
 	failing := inject(t, process, rule)
@@ -177,7 +178,7 @@ func (p program) mustRefuseFew(t *testing.T, process *testkit.Process, at testki
 	if failed = len(failing.stop()); refused > failed {
 		t.Errorf("%s: got %d of 6 refused after %d errors", rule, refused, failed)
 	}
-	jitter.MustTake(t, rule+": slowest newcomer", slowest, 0, resting)
+	jitter.MustTake(t, rule+": slowest newcomer", slowest, 0, resting*time.Duration(max(1, failed)))
 	return failed, refused
 }
 

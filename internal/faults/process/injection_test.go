@@ -56,15 +56,21 @@ func (i *injection) end() {
 	}
 }
 
-// stop is end, and gives when an error was injected.
-func (i *injection) stop() []time.Time {
+// failure is a system call that got an error by injection.
+type failure struct {
+	at   time.Time
+	call string // as strace writes it
+}
+
+// stop is end, and gives what got an error.
+func (i *injection) stop() []failure {
 	i.t.Helper()
 	i.end()
 	text, err := os.ReadFile(i.trace)
 	if err != nil {
 		i.t.Fatal(err)
 	}
-	var all []time.Time
+	var all []failure
 	for line := range strings.Lines(string(text)) {
 		fields := strings.Fields(line) // thread, seconds since 1970, call
 		if !strings.Contains(line, "(INJECTED)") || len(fields) < 3 {
@@ -74,7 +80,7 @@ func (i *injection) stop() []time.Time {
 		if err != nil {
 			i.t.Fatalf("got %q in strace's output: %v", line, err)
 		}
-		all = append(all, time.UnixMicro(int64(at*1e6)))
+		all = append(all, failure{time.UnixMicro(int64(at * 1e6)), strings.Join(fields[2:], " ")})
 	}
 	return all
 }

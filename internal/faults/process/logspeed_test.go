@@ -39,40 +39,54 @@ func fullPipe(t *testing.T) (path string, pipe *os.File) {
 // TestR07AnUnreadLogCostsNoSpeed asks two daemons in turns, of which one has a stderr that
 // takes nothing: that one needs no more time for as many requests, while there are lines to
 // be logged. Once somebody reads, they come, or how many were lost.
+//
+// On which CPUs Linux has put a daemon and who asks it makes one pair up to twice as fast as
+// the next, for as long as they run. Who is slow by himself is so in every pair.
 func TestR07AnUnreadLogCostsNoSpeed(t *testing.T) {
 	for _, p := range programs() {
 		t.Run(p.name, func(t *testing.T) {
-			p := p.linked(t)
-			atLast := " client closed " // one a second, which all wait
-			if p.name == "dc_server" {
-				p.args = []string{"-progress", "1"} // a line for each request, more than wait
-				atLast = " log lines lost count="
+			const pairs = 5
+			for pair := 1; !p.isAsFastUnread(t); pair++ {
+				if pair == pairs {
+					t.Fatalf("got each of %d slower than one whose stderr is read, want half as much again at most", pairs)
+				}
 			}
-			_, readAt := p.startLinked(t)
-			path, pipe := fullPipe(t)
-			unreadAt := testkit.Unix(t)
-			unread := inShell(p.command("-listen", unreadAt.String()), "exec 2>>"+path).Start(t)
-			unread.WaitListening(patience, unreadAt)
-			mustBeAsFast(t, newTimed(t, p, unreadAt), newTimed(t, p, readAt))
-			mustTellAtLast(t, unread, pipe, atLast)
 		})
 	}
 }
 
-// mustBeAsFast compares the best rounds of the two: in the others the machine was late. Who
-// is slow is so in all.
-func mustBeAsFast(t *testing.T, unread, read *timed) {
+// isAsFastUnread starts and compares a pair.
+func (p program) isAsFastUnread(t *testing.T) bool {
 	t.Helper()
-	const least, most = 6, 40
-	for n := range most {
+	p = p.linked(t)
+	atLast := " client closed " // one a second, which all wait
+	if p.name == "dc_server" {
+		p.args = []string{"-progress", "1"} // a line for each request, more than wait
+		atLast = " log lines lost count="
+	}
+	other, readAt := p.startLinked(t)
+	path, pipe := fullPipe(t)
+	unreadAt := testkit.Unix(t)
+	unread := inShell(p.command("-listen", unreadAt.String()), "exec 2>>"+path).Start(t)
+	unread.WaitListening(patience, unreadAt)
+	fast := areAsFast(t, newTimed(t, p, unreadAt), newTimed(t, p, readAt))
+	mustTellAtLast(t, unread, pipe, atLast)
+	mustEnd(t, other)
+	return fast
+}
+
+// areAsFast compares the best rounds of the two: in the others the machine was late.
+func areAsFast(t *testing.T, unread, read *timed) bool {
+	t.Helper()
+	const least, most = 6, 20
+	n, fast := 0, false
+	for ; n < most && !fast; n++ {
 		read.round()
 		unread.round()
-		if n >= least && unread.best <= read.best*3/2 {
-			t.Logf("%v with a stderr that nobody reads, %v with one that is read, in %d rounds", unread.best, read.best, n)
-			return
-		}
+		fast = n+1 >= least && unread.best <= read.best*3/2
 	}
-	t.Errorf("got %v for the best of %d rounds, want half as much again as %v at most", unread.best, most, read.best)
+	t.Logf("%v with a stderr that nobody reads, %v with one that is read, in %d rounds", unread.best, read.best, n)
+	return fast
 }
 
 // timed is a daemon that is asked in rounds.

@@ -2,6 +2,7 @@ package process
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,18 +74,45 @@ func TestR04ListenerCannotRest(t *testing.T) {
 		jitter := testkit.MeasureJitter(t)
 		p = p.linked(t)
 		process, at := p.startLinked(t)
-		said := len(process.Stderr())
-		rules := []string{"accept4:error=EMFILE:when=1..2", "epoll_ctl:error=ENOMEM:when=1"}
-		failing := inject(t, process, rules...)
-		began := time.Now()
-		if !p.isServed(t, newcomer(t, at)) {
-			t.Error("got the newcomer refused, want it served")
-		}
-		jitter.MustTake(t, "service", time.Since(began), 0, resting)
-		if failed := len(failing.stop()); failed < 2 {
-			t.Errorf("got %d errors, want more", failed)
+		said, began := len(process.Stderr()), time.Now()
+		const most = 20
+		for try := 1; !p.mustServeWhereNothingRests(t, process, at, jitter); try++ {
+			if try == most {
+				t.Fatalf("got the errors of no try where they were to be, in %d", most)
+			}
 		}
 		mustSay(t, process, said, began, "accepting rests", unix.EMFILE.Error())
 		mustEnd(t, process)
 	})
+}
+
+// mustServeWhereNothingRests lets accept fail for want of descriptors, twice, and the next
+// epoll_ctl, and holds that a newcomer is served all the same. strace counts by thread: where
+// the loop has changed its thread, other calls fail than these, and the newcomer may be
+// refused rightly. It gives false then, and has held nothing.
+func (p program) mustServeWhereNothingRests(t *testing.T, process *testkit.Process, at testkit.Endpoint, jitter *testkit.Jitter) bool {
+	t.Helper()
+	failing := inject(t, process, "accept4:error=EMFILE:when=1..2", "epoll_ctl:error=ENOMEM:when=1")
+	began := time.Now()
+	served := p.isServed(t, newcomer(t, at))
+	took := time.Since(began)
+	accepts, rests, newcomers := 0, 0, 0
+	for _, f := range failing.stop() {
+		switch {
+		case strings.HasPrefix(f.call, "accept4("):
+			accepts++
+		case strings.Contains(f.call, "EPOLL_CTL_ADD"):
+			newcomers++
+		default:
+			rests++
+		}
+	}
+	if accepts != 2 || rests != 1 || newcomers != 0 {
+		return false
+	}
+	if !served {
+		t.Error("got the newcomer refused, want it served")
+	}
+	jitter.MustTake(t, "service", took, 0, resting)
+	return true
 }
