@@ -14,15 +14,13 @@ type client struct {
 	reading bool   // the handler takes bytes
 	held    []byte // from the pool: what the socket has not taken yet, or nil
 	sent    int    // bytes of held that are gone
-	first   int    // where in held the part begins that follows once the client has read, or 0
-	waits   bool   // held follows once the client has read: see parted
 }
 
 // Ready takes writing before reading: a client that has read its answers makes room
 // for the ones that its next requests bring.
 func (c *client) Ready(ev poll.Events) {
 	cs, fd := c.clients, c.fd
-	if ev.Writable() && c.held != nil && !c.waits {
+	if ev.Writable() && c.held != nil {
 		c.flush()
 	}
 	if cs.table[fd] == c && ev.Readable() && c.reading {
@@ -91,7 +89,6 @@ func (c *client) makeRoom(n int) bool {
 	}
 	if len(c.held)+n > cap(c.held) {
 		c.held = c.held[:copy(c.held, c.held[c.sent:])]
-		c.first = max(0, c.first-c.sent)
 		c.sent = 0
 	}
 	if len(c.held)+n > cap(c.held) {
@@ -107,22 +104,15 @@ func (c *client) makeRoom(n int) bool {
 // flush writes what is held.
 func (c *client) flush() {
 	h, now := c.clients.handler, c.clients.loop.Now
-	end := len(c.held)
-	if c.first > c.sent {
-		end = c.first
-	}
-	n, err := socket.Write(c.fd, c.held[c.sent:end])
+	n, err := socket.Write(c.fd, c.held[c.sent:])
 	c.sent += n
 	switch {
 	case err == unix.EAGAIN:
 	case err != nil:
 		h.Failed(c.fd, socket.Error("write", err), now())
-	case c.sent == c.first:
-		c.clients.part(c)
-		c.rewatch()
 	case c.sent == len(c.held):
 		c.clients.pool.Put(c.held)
-		c.held, c.sent, c.first = nil, 0, 0
+		c.held, c.sent = nil, 0
 		if c.rewatch() {
 			h.Drained(c.fd, now())
 		}
@@ -144,7 +134,7 @@ func (c *client) watch() error {
 	if c.reading {
 		want |= poll.Read
 	}
-	if c.held != nil && !c.waits {
+	if c.held != nil {
 		want |= poll.Write
 	}
 	return c.clients.loop.poller.Watch(c.fd, want)

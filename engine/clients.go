@@ -19,7 +19,6 @@ type Clients struct {
 	free    []*client
 	open    int
 	total   *atomic.Int64 // with those of other loops; nil: there are none
-	parted  *parted       // nil until there is one
 }
 
 // NewClients makes an empty table. pool bounds what is held for clients that do not
@@ -125,9 +124,6 @@ func (cs *Clients) Close(fd int) {
 	c := cs.table[fd]
 	cs.table[fd] = nil
 	cs.count(-1)
-	if c.waits {
-		cs.parted.drop(c)
-	}
 	cs.loop.poller.Close(fd)
 	cs.pool.Put(c.held)
 	*c = client{clients: cs}

@@ -139,7 +139,7 @@ func (c *crowd) leave() {
 	began := time.Now()
 	for gone := false; !gone; {
 		c.srv.do(func() {
-			gone = c.srv.clients.Len() == 0 && c.srv.pool.Lent() == 0 && (c.srv.clients.parted == nil || c.srv.clients.parted.waiting == 0)
+			gone = c.srv.clients.Len() == 0 && c.srv.pool.Lent() == 0
 		})
 		if time.Since(began) > soon {
 			c.t.Fatalf("clients that left are still there after %v", soon)

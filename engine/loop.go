@@ -5,6 +5,7 @@ import (
 
 	"distcache/internal/deadline"
 	"distcache/internal/poll"
+	"distcache/internal/socket"
 )
 
 // Loop is the event loop and its clock.
@@ -17,6 +18,8 @@ type Loop struct {
 	timed  []Timed
 	ending []func(now time.Duration)
 	err    error // why the loop stopped itself
+
+	barrier *socket.Barrier // of Clients.WriteParted; nil: no descriptor was to be had for it
 }
 
 // Timed is something that is to be called at a deadline of its own.
@@ -41,6 +44,7 @@ func NewLoop() (*Loop, error) {
 		_ = l.poller.Run() // returns at once, which frees it; err is what counts
 		return nil, err
 	}
+	l.barrier, _ = socket.NewBarrier() // what needs it does without
 	return l, nil
 }
 
@@ -73,6 +77,9 @@ func (l *Loop) Run() error {
 	l.Rearm()
 	err := l.poller.Run()
 	_ = l.timer.Close() // nothing is lost with a timer
+	if l.barrier != nil {
+		_ = l.barrier.Close() // nothing was written to it
+	}
 	if l.err != nil {
 		return l.err
 	}

@@ -85,7 +85,7 @@ func (r *rig) Write(c int, b []byte) engine.Outcome {
 
 func (r *rig) Close(c int) { r.closed = append(r.closed, c) }
 
-// WriteParted is two writes, the first of which the client reads at once.
+// WriteParted is two writes.
 func (r *rig) WriteParted(c int, b []byte, at int) engine.Outcome {
 	r.Write(c, b[:at])
 	return r.Write(c, b[at:])

@@ -18,7 +18,7 @@ const (
 	// that: 4 s at 64 kbit/s.
 	PaceBytes = 4 << 10
 	// ReadTimeout is how long a client may leave answers unread once its socket is full, and
-	// how long after each PaceBytes that it has read.
+	// how long after each PaceBytes that it has read. It is noticed a tenth later at most.
 	ReadTimeout = 5 * time.Second
 	// readLook is the time between two looks how much a client has read.
 	readLook = ReadTimeout / 10
@@ -30,8 +30,8 @@ const (
 type Sockets interface {
 	// Write sends b, which lives until Write returns.
 	Write(c int, b []byte) engine.Outcome
-	// WriteParted is Write to a client that must have read the first at bytes of b before
-	// it gets the rest; Held, as long as it has not.
+	// WriteParted is Write to a client that must not find the first at bytes of b and the
+	// rest in one read.
 	WriteParted(c int, b []byte, at int) engine.Outcome
 	// Unread is how many bytes that were written to the client it has not read yet, as far as
 	// can be known.
