@@ -46,7 +46,8 @@ func (w *world) clientRules(c *client) {
 	w.must(c.excuse == "", "%v is still there, although %s", c, c.excuse)
 	switch {
 	case c.blocked:
-		w.must(w.now < c.blockedAt+dialog.ReadTimeout, "%v has not read since %v", c, c.blockedAt)
+		// It is looked how much it has read ten times in that, and once more.
+		w.must(w.now < c.blockedAt+dialog.ReadTimeout*11/10, "%v has not read since %v", c, c.blockedAt)
 	case len(c.owed) > 0:
 		w.owedRules(c, c.owed[0])
 	case c.read > c.whole:
