@@ -20,10 +20,24 @@ func pair(t testing.TB) (a, b int) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = unix.Close(fds[0]) // EBADF where the test closed it
+		_ = unix.Close(fds[0])
 		_ = unix.Close(fds[1])
 	})
 	return fds[0], fds[1]
+}
+
+// hangUp closes the socket of a pair. Its number stays taken until the test ends, so that
+// nothing else has it then.
+func hangUp(t testing.TB, fd int) {
+	t.Helper()
+	null, err := unix.Open(os.DevNull, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(null)
+	if err := unix.Dup3(null, fd, unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // listener gives a non-blocking listening socket and its address.
@@ -95,7 +109,7 @@ func TestReadTellsNothingYetFromTheEnd(t *testing.T) {
 	if n, err := Write(b, []byte("sixsix")); n != 6 || err != nil {
 		t.Fatalf("got %d, %v, want 6, nil", n, err)
 	}
-	_ = unix.Close(b)
+	hangUp(t, b)
 	for _, want := range []string{"sixs", "ix", ""} {
 		n, err := Read(a, buf)
 		if err != nil || string(buf[:n]) != want {
@@ -122,8 +136,14 @@ func TestWriteTakesWhatFits(t *testing.T) {
 			t.Fatalf("after %d bytes: got %v, want EAGAIN", taken, err)
 		}
 	}
-	_ = unix.Close(a)
-	got, err := io.ReadAll(os.NewFile(uintptr(b), "b"))
+	hangUp(t, a)
+	end, err := unix.FcntlInt(uintptr(b), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := os.NewFile(uintptr(end), "b")
+	defer file.Close()
+	got, err := io.ReadAll(file)
 	if err != nil || len(got) != taken || taken == 0 {
 		t.Errorf("got %d bytes, %v, want %d", len(got), err, taken)
 	}
@@ -132,7 +152,7 @@ func TestWriteTakesWhatFits(t *testing.T) {
 // TestErrors holds that errors are bare errno values, which callers compare with ==.
 func TestErrors(t *testing.T) {
 	a, b := pair(t)
-	_ = unix.Close(b)
+	hangUp(t, b)
 	file, err := os.Create(filepath.Join(t.TempDir(), "file"))
 	if err != nil {
 		t.Fatal(err)
@@ -179,7 +199,7 @@ func TestReadDiscardsPassedDescriptors(t *testing.T) {
 	if err := unix.Sendmsg(b, []byte("x"), unix.UnixRights(w, w, w), nil, 0); err != nil {
 		t.Fatal(err)
 	}
-	_ = unix.Close(w) // what is in the message are the last ones of that end
+	hangUp(t, w) // what is in the message are the last ones of that end
 	buf := make([]byte, 8)
 	if n, err := Read(r, buf); err != unix.EAGAIN {
 		t.Fatalf("before the message is read: got %d, %v, want EAGAIN", n, err)
