@@ -77,6 +77,7 @@ func TestPipelineInOrder(t *testing.T) {
 	up.On(func(q testkit.Request) bool { return q.ID == "session 0" }).Do(testkit.Late(100 * time.Millisecond))
 	_, at := startLinked(t, up.Endpoint())
 	client := testkit.Dial(t, at)
+	client.SetPatience(patience)
 	var asked, answers []byte
 	for uid := range uint32(1000) {
 		id, data := fmt.Sprint("session ", uid), fmt.Sprint("data ", uid)
