@@ -3,8 +3,6 @@ package cache
 import (
 	"fmt"
 	"unsafe"
-
-	"distcache/codec"
 )
 
 const (
@@ -40,16 +38,6 @@ func (c Config) validate() error {
 func (c Config) Bound() int64 {
 	classes := newClasses()
 	return c.index() + c.limit(classes) + slack(c.MaxSessions, classes)
-}
-
-// Typical is the memory in bytes that a Memory with these limits takes when it is
-// full of sessions that have, with their ids, sessionBytes bytes each, 2 to
-// codec.MaxIDLen+codec.MaxDataLen.
-func (c Config) Typical(sessionBytes int) int64 {
-	classes := newClasses()
-	sessionBytes = min(max(sessionBytes, 2), codec.MaxIDLen+codec.MaxDataLen)
-	cost := classes.of(recordHeader + sessionBytes).cost
-	return c.index() + min(int64(c.MaxSessions)*cost, c.limit(classes))
 }
 
 // index is the size in bytes of the table and the tournament.

@@ -7,7 +7,16 @@ import (
 	"distcache/codec"
 )
 
-func TestTypicalIsWhatAFullStoreTakes(t *testing.T) {
+// typical is the memory in bytes that a Memory with these limits takes when it is full of
+// sessions that have, with their ids, sessionBytes bytes each.
+func typical(c Config, sessionBytes int) int64 {
+	classes := newClasses()
+	cost := classes.of(recordHeader + sessionBytes).cost
+	return c.index() + min(int64(c.MaxSessions)*cost, c.limit(classes))
+}
+
+// TestAFullStoreTakesWhatItsRecordsCost, and no more than the bound.
+func TestAFullStoreTakesWhatItsRecordsCost(t *testing.T) {
 	for _, test := range []struct {
 		name              string
 		config            Config
@@ -21,7 +30,7 @@ func TestTypicalIsWhatAFullStoreTakes(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			m := newMemory(t, test.config)
 			fill(t, m, test.sessions, test.dataLen, func(int) time.Duration { return time.Hour })
-			want := test.config.Typical(benchIDLen + test.dataLen)
+			want := typical(test.config, benchIDLen+test.dataLen)
 			got := m.Stats().Memory
 			if got < want*95/100 || got > want*105/100 {
 				t.Errorf("memory: got %d, want %d, give or take 5 %%", got, want)
