@@ -10,12 +10,12 @@ import (
 const barred = 8
 
 // WriteParted sends b as Write does, but no read over a unix socket takes bytes of before
-// and of after its first at bytes, if the socket has room for those. Over TCP, where there is
-// no such thing, it is Write, and where answers wait for the client already. b must be longer
-// than at, and that longer than 8.
+// and of after its first at bytes, if the socket has room for those. It is Write over TCP,
+// where there is no such thing, and to a client that has not read all it was sent: so a
+// client can keep one descriptor in the kernel at most. b must be longer than at.
 func (cs *Clients) WriteParted(fd int, b []byte, at int) Outcome {
 	c, gone := cs.table[fd], 0
-	if c.held == nil && socket.IsUnix(fd) {
+	if c.held == nil && socket.IsUnix(fd) && socket.Unread(fd) == 0 {
 		gone = cs.writeBarred(fd, b[:at])
 	}
 	return c.write(b[gone:]) // which meets the error again, if there was one

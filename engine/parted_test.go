@@ -1,10 +1,11 @@
 package engine
 
 import (
+	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -77,24 +78,68 @@ func TestH24NoReadTakesBothParts(t *testing.T) {
 	p.close()
 }
 
-// TestH24WhatIsReadBeforeTheBarrierIsNoFrameYet: a client that reads between the two writes
-// of the first part misses more of the frame than it takes for nothing.
+// TestH24WhatIsReadBeforeTheBarrierIsNoFrameYet: a client that reads between the writes
+// misses more of the frame than the 4 bytes that an old one takes for nothing. Over a
+// SEQPACKET socket each read is one write.
 func TestH24WhatIsReadBeforeTheBarrierIsNoFrameYet(t *testing.T) {
-	const missedByOldClients = 4
-	if barred <= missedByOldClients {
-		t.Errorf("got %d bytes behind the barrier, want more than %d", barred, missedByOldClients)
+	const at, missedByOldClients = 2062, 4
+	whole := pattern(4100)
+	srv := serve(t, partedScript(whole, at), limits{})
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
 	}
+	p := peer{t: t, fd: fds[0]}
+	srv.do(func() {
+		if err := unix.SetNonblock(fds[1], true); err != nil {
+			t.Error(err)
+		}
+		if err := srv.clients.Adopt(fds[1]); err != nil {
+			t.Error(err)
+		}
+	})
+	p.send("x")
+	open, end, rest := read(t, p, len(whole)), read(t, p, len(whole)), read(t, p, len(whole))
+	if len(end) <= missedByOldClients || len(open)+len(end) != at || open+end+rest != whole {
+		t.Errorf("got writes of %d, %d and %d bytes, want more than %d in the second, that ends at %d",
+			len(open), len(end), len(rest), missedByOldClients, at)
+	}
+	p.close()
+}
+
+// TestPartedToAClientThatHasMoreToRead goes without a barrier: what is not read keeps a
+// descriptor in the kernel, and a client may keep one.
+func TestPartedToAClientThatHasMoreToRead(t *testing.T) {
+	const at, answers = 2062, 10
+	whole := pattern(4100)
+	srv := serve(t, partedScript(whole, at), limits{})
+	p := srv.connect()
+	for n := range answers {
+		p.send("x")
+		waiting(t, p, (n+1)*len(whole))
+	}
+	all := strings.Repeat(whole, answers)
+	if got := read(t, p, len(all)); got != whole[:at] {
+		t.Errorf("the first read: got %d bytes, want %d, up to the barrier", len(got), at)
+	}
+	if got := read(t, p, len(all)); got != all[at:] {
+		t.Errorf("the second: got %d bytes, want all the rest, %d", len(got), len(all)-at)
+	}
+	p.close()
 }
 
 // TestPartedClientsThatDoNotRead leave descriptors in their sockets. Past the kernel's bound
-// of those, which root has not, answers go without a barrier.
+// of those, which each user has but root, answers go without a barrier.
 func TestPartedClientsThatDoNotRead(t *testing.T) {
 	const most, peers = 64, 70
+	if os.Geteuid() != 0 {
+		t.Skip("root alone can be a user who has none")
+	}
 	whole := pattern(4100)
 	s := partedScript(whole, 2062)
 	answer := s.received
 	s.received = func(c int, b []byte) {
-		defer asNobodySpecial(t)()
+		defer asStranger(t)()
 		answer(c, b)
 	}
 	srv := serve(t, s, limits{})
@@ -105,11 +150,10 @@ func TestPartedClientsThatDoNotRead(t *testing.T) {
 		p.send("x")
 		waiting(t, p, len(whole))
 	}
-	if got := read(t, clients[0], len(whole)); got != whole[:2062] {
-		t.Errorf("the first: got %d bytes, want a barrier behind 2062", len(got))
-	}
-	if got := read(t, clients[peers-1], len(whole)); got != whole {
-		t.Errorf("the last: got %d bytes, want no barrier any more", len(got))
+	for n, want := range map[int]int{0: 2062, most: 2062, peers - 1: len(whole)} {
+		if got := read(t, clients[n], len(whole)); got != whole[:want] {
+			t.Errorf("client %d: got %d bytes in the first read, want %d", n, len(got), want)
+		}
 	}
 	for _, p := range clients {
 		p.close()
@@ -134,24 +178,19 @@ func lowerNofile(t *testing.T, most uint64) {
 	})
 }
 
-// asNobodySpecial takes the capabilities from the calling thread until the result is called.
-func asNobodySpecial(t *testing.T) (again func()) {
+// asStranger makes the calling thread that of a user whom nothing else belongs to, until the
+// result is called.
+func asStranger(t *testing.T) (again func()) {
 	runtime.LockOSThread()
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var had, fewer [2]unix.CapUserData
-	set := func(data *[2]unix.CapUserData) {
-		if err := unix.Capset(&header, &data[0]); err != nil {
-			t.Error(err)
+	become := func(uid int) {
+		// Go's own Setresuid would be for all threads. Root stays what can be returned to.
+		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, uintptr(uid), uintptr(uid), 0); errno != 0 {
+			t.Errorf("user %d: %v", uid, errno)
 		}
 	}
-	if err := unix.Capget(&header, &had[0]); err != nil {
-		t.Error(err)
-	}
-	fewer = had
-	fewer[0].Effective, fewer[1].Effective = 0, 0
-	set(&fewer)
+	become(1<<30 + os.Getpid())
 	return func() {
-		set(&had)
+		become(0)
 		runtime.UnlockOSThread()
 	}
 }
@@ -181,19 +220,19 @@ func TestPartedBehindAFullSocket(t *testing.T) {
 
 // TestPartedToAClientThatLeft fails as Write does.
 func TestPartedToAClientThatLeft(t *testing.T) {
-	failed := make(chan Outcome, 1)
+	left, came := make(chan struct{}), make(chan Outcome, 1)
 	s := &script{}
 	s.received = func(c int, _ []byte) {
-		time.Sleep(10 * time.Millisecond) // the peer leaves meanwhile
-		outcome := s.clients.WriteParted(c, []byte(pattern(4100)), 2062)
+		<-left
+		came <- s.clients.WriteParted(c, []byte(pattern(4100)), 2062)
 		s.close(c)
-		failed <- outcome
 	}
 	srv := serve(t, s, limits{})
 	p := srv.connect()
 	p.send("x")
 	p.close()
-	if got := <-failed; got != Failed {
+	close(left)
+	if got := <-came; got != Failed {
 		t.Errorf("got %v, want Failed", got)
 	}
 }
