@@ -97,11 +97,11 @@ func (p program) mustServeWhereNothingRests(t *testing.T, process *testkit.Proce
 	served := p.isServed(t, newcomer(t, at))
 	took := time.Since(began)
 	accepts, rests, newcomers := 0, 0, 0
-	for _, f := range failing.stop() {
+	for _, call := range failing.stop() {
 		switch {
-		case strings.HasPrefix(f.call, "accept4("):
+		case strings.HasPrefix(call, "accept4("):
 			accepts++
-		case strings.Contains(f.call, "EPOLL_CTL_ADD"):
+		case strings.Contains(call, "EPOLL_CTL_ADD"):
 			newcomers++
 		default:
 			rests++
