@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"distcache/internal/address"
+	"distcache/codec/address"
 )
 
 // addresses of every form, good and bad.

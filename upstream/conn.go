@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"distcache/internal/address"
+	"distcache/codec/address"
 	"distcache/internal/deadline"
 	"distcache/internal/poll"
 	"distcache/internal/socket"

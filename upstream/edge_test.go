@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"distcache/codec"
+	"distcache/codec/address"
 	"distcache/engine"
-	"distcache/internal/address"
 	"distcache/upstream"
 
 	"golang.org/x/sys/unix"

@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"time"
 
-	"distcache/internal/address"
+	"distcache/codec/address"
 	"distcache/internal/socket"
 
 	"golang.org/x/sys/unix"

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"distcache/internal/address"
+	"distcache/codec/address"
 
 	"golang.org/x/sys/unix"
 )

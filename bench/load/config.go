@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/address"
+	"distcache/codec/address"
 )
 
 // The sessions of a TLS terminator (Apache 2.4 with OpenSSL 3), in bytes.

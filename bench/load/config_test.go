@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/address"
+	"distcache/codec/address"
 )
 
 func validConfig() Config {

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"distcache/internal/address"
+	"distcache/codec/address"
 	"distcache/internal/testkit"
 )
 

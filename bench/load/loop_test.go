@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"distcache/codec"
-	"distcache/internal/address"
+	"distcache/codec/address"
 )
 
 // loopOf returns a loop whose clients are connected to the other sides that it returns, and have asked one thing each.

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"distcache/internal/address"
+	"distcache/codec/address"
 )
 
 // target is where all connections go, as the kernel wants it.

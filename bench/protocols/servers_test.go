@@ -14,7 +14,7 @@ import (
 
 	"distcache/bench/load"
 	"distcache/bench/process"
-	"distcache/internal/address"
+	"distcache/codec/address"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

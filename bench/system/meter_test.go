@@ -10,7 +10,7 @@ import (
 	"distcache/bench/process"
 	"distcache/bench/record"
 	"distcache/codec"
-	"distcache/internal/address"
+	"distcache/codec/address"
 )
 
 // The meter's points come in order: the first request, the end of the preload, the last answer.

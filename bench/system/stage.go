@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"distcache/bench/process"
-	"distcache/internal/address"
+	"distcache/codec/address"
 )
 
 const (

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/address"
+	"distcache/codec/address"
 	"distcache/internal/daemon"
 	"distcache/internal/deadline"
 	"distcache/internal/options"

@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	"distcache/internal/address"
+	"distcache/codec/address"
 	"distcache/upstream"
 )
 

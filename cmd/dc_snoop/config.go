@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"distcache/codec"
-	"distcache/internal/address"
+	"distcache/codec/address"
 	"distcache/internal/options"
 )
 

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/address"
+	"distcache/codec/address"
 )
 
 // readBuffer is what is passed on at a time, in bytes; a packet of a capture holds it.

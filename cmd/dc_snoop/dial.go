@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"time"
 
-	"distcache/internal/address"
+	"distcache/codec/address"
 )
 
 const (

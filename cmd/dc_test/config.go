@@ -9,7 +9,7 @@ import (
 
 	"distcache/bench/load"
 	"distcache/codec"
-	"distcache/internal/address"
+	"distcache/codec/address"
 	"distcache/internal/options"
 )
 

@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"distcache/internal/address"
+	"distcache/codec/address"
 )
 
 const (

@@ -1,7 +1,7 @@
 package daemon
 
 import (
-	"distcache/internal/address"
+	"distcache/codec/address"
 	"distcache/internal/listen"
 	"distcache/internal/options"
 )

@@ -7,8 +7,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"distcache/codec/address"
 	"distcache/engine"
-	"distcache/internal/address"
 	"distcache/internal/buffer"
 )
 

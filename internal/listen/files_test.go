@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"distcache/internal/address"
+	"distcache/codec/address"
 )
 
 // tempFolder returns a folder with a short name, of the given mode, which every user can reach.

@@ -13,7 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"distcache/internal/address"
+	"distcache/codec/address"
 )
 
 // Some tests need a second process, often of another user: the test binary runs itself again, and the variable

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"distcache/internal/address"
+	"distcache/codec/address"
 )
 
 func descriptor(fd int) address.Address {

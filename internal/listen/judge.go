@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"distcache/internal/address"
+	"distcache/codec/address"
 )
 
 // unprivilegedFile holds the first port that anybody may bind.

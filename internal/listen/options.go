@@ -3,7 +3,7 @@ package listen
 import (
 	"fmt"
 
-	"distcache/internal/address"
+	"distcache/codec/address"
 )
 
 // DefaultBacklog is how many connections may wait to be accepted when Options does not say. A burst of that many

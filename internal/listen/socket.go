@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"distcache/internal/address"
+	"distcache/codec/address"
 )
 
 // Socket is a listening socket. It is not safe for concurrent use.

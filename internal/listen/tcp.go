@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"distcache/internal/address"
+	"distcache/codec/address"
 )
 
 // resolveWait is how long a start waits for a host name to be resolved.

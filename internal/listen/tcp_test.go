@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"distcache/internal/address"
+	"distcache/codec/address"
 )
 
 // hasIPv6 reports whether this machine has the address ::1.

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"distcache/internal/address"
+	"distcache/codec/address"
 )
 
 // startWait is how long a start waits for the lock on the socket's folder. Starts hold it for a millisecond; programs
