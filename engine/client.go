@@ -1,8 +1,8 @@
 package engine
 
 import (
-	"distcache/internal/poll"
-	"distcache/internal/socket"
+	"distcache/engine/poll"
+	"distcache/engine/socket"
 
 	"golang.org/x/sys/unix"
 )

@@ -3,9 +3,9 @@ package engine
 import (
 	"sync/atomic"
 
-	"distcache/internal/buffer"
-	"distcache/internal/poll"
-	"distcache/internal/socket"
+	"distcache/engine/buffer"
+	"distcache/engine/poll"
+	"distcache/engine/socket"
 
 	"golang.org/x/sys/unix"
 )

@@ -14,6 +14,6 @@
 // called on the loop goroutine, and a slice handed to a Handler lives until it returns.
 //
 // A client is named by its descriptor. The number is not used again before the turn
-// in which it was closed is over (see internal/poll), so a name never means two
+// in which it was closed is over (see engine/poll), so a name never means two
 // clients within one turn.
 package engine

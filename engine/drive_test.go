@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"distcache/internal/deadline"
+	"distcache/engine/deadline"
 	"distcache/internal/testkit"
 
 	"golang.org/x/sys/unix"

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"distcache/internal/buffer"
-	"distcache/internal/deadline"
+	"distcache/engine/buffer"
+	"distcache/engine/deadline"
 	"distcache/internal/testkit"
 
 	"go.uber.org/goleak"

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"distcache/internal/buffer"
+	"distcache/engine/buffer"
 	"distcache/internal/testkit"
 
 	"golang.org/x/sys/unix"

@@ -4,9 +4,9 @@ import (
 	"log/slog"
 	"time"
 
-	"distcache/internal/deadline"
-	"distcache/internal/poll"
-	"distcache/internal/socket"
+	"distcache/engine/deadline"
+	"distcache/engine/poll"
+	"distcache/engine/socket"
 
 	"golang.org/x/sys/unix"
 )

@@ -3,9 +3,9 @@ package engine
 import (
 	"time"
 
-	"distcache/internal/deadline"
-	"distcache/internal/poll"
-	"distcache/internal/socket"
+	"distcache/engine/deadline"
+	"distcache/engine/poll"
+	"distcache/engine/socket"
 )
 
 // Loop is the event loop and its clock.

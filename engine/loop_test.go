@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"distcache/internal/deadline"
-	"distcache/internal/poll"
+	"distcache/engine/deadline"
+	"distcache/engine/poll"
 	"distcache/internal/testkit"
 
 	"golang.org/x/sys/unix"

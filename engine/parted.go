@@ -1,7 +1,7 @@
 package engine
 
 import (
-	"distcache/internal/socket"
+	"distcache/engine/socket"
 )
 
 // barred is how much of the first part of a WriteParted goes behind the barrier: so much

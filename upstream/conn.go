@@ -6,9 +6,9 @@ import (
 	"time"
 
 	"distcache/codec/address"
-	"distcache/internal/deadline"
-	"distcache/internal/poll"
-	"distcache/internal/socket"
+	"distcache/engine/deadline"
+	"distcache/engine/poll"
+	"distcache/engine/socket"
 
 	"golang.org/x/sys/unix"
 )

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/deadline"
+	"distcache/engine/deadline"
 )
 
 const (

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/deadline"
+	"distcache/engine/deadline"
 )
 
 // Answers is where answers go.

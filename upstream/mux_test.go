@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/deadline"
+	"distcache/engine/deadline"
 )
 
 const ms = time.Millisecond

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/deadline"
+	"distcache/engine/deadline"
 )
 
 // answer is one that came, as the client sees it.

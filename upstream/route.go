@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"distcache/codec/address"
-	"distcache/internal/socket"
+	"distcache/engine/socket"
 
 	"golang.org/x/sys/unix"
 )

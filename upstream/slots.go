@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/deadline"
+	"distcache/engine/deadline"
 )
 
 // slotState is where the request of a slot stands.

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"distcache/engine"
-	"distcache/internal/buffer"
+	"distcache/engine/buffer"
 	"distcache/internal/daemon"
 	"distcache/internal/proxy"
 	"distcache/upstream"

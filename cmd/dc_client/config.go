@@ -7,8 +7,8 @@ import (
 
 	"distcache/codec"
 	"distcache/codec/address"
+	"distcache/engine/deadline"
 	"distcache/internal/daemon"
-	"distcache/internal/deadline"
 	"distcache/internal/options"
 	"distcache/upstream"
 )

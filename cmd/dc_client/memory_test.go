@@ -13,7 +13,7 @@ import (
 
 	"distcache/codec"
 	"distcache/engine"
-	"distcache/internal/buffer"
+	"distcache/engine/buffer"
 	"distcache/internal/testkit"
 )
 

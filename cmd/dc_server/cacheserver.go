@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"distcache/engine"
-	"distcache/internal/buffer"
+	"distcache/engine/buffer"
 	"distcache/internal/cache"
 	"distcache/internal/daemon"
 	"distcache/internal/logging"

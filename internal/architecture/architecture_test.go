@@ -66,9 +66,9 @@ func wantExceptionsNeeded(t *testing.T, files []file) {
 		}
 	}
 	if !slices.ContainsFunc(files, func(f file) bool {
-		return f.in("internal/poll") && !f.test && slices.Contains(f.imports, gnet+"/pkg/netpoll")
+		return f.in("engine/poll") && !f.test && slices.Contains(f.imports, gnet+"/pkg/netpoll")
 	}) {
-		t.Error("internal/poll does not import gnet's poller: the rule looks for the wrong path")
+		t.Error("engine/poll does not import gnet's poller: the rule looks for the wrong path")
 	}
 }
 
@@ -81,9 +81,9 @@ func TestRulesCatch(t *testing.T) {
 		{"engine/x.go", `import _ "github.com/panjf2000/gnet/v2"`, "only door"},
 		{"engine/x_test.go", `import _ "github.com/panjf2000/gnet/v2/pkg/queue"`, "only door"},
 		{"internal/poller/x.go", `import _ "github.com/panjf2000/gnet/v2/pkg/netpoll"`, "only door"},
-		{"internal/poll/x.go", `import _ "github.com/panjf2000/gnet/v2/pkg/netpoll"`, ""},
+		{"engine/poll/x.go", `import _ "github.com/panjf2000/gnet/v2/pkg/netpoll"`, ""},
 		{"bench/peers/gnetrun/x.go", `import _ "github.com/panjf2000/gnet/v2"`, ""},
-		{"internal/service/gnetenv/x.go", `import _ "github.com/panjf2000/gnet/v2"`, "only door"},
+		{"engine/poll/gnetenv/x.go", `import _ "github.com/panjf2000/gnet/v2"`, "only door"},
 		{"codec/x.go", `import _ "golang.org/x/sys/unix"`, "codec stands alone"},
 		{"codec/x_test.go", `import _ "distcache/internal/testkit"`, "codec stands alone"},
 		{"codec/x.go", `import _ "encoding/binary"`, ""},
@@ -94,7 +94,7 @@ func TestRulesCatch(t *testing.T) {
 		{"upstream/x_test.go", `import _ "distcache/engine"`, ""},
 		{"engine/x.go", `import _ "distcache/internal/dialog"`, "carry bytes"},
 		{"upstream/x.go", `import _ "distcache/internal/proxy"`, "carry bytes"},
-		{"internal/buffer/x.go", `import _ "distcache/engine"`, "tools of the loop"},
+		{"engine/buffer/x.go", `import _ "distcache/engine"`, "tools of the loop"},
 		{"internal/proxy/x.go", `import _ "log/slog"`, "a simulation drives them"},
 		{"internal/dialog/x.go", `import _ "golang.org/x/sys/unix"`, "a simulation drives them"},
 		{"internal/dialog/x_test.go", `import _ "os"`, ""},
@@ -110,9 +110,9 @@ func TestRulesCatch(t *testing.T) {
 		{"engine/client.go", `import clock "time"; var t = clock.Now()`, "time.Now"},
 		{"engine/client.go", `import . "time"; var t = Now()`, "time.Now"},
 		{"engine/client.go", `import "golang.org/x/sys/unix"; var _ = unix.Gettimeofday`, "time.Now"},
-		{"internal/poll/timer.go", `import "golang.org/x/sys/unix"; var c = unix.CLOCK_REALTIME`, "time.Now"},
-		{"internal/poll/timer.go", `import "golang.org/x/sys/unix"; var c = unix.CLOCK_BOOTTIME`, "time.Now"},
-		{"internal/poll/timer.go", `import "golang.org/x/sys/unix"; var c = unix.CLOCK_MONOTONIC`, ""},
+		{"engine/poll/timer.go", `import "golang.org/x/sys/unix"; var c = unix.CLOCK_REALTIME`, "time.Now"},
+		{"engine/poll/timer.go", `import "golang.org/x/sys/unix"; var c = unix.CLOCK_BOOTTIME`, "time.Now"},
+		{"engine/poll/timer.go", `import "golang.org/x/sys/unix"; var c = unix.CLOCK_MONOTONIC`, ""},
 		{"engine/client.go", `import "time"; var t = time.Second; var _ = x.Now()`, ""},
 		{"engine/loop.go", `import "time"; var t = time.Now()`, ""},
 		{"engine/loop.go", `import "time"; var t = time.Now().UnixNano()`, "can be set"},

@@ -34,7 +34,7 @@ func TestReliabilityNamesItsTests(t *testing.T) {
 }
 
 // moduleTests gives folder.TestName for each test below root, by the last element of the
-// folder and by the whole of it: engine.TestStop, internal/poll.TestStop and poll.TestStop.
+// folder and by the whole of it: engine.TestStop, engine/poll.TestStop and poll.TestStop.
 func moduleTests(t *testing.T, root string) map[string]bool {
 	t.Helper()
 	found := map[string]bool{}
@@ -120,15 +120,15 @@ func sampleDocument() string {
 	b.WriteString("# Reliability\n\n| ID | Promise | Tests |\n|---|---|---|\n")
 	for _, c := range chapters {
 		for n := range c.cases {
-			fmt.Fprintf(&b, "| %s%02d | it holds | `engine.TestA`, `internal/poll.TestB` |\n", c.letter, n+1)
+			fmt.Fprintf(&b, "| %s%02d | it holds | `engine.TestA`, `engine/poll.TestB` |\n", c.letter, n+1)
 		}
 	}
 	return b.String()
 }
 
 func TestReliabilityCheck(t *testing.T) {
-	tests := map[string]bool{"engine.TestA": true, "internal/poll.TestB": true, "codec.FuzzC": true}
-	const row = "| H05 | it holds | `engine.TestA`, `internal/poll.TestB` |\n"
+	tests := map[string]bool{"engine.TestA": true, "engine/poll.TestB": true, "codec.FuzzC": true}
+	const row = "| H05 | it holds | `engine.TestA`, `engine/poll.TestB` |\n"
 	rows := []struct {
 		name, instead string // of row
 		want          []string

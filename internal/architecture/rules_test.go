@@ -20,9 +20,9 @@ var rules = []rule{
 	{
 		"gnet's poller has traps: package poll is the only door to it", true,
 		func(f file) bool {
-			return !f.in("internal/poll") &&
+			return !f.in("engine/poll") &&
 				!f.in("bench/peers") && // what we are compared with
-				!(f.test && f.in("internal/service/gnetenv")) // which is about gnet's start
+				!(f.test && f.in("engine/poll/gnetenv")) // which is about gnet's start
 		},
 		func(path string) bool { return under(path, gnet) },
 	},
@@ -54,7 +54,7 @@ var rules = []rule{
 	{
 		"the tools of the loop know nothing of what it is for", false,
 		func(f file) bool {
-			return f.in("internal/poll") || f.in("internal/socket") || f.in("internal/deadline") || f.in("internal/buffer")
+			return f.in("engine/poll") || f.in("engine/socket") || f.in("engine/deadline") || f.in("engine/buffer")
 		},
 		ours("engine", "upstream", "internal/cache", "internal/daemon", "internal/dialog", "internal/proxy", "internal/server"),
 	},

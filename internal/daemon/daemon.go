@@ -9,11 +9,11 @@ import (
 	"time"
 
 	"distcache/engine"
-	"distcache/internal/buffer"
+	"distcache/engine/buffer"
+	"distcache/engine/poll/gnetenv"
 	"distcache/internal/listen"
 	"distcache/internal/logging"
 	"distcache/internal/service"
-	"distcache/internal/service/gnetenv"
 )
 
 const (

@@ -9,7 +9,7 @@ import (
 
 	"distcache/codec/address"
 	"distcache/engine"
-	"distcache/internal/buffer"
+	"distcache/engine/buffer"
 )
 
 // reactor is one event loop, its clients and the App that serves them. Reactors share the

@@ -5,7 +5,7 @@ import (
 
 	"distcache/codec"
 	"distcache/engine"
-	"distcache/internal/buffer"
+	"distcache/engine/buffer"
 )
 
 // state is where a client stands with its requests.

@@ -8,7 +8,7 @@ import (
 
 	"distcache/codec"
 	"distcache/engine"
-	"distcache/internal/deadline"
+	"distcache/engine/deadline"
 )
 
 // TestEveryPrefix sends requests of the sizes that matter in two pieces, cut anywhere

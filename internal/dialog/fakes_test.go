@@ -8,8 +8,8 @@ import (
 
 	"distcache/codec"
 	"distcache/engine"
-	"distcache/internal/buffer"
-	"distcache/internal/deadline"
+	"distcache/engine/buffer"
+	"distcache/engine/deadline"
 )
 
 // rig is a Table between sockets and a daemon that do as they are told.

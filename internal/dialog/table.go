@@ -5,8 +5,8 @@ import (
 
 	"distcache/codec"
 	"distcache/engine"
-	"distcache/internal/buffer"
-	"distcache/internal/deadline"
+	"distcache/engine/buffer"
+	"distcache/engine/deadline"
 )
 
 const (

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"distcache/engine"
-	"distcache/internal/deadline"
+	"distcache/engine/deadline"
 )
 
 // TestTimeouts holds when clients that keep us waiting are ended: not a moment before,

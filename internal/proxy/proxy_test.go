@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/deadline"
+	"distcache/engine/deadline"
 	"distcache/internal/dialog"
 	"distcache/upstream"
 )

@@ -6,8 +6,8 @@ import (
 
 	"distcache/codec"
 	"distcache/engine"
-	"distcache/internal/buffer"
-	"distcache/internal/deadline"
+	"distcache/engine/buffer"
+	"distcache/engine/deadline"
 	"distcache/internal/dialog"
 	"distcache/upstream"
 )

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/deadline"
+	"distcache/engine/deadline"
 	"distcache/upstream"
 )
 

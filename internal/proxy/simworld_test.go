@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/buffer"
-	"distcache/internal/deadline"
+	"distcache/engine/buffer"
+	"distcache/engine/deadline"
 	"distcache/internal/dialog"
 	"distcache/upstream"
 )

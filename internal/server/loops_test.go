@@ -7,7 +7,7 @@ import (
 
 	"distcache/codec"
 	"distcache/engine"
-	"distcache/internal/buffer"
+	"distcache/engine/buffer"
 	"distcache/internal/cache"
 	"distcache/internal/dialog"
 )

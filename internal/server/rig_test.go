@@ -6,9 +6,9 @@ import (
 
 	"distcache/codec"
 	"distcache/engine"
-	"distcache/internal/buffer"
+	"distcache/engine/buffer"
+	"distcache/engine/deadline"
 	"distcache/internal/cache"
-	"distcache/internal/deadline"
 	"distcache/internal/dialog"
 )
 

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/buffer"
+	"distcache/engine/buffer"
 	"distcache/internal/cache"
 	"distcache/internal/dialog"
 )

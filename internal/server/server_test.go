@@ -10,8 +10,8 @@ import (
 
 	"distcache/codec"
 	"distcache/engine"
+	"distcache/engine/deadline"
 	"distcache/internal/cache"
-	"distcache/internal/deadline"
 	"distcache/internal/dialog"
 )
 

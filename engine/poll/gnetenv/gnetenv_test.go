@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"distcache/internal/service/gnetenv"
+	"distcache/engine/poll/gnetenv"
 
 	_ "github.com/panjf2000/gnet/v2/pkg/netpoll" // whose initialisation is what this is about
 )

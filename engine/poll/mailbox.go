@@ -5,7 +5,7 @@ import (
 	"os"
 	"sync"
 
-	"distcache/internal/socket"
+	"distcache/engine/socket"
 
 	"golang.org/x/sys/unix"
 )

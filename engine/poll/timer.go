@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"time"
 
-	"distcache/internal/socket"
+	"distcache/engine/socket"
 
 	"golang.org/x/sys/unix"
 )

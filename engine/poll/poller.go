@@ -4,7 +4,7 @@ import (
 	"errors"
 	"os"
 
-	_ "distcache/internal/service/gnetenv" // keeps gnet's logger from reading the environment
+	_ "distcache/engine/poll/gnetenv" // keeps gnet's logger from reading the environment
 
 	errorx "github.com/panjf2000/gnet/v2/pkg/errors"
 	"github.com/panjf2000/gnet/v2/pkg/netpoll"
