@@ -9,7 +9,7 @@ import (
 	"distcache/codec/address"
 	"distcache/engine/deadline"
 	"distcache/internal/daemon"
-	"distcache/internal/options"
+	"distcache/internal/daemon/options"
 	"distcache/upstream"
 )
 

@@ -9,7 +9,7 @@ import (
 	"distcache/engine/buffer"
 	"distcache/internal/cache"
 	"distcache/internal/daemon"
-	"distcache/internal/logging"
+	"distcache/internal/daemon/logging"
 	"distcache/internal/server"
 )
 

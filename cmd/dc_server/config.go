@@ -6,7 +6,7 @@ import (
 	"distcache/codec"
 	"distcache/internal/cache"
 	"distcache/internal/daemon"
-	"distcache/internal/options"
+	"distcache/internal/daemon/options"
 )
 
 const (

@@ -6,7 +6,7 @@ import (
 	"os"
 
 	"distcache/internal/daemon"
-	"distcache/internal/service"
+	"distcache/internal/daemon/service"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }

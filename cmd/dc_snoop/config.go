@@ -8,7 +8,7 @@ import (
 
 	"distcache/codec"
 	"distcache/codec/address"
-	"distcache/internal/options"
+	"distcache/internal/daemon/options"
 )
 
 const program = "dc_snoop"

@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"distcache/internal/listen"
+	"distcache/internal/daemon/listen"
 )
 
 // writeTime is how long the outputs have for the last records.

@@ -10,7 +10,7 @@ import (
 	"distcache/bench/load"
 	"distcache/codec"
 	"distcache/codec/address"
-	"distcache/internal/options"
+	"distcache/internal/daemon/options"
 )
 
 const (

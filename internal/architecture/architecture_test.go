@@ -118,7 +118,7 @@ func TestRulesCatch(t *testing.T) {
 		{"engine/loop.go", `import "time"; var t = time.Now().UnixNano()`, "can be set"},
 		{"engine/loop.go", `import "golang.org/x/sys/unix"; var c = unix.CLOCK_BOOTTIME`, "counts a machine's sleep"},
 		{"engine/client.go", `var t = a.Unix()`, "can be set"},
-		{"internal/listen/x.go", `var t = testkit.Unix(t) == address.Unix`, ""},
+		{"internal/daemon/listen/x.go", `var t = testkit.Unix(t) == address.Unix`, ""},
 		{"engine/client_test.go", `import "time"; var t = time.Now()`, ""},
 		{"cmd/dc_test/main.go", `import "time"; var t = time.Now()`, ""},
 	}

@@ -49,7 +49,7 @@ var rules = []rule{
 	{
 		"engine and upstream carry bytes: what they mean is known above them", false,
 		func(f file) bool { return f.in("engine") || f.in("upstream") },
-		ours("internal/cache", "internal/daemon", "internal/dialog", "internal/proxy", "internal/server", "internal/service"),
+		ours("internal/cache", "internal/daemon", "internal/dialog", "internal/proxy", "internal/server", "internal/daemon/service"),
 	},
 	{
 		"the tools of the loop know nothing of what it is for", false,
@@ -93,8 +93,8 @@ var rules = []rule{
 // benchmarks. Elsewhere the time comes in as an argument.
 var clocks = []struct{ path, reason string }{
 	{"engine/loop.go", "the loop's epoch: all other times are monotonic ones since then"},
-	{"internal/logging", "log lines tell the time of day"},
-	{"internal/listen/folder.go", "a start may wait for another one that holds the folder, before there is a loop"},
+	{"internal/daemon/logging", "log lines tell the time of day"},
+	{"internal/daemon/listen/folder.go", "a start may wait for another one that holds the folder, before there is a loop"},
 	{"internal/testkit", "test support"},
 	{"cmd", ""},
 	{"bench", ""},

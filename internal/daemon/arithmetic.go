@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"distcache/internal/service"
+	"distcache/internal/daemon/service"
 )
 
 // fitDescriptors makes descriptors and clients agree: it raises the limit of the process,

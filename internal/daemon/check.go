@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"io"
 
-	"distcache/internal/listen"
-	"distcache/internal/options"
-	"distcache/internal/service"
+	"distcache/internal/daemon/listen"
+	"distcache/internal/daemon/options"
+	"distcache/internal/daemon/service"
 )
 
 // Checker is an App that can tell, beside what all daemons have, whether it would start.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"distcache/internal/service"
+	"distcache/internal/daemon/service"
 )
 
 const (

@@ -11,9 +11,9 @@ import (
 	"distcache/engine"
 	"distcache/engine/buffer"
 	"distcache/engine/poll/gnetenv"
-	"distcache/internal/listen"
-	"distcache/internal/logging"
-	"distcache/internal/service"
+	"distcache/internal/daemon/listen"
+	"distcache/internal/daemon/logging"
+	"distcache/internal/daemon/service"
 )
 
 const (

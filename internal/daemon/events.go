@@ -4,8 +4,8 @@ import (
 	"log/slog"
 	"time"
 
+	"distcache/internal/daemon/logging"
 	"distcache/internal/dialog"
-	"distcache/internal/logging"
 )
 
 // ClientLog logs why clients were ended, at most once a second for each reason.

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"distcache/internal/daemon/logging"
 	"distcache/internal/dialog"
-	"distcache/internal/logging"
 )
 
 // TestClientLog: a line says what is known, and nothing of what is not. It changes slog's

@@ -2,8 +2,8 @@ package daemon
 
 import (
 	"distcache/codec/address"
-	"distcache/internal/listen"
-	"distcache/internal/options"
+	"distcache/internal/daemon/listen"
+	"distcache/internal/daemon/options"
 )
 
 // Flags are those that both daemons have.

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"log/slog"
 
-	"distcache/internal/listen"
+	"distcache/internal/daemon/listen"
 )
 
 // socketWatch tells when clients do not find the socket under its path any more, because

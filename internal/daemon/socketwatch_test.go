@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"distcache/internal/listen"
+	"distcache/internal/daemon/listen"
 	"distcache/internal/testkit"
 )
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"distcache/internal/service"
+	"distcache/internal/daemon/service"
 	"distcache/internal/testkit"
 )
 

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/service"
+	"distcache/internal/daemon/service"
 	"distcache/internal/testkit"
 )
 

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/service"
+	"distcache/internal/daemon/service"
 	"distcache/internal/testkit"
 )
 
