@@ -49,7 +49,7 @@ soak: ## use both daemons for long, and hold that they do not grow: DURATION=30m
 		$(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' ./internal/chaos
 
 faults: ## the fault tests at full size, ten minutes on a machine that does nothing else: RUN=N07
-	DISTCACHE_FULL=1 $(GO) test -count=1 -p 1 -timeout 0 -v -run '$(RUN)' ./internal/faults/... ./internal/proxy ./internal/cache
+	DISTCACHE_FULL=1 $(GO) test -count=1 -p 1 -timeout 0 -v -run '$(RUN)' ./internal/faults/... ./internal/agent ./internal/store
 
 check-c: build ## build and test contrib/libdistcache, the C library (needs gcc, pkg-config, libssl-dev)
 	$(MAKE) -C contrib/libdistcache check DAEMONS=$(CURDIR)/$(BIN)

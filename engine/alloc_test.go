@@ -11,7 +11,7 @@ import (
 // operations are what the allocation test and the benchmark do.
 var operations = []struct {
 	name    string
-	endTurn bool // the Handler asks for the end of each turn, as a proxy does
+	endTurn bool // the Handler asks for the end of each turn, as the agent does
 	do      func(d *drive, t testing.TB)
 }{
 	{"short-lived", false, (*drive).shortLived},

@@ -3,7 +3,7 @@
 //	listening socket ──▶ Listener ── accept ──▶ Clients (table by fd)
 //	                                               │ bytes read into Handler.Buffer
 //	                                               ▼
-//	                                            Handler: dc_client's proxy, dc_server's cache
+//	                                            Handler: dc_client's agent, dc_server's cache
 //	                                               │ Clients.Write, straight to the socket
 //	                                               ▼
 //	                                            answer; only what the socket does not take is copied

@@ -98,7 +98,7 @@ type echo struct {
 	clients *Clients
 	memory  []byte
 	turns   uint64
-	endTurn bool // ask for the end of each turn with a request, as a proxy does
+	endTurn bool // ask for the end of each turn with a request, as the agent does
 }
 
 func (e *echo) Opened(int, time.Duration) {}

@@ -128,7 +128,7 @@ func oneClient(t *testing.T, fd int) *engine.Clients {
 		loop.Stop()
 		_ = loop.Run() // returns at once, which frees it
 	})
-	a := &agent{}
+	a := &app{}
 	clients := engine.NewClients(loop, buffer.NewPool(0))
 	handler, err := a.Open(loop, clients, buffer.NewPool(0))
 	if err != nil {

@@ -20,7 +20,7 @@ type vector struct {
 	Send     string
 	Recv     string
 	OurRecv  string   `json:"our_recv"`
-	Upstream []string // the uid is the proxy's own
+	Upstream []string // the uid is dc_client's own
 	Chunks   []string `json:"upstream_chunks"`
 	State    string
 }
@@ -104,7 +104,7 @@ func replayLost(t *testing.T, v vector) {
 	mustHaveForwarded(t, up, request)
 }
 
-// mustHaveForwarded holds that dc_server saw the requests, with uids of the proxy's own,
+// mustHaveForwarded holds that dc_server saw the requests, with uids of dc_client's own,
 // in any order, and no others but probes.
 func mustHaveForwarded(t *testing.T, up *testkit.Upstream, want ...[]byte) {
 	t.Helper()

@@ -7,16 +7,16 @@ import (
 
 	"distcache/engine"
 	"distcache/engine/buffer"
-	"distcache/internal/cache"
 	"distcache/internal/daemon"
 	"distcache/internal/daemon/logging"
 	"distcache/internal/server"
+	"distcache/internal/store"
 )
 
 // cacheServer is dc_server's daemon.App: the server over its store.
 type cacheServer struct {
 	config config
-	store  cache.Store
+	store  store.Store
 	server *server.Server
 }
 
@@ -32,8 +32,8 @@ func (cs *cacheServer) Check() error {
 	return store.Close()
 }
 
-func (cs *cacheServer) newStore() (cache.Store, error) {
-	store, err := cache.NewMemory(cs.config.store())
+func (cs *cacheServer) newStore() (store.Store, error) {
+	store, err := store.NewMemory(cs.config.store())
 	if err != nil {
 		return nil, fmt.Errorf("-sessions %d: %w", cs.config.sessions, err)
 	}

@@ -4,9 +4,9 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/cache"
 	"distcache/internal/daemon"
 	"distcache/internal/daemon/options"
+	"distcache/internal/store"
 )
 
 const (
@@ -41,7 +41,7 @@ func (c *config) flags() *options.Set {
 	return s
 }
 
-func (c *config) store() cache.Config { return cache.Config{MaxSessions: c.sessions} }
+func (c *config) store() store.Config { return store.Config{MaxSessions: c.sessions} }
 
 func (c *config) daemon() daemon.Config {
 	return daemon.Config{

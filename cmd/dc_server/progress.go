@@ -5,14 +5,14 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/cache"
 	"distcache/internal/server"
+	"distcache/internal/store"
 )
 
 // progress is a server that logs a line of figures after every so many operations.
 type progress struct {
 	*server.Server
-	store  cache.Store
+	store  store.Store
 	every  uint64
 	nextAt uint64
 }

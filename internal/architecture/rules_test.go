@@ -37,30 +37,30 @@ var rules = []rule{
 		func(path string) bool { return !standard(path) && path != module+"codec" },
 	},
 	{
-		"engine and upstream do not know each other: internal/proxy joins them", false,
+		"engine and upstream do not know each other: internal/agent joins them", false,
 		func(f file) bool { return f.in("engine") },
 		func(path string) bool { return under(path, module+"upstream") },
 	},
 	{
-		"upstream and engine do not know each other: internal/proxy joins them", false,
+		"upstream and engine do not know each other: internal/agent joins them", false,
 		func(f file) bool { return f.in("upstream") },
 		func(path string) bool { return under(path, module+"engine") },
 	},
 	{
 		"engine and upstream carry bytes: what they mean is known above them", false,
 		func(f file) bool { return f.in("engine") || f.in("upstream") },
-		ours("internal/cache", "internal/daemon", "internal/dialog", "internal/proxy", "internal/server", "internal/daemon/service"),
+		ours("internal/store", "internal/daemon", "internal/front", "internal/agent", "internal/server", "internal/daemon/service"),
 	},
 	{
 		"the tools of the loop know nothing of what it is for", false,
 		func(f file) bool {
 			return f.in("engine/poll") || f.in("engine/socket") || f.in("engine/deadline") || f.in("engine/buffer")
 		},
-		ours("engine", "upstream", "internal/cache", "internal/daemon", "internal/dialog", "internal/proxy", "internal/server"),
+		ours("engine", "upstream", "internal/store", "internal/daemon", "internal/front", "internal/agent", "internal/server"),
 	},
 	{
 		"state machines have no socket, clock, lock or log: a simulation drives them", false,
-		func(f file) bool { return f.in("internal/dialog") || f.in("internal/proxy") || f.in("internal/server") },
+		func(f file) bool { return f.in("internal/front") || f.in("internal/agent") || f.in("internal/server") },
 		func(path string) bool {
 			for _, p := range []string{"context", "log", "net", "os", "sync", "syscall", "golang.org/x/sys"} {
 				if under(path, p) {

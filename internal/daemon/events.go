@@ -5,18 +5,18 @@ import (
 	"time"
 
 	"distcache/internal/daemon/logging"
-	"distcache/internal/dialog"
+	"distcache/internal/front"
 )
 
 // ClientLog logs why clients were ended, at most once a second for each reason.
 type ClientLog struct {
-	limits [dialog.NumReasons]logging.Limiter
+	limits [front.NumReasons]logging.Limiter
 }
 
 // ClientDropped logs one, unless the client did nothing wrong: it was idle, or left
 // without reading its answer.
-func (l *ClientLog) ClientDropped(_ int, why dialog.Reason, err error, now time.Duration) {
-	if why == dialog.IdleTimeout || why == dialog.SocketError {
+func (l *ClientLog) ClientDropped(_ int, why front.Reason, err error, now time.Duration) {
+	if why == front.IdleTimeout || why == front.SocketError {
 		return
 	}
 	if n, ok := l.limits[why].Allow(now); ok {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"distcache/internal/daemon/logging"
-	"distcache/internal/dialog"
+	"distcache/internal/front"
 )
 
 // TestClientLog: a line says what is known, and nothing of what is not. It changes slog's
@@ -18,14 +18,14 @@ import (
 func TestClientLog(t *testing.T) {
 	tests := []struct {
 		name string
-		why  dialog.Reason
+		why  front.Reason
 		err  error
 		want string // the line from its message on; "": none
 	}{
-		{"garbage", dialog.Corrupt, errors.New("corrupt proto_level"), "client closed reason=corrupt detail=\"corrupt proto_level\"\n"},
-		{"no error", dialog.PartialTimeout, nil, "client closed reason=partial-timeout\n"},
-		{"idle", dialog.IdleTimeout, nil, ""},
-		{"left", dialog.SocketError, errors.New("broken pipe"), ""},
+		{"garbage", front.Corrupt, errors.New("corrupt proto_level"), "client closed reason=corrupt detail=\"corrupt proto_level\"\n"},
+		{"no error", front.PartialTimeout, nil, "client closed reason=partial-timeout\n"},
+		{"idle", front.IdleTimeout, nil, ""},
+		{"left", front.SocketError, errors.New("broken pipe"), ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -41,7 +41,7 @@ func TestClientLog(t *testing.T) {
 // ten seconds: a line a second for each kind, and with those that the lines say were
 // suppressed it is all of them.
 func TestR08EachClosedClientIsAccountedFor(t *testing.T) {
-	kinds := []dialog.Reason{dialog.Corrupt, dialog.PartialTimeout}
+	kinds := []front.Reason{front.Corrupt, front.PartialTimeout}
 	const seconds, each = 10, 1000
 	var clients ClientLog
 	got := logged(t, func() {

@@ -7,7 +7,7 @@ import (
 	"syscall"
 	"time"
 
-	"distcache/internal/dialog"
+	"distcache/internal/front"
 	"distcache/internal/testkit"
 )
 
@@ -20,7 +20,7 @@ func slowAttacks() []attack {
 		{"never reads", 8, func(c *testkit.Conn, _ int) error {
 			began := time.Now()
 			err := askUntilClosed(c)
-			return errors.Join(err, within(time.Since(began), dialog.ReadTimeout, dialog.ReadTimeout+5*time.Second))
+			return errors.Join(err, within(time.Since(began), front.ReadTimeout, front.ReadTimeout+5*time.Second))
 		}},
 		{"says nothing", 300, func(c *testkit.Conn, _ int) error { return c.Quiet(idleWatch) }},
 		{"reads slowly", 8, func(c *testkit.Conn, n int) error {

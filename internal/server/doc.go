@@ -1,9 +1,9 @@
 // Package server is dc_server's behaviour: requests are answered from a cache.Store,
 // in the order in which they came, with the semantics of docs/PROTOCOL.md.
 //
-//	dialog.Table ── Request ──▶ Server ──▶ cache.Store
+//	front.Table ── Request ──▶ Server ──▶ cache.Store
 //	     ▲                        │
 //	     └──── Append (answer) ◀──┘
 //
-// Like the proxy it is a pure state machine over its Store.
+// Like the agent it is a pure state machine over its Store.
 package server

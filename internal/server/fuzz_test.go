@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/dialog"
+	"distcache/internal/front"
 )
 
 // FuzzServer feeds a server bytes in pieces, and holds its answers against what the codec
@@ -65,7 +65,7 @@ func (r *rig) mustEndAs(err error, rest []byte) {
 	if len(rest) > 0 || r.closed != corrupt {
 		r.t.Fatalf("behind the last request, %v: got %d bytes more, closed %v", err, len(rest), r.closed)
 	}
-	if corrupt && (len(r.drops) != 1 || r.drops[0] != dialog.Corrupt) {
+	if corrupt && (len(r.drops) != 1 || r.drops[0] != front.Corrupt) {
 		r.t.Fatalf("got the drops %v, want one, for what is corrupt", r.drops)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"distcache/codec"
 	"distcache/engine"
 	"distcache/engine/buffer"
-	"distcache/internal/cache"
-	"distcache/internal/dialog"
+	"distcache/internal/front"
+	"distcache/internal/store"
 )
 
 // loop is one hot path: run does it once. The zero-allocation test and the
@@ -37,12 +37,12 @@ func (s *still) WriteParted(c int, b []byte, _ int) engine.Outcome { return s.Wr
 func (s *still) Unread(int) int                                    { return 0 }
 func (s *still) Close(int)                                         {}
 
-func (s *still) ClientDropped(int, dialog.Reason, error, time.Duration) {}
-func (s *still) Evicted(int, time.Duration)                             {}
+func (s *still) ClientDropped(int, front.Reason, error, time.Duration) {}
+func (s *still) Evicted(int, time.Duration)                            {}
 
 // stillServer has client 0 and a full store.
 func stillServer(tb testing.TB, sessions int) (*Server, *still) {
-	store, err := cache.NewMemory(cache.Config{MaxSessions: sessions})
+	store, err := store.NewMemory(store.Config{MaxSessions: sessions})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -8,8 +8,8 @@ import (
 	"distcache/engine"
 	"distcache/engine/buffer"
 	"distcache/engine/deadline"
-	"distcache/internal/cache"
-	"distcache/internal/dialog"
+	"distcache/internal/front"
+	"distcache/internal/store"
 )
 
 const ms = time.Millisecond
@@ -19,18 +19,18 @@ type rig struct {
 	*Server
 	t       testing.TB
 	now     time.Duration
-	store   *cache.Memory
+	store   *store.Memory
 	pool    *buffer.Pool
 	outcome engine.Outcome // of each Write
 	got     []byte         // what was written to client 1 and not yet taken
 	closed  bool
-	drops   []dialog.Reason
+	drops   []front.Reason
 	evicted int
 }
 
 func newRig(t testing.TB, config Config, sessions int) *rig {
 	t.Helper()
-	store, err := cache.NewMemory(cache.Config{MaxSessions: sessions})
+	store, err := store.NewMemory(store.Config{MaxSessions: sessions})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func newRig(t testing.TB, config Config, sessions int) *rig {
 	return r
 }
 
-// Write, Close and Resume implement dialog.Sockets.
+// Write, Close and Resume implement front.Sockets.
 func (r *rig) Write(_ int, b []byte) engine.Outcome {
 	r.got = append(r.got, b...)
 	return r.outcome
@@ -67,7 +67,7 @@ func (r *rig) WriteParted(c int, b []byte, _ int) engine.Outcome { return r.Writ
 func (r *rig) Unread(int) int { return 0 }
 
 // ClientDropped and Evicted implement Observer.
-func (r *rig) ClientDropped(_ int, why dialog.Reason, _ error, _ time.Duration) {
+func (r *rig) ClientDropped(_ int, why front.Reason, _ error, _ time.Duration) {
 	r.drops = append(r.drops, why)
 }
 

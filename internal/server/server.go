@@ -5,8 +5,9 @@ import (
 
 	"distcache/codec"
 	"distcache/engine/buffer"
-	"distcache/internal/cache"
-	"distcache/internal/dialog"
+	"distcache/engine/deadline"
+	"distcache/internal/front"
+	"distcache/internal/store"
 )
 
 const (
@@ -27,7 +28,7 @@ type Config struct {
 // Observer is told what an operator may want to know.
 type Observer interface {
 	// ClientDropped is called when a client is ended for a fault of its own.
-	ClientDropped(c int, why dialog.Reason, err error, now time.Duration)
+	ClientDropped(c int, why front.Reason, err error, now time.Duration)
 	// Evicted is called when sessions had to go before their time to make room.
 	Evicted(sessions int, now time.Duration)
 }
@@ -35,9 +36,9 @@ type Observer interface {
 // Server answers requests from a Store. Its Table is embedded: with it, a Server is an
 // engine.Handler.
 type Server struct {
-	*dialog.Table
+	*front.Table
 	config   Config
-	store    cache.Store
+	store    store.Store
 	warmer   warmer // store, if it is one
 	observer Observer
 
@@ -57,14 +58,14 @@ type Counters struct {
 }
 
 // New makes a Server. pool holds what clients have sent of requests that are not whole.
-func New(config Config, store cache.Store, s dialog.Sockets, pool *buffer.Pool, o Observer) *Server {
+func New(config Config, store store.Store, s front.Sockets, pool *buffer.Pool, o Observer) *Server {
 	srv := &Server{
 		config: config, store: store, observer: o,
 		in:      make([]byte, readBuffer),
 		payload: make([]byte, 0, codec.MaxPayload),
 	}
 	srv.warmer, _ = store.(warmer)
-	srv.Table = dialog.NewTable(s, srv, pool, cache.Never)
+	srv.Table = front.NewTable(s, srv, pool, deadline.Never)
 	return srv
 }
 
@@ -72,15 +73,15 @@ func New(config Config, store cache.Store, s dialog.Sockets, pool *buffer.Pool, 
 func (s *Server) ReadInto() []byte { return s.in }
 
 // Request answers one request at once.
-func (s *Server) Request(c int, m codec.Message, now time.Duration) dialog.Verdict {
+func (s *Server) Request(c int, m codec.Message, now time.Duration) front.Verdict {
 	payload := m.Payload(s.payload)
 	if m.Op == codec.OpGet {
 		s.get(c, m, payload, now)
-		return dialog.Taken
+		return front.Taken
 	}
 	status := s.perform(m.Op, payload, now)
 	s.Append(c, codec.AppendStatus(s.Batch(), m.UID, m.Op, status), now)
-	return dialog.Taken
+	return front.Taken
 }
 
 func (s *Server) get(c int, m codec.Message, id []byte, now time.Duration) {
@@ -117,9 +118,9 @@ func (s *Server) add(payload []byte, now time.Duration) codec.Status {
 		s.observer.Evicted(result.Evicted, now)
 	}
 	switch result.Outcome {
-	case cache.Stored:
+	case store.Stored:
 		return codec.StatusOK
-	case cache.Exists:
+	case store.Exists:
 		return codec.StatusAddExists
 	}
 	return codec.StatusAddCorrupt // ParseAdd lets nothing through that a Store refuses
@@ -129,7 +130,7 @@ func (s *Server) add(payload []byte, now time.Duration) codec.Status {
 func (s *Server) Left(int) {}
 
 // Dropped passes on that a client was ended for a fault of its own.
-func (s *Server) Dropped(c int, why dialog.Reason, err error, now time.Duration) {
+func (s *Server) Dropped(c int, why front.Reason, err error, now time.Duration) {
 	s.observer.ClientDropped(c, why, err, now)
 }
 

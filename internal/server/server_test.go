@@ -11,8 +11,8 @@ import (
 	"distcache/codec"
 	"distcache/engine"
 	"distcache/engine/deadline"
-	"distcache/internal/cache"
-	"distcache/internal/dialog"
+	"distcache/internal/front"
+	"distcache/internal/store"
 )
 
 func TestLifeOfASession(t *testing.T) {
@@ -126,7 +126,7 @@ func TestPipelinedBatch(t *testing.T) {
 			asked = codec.AppendMessage(asked, codec.Request, uid+2, codec.OpRemove, []byte(id))
 			ok(uid+2, codec.OpRemove)
 		}
-		if len(asked) < 3*readBuffer || len(want) < 3*dialog.BatchBytes {
+		if len(asked) < 3*readBuffer || len(want) < 3*front.BatchBytes {
 			t.Fatalf("%d bytes asked and %d to answer are too few to show anything", len(asked), len(want))
 		}
 		if got := r.send(asked, size); got != len(asked) {
@@ -150,11 +150,11 @@ func TestClientThatNeverReads(t *testing.T) {
 	if taken > readBuffer {
 		t.Errorf("got %d bytes taken from a client that does not read, want at most %d", taken, readBuffer)
 	}
-	if got, most := len(r.take()), dialog.BatchBytes+codec.MaxMessageSize; got > most {
+	if got, most := len(r.take()), front.BatchBytes+codec.MaxMessageSize; got > most {
 		t.Errorf("got %d bytes of answers held, want at most %d", got, most)
 	}
-	r.Expire(dialog.ReadTimeout)
-	if !r.closed || len(r.drops) != 1 || r.drops[0] != dialog.UnreadTimeout {
+	r.Expire(front.ReadTimeout)
+	if !r.closed || len(r.drops) != 1 || r.drops[0] != front.UnreadTimeout {
 		t.Errorf("got closed %v for %v, want it ended for not reading", r.closed, r.drops)
 	}
 }
@@ -227,8 +227,8 @@ func TestDeadlineIsTheNearest(t *testing.T) {
 		t.Errorf("got a deadline at %v, want just after the session's hour", got)
 	}
 	r.send([]byte{0}, 1)
-	if got := r.Deadline(); got != dialog.WholeTimeout {
-		t.Errorf("got a deadline at %v, want that of the half request, %v", got, dialog.WholeTimeout)
+	if got := r.Deadline(); got != front.WholeTimeout {
+		t.Errorf("got a deadline at %v, want that of the half request, %v", got, front.WholeTimeout)
 	}
 }
 
@@ -239,16 +239,16 @@ func TestGarbage(t *testing.T) {
 	if got, want := r.take(), codec.AppendStatus(nil, 9, codec.OpHave, codec.StatusNotOK); !bytes.Equal(got, want) {
 		t.Errorf("got %x, want the answer to the request before the garbage, %x", got, want)
 	}
-	if !r.closed || len(r.drops) != 1 || r.drops[0] != dialog.Corrupt {
+	if !r.closed || len(r.drops) != 1 || r.drops[0] != front.Corrupt {
 		t.Errorf("got closed %v for %v, want it ended as corrupt", r.closed, r.drops)
 	}
 }
 
 // refusing is a Store that refuses what ParseAdd lets through.
-type refusing struct{ cache.Store }
+type refusing struct{ store.Store }
 
-func (refusing) Add(_, _ []byte, _, _ time.Duration) cache.AddResult {
-	return cache.AddResult{Outcome: cache.Refused}
+func (refusing) Add(_, _ []byte, _, _ time.Duration) store.AddResult {
+	return store.AddResult{Outcome: store.Refused}
 }
 
 func TestStoreThatRefuses(t *testing.T) {

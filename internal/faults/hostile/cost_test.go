@@ -11,7 +11,7 @@ import (
 // the other: what dc_client and dc_server do for them takes at most 10 times the CPU that
 // their side takes, and they are sent at most 10 times the bytes that they sent. Answers to
 // a GET are left out: to be sent a session is what a cache is for. What is logged is a line a
-// second. What is forwarded is what came, as internal/proxy's tests hold.
+// second. What is forwarded is what came, as internal/agent's tests hold.
 //
 // Hundreds of requests in one write, whose answers are read at one go, are left out too: each
 // is work that was asked for, 20 µs in both daemons, and asking costs next to nothing.

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/dialog"
+	"distcache/internal/front"
 	"distcache/internal/testkit"
 )
 
@@ -45,7 +45,7 @@ func readNoMore(t *testing.T, jitter *testkit.Jitter, process *testkit.Process, 
 		neighbour.ExpectStatus(testkit.Have(1, big), codec.StatusOK)
 		return vitals(t, process).FDs <= before
 	})
-	jitter.MustTake(t, "the last end", time.Since(began), 0, dialog.ReadTimeout+time.Second)
+	jitter.MustTake(t, "the last end", time.Since(began), 0, front.ReadTimeout+time.Second)
 	t.Logf("all had ended after %v", time.Since(began))
 	post.Check(testkit.DefaultSlack())
 }

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/dialog"
+	"distcache/internal/front"
 	"distcache/internal/testkit"
 )
 
@@ -23,7 +23,7 @@ func TestH10WhoReadsSlowlyIsNotEnded(t *testing.T) {
 			c := testkit.Dial(t, at)
 			c.Send(slices.Repeat(testkit.Get(1, big), asked))
 			read := 0
-			for began := time.Now(); time.Since(began) < dialog.ReadTimeout+time.Second; read += sip {
+			for began := time.Now(); time.Since(began) < front.ReadTimeout+time.Second; read += sip {
 				if _, err := c.Read(sip); err != nil {
 					t.Fatalf("got %v after %d bytes and %v; stderr:\n%s", err, read, time.Since(began), process.Stderr())
 				}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"crypto/rand"
+	"time"
+
+	"distcache/engine"
+	"distcache/engine/buffer"
+	"distcache/internal/agent"
+	"distcache/internal/daemon"
+	"distcache/upstream"
+)
+
+// app is dc_client's daemon.App: the agent between its clients and its connection.
+type app struct {
+	config config
+	agent  *agent.Agent
+}
+
+// newApp makes the agent of one event loop.
+func (c config) newApp() daemon.App { return &app{config: c} }
+
+// observer is what the agent reports to.
+type observer struct {
+	daemon.ClientLog
+	linkLog
+}
+
+// Open joins the clients, the agent and the connection to dc_server.
+func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) (engine.Handler, error) {
+	conn := upstream.NewConn(l, a.config.server)
+	o := &observer{linkLog: linkLog{server: a.config.server}}
+	config := a.agentConfig()
+	config.Link.Stray = o.strayAnswer
+	a.agent = agent.New(config, cs, pool, conn, o)
+	conn.Drive(a.agent.Link())
+	l.Schedule(conn)
+	return a.agent, nil
+}
+
+func (a *app) agentConfig() agent.Config {
+	timeout := orNever(a.config.timeout)
+	return agent.Config{
+		Mux:       upstream.MuxConfig{MaxInFlight: upstream.MaxInFlight, MaxBatch: maxBatch, Timeout: timeout},
+		Link:      upstream.LinkConfig{Retry: a.config.retry, Timeout: timeout, Random: random},
+		Idle:      orNever(a.config.idle),
+		MinExpiry: a.config.minExpiry,
+	}
+}
+
+func random(b []byte) { _, _ = rand.Read(b) } // documented never to fail
+
+// Start begins to connect to dc_server.
+func (a *app) Start(now time.Duration) { a.agent.Start(now) }
+
+// Busy is the number of clients with something under way.
+func (a *app) Busy() int { return a.agent.Busy() }
+
+// Stop answers DISCONNECTED to what is in flight.
+func (a *app) Stop(now time.Duration) { a.agent.Stop(now) }
+
+// Close has nothing to free that the end of the process does not.
+func (a *app) Close() error { return nil }

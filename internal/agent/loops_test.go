@@ -1,0 +1,180 @@
+package agent
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/engine"
+	"distcache/engine/buffer"
+	"distcache/internal/front"
+	"distcache/upstream"
+)
+
+// loop is one hot path: run does it once. The zero-allocation test and the
+// benchmarks run the same loops, so that what is timed is what is claimed.
+type loop struct {
+	name string // key=value, as benchstat reads them
+	run  func()
+}
+
+// must ends a loop that no longer does what it is named after.
+func must(tb testing.TB, ok bool) {
+	if !ok {
+		tb.Helper()
+		tb.Fatal("the loop does something else than its name says")
+	}
+}
+
+// still is all that is around a agent, at rest: sockets and a connection that take
+// everything.
+type still struct {
+	answers int
+	sent    []byte
+}
+
+func (s *still) Write(int, []byte) engine.Outcome { s.answers++; return engine.Sent }
+func (s *still) Resume(int)                       {}
+
+func (s *still) WriteParted(c int, b []byte, _ int) engine.Outcome { return s.Write(c, b) }
+
+// Unread never becomes less before all has been read.
+func (s *still) Unread(int) int { return 0 }
+
+func (s *still) LinkChanged(_, _ upstream.State, _ error, _ time.Duration) {}
+func (s *still) ClientDropped(int, front.Reason, error, time.Duration)     {}
+func (s *still) Close(int)                                                 {}
+
+// stillWire is its upstream.Transport.
+type stillWire struct{ *still }
+
+func (s stillWire) Dial()    {}
+func (s stillWire) Close()   {}
+func (s stillWire) EndTurn() {}
+
+func (s stillWire) Write(b []byte) (int, error) {
+	s.sent = append(s.sent[:0], b...)
+	return len(b), nil
+}
+
+// stillProxy is up, and has clients 0 to clients-1.
+func stillProxy(tb testing.TB, clients int) (*Agent, *still) {
+	s := &still{sent: make([]byte, 0, 4<<20)}
+	p := New(testConfig(), s, buffer.NewPool(1<<20), stillWire{s}, s)
+	p.Start(0)
+	p.Link().Connected(0)
+	p.Link().Received(copy(p.Link().Buffer(), codec.AppendStatus(nil, 0, codec.OpHave, codec.StatusNotOK)), 0)
+	must(tb, p.Link().State() == upstream.Up)
+	for c := range clients {
+		p.Opened(c, 0)
+	}
+	return p, s
+}
+
+// turn is one turn of the loop: requests of some clients come, are forwarded in one
+// write, and answered in one read.
+type turn struct {
+	tb        testing.TB
+	agent     *Agent
+	still     *still
+	clients   int
+	request   []byte
+	piece     int // how much of a request comes at a time
+	answer    []byte
+	assembler codec.Assembler
+}
+
+func (t *turn) run() {
+	before := t.still.answers
+	for c := range t.clients {
+		for rest := t.request; len(rest) > 0; {
+			b := t.agent.Buffer(c)
+			n := copy(b, rest[:min(len(rest), t.piece)])
+			rest = rest[n:]
+			t.agent.Received(c, b[:n], 0)
+		}
+	}
+	t.agent.TurnEnded(0)
+	in := t.agent.Link().Buffer()
+	n := 0
+	for sent := t.still.sent; len(sent) > 0; {
+		m, err := t.assembler.Next(sent)
+		must(t.tb, err == nil)
+		sent = sent[len(m.Wire):]
+		codec.SetUID(t.answer, m.UID)
+		n += copy(in[n:], t.answer)
+	}
+	t.agent.Link().Received(n, 0)
+	must(t.tb, t.still.answers == before+t.clients)
+}
+
+// forwardLoops are whole turns.
+func forwardLoops(tb testing.TB) []loop {
+	var loops []loop
+	for _, clients := range []int{1, 64} {
+		for _, k := range []struct {
+			name           string
+			request, piece int
+		}{
+			{"op=GET/arrives=whole", 32, 1 << 20},
+			{"op=GET/arrives=halves", 32, 23},
+			{"op=GET/arrives=bytewise", 32, 1},
+			{"op=GET/arrives=3frames", 5000, 1 << 20},
+		} {
+			p, s := stillProxy(tb, clients)
+			t := &turn{tb: tb, agent: p, still: s, clients: clients, piece: k.piece}
+			t.request = codec.AppendMessage(nil, codec.Request, 7, codec.OpGet, make([]byte, k.request))
+			t.answer = codec.AppendMessage(nil, codec.Response, 7, codec.OpGet, make([]byte, 180))
+			loops = append(loops, loop{fmt.Sprintf("%s/clients=%d", k.name, clients), t.run})
+		}
+	}
+	return loops
+}
+
+// shortLivedLoops are the main job: a client comes, asks, gets its answer and leaves.
+func shortLivedLoops(tb testing.TB) []loop {
+	p, s := stillProxy(tb, 0)
+	t := &turn{tb: tb, agent: p, still: s, clients: 1, piece: 1 << 20}
+	t.request = codec.AppendMessage(nil, codec.Request, 7, codec.OpGet, make([]byte, 32))
+	t.answer = codec.AppendMessage(nil, codec.Response, 7, codec.OpGet, make([]byte, 180))
+	return []loop{{"op=GET/clients=shortlived", func() {
+		p.Opened(0, 0)
+		t.run()
+		p.Ended(0, 0)
+	}}}
+}
+
+// localLoops are answered without the connection.
+func localLoops(tb testing.TB) []loop {
+	p, s := stillProxy(tb, 1)
+	p.Stop(0)
+	request := codec.AppendMessage(nil, codec.Request, 7, codec.OpGet, make([]byte, 32))
+	return []loop{{"op=GET/link=down", func() {
+		before := s.answers
+		b := p.Buffer(0)
+		p.Received(0, b[:copy(b, request)], 0)
+		must(tb, s.answers == before+1)
+	}}}
+}
+
+// lossLoops lose the connection with requests in flight.
+func lossLoops(tb testing.TB) []loop {
+	p, s := stillProxy(tb, 64)
+	request := codec.AppendMessage(nil, codec.Request, 7, codec.OpGet, make([]byte, 32))
+	probe := codec.AppendStatus(nil, 0, codec.OpHave, codec.StatusNotOK)
+	now := time.Duration(0)
+	return []loop{{"what=lost/clients=64", func() {
+		before := s.answers
+		for c := range 64 {
+			b := p.Buffer(c)
+			p.Received(c, b[:copy(b, request)], now)
+		}
+		p.Link().Broken(upstream.ErrClosed, now)
+		must(tb, s.answers == before+64)
+		now = p.Link().Deadline()
+		p.Link().Expire(now)
+		p.Link().Connected(now)
+		p.Link().Received(copy(p.Link().Buffer(), probe), now)
+	}}}
+}

@@ -1,0 +1,215 @@
+package agent
+
+import (
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/engine"
+	"distcache/engine/buffer"
+	"distcache/engine/deadline"
+	"distcache/internal/front"
+	"distcache/upstream"
+)
+
+// rig is a Agent whose clients and connection only remember.
+type rig struct {
+	*Agent
+	t       testing.TB
+	now     time.Duration
+	pool    *buffer.Pool
+	wire    *wire
+	got     map[int][]byte // by client: what was written to it and not yet taken
+	closed  map[int]bool
+	drops   []front.Reason
+	changes []upstream.State
+}
+
+// wire is the rig's upstream.Transport.
+type wire struct {
+	rig     *rig
+	dials   int
+	written []byte
+}
+
+func (w *wire) Dial()    { w.dials++ }
+func (w *wire) Close()   {}
+func (w *wire) EndTurn() {}
+
+func (w *wire) Write(b []byte) (int, error) {
+	w.written = append(w.written, b...)
+	return len(b), nil
+}
+
+const (
+	testTimeout = 200 * ms
+	testRetry   = 5 * time.Second
+)
+
+func testConfig() Config {
+	return Config{
+		Mux:  upstream.MuxConfig{MaxInFlight: 100, MaxBatch: 1 << 20, Timeout: testTimeout},
+		Link: upstream.LinkConfig{Retry: testRetry, Timeout: testTimeout, Random: func(b []byte) { clear(b) }},
+		Idle: deadline.Never,
+	}
+}
+
+// newRig is a started agent that has no connection yet.
+func newRig(t testing.TB, config Config) *rig {
+	r := &rig{t: t, pool: buffer.NewPool(1 << 20), got: map[int][]byte{}, closed: map[int]bool{}}
+	r.wire = &wire{rig: r}
+	r.Agent = New(config, r, r.pool, r.wire, r)
+	r.Start(0)
+	return r
+}
+
+// upRig is one whose connection is up.
+func upRig(t testing.TB, config Config) *rig {
+	r := newRig(t, config)
+	r.comeUp()
+	return r
+}
+
+// downRig is one whose first attempt has failed.
+func downRig(t testing.TB, config Config) *rig {
+	r := newRig(t, config)
+	r.Link().Broken(upstream.ErrClosed, 0)
+	return r
+}
+
+func (r *rig) comeUp() {
+	r.t.Helper()
+	r.Link().Connected(r.now)
+	r.wire.written = nil
+	r.reply(codec.AppendStatus(nil, 0, codec.OpHave, codec.StatusNotOK))
+	if r.Link().State() != upstream.Up {
+		r.t.Fatalf("got the link %v, want up", r.Link().State())
+	}
+}
+
+// Write, Close and Resume implement front.Sockets.
+func (r *rig) Write(c int, b []byte) engine.Outcome {
+	r.got[c] = append(r.got[c], b...)
+	return engine.Sent
+}
+
+func (r *rig) Close(c int) { r.closed[c] = true }
+func (r *rig) Resume(int)  {}
+
+// WriteParted is Write: who reads at once needs no more.
+func (r *rig) WriteParted(c int, b []byte, _ int) engine.Outcome { return r.Write(c, b) }
+
+// Unread never becomes less before all has been read.
+func (r *rig) Unread(int) int { return 0 }
+
+// LinkChanged and ClientDropped implement Observer.
+func (r *rig) LinkChanged(_, to upstream.State, _ error, _ time.Duration) {
+	r.changes = append(r.changes, to)
+}
+
+func (r *rig) ClientDropped(_ int, why front.Reason, _ error, _ time.Duration) {
+	r.drops = append(r.drops, why)
+}
+
+// come lets clients come, under these numbers.
+func (r *rig) come(clients ...int) {
+	for _, c := range clients {
+		delete(r.closed, c)
+		r.Opened(c, r.now)
+	}
+}
+
+// send lets client c send b, and ends the turn.
+func (r *rig) send(c int, b []byte) {
+	r.t.Helper()
+	for len(b) > 0 && !r.closed[c] {
+		buf := r.Buffer(c)
+		if len(buf) == 0 {
+			r.t.Fatalf("client %d is not read from, with %d bytes left", c, len(b))
+		}
+		n := copy(buf, b)
+		b = b[n:]
+		r.Received(c, buf[:n], r.now)
+	}
+	r.TurnEnded(r.now)
+}
+
+// ask lets client c send a GET under uid.
+func (r *rig) ask(c int, uid uint32, payload string) {
+	r.t.Helper()
+	r.send(c, codec.AppendMessage(nil, codec.Request, uid, codec.OpGet, []byte(payload)))
+}
+
+// at moves the clock on, with each deadline met.
+func (r *rig) at(now time.Duration) {
+	r.t.Helper()
+	for n, due := 0, r.Deadline(); due <= now; n, due = n+1, r.Deadline() {
+		if n > 1000 {
+			r.t.Fatalf("the deadline stays at %v: the loop spins", due)
+		}
+		r.now = max(r.now, due)
+		r.Expire(r.now)
+		r.TurnEnded(r.now)
+	}
+	r.now = now
+}
+
+// seen gives what dc_server was sent since.
+func (r *rig) seen() []codec.Message {
+	r.t.Helper()
+	var all []codec.Message
+	var a codec.Assembler
+	for len(r.wire.written) > 0 {
+		m, err := a.Next(r.wire.written)
+		if err != nil {
+			r.t.Fatalf("dc_server got %v", err)
+		}
+		all = append(all, m)
+		r.wire.written = r.wire.written[len(m.Wire):]
+	}
+	return all
+}
+
+// seenOne gives the one request that dc_server was sent since.
+func (r *rig) seenOne() codec.Message {
+	r.t.Helper()
+	all := r.seen()
+	if len(all) != 1 {
+		r.t.Fatalf("dc_server got %d requests, want 1", len(all))
+	}
+	return all[0]
+}
+
+// reply brings bytes from dc_server.
+func (r *rig) reply(b []byte) {
+	for len(b) > 0 {
+		n := copy(r.Link().Buffer(), b)
+		b = b[n:]
+		r.Link().Received(n, r.now)
+	}
+	r.TurnEnded(r.now)
+}
+
+// answer brings the answer to the request that dc_server saw as m.
+func (r *rig) answer(m codec.Message, payload string) {
+	r.reply(codec.AppendMessage(nil, codec.Response, m.UID, m.Op, []byte(payload)))
+}
+
+// mustGet compares what client c got since with the one answer to a GET.
+func (r *rig) mustGet(c int, uid uint32, payload string) {
+	r.t.Helper()
+	r.mustGetBytes(c, codec.AppendMessage(nil, codec.Response, uid, codec.OpGet, []byte(payload)))
+}
+
+func (r *rig) mustGetBytes(c int, want []byte) {
+	r.t.Helper()
+	if got := r.got[c]; string(got) != string(want) {
+		r.t.Errorf("client %d got %.80x, want %.80x", c, got, want)
+	}
+	r.got[c] = nil
+}
+
+func (r *rig) mustGetNothing(c int) { r.t.Helper(); r.mustGetBytes(c, nil) }
+
+// disconnected is the payload of the answer where there is none.
+const disconnected = "\x02"

@@ -1,0 +1,63 @@
+package store
+
+import (
+	"fmt"
+	"unsafe"
+)
+
+const (
+	// maxSessions is what the table and the tournament can number.
+	maxSessions = 1 << 30
+	// MinBytes is the least that Config.MaxBytes can be: enough for any one session.
+	MinBytes = 1 << 20
+)
+
+// Config says how much a Memory may hold.
+type Config struct {
+	// MaxSessions is the most sessions, 1 to 2^30. The index for them all, about 25
+	// bytes each, is reserved at once; memory is taken as sessions come.
+	MaxSessions int
+	// MaxBytes is the most bytes that the records of all sessions may take, MinBytes or
+	// more: id, data, and about 20 bytes for each. 0 is as much as can be addressed, 64 GiB.
+	MaxBytes int64
+}
+
+// validate returns ErrConfig for a limit that is out of range.
+func (c Config) validate() error {
+	if c.MaxSessions < 1 || c.MaxSessions > maxSessions {
+		return fmt.Errorf("%w: %d sessions, must be 1 to %d", ErrConfig, c.MaxSessions, maxSessions)
+	}
+	if c.MaxBytes != 0 && c.MaxBytes < MinBytes {
+		return fmt.Errorf("%w: %d bytes for sessions, must be 0 (no limit) or at least %d", ErrConfig, c.MaxBytes, MinBytes)
+	}
+	return nil
+}
+
+// Bound is the most memory in bytes that a Memory with these limits ever takes, whatever
+// the sizes of sessions and in whatever order they come and go.
+func (c Config) Bound() int64 {
+	classes := newClasses()
+	return c.index() + c.limit(classes) + slack(c.MaxSessions, classes)
+}
+
+// index is the size in bytes of the table and the tournament.
+func (c Config) index() int64 {
+	return int64(bucketCount(c.MaxSessions))*int64(unsafe.Sizeof(bucket{})) +
+		int64(contenderCount(c.MaxSessions))*int64(unsafe.Sizeof(contender{}))
+}
+
+// limit is the most that records may cost together.
+func (c Config) limit(classes *classes) int64 {
+	limit := int64(maxArena - growth - len(classes.list)*pageSize)
+	limit = min(limit, int64(c.MaxSessions)*classes.largest().cost)
+	if c.MaxBytes > 0 {
+		limit = min(limit, c.MaxBytes)
+	}
+	return limit
+}
+
+// slack is what pages that are not full take beyond the cost of their records, in bytes,
+// at the worst: one in each class that has a session.
+func slack(sessions int, classes *classes) int64 {
+	return int64(min(sessions, len(classes.list))) * pageSize
+}

@@ -1,0 +1,165 @@
+package store
+
+import (
+	"distcache/engine/deadline"
+	"time"
+	"unsafe"
+)
+
+// fanout is how many entries of a level compete for one of the level above: four cache
+// lines side by side. Half or a quarter of it is no faster, and takes more memory.
+const fanout = 16
+
+// contender is a session in the tournament.
+type contender struct {
+	// left is Never minus the expiry time: the larger, the sooner it expires. So memory
+	// that was never touched reads as nobody, and no level needs to be filled at start.
+	left uint64
+	// turn is the low bits of the count of sessions before it: among equals the older
+	// wins. It wraps; equals that are 2^31 ADDs apart do not exist in practice.
+	turn uint32
+	// index is the ref of the record in a leaf, the winning leaf in a level above, the
+	// next free leaf in a free leaf.
+	index uint32
+}
+
+// before reports whether c expires before d.
+func (c *contender) before(d *contender) bool {
+	if c.left != d.left {
+		return c.left > d.left
+	}
+	return c.left != 0 && int32(c.turn-d.turn) < 0
+}
+
+func (c *contender) deadline() time.Duration { return deadline.Never - time.Duration(c.left) }
+
+// expiry keeps the sessions' expiry times, and knows the soonest: a tournament.
+//
+//	levels[last]     [ the winner of all ]
+//	…                 16 entries compete for one
+//	levels[1]        [ winner of leaves 0–15 | winner of leaves 16–31 | … ]
+//	levels[0]        [ leaf 0 | leaf 1 | … ]              one for each session
+//
+// A session stays in its leaf for life, so unlike in a heap nobody needs to be told of
+// moves, and the way up from a leaf is known beforehand: the processor can fetch all of
+// it at once. Adding a session goes up only as far as it wins, which mostly is nowhere;
+// taking one out goes up as far as it had won.
+type expiry struct {
+	levels [][]contender
+	memory []contender // of all levels
+	used   int         // leaves that were ever used
+	free   uint32      // the first free leaf below used, counted from 1; 0: none
+	turn   uint32      // of the next session
+}
+
+func newExpiry(maxSessions int) (expiry, error) {
+	memory, err := mapSlice[contender](contenderCount(maxSessions))
+	if err != nil {
+		return expiry{}, err
+	}
+	e := expiry{memory: memory}
+	for n := maxSessions; ; n = (n + fanout - 1) / fanout {
+		size := roundUp(n, fanout)
+		e.levels = append(e.levels, memory[:size:size])
+		memory = memory[size:]
+		if n == 1 && len(e.levels) > 1 {
+			return e, nil
+		}
+	}
+}
+
+// contenderCount is the length of all levels together.
+func contenderCount(maxSessions int) int {
+	total := 0
+	for n, level := maxSessions, 0; ; n, level = (n+fanout-1)/fanout, level+1 {
+		total += roundUp(n, fanout)
+		if n == 1 && level > 0 {
+			return total
+		}
+	}
+}
+
+// winner is who expires soonest; nobody (left is 0) when there is no session.
+func (e *expiry) winner() *contender { return &e.levels[len(e.levels)-1][0] }
+
+// soonest is the first expiry time, or Never.
+func (e *expiry) soonest() time.Duration { return e.winner().deadline() }
+
+// deadline is the expiry time of the session in a leaf.
+func (e *expiry) deadline(leaf uint32) time.Duration { return e.levels[0][leaf].deadline() }
+
+// ref is where the record of the session in a leaf is.
+func (e *expiry) ref(leaf uint32) ref { return ref(e.levels[0][leaf].index) }
+
+func (e *expiry) setRef(leaf uint32, r ref) { e.levels[0][leaf].index = uint32(r) }
+
+// insert enters a session that expires at expiresAt, 0 to Never-1, and returns its leaf.
+func (e *expiry) insert(expiresAt time.Duration, r ref) uint32 {
+	leaf := e.take()
+	c := contender{left: uint64(deadline.Never - expiresAt), turn: e.turn, index: uint32(r)}
+	e.turn++
+	e.levels[0][leaf] = c
+	c.index = leaf
+	at := leaf
+	for _, level := range e.levels[1:] {
+		at /= fanout
+		if !c.before(&level[at]) {
+			break
+		}
+		level[at] = c
+	}
+	return leaf
+}
+
+// remove takes the session in a leaf out of the tournament.
+func (e *expiry) remove(leaf uint32) {
+	e.levels[0][leaf] = contender{index: e.free}
+	e.free = leaf + 1
+	at := leaf
+	for i, level := range e.levels[1:] {
+		at /= fanout
+		if level[at].index != leaf {
+			return
+		}
+		level[at] = e.contest(i, at)
+	}
+}
+
+// contest is the best of the entries of a level that compete for the entry at of the
+// one above.
+func (e *expiry) contest(level int, at uint32) contender {
+	group := e.levels[level][at*fanout:][:fanout]
+	best := 0
+	for i := 1; i < fanout; i++ {
+		if group[i].before(&group[best]) {
+			best = i
+		}
+	}
+	c := group[best]
+	if level == 0 {
+		c.index = at*fanout + uint32(best)
+	}
+	return c
+}
+
+// take returns a leaf that no session is in: the one that was left last, as it is the
+// likeliest to be in the processor's cache.
+func (e *expiry) take() uint32 {
+	if e.free == 0 {
+		e.used++
+		return uint32(e.used - 1)
+	}
+	leaf := e.free - 1
+	e.free = e.levels[0][leaf].index
+	return leaf
+}
+
+// resident is the memory in bytes that sessions have touched.
+func (e *expiry) resident() int64 {
+	total, n := 0, e.used
+	for range e.levels {
+		total += n * int(unsafe.Sizeof(contender{}))
+		n = (n + fanout - 1) / fanout
+	}
+	return int64(roundUp(total, kernelPage))
+}

@@ -1,0 +1,220 @@
+package store
+
+import (
+	"errors"
+	"hash/maphash"
+	"time"
+
+	"distcache/codec"
+	"distcache/engine/deadline"
+)
+
+// Memory is the Store that keeps sessions in the memory of this process.
+type Memory struct {
+	// seed is random in each process: nobody outside can choose ids that meet in one bucket.
+	seed   maphash.Seed
+	table  table
+	expiry expiry
+	slab   *slab
+	stats  Stats
+	warmed uint8 // the sum of what warm read, of no meaning
+}
+
+var _ Store = (*Memory)(nil)
+
+// NewMemory returns an empty Memory. It returns ErrConfig when a limit is out of range
+// and ErrMemory when the address space for it cannot be had. Close it in the end: the
+// garbage collector does not know its memory.
+func NewMemory(c Config) (*Memory, error) {
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	m := &Memory{seed: maphash.MakeSeed(), stats: Stats{Capacity: c.MaxSessions}}
+	var tableErr, expiryErr, slabErr error
+	m.table, tableErr = newTable(c.MaxSessions)
+	m.expiry, expiryErr = newExpiry(c.MaxSessions)
+	m.slab, slabErr = newSlab(c)
+	if err := errors.Join(tableErr, expiryErr, slabErr); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
+}
+
+// Add implements Store.
+func (m *Memory) Add(id, data []byte, ttl, now time.Duration) AddResult {
+	if !codec.ValidID(id) || len(data) == 0 || len(data) > codec.MaxDataLen {
+		m.stats.Refused++
+		return AddResult{Outcome: Refused}
+	}
+	h := m.hash(id)
+	if r, ok := m.table.find(h, id, m.slab); ok {
+		if m.alive(r, now) {
+			m.stats.Exists++
+			return AddResult{Outcome: Exists}
+		}
+		m.drop(r, h)
+		m.stats.Expired++
+	}
+	m.stats.Stored++
+	if ttl <= 0 {
+		// It expires at once: nobody could see it, and no other session should go for it.
+		m.stats.Expired++
+		return AddResult{Outcome: Stored}
+	}
+	evicted := m.makeRoom(recordSize(len(id), len(data)), now)
+	m.place(h, id, data, expiryOf(ttl, now))
+	return AddResult{Outcome: Stored, Evicted: evicted}
+}
+
+// expiryOf is now+ttl, and the last instant that there is when that is too large.
+func expiryOf(ttl, now time.Duration) time.Duration {
+	now = max(now, 0)
+	return now + min(ttl, deadline.Never-1-now)
+}
+
+// makeRoom drops sessions until one more, with a record of size bytes, can be placed. It
+// returns how many of them had not expired.
+func (m *Memory) makeRoom(size int, now time.Duration) (evicted int) {
+	for m.stats.Sessions == m.stats.Capacity || !m.slab.fits(size) {
+		if m.dropSoonest(now) {
+			evicted++
+		}
+	}
+	return evicted
+}
+
+// dropSoonest drops the session that is first in the order of expiry, and reports whether
+// it was evicted: dropped before its time.
+func (m *Memory) dropSoonest(now time.Duration) (evicted bool) {
+	evicted = m.expiry.soonest() >= now
+	if evicted {
+		m.stats.Evicted++
+	} else {
+		m.stats.Expired++
+	}
+	r := m.expiry.ref(m.expiry.winner().index)
+	m.drop(r, m.hash(m.slab.record(r).id()))
+	return evicted
+}
+
+// place puts a session into all three structures. There is room, and no such id.
+func (m *Memory) place(h uint64, id, data []byte, expiresAt time.Duration) {
+	r := m.slab.alloc(recordSize(len(id), len(data)))
+	leaf := m.expiry.insert(expiresAt, r)
+	m.slab.record(r).write(leaf, id, data)
+	m.table.insert(h, r)
+	m.stats.Sessions++
+	m.stats.Bytes += int64(len(id) + len(data))
+}
+
+// drop takes a session, whose id has the hash h, out of all three structures.
+func (m *Memory) drop(r ref, h uint64) {
+	rec := m.slab.record(r)
+	idLen, dataLen := rec.lengths()
+	m.stats.Sessions--
+	m.stats.Bytes -= int64(idLen + dataLen)
+	m.table.remove(h, r)
+	m.expiry.remove(rec.leaf())
+	if from, moved := m.slab.free(r); moved {
+		m.moved(from, r)
+	}
+}
+
+// moved tells the table and the tournament that a record is now at to.
+func (m *Memory) moved(from, to ref) {
+	rec := m.slab.record(to)
+	m.table.replace(m.hash(rec.id()), from, to)
+	m.expiry.setRef(rec.leaf(), to)
+}
+
+// View implements Store.
+func (m *Memory) View(id []byte, now time.Duration) ([]byte, bool) {
+	r, ok := m.lookup(id, now)
+	if !ok {
+		return nil, false
+	}
+	// All lines of the record at once: else the later ones wait for the first, which
+	// has the length.
+	m.warmed += m.slab.warm(r)
+	return m.slab.record(r).data(), true
+}
+
+// Have implements Store.
+func (m *Memory) Have(id []byte, now time.Duration) bool {
+	_, ok := m.lookup(id, now)
+	return ok
+}
+
+// Remove implements Store.
+func (m *Memory) Remove(id []byte, now time.Duration) bool {
+	h := m.hash(id)
+	r, ok := m.table.find(h, id, m.slab)
+	if !ok {
+		return false
+	}
+	alive := m.alive(r, now)
+	if alive {
+		m.stats.Removed++
+	} else {
+		m.stats.Expired++
+	}
+	m.drop(r, h)
+	return alive
+}
+
+// lookup finds the record of a session that is alive. An id that cannot exist is not
+// found.
+func (m *Memory) lookup(id []byte, now time.Duration) (ref, bool) {
+	r, ok := m.table.find(m.hash(id), id, m.slab)
+	return r, ok && m.alive(r, now)
+}
+
+// alive asks the session's leaf, a cache line that is seldom at hand, only when some
+// session has expired and was not dropped yet.
+func (m *Memory) alive(r ref, now time.Duration) bool {
+	return m.expiry.soonest() >= now || m.expiry.deadline(m.slab.record(r).leaf()) >= now
+}
+
+func (m *Memory) hash(id []byte) uint64 { return maphash.Bytes(m.seed, id) }
+
+// Expire implements Store.
+func (m *Memory) Expire(now time.Duration, budget int) int {
+	n := 0
+	for n < budget && m.expiry.soonest() < now {
+		m.dropSoonest(now)
+		n++
+	}
+	return n
+}
+
+// Deadline implements Store.
+func (m *Memory) Deadline() time.Duration {
+	soonest := m.expiry.soonest()
+	if soonest == deadline.Never {
+		return deadline.Never
+	}
+	return soonest + 1
+}
+
+// Len implements Store.
+func (m *Memory) Len() int { return m.stats.Sessions }
+
+// Stats implements Store. Memory counts the table as a whole, since its pages are
+// touched at random, and the rest as far as it was used.
+func (m *Memory) Stats() Stats {
+	s := m.stats
+	s.Memory = int64(len(m.table.buckets))*bucketSize + m.expiry.resident() + m.slab.pages.resident
+	return s
+}
+
+// Close implements Store.
+func (m *Memory) Close() error {
+	var slabErr error
+	if m.slab != nil {
+		m.slab.wipe()
+		slabErr = m.slab.pages.close()
+	}
+	err := errors.Join(slabErr, unmapSlice(m.table.buckets), unmapSlice(m.expiry.memory))
+	*m = Memory{}
+	return err
+}

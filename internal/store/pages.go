@@ -1,0 +1,157 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// maxArena is the most that a ref can address, and so the most that the records of
+	// one store take together, in bytes: 64 GiB, or 1 GiB where addresses have 32 bits.
+	maxArena = 1 << (30 + 6*(^uint(0)>>63))
+	// growth is how much of the reserved arena is opened at a time, in bytes.
+	growth = 16 << 20
+	// smallUntil is the part of the arena, in bytes from its start, that is to have no huge
+	// pages: a page for every class fits in there, so that a small cache of sessions of many
+	// sizes takes memory only where it touches it.
+	smallUntil = 64 << 20
+	// warmPages is how many pages that nobody uses are kept for the next class that needs
+	// one. The memory of all others goes back to the kernel.
+	warmPages = 16
+)
+
+// pages is where the size classes get their memory: an arena of address space, reserved
+// as a whole, opened as it is needed, cut into pages that any class can take.
+type pages struct {
+	arena  []byte
+	opened int // bytes of the arena that may be touched
+
+	table []page
+	fresh uint32 // pages from this number on were never taken
+	warm  uint32 // list of free pages that still have memory
+	cold  uint32 // list of free pages without memory
+	kept  int    // pages in warm
+	// resident is the memory that was touched and not given back, in bytes.
+	resident int64
+}
+
+// page is what is known of one page.
+type page struct {
+	// below is the page that was filled before this one in its class, or the next free
+	// page, or noPage.
+	below uint32
+	// touched is how much of the page may have memory, from its start on, in bytes.
+	touched uint32
+}
+
+// newPages reserves an arena of at least size bytes, at most maxArena.
+func newPages(size int) (pages, error) {
+	size = roundUp(size, growth)
+	arena, err := mapBytes(size, unix.PROT_NONE)
+	if err != nil {
+		return pages{}, err
+	}
+	p := pages{arena: arena, table: make([]page, size/pageSize), warm: noPage, cold: noPage}
+	// Sessions are secrets: core dumps go without them.
+	_ = unix.Madvise(arena, unix.MADV_DONTDUMP)
+	if err := p.open(); err != nil {
+		return pages{}, errors.Join(fmt.Errorf("%w: mprotect of %d bytes: %w", ErrMemory, growth, err), p.close())
+	}
+	return p, nil
+}
+
+// open makes more of the arena usable. It returns ENOMEM at the end of the arena, and
+// when the kernel promises no more memory than it has (vm.overcommit_memory=2).
+func (p *pages) open() error {
+	if p.opened == len(p.arena) {
+		return unix.ENOMEM
+	}
+	next := p.arena[p.opened:][:growth]
+	if err := unix.Mprotect(next, unix.PROT_READ|unix.PROT_WRITE); err != nil {
+		return err
+	}
+	advice := unix.MADV_HUGEPAGE
+	if p.opened < smallUntil {
+		advice = unix.MADV_NOHUGEPAGE
+	}
+	_ = unix.Madvise(next, advice) // a kernel without huge pages refuses: no harm
+	p.opened += growth
+	return nil
+}
+
+// ready reports whether take has a page to give.
+func (p *pages) ready() bool {
+	return p.warm != noPage || p.cold != noPage || (int(p.fresh)+1)*pageSize <= p.opened || p.open() == nil
+}
+
+// take gives a page of zeros, to be put on top of the list that begins at below. Only
+// after ready said yes.
+func (p *pages) take(below uint32) uint32 {
+	n := p.fresh
+	switch {
+	case p.warm != noPage:
+		n = p.warm
+		p.warm = p.table[n].below
+		p.kept--
+	case p.cold != noPage:
+		n = p.cold
+		p.cold = p.table[n].below
+	default:
+		p.fresh++
+	}
+	p.table[n].below = below
+	return n
+}
+
+// give takes back a page, all zeros, and returns the one below it.
+func (p *pages) give(n uint32) (below uint32) {
+	pg := &p.table[n]
+	below = pg.below
+	if p.kept < warmPages || !p.release(n) {
+		pg.below = p.warm
+		p.warm = n
+		p.kept++
+		return below
+	}
+	pg.below = p.cold
+	p.cold = n
+	return below
+}
+
+// release gives the memory of a page back to the kernel.
+func (p *pages) release(n uint32) bool {
+	if unix.Madvise(p.bytes(n), unix.MADV_DONTNEED) != nil {
+		return false
+	}
+	p.resident -= int64(p.table[n].touched)
+	p.table[n].touched = 0
+	return true
+}
+
+// touch notes that the first used bytes of a page are in use. With huge pages that is
+// all of it.
+func (p *pages) touch(n uint32, used int) {
+	pg := &p.table[n]
+	if used <= int(pg.touched) {
+		return
+	}
+	used = roundUp(used, kernelPage)
+	if int(n)*pageSize >= smallUntil {
+		used = pageSize
+	}
+	p.resident += int64(used) - int64(pg.touched)
+	pg.touched = uint32(used)
+}
+
+func (p *pages) bytes(n uint32) []byte { return p.arena[int(n)*pageSize:][:pageSize:pageSize] }
+
+func (p *pages) close() error {
+	if p.arena == nil {
+		return nil
+	}
+	arena := p.arena
+	*p = pages{}
+	return unmapBytes(arena)
+}
