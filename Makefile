@@ -42,14 +42,14 @@ corpus: ## keep, of the inputs that make fuzz has found, those that run code whi
 
 chaos: ## kill, freeze and cut off dc_server under clients that check every answer: DURATION=10m or OPS=number, RATE=, SEED=
 	CHAOS_DURATION=$(or $(DURATION),10m) CHAOS_OPS=$(OPS) CHAOS_RATE=$(or $(RATE),0) $(if $(SEED),SEED=$(SEED)) \
-		$(GO) test -count=1 -timeout 0 -v -run '^TestChaos$$' ./internal/chaos
+		$(GO) test -count=1 -timeout 0 -v -run '^TestChaos$$' ./internal/test/chaos
 
 soak: ## use both daemons for long, and hold that they do not grow: DURATION=30m, RATE=, SEED=
 	SOAK_DURATION=$(or $(DURATION),30m) SOAK_RATE=$(RATE) $(if $(SEED),SEED=$(SEED)) \
-		$(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' ./internal/chaos
+		$(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' ./internal/test/chaos
 
 faults: ## the fault tests at full size, ten minutes on a machine that does nothing else: RUN=N07
-	DISTCACHE_FULL=1 $(GO) test -count=1 -p 1 -timeout 0 -v -run '$(RUN)' ./internal/faults/... ./internal/agent ./internal/store
+	DISTCACHE_FULL=1 $(GO) test -count=1 -p 1 -timeout 0 -v -run '$(RUN)' ./internal/test/faults/... ./internal/agent ./internal/store
 
 check-c: build ## build and test contrib/libdistcache, the C library (needs gcc, pkg-config, libssl-dev)
 	$(MAKE) -C contrib/libdistcache check DAEMONS=$(CURDIR)/$(BIN)

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // ask makes the operation and returns its error; Have's false is ErrNotFound.
@@ -69,7 +69,7 @@ func TestAnswers(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			up := testkit.NewUpstream(t, testkit.Unix(t))
+			up := kit.NewUpstream(t, kit.Unix(t))
 			c := open(t, up.Endpoint(), Options{Persistent: true, Retry: true})
 			up.Expect(test.op, "id").Reply([]byte(test.payload))
 			wantErr(t, test.name, ask(t, c, test.op), test.want)
@@ -85,7 +85,7 @@ func TestAnswers(t *testing.T) {
 
 // TestGetOfOneByte: what is not a status is the session.
 func TestGetOfOneByte(t *testing.T) {
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	c := open(t, up.Endpoint(), Options{})
 	up.Put("id", "\x00", time.Minute)
 	if got, err := c.Get(t.Context(), []byte("id")); string(got) != "\x00" || err != nil {
@@ -97,28 +97,28 @@ func TestGetOfOneByte(t *testing.T) {
 func TestInvalidAnswers(t *testing.T) {
 	tests := []struct {
 		name    string
-		fault   testkit.Fault
+		fault   kit.Fault
 		want    error
 		corrupt bool // the error wraps a *codec.CorruptError
 	}{
-		{"other uid", testkit.WrongUID, ErrProtocol, false},
-		{"other operation", testkit.WrongOp, ErrProtocol, false},
-		{"other version", testkit.WrongVersion, ErrProtocol, true},
-		{"request", testkit.AsRequest, ErrProtocol, true},
-		{"two uids", testkit.MixedUIDs, ErrProtocol, true},
-		{"frame too long", testkit.Oversized, ErrProtocol, true},
-		{"17 frames", testkit.SeventeenFrames, ErrProtocol, true},
-		{"HTTP", testkit.HTTP, ErrProtocol, true},
-		{"answer to nothing first", testkit.Unsolicited(1), ErrProtocol, false},
-		{"nothing", testkit.CloseUnanswered, ErrDisconnected, false},
-		{"RST", testkit.ResetUnanswered, ErrDisconnected, false},
-		{"one byte", testkit.Cut(1), ErrDisconnected, false},
-		{"all but a byte", testkit.Cut(codec.HeaderSize + 3), ErrDisconnected, false},
-		{"RST after a byte", testkit.CutReset(1), ErrDisconnected, false},
+		{"other uid", kit.WrongUID, ErrProtocol, false},
+		{"other operation", kit.WrongOp, ErrProtocol, false},
+		{"other version", kit.WrongVersion, ErrProtocol, true},
+		{"request", kit.AsRequest, ErrProtocol, true},
+		{"two uids", kit.MixedUIDs, ErrProtocol, true},
+		{"frame too long", kit.Oversized, ErrProtocol, true},
+		{"17 frames", kit.SeventeenFrames, ErrProtocol, true},
+		{"HTTP", kit.HTTP, ErrProtocol, true},
+		{"answer to nothing first", kit.Unsolicited(1), ErrProtocol, false},
+		{"nothing", kit.CloseUnanswered, ErrDisconnected, false},
+		{"RST", kit.ResetUnanswered, ErrDisconnected, false},
+		{"one byte", kit.Cut(1), ErrDisconnected, false},
+		{"all but a byte", kit.Cut(codec.HeaderSize + 3), ErrDisconnected, false},
+		{"RST after a byte", kit.CutReset(1), ErrDisconnected, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			up := testkit.NewUpstream(t, testkit.Loopback())
+			up := kit.NewUpstream(t, kit.Loopback())
 			up.Put("id", "data", time.Minute)
 			c := open(t, up.Endpoint(), Options{Persistent: true, Retry: true})
 			up.Expect(codec.OpGet, "id").Do(test.fault)
@@ -137,9 +137,9 @@ func TestInvalidAnswers(t *testing.T) {
 
 // TestAnswerInPieces: whatever the pieces, it is the same.
 func TestAnswerInPieces(t *testing.T) {
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	up.Put("id", "data", time.Minute)
-	up.On(func(testkit.Request) bool { return true }).Do(testkit.ByteByByte)
+	up.On(func(kit.Request) bool { return true }).Do(kit.ByteByByte)
 	c := open(t, up.Endpoint(), Options{Persistent: true})
 	for range 2 {
 		wantErr(t, "Get", ask(t, c, codec.OpGet), nil)
@@ -149,10 +149,10 @@ func TestAnswerInPieces(t *testing.T) {
 
 // TestSecondAnswer: what comes behind an answer is not taken for the next one's.
 func TestSecondAnswer(t *testing.T) {
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	up.Put("id", "data", time.Minute)
 	c := open(t, up.Endpoint(), Options{Persistent: true})
-	up.Expect(codec.OpGet, "id").Do(testkit.Duplicate)
+	up.Expect(codec.OpGet, "id").Do(kit.Duplicate)
 	for range 2 {
 		wantErr(t, "Get", ask(t, c, codec.OpGet), nil)
 		wantErr(t, "Remove of another", c.Remove(t.Context(), []byte("other")), ErrNotFound)

@@ -8,11 +8,11 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 func TestLimitsAreCheckedBeforeAnythingIsSent(t *testing.T) {
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	c := open(t, up.Endpoint(), Options{})
 	id, data, ttl := []byte("id"), []byte("data"), time.Minute
 	long := make([]byte, codec.MaxIDLen+1)
@@ -58,7 +58,7 @@ func TestLimitsAreCheckedBeforeAnythingIsSent(t *testing.T) {
 }
 
 func TestSizesWithinTheLimitsPass(t *testing.T) {
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	c := open(t, up.Endpoint(), Options{Persistent: true})
 	tests := []struct{ name, id, data string }{
 		{"smallest", "i", "\x00"},
@@ -82,7 +82,7 @@ func TestSizesWithinTheLimitsPass(t *testing.T) {
 }
 
 func TestTimeToLiveIsCutToMilliseconds(t *testing.T) {
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	c := open(t, up.Endpoint(), Options{})
 	tests := []struct {
 		name      string

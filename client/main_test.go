@@ -12,7 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 const (
@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// pair is the daemons that all tests share. testkit's processes belong to a test each.
+// pair is the daemons that all tests share. kit's processes belong to a test each.
 type pair struct {
 	folder  string
 	daemons []*exec.Cmd
@@ -82,7 +82,7 @@ func (p *pair) start(name, line string, args ...string) error {
 	}
 	p.daemons = append(p.daemons, cmd)
 	var text []byte
-	if !testkit.Within(patience, func() bool {
+	if !kit.Within(patience, func() bool {
 		text, _ = os.ReadFile(logged.Name())
 		return bytes.Contains(text, []byte(line))
 	}) {
@@ -100,7 +100,7 @@ func (p *pair) stop() {
 }
 
 // open returns a client of what listens there, until the test ends.
-func open(t *testing.T, at testkit.Endpoint, opt Options) *Client {
+func open(t *testing.T, at kit.Endpoint, opt Options) *Client {
 	t.Helper()
 	return openAt(t, at.String(), opt)
 }
@@ -124,16 +124,16 @@ func wantErr(t *testing.T, what string, err, want error) {
 }
 
 // wantConns holds how many connections the service has seen.
-func wantConns(t *testing.T, up *testkit.Upstream, want int) {
+func wantConns(t *testing.T, up *kit.Upstream, want int) {
 	t.Helper()
-	testkit.Wait(t, patience, fmt.Sprintf("%d connections", want), func() bool { return up.Conns() >= want })
+	kit.Wait(t, patience, fmt.Sprintf("%d connections", want), func() bool { return up.Conns() >= want })
 	if got := up.Conns(); got != want {
 		t.Errorf("got %d connections to the service, want %d", got, want)
 	}
 }
 
 // wantOpen waits until that many connections to the service are open.
-func wantOpen(t *testing.T, up *testkit.Upstream, want int) {
+func wantOpen(t *testing.T, up *kit.Upstream, want int) {
 	t.Helper()
-	testkit.Wait(t, patience, fmt.Sprintf("%d open connections", want), func() bool { return up.Open() == want })
+	kit.Wait(t, patience, fmt.Sprintf("%d open connections", want), func() bool { return up.Open() == want })
 }

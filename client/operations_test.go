@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // kinds are the ways of connecting.
@@ -118,7 +118,7 @@ func addAndGet(t *testing.T, c *Client, name string) error {
 
 // TestConnectionPerOperation: without Persistent none is kept.
 func TestConnectionPerOperation(t *testing.T) {
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	c := open(t, up.Endpoint(), Options{Retry: true})
 	for range 3 {
 		wantHave(t, c, []byte("id"), false)

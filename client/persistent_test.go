@@ -7,11 +7,11 @@ import (
 	"testing"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 func TestPersistentKeepsItsConnection(t *testing.T) {
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	c := open(t, up.Endpoint(), Options{Persistent: true})
 	roundTrip(t, c, "persistent")
 	wantConns(t, up, 1)
@@ -19,7 +19,7 @@ func TestPersistentKeepsItsConnection(t *testing.T) {
 
 // TestAnswersAreTheCallers: a later operation on the same connection does not change them.
 func TestAnswersAreTheCallers(t *testing.T) {
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	up.Put("a", "of a", patience)
 	up.Put("b", "of b", patience)
 	c := open(t, up.Endpoint(), Options{Persistent: true})
@@ -36,7 +36,7 @@ func TestAnswersAreTheCallers(t *testing.T) {
 func TestLateConnect(t *testing.T) {
 	for name, opt := range kinds() {
 		t.Run(name, func(t *testing.T) {
-			up := testkit.NewUpstream(t, testkit.Loopback())
+			up := kit.NewUpstream(t, kit.Loopback())
 			up.Stop()
 			c := open(t, up.Endpoint(), opt)
 			_, err := Dial(t.Context(), up.Endpoint().String(), opt)
@@ -63,7 +63,7 @@ func TestDialConnectsAtOnce(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			up := testkit.NewUpstream(t, testkit.Unix(t))
+			up := kit.NewUpstream(t, kit.Unix(t))
 			c, err := Dial(t.Context(), up.Endpoint().String(), test.opt)
 			if err != nil {
 				t.Fatal(err)
@@ -80,15 +80,15 @@ func TestDialConnectsAtOnce(t *testing.T) {
 // TestDroppedWhileIdle: a connection that the service has closed is replaced before it is
 // used, without Retry too, and nothing is asked twice.
 func TestDroppedWhileIdle(t *testing.T) {
-	drops := map[string]func(*testkit.Upstream){"closed": (*testkit.Upstream).CloseAll, "reset": (*testkit.Upstream).ResetAll}
+	drops := map[string]func(*kit.Upstream){"closed": (*kit.Upstream).CloseAll, "reset": (*kit.Upstream).ResetAll}
 	for name, drop := range drops {
 		t.Run(name, func(t *testing.T) {
-			up := testkit.NewUpstream(t, testkit.Loopback())
+			up := kit.NewUpstream(t, kit.Loopback())
 			c := open(t, up.Endpoint(), Options{Persistent: true})
 			wantErr(t, "Add", ask(t, c, codec.OpAdd), nil)
 			drop(up)
 			wantOpen(t, up, 0)
-			testkit.Wait(t, patience, "end of the connection", func() bool { return !c.idle[0].quiet() })
+			kit.Wait(t, patience, "end of the connection", func() bool { return !c.idle[0].quiet() })
 			wantErr(t, "Get", ask(t, c, codec.OpGet), nil)
 			wantConns(t, up, 2)
 			if up.Asked() != 2 {
@@ -101,35 +101,35 @@ func TestDroppedWhileIdle(t *testing.T) {
 // TestRetry: the second request on a kept connection is read, takes effect, and in place
 // of its answer the connection ends.
 func TestRetry(t *testing.T) {
-	hangUp := testkit.CloseUnanswered
+	hangUp := kit.CloseUnanswered
 	tests := []struct {
 		name  string
 		op    codec.Op
 		retry bool
-		fault testkit.Fault
+		fault kit.Fault
 		times int
 		there bool // the session, before
 		want  error
 		asked int // on all connections, with the first request
 	}{
 		{"get", codec.OpGet, true, hangUp, 1, true, nil, 3},
-		{"get, RST", codec.OpGet, true, testkit.ResetUnanswered, 1, true, nil, 3},
+		{"get, RST", codec.OpGet, true, kit.ResetUnanswered, 1, true, nil, 3},
 		{"have", codec.OpHave, true, hangUp, 1, true, nil, 3},
 		{"remove meets its own effect", codec.OpRemove, true, hangUp, 1, true, ErrNotFound, 3},
 		{"add meets its own effect", codec.OpAdd, true, hangUp, 1, false, ErrExists, 3},
 		{"only once", codec.OpGet, true, hangUp, 2, true, ErrDisconnected, 3},
-		{"not after a byte of the answer", codec.OpGet, true, testkit.Cut(1), 1, true, ErrDisconnected, 2},
+		{"not after a byte of the answer", codec.OpGet, true, kit.Cut(1), 1, true, ErrDisconnected, 2},
 		{"not unless asked for", codec.OpGet, false, hangUp, 1, true, ErrDisconnected, 2},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			up := testkit.NewUpstream(t, testkit.Loopback())
+			up := kit.NewUpstream(t, kit.Loopback())
 			if test.there {
 				up.Put("id", "data", patience)
 			}
 			c := open(t, up.Endpoint(), Options{Persistent: true, Retry: test.retry})
 			wantHave(t, c, []byte("other"), false)
-			up.On(func(r testkit.Request) bool { return r.ID == "id" }).Times(test.times).Do(test.fault)
+			up.On(func(r kit.Request) bool { return r.ID == "id" }).Times(test.times).Do(test.fault)
 			err := ask(t, c, test.op)
 			wantErr(t, "the operation", err, test.want)
 			if up.Asked() != test.asked {
@@ -145,9 +145,9 @@ func TestRetry(t *testing.T) {
 
 // TestRetryOverANewConnection: the other idle connections may be dropped as well.
 func TestRetryOverANewConnection(t *testing.T) {
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	both := make(chan struct{})
-	up.On(func(r testkit.Request) bool { return r.ID == "both" }).Times(2).Do(func(x *testkit.Exchange) {
+	up.On(func(r kit.Request) bool { return r.ID == "both" }).Times(2).Do(func(x *kit.Exchange) {
 		<-both
 		x.Write(x.Answer)
 	})
@@ -159,14 +159,14 @@ func TestRetryOverANewConnection(t *testing.T) {
 	wantOpen(t, up, 2)
 	close(both)
 	all.Wait()
-	up.On(func(r testkit.Request) bool { return r.Conn <= 2 }).Do(testkit.CloseUnanswered)
+	up.On(func(r kit.Request) bool { return r.Conn <= 2 }).Do(kit.CloseUnanswered)
 	wantErr(t, "Get", ask(t, c, codec.OpGet), ErrNotFound)
 	wantConns(t, up, 3)
 }
 
 // TestEachRequestHasItsOwnUID: an answer that comes twice is not that of the next request.
 func TestEachRequestHasItsOwnUID(t *testing.T) {
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	c := open(t, up.Endpoint(), Options{Persistent: true})
 	const requests = 100
 	for range requests {
@@ -183,8 +183,8 @@ func TestEachRequestHasItsOwnUID(t *testing.T) {
 
 // TestNoRetryOfNewConnections: who hangs up on a new connection means it.
 func TestNoRetryOfNewConnections(t *testing.T) {
-	up := testkit.NewUpstream(t, testkit.Unix(t))
-	up.After(0).Do(testkit.CloseUnanswered)
+	up := kit.NewUpstream(t, kit.Unix(t))
+	up.After(0).Do(kit.CloseUnanswered)
 	c := open(t, up.Endpoint(), Options{Persistent: true, Retry: true})
 	wantErr(t, "Get", ask(t, c, codec.OpGet), ErrDisconnected)
 	if up.Asked() != 1 {
@@ -205,9 +205,9 @@ func TestIdleConnectionsAreBounded(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			up := testkit.NewUpstream(t, testkit.Unix(t))
+			up := kit.NewUpstream(t, kit.Unix(t))
 			everybody := make(chan struct{})
-			up.After(0).Do(func(x *testkit.Exchange) {
+			up.After(0).Do(func(x *kit.Exchange) {
 				<-everybody
 				x.Write(x.Answer)
 			})
@@ -216,7 +216,7 @@ func TestIdleConnectionsAreBounded(t *testing.T) {
 			for range test.conns {
 				all.Go(func() { wantHave(t, c, []byte("id"), false) })
 			}
-			testkit.Wait(t, patience, "all requests", func() bool { return up.Open() == test.conns })
+			kit.Wait(t, patience, "all requests", func() bool { return up.Open() == test.conns })
 			close(everybody)
 			all.Wait()
 			wantOpen(t, up, test.ok)
@@ -227,12 +227,12 @@ func TestIdleConnectionsAreBounded(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	c := open(t, up.Endpoint(), Options{Persistent: true, Timeout: patience})
 	wantHave(t, c, []byte("id"), false)
 	wantOpen(t, up, 1)
 	answer, asked := make(chan struct{}), make(chan struct{})
-	up.On(func(testkit.Request) bool { return true }).Times(1).Do(func(x *testkit.Exchange) {
+	up.On(func(kit.Request) bool { return true }).Times(1).Do(func(x *kit.Exchange) {
 		close(asked)
 		<-answer
 		x.Write(x.Answer)

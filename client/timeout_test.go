@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // TestTimeout: a service that does not answer costs the shorter of Options.Timeout and what
@@ -36,8 +36,8 @@ func TestTimeout(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			up := testkit.NewUpstream(t, testkit.Unix(t))
-			up.After(0).Do(testkit.Drop)
+			up := kit.NewUpstream(t, kit.Unix(t))
+			up.After(0).Do(kit.Drop)
 			c := open(t, up.Endpoint(), Options{Persistent: true, Retry: true, Timeout: test.opt})
 			began := time.Now()
 			ctx, cancel := test.ctx(t.Context())
@@ -77,8 +77,8 @@ func wantBetween(t *testing.T, got, lowest, highest time.Duration) {
 
 func TestDefaultTimeout(t *testing.T) {
 	t.Parallel()
-	up := testkit.NewUpstream(t, testkit.Unix(t))
-	up.OnConnect(testkit.StopReading)
+	up := kit.NewUpstream(t, kit.Unix(t))
+	up.OnConnect(kit.StopReading)
 	c := open(t, up.Endpoint(), Options{})
 	began := time.Now()
 	err := ask(t, c, codec.OpGet)
@@ -91,7 +91,7 @@ func TestDefaultTimeout(t *testing.T) {
 
 // TestDoneContext: nothing is sent for a context that is done.
 func TestDoneContext(t *testing.T) {
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	c := open(t, up.Endpoint(), Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -106,11 +106,11 @@ func TestDoneContext(t *testing.T) {
 
 // TestLateAnswer: what comes for an operation that was given up is not the next one's.
 func TestLateAnswer(t *testing.T) {
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	up.Put("slow", "of the slow one", patience)
 	up.Put("fast", "of the fast one", patience)
 	asked, release := make(chan struct{}), make(chan struct{})
-	up.On(func(r testkit.Request) bool { return r.ID == "slow" }).Do(func(x *testkit.Exchange) {
+	up.On(func(r kit.Request) bool { return r.ID == "slow" }).Do(func(x *kit.Exchange) {
 		asked <- struct{}{}
 		<-release
 		x.Write(x.Answer)
@@ -134,14 +134,14 @@ func TestLateAnswer(t *testing.T) {
 
 // crowd is a unix socket whose backlog is full.
 type crowd struct {
-	at      testkit.Endpoint
+	at      kit.Endpoint
 	l       net.Listener
 	waiting int // connections in the backlog
 }
 
 func newCrowd(t *testing.T) *crowd {
 	t.Helper()
-	w := &crowd{at: testkit.Unix(t)}
+	w := &crowd{at: kit.Unix(t)}
 	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err == nil {
 		err = syscall.Bind(fd, &syscall.SockaddrUnix{Name: w.at.Address})

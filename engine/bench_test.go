@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // BenchmarkOperation is over a unix socket, with both sides in this process. Beside the
@@ -21,11 +21,11 @@ func BenchmarkOperation(b *testing.B) {
 				d := newDrive(b, srv.at, clients)
 				defer d.close()
 				b.ReportAllocs()
-				from := testkit.OwnCPU(b)
+				from := kit.OwnCPU(b)
 				for b.Loop() {
 					op.do(d, b)
 				}
-				b.ReportMetric(float64(testkit.OwnCPU(b)-from)/float64(time.Duration(b.N)), "cpu-ns/op")
+				b.ReportMetric(float64(kit.OwnCPU(b)-from)/float64(time.Duration(b.N)), "cpu-ns/op")
 			})
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 
 	"golang.org/x/sys/unix"
 )
@@ -186,7 +186,7 @@ func TestPaused(t *testing.T) {
 			p.close()
 		}
 	}
-	testkit.MustIdle(t, testkit.OwnCPU, 0.01)
+	kit.MustIdle(t, kit.OwnCPU, 0.01)
 	srv.do(func() {
 		if asked != count || ended != 0 {
 			t.Errorf("got %d questions for memory and %d ends, want %d and 0", asked, ended, count)

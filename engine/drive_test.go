@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"distcache/engine/deadline"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 
 	"golang.org/x/sys/unix"
 )
@@ -130,7 +130,7 @@ func (e *echo) Expire(time.Duration) {}
 func serveEcho(t testing.TB, endTurn bool) (*server, *echo) {
 	t.Helper()
 	e := &echo{memory: make([]byte, 4<<10), endTurn: endTurn}
-	before := testkit.OwnDescriptors(t)
+	before := kit.OwnDescriptors(t)
 	srv, err := newServer(limits{max: 100_000, pool: 1 << 20}, func(cs *Clients) Handler {
 		e.clients = cs
 		return e

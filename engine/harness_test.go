@@ -10,7 +10,7 @@ import (
 
 	"distcache/engine/buffer"
 	"distcache/engine/deadline"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
@@ -189,7 +189,7 @@ func serve(t testing.TB, s *script, l limits) *server {
 	if l.pool == 0 {
 		l.pool = 16 << 20
 	}
-	before := testkit.OwnDescriptors(t)
+	before := kit.OwnDescriptors(t)
 	t.Cleanup(func() { goleak.VerifyNone(t) })
 	srv, err := newServer(l, s.handle(t))
 	if err != nil {
@@ -270,7 +270,7 @@ func (srv *server) close(before map[int]string) {
 	if lent := srv.pool.Lent(); lent != 0 {
 		srv.t.Errorf("with no client left: got %d bytes lent, want 0", lent)
 	}
-	for fd, what := range testkit.OwnDescriptors(srv.t) {
+	for fd, what := range kit.OwnDescriptors(srv.t) {
 		if _, had := before[fd]; !had {
 			srv.t.Errorf("descriptor %d (%s) is left", fd, what)
 		}
@@ -318,7 +318,7 @@ func (srv *server) turns() {
 // until waits until cond, asked on the loop goroutine, holds.
 func (srv *server) until(what string, cond func() bool) {
 	srv.t.Helper()
-	testkit.Wait(srv.t, soon, what, func() (ok bool) {
+	kit.Wait(srv.t, soon, what, func() (ok bool) {
 		srv.do(func() { ok = cond() })
 		return ok
 	})
@@ -327,7 +327,7 @@ func (srv *server) until(what string, cond func() bool) {
 // waitFor waits until cond holds.
 func waitFor(t testing.TB, what string, cond func() bool) {
 	t.Helper()
-	testkit.Wait(t, soon, what, cond)
+	kit.Wait(t, soon, what, cond)
 }
 
 // receive waits for c.

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"distcache/engine/buffer"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 
 	"golang.org/x/sys/unix"
 )
@@ -60,7 +60,7 @@ func TestHeldThenDrained(t *testing.T) {
 			p := srv.connect()
 			p.send("x")
 			srv.until("held bytes", func() bool { return srv.pool.Lent() > 0 })
-			testkit.MustIdle(t, testkit.OwnCPU, 0.02)
+			kit.MustIdle(t, kit.OwnCPU, 0.02)
 			for round := 1; round <= 3; round++ {
 				written := 0
 				srv.do(func() { written, f.written = f.written, 0 })
@@ -72,7 +72,7 @@ func TestHeldThenDrained(t *testing.T) {
 					}
 				})
 				if round == 1 {
-					testkit.MustIdle(t, testkit.OwnCPU, 0.02)
+					kit.MustIdle(t, kit.OwnCPU, 0.02)
 				}
 				p.send("x")
 				srv.until("held bytes", func() bool { return srv.pool.Lent() > 0 })
@@ -331,7 +331,7 @@ func TestHeldAndPaused(t *testing.T) {
 	p.send("x")
 	srv.until("held bytes", func() bool { return srv.pool.Lent() > 0 })
 	p.send("y")
-	testkit.MustIdle(t, testkit.OwnCPU, 0.02)
+	kit.MustIdle(t, kit.OwnCPU, 0.02)
 	written := 0
 	srv.do(func() { written, f.written = f.written, 0 })
 	f.expectPieces(p, written)

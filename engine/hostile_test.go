@@ -3,7 +3,7 @@ package engine
 import (
 	"testing"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 
 	"golang.org/x/sys/unix"
 )
@@ -37,18 +37,18 @@ func TestUrgentBytes(t *testing.T) {
 			}
 			defer p.close()
 			urgent()
-			testkit.MustIdle(t, testkit.OwnCPU, 0.05)
+			kit.MustIdle(t, kit.OwnCPU, 0.05)
 			p.send("ab")
 			p.expect("ab")
 			urgent()
 			p.send("cd")
 			p.expect("cd")
-			testkit.MustIdle(t, testkit.OwnCPU, 0.05)
+			kit.MustIdle(t, kit.OwnCPU, 0.05)
 
 			srv.do(func() { paused = true })
 			p.send("ef")
 			urgent()
-			testkit.MustIdle(t, testkit.OwnCPU, 0.05)
+			kit.MustIdle(t, kit.OwnCPU, 0.05)
 			srv.do(func() {
 				paused = false
 				for c := range f.open {
@@ -60,7 +60,7 @@ func TestUrgentBytes(t *testing.T) {
 			p.send("f")
 			srv.until("held bytes", func() bool { return srv.pool.Lent() > 0 })
 			urgent()
-			testkit.MustIdle(t, testkit.OwnCPU, 0.05)
+			kit.MustIdle(t, kit.OwnCPU, 0.05)
 		})
 	}
 }
@@ -92,12 +92,12 @@ func TestPassedDescriptors(t *testing.T) {
 	}
 	p.send("accepted?")
 	p.expect("accepted?")
-	before := len(testkit.OwnDescriptors(t))
+	before := len(kit.OwnDescriptors(t))
 	for range 20 {
 		pass(many...)
 		p.expect("x")
 	}
-	if after := len(testkit.OwnDescriptors(t)); after != before {
+	if after := len(kit.OwnDescriptors(t)); after != before {
 		t.Errorf("got %d descriptors after %d were passed, want %d as before", after, 20*len(many), before)
 	}
 	pass(w)
@@ -150,5 +150,5 @@ func TestSocketThatPassesItself(t *testing.T) {
 	p.expect("x")
 	p.close()
 	srv.until("no client", func() bool { return srv.clients.Len() == 0 })
-	testkit.MustIdle(t, testkit.OwnCPU, 0.05)
+	kit.MustIdle(t, kit.OwnCPU, 0.05)
 }

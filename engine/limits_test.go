@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 
 	"golang.org/x/sys/unix"
 )
@@ -52,7 +52,7 @@ func TestOutOfDescriptors(t *testing.T) {
 		t.Fatalf("got %d clients served, %d refused and %d waiting, want fewer served than %d and most waiting",
 			len(served), refused, len(waiting), nofile)
 	}
-	testkit.MustIdle(t, func(testing.TB) time.Duration { return time.Duration(child.ask("cpu")) }, 0.05)
+	kit.MustIdle(t, func(testing.TB) time.Duration { return time.Duration(child.ask("cpu")) }, 0.05)
 	var slowest time.Duration
 	for _, p := range served {
 		asked := time.Now()

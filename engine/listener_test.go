@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 
 	"golang.org/x/sys/unix"
 )
@@ -96,7 +96,7 @@ func TestStopOfASharedSocket(t *testing.T) {
 	early.expect("hello")
 	srv.do(srv.listener.Stop)
 	late := srv.connect()
-	testkit.MustIdle(t, testkit.OwnCPU, 0.02)
+	kit.MustIdle(t, kit.OwnCPU, 0.02)
 	early.send("hello")
 	early.expect("hello")
 	fd, _, err := unix.Accept4(other, unix.SOCK_CLOEXEC)
@@ -184,7 +184,7 @@ func TestBrokenListeningSocket(t *testing.T) {
 			if err := unix.Shutdown(srv.listener.fd, unix.SHUT_RDWR); err != nil {
 				t.Fatal(err)
 			}
-			testkit.MustIdle(t, testkit.OwnCPU, 0.05)
+			kit.MustIdle(t, kit.OwnCPU, 0.05)
 			p.send("hello")
 			p.expect("hello")
 			p.close()
@@ -200,11 +200,11 @@ func TestListenFails(t *testing.T) {
 		t.Skipf("no nameless file to be had: %v", err)
 	}
 	srv.do(func() {
-		before := len(testkit.OwnDescriptors(t))
+		before := len(kit.OwnDescriptors(t))
 		if _, err := srv.Listen(fd, srv.clients, 1); err == nil {
 			t.Error("listening on a plain file: got no error, want EPERM")
 		}
-		if after := len(testkit.OwnDescriptors(t)); after != before {
+		if after := len(kit.OwnDescriptors(t)); after != before {
 			t.Errorf("got %d descriptors, want %d as before", after, before)
 		}
 	})

@@ -10,7 +10,7 @@ import (
 
 	"distcache/engine/deadline"
 	"distcache/engine/poll"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 
 	"golang.org/x/sys/unix"
 )
@@ -197,7 +197,7 @@ func TestDeadlineThatStaysInThePast(t *testing.T) {
 		}
 		td.at = deadline.Never
 	})
-	testkit.MustIdle(t, testkit.OwnCPU, 0.02)
+	kit.MustIdle(t, kit.OwnCPU, 0.02)
 	p.close()
 }
 
@@ -288,7 +288,7 @@ func TestStop(t *testing.T) {
 
 // TestStopBeforeRun: what was posted before runs, then Run returns.
 func TestStopBeforeRun(t *testing.T) {
-	before := len(testkit.OwnDescriptors(t))
+	before := len(kit.OwnDescriptors(t))
 	l, err := NewLoop()
 	if err != nil {
 		t.Fatal(err)
@@ -301,7 +301,7 @@ func TestStopBeforeRun(t *testing.T) {
 	if err := l.Run(); err != nil || !ran {
 		t.Errorf("got %v, ran %v, want nil, true", err, ran)
 	}
-	if after := len(testkit.OwnDescriptors(t)); after != before {
+	if after := len(kit.OwnDescriptors(t)); after != before {
 		t.Errorf("got %d descriptors, want %d as before", after, before)
 	}
 }

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // partedScript answers everything with whole, in two parts.
@@ -26,7 +26,7 @@ func partedScript(whole string, at int) *script {
 // waiting waits until that many bytes are there for p to read.
 func waiting(t *testing.T, p peer, want int) {
 	t.Helper()
-	testkit.Wait(t, soon, "all of the answer", func() bool {
+	kit.Wait(t, soon, "all of the answer", func() bool {
 		n, err := unix.IoctlGetInt(p.fd, unix.SIOCINQ)
 		if err != nil {
 			t.Fatal(err)
@@ -69,10 +69,10 @@ func TestH24NoReadTakesBothParts(t *testing.T) {
 		}
 		p.expect(whole[at:])
 		if size == at {
-			open = len(testkit.OwnDescriptors(t))
+			open = len(kit.OwnDescriptors(t))
 		}
 	}
-	if now := len(testkit.OwnDescriptors(t)); now > open {
+	if now := len(kit.OwnDescriptors(t)); now > open {
 		t.Errorf("got %d descriptors, want the %d from before", now, open)
 	}
 	p.close()

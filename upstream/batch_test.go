@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // stretch is n bytes that differ from those of another seed.
@@ -112,7 +112,7 @@ func TestBatchMemoryIsBounded(t *testing.T) {
 // TestBatchAgainstAModel appends, at the tail and from elsewhere, and writes, at
 // random, and compares what is to be sent with a plain slice.
 func TestBatchAgainstAModel(t *testing.T) {
-	rng := testkit.Random(t)
+	rng := kit.Random(t)
 	for range 200 {
 		modelBatch(t, rng)
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // FuzzMux lets the input decide what happens to a Mux: requests come, are sent in
@@ -240,7 +240,7 @@ func (m *model) Answer(owner int, wire []byte, _ time.Duration) {
 
 // TestMuxScripts plays random scripts, of which the fuzz target only learns in time.
 func TestMuxScripts(t *testing.T) {
-	rng := testkit.Random(t)
+	rng := kit.Random(t)
 	for range 2000 {
 		script := make([]byte, 2*rng.IntN(200))
 		for i := range script {

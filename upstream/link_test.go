@@ -9,7 +9,7 @@ import (
 
 	"distcache/codec"
 	"distcache/engine/deadline"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // TestLinkTransitions takes every way between the states.
@@ -299,7 +299,7 @@ func TestRetry(t *testing.T) {
 }
 
 func TestJitterIsFourFifthsToTheWhole(t *testing.T) {
-	rng := testkit.Random(t)
+	rng := kit.Random(t)
 	r := newRig(t)
 	least, most := time.Hour, time.Duration(0)
 	for range 10_000 {

@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // callers are the ways to carry out a batch that this machine has.
@@ -34,7 +34,7 @@ func pair(t *testing.T) (ours *client, theirs int) {
 }
 
 func TestBatchIsCarriedOutInOrder(t *testing.T) {
-	to := unixTarget(filepath.Join(testkit.SocketDir(t), "s"))
+	to := unixTarget(filepath.Join(kit.SocketDir(t), "s"))
 	for name, caller := range callers(t, &to) {
 		t.Run(name, func(t *testing.T) {
 			c, theirs := pair(t)
@@ -73,7 +73,7 @@ func TestBatchIsCarriedOutInOrder(t *testing.T) {
 }
 
 func TestBatchReceives(t *testing.T) {
-	to := unixTarget(filepath.Join(testkit.SocketDir(t), "s"))
+	to := unixTarget(filepath.Join(kit.SocketDir(t), "s"))
 	for name, caller := range callers(t, &to) {
 		t.Run(name, func(t *testing.T) {
 			c, theirs := pair(t)
@@ -111,7 +111,7 @@ func TestBatchReceives(t *testing.T) {
 
 // TestLongBatch has more calls than the ring has entries.
 func TestLongBatch(t *testing.T) {
-	to := unixTarget(filepath.Join(testkit.SocketDir(t), "s"))
+	to := unixTarget(filepath.Join(kit.SocketDir(t), "s"))
 	for name, caller := range callers(t, &to) {
 		t.Run(name, func(t *testing.T) {
 			c, theirs := pair(t)

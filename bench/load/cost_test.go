@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // TestOperationsAllocateNothing compares what a long run allocates with what a short one does.
@@ -49,7 +49,7 @@ func TestCostsLessThanTheFloor(t *testing.T) {
 // measureCost returns the processor time per operation of a load and of the floor that answers it.
 func measureCost(t testing.TB, path string, pid, clients int, keepAlive bool, operations int) (own, floor time.Duration) {
 	t.Helper()
-	c := floorConfig(t, testkit.Endpoint{Network: "unix", Address: path}, clients)
+	c := floorConfig(t, kit.Endpoint{Network: "unix", Address: path}, clients)
 	c.KeepAlive, c.Operations = keepAlive, uint64(operations)
 	before := time.Duration(0)
 	c.OnMeasure = func() { before = processTime(t, pid) }

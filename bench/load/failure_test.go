@@ -10,19 +10,19 @@ import (
 	"golang.org/x/sys/unix"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 func TestFailuresAreCountedAndTheRunGoesOn(t *testing.T) {
 	tests := map[string]struct {
-		fault testkit.Fault
+		fault kit.Fault
 		want  Failure
 	}{
-		"DISCONNECTED":    {testkit.Reply([]byte{byte(codec.StatusDisconnected)}), FailedDisconnected},
-		"empty payload":   {testkit.Reply(nil), FailedDisconnected},
-		"closes":          {testkit.CloseUnanswered, FailedClosed},
-		"half an answer":  {testkit.Cut(5), FailedClosed},
-		"almost complete": {testkit.Cut(14), FailedClosed},
+		"DISCONNECTED":    {kit.Reply([]byte{byte(codec.StatusDisconnected)}), FailedDisconnected},
+		"empty payload":   {kit.Reply(nil), FailedDisconnected},
+		"closes":          {kit.CloseUnanswered, FailedClosed},
+		"half an answer":  {kit.Cut(5), FailedClosed},
+		"almost complete": {kit.Cut(14), FailedClosed},
 	}
 	for name, test := range tests {
 		for _, keepAlive := range []bool{false, true} {
@@ -30,7 +30,7 @@ func TestFailuresAreCountedAndTheRunGoesOn(t *testing.T) {
 				t.Parallel()
 				server := serve(t)
 				// One request in eight of each operation; whether it has had its effect nobody can know.
-				server.On(func(q testkit.Request) bool { return q.UID%8 == 0 }).Do(test.fault)
+				server.On(func(q kit.Request) bool { return q.UID%8 == 0 }).Do(test.fault)
 				c := configFor(t, server.Endpoint())
 				c.Clients, c.KeepAlive = 4, keepAlive
 				r := runs(t, c)
@@ -53,16 +53,16 @@ func TestFailuresAreCountedAndTheRunGoesOn(t *testing.T) {
 func TestLateEffectOfAFailedRequest(t *testing.T) {
 	t.Parallel()
 	server := serve(t)
-	server.On(of(codec.OpAdd)).Do(func(x *testkit.Exchange) {
+	server.On(of(codec.OpAdd)).Do(func(x *kit.Exchange) {
 		if x.Request.UID%4 != 0 {
-			testkit.Pass(x)
+			kit.Pass(x)
 			return
 		}
 		a, _ := codec.ParseAdd(message(x).Payload(nil))
 		id, data := x.Request.ID, string(a.Data)
 		server.Lose(id)
 		time.AfterFunc(10*time.Millisecond, func() { server.Put(id, data, time.Hour) })
-		x.Write(testkit.Status(x.Request.UID, x.Request.Op, codec.StatusDisconnected))
+		x.Write(kit.Status(x.Request.UID, x.Request.Op, codec.StatusDisconnected))
 	})
 	c := configFor(t, server.Endpoint())
 	c.Rate, c.Sessions = 1000, 3
@@ -81,12 +81,12 @@ func TestServerThatRestarts(t *testing.T) {
 			c.OnMeasure = func() {
 				go func() {
 					asked := server.Asked()
-					testkit.Within(patience, func() bool { return server.Asked() > asked+100 })
+					kit.Within(patience, func() bool { return server.Asked() > asked+100 })
 					server.Stop()
 					time.Sleep(100 * time.Millisecond)
 					server.Start()
 					asked = server.Asked()
-					restarted <- testkit.Within(patience, func() bool { return server.Asked() > asked+100 })
+					restarted <- kit.Within(patience, func() bool { return server.Asked() > asked+100 })
 				}()
 			}
 			r := runs(t, c)
@@ -139,7 +139,7 @@ func TestLossy(t *testing.T) {
 }
 
 func TestUnreachable(t *testing.T) {
-	folder := testkit.SocketDir(t)
+	folder := kit.SocketDir(t)
 	for name, text := range map[string]string{
 		"no socket":      "UNIX:" + filepath.Join(folder, "none"),
 		"nobody listens": "IP:127.0.0.1:1",
@@ -175,7 +175,7 @@ func TestTooFewDescriptors(t *testing.T) {
 func TestFullBacklog(t *testing.T) {
 	for _, systemCalls := range []bool{false, true} {
 		t.Run(fmt.Sprintf("system calls=%t", systemCalls), func(t *testing.T) {
-			at := testkit.Unix(t)
+			at := kit.Unix(t)
 			listener, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 			if err != nil {
 				t.Fatal(err)
@@ -224,9 +224,9 @@ func TestFullSocket(t *testing.T) {
 	for _, systemCalls := range []bool{false, true} {
 		t.Run(fmt.Sprintf("system calls=%t", systemCalls), func(t *testing.T) {
 			server := serve(t)
-			server.On(func(q testkit.Request) bool { return q.Number%40 == 1 }).Do(func(x *testkit.Exchange) {
+			server.On(func(q kit.Request) bool { return q.Number%40 == 1 }).Do(func(x *kit.Exchange) {
 				time.Sleep(20 * time.Millisecond)
-				testkit.Pass(x)
+				kit.Pass(x)
 			})
 			c := configFor(t, server.Endpoint())
 			c.KeepAlive, c.Pipeline, c.Sessions, c.SystemCalls = true, 40, 80, systemCalls
@@ -243,8 +243,8 @@ func TestFullSocket(t *testing.T) {
 func TestServerClosesIdleConnections(t *testing.T) {
 	t.Parallel()
 	server := serve(t)
-	server.On(always).Do(func(x *testkit.Exchange) {
-		testkit.Pass(x)
+	server.On(always).Do(func(x *kit.Exchange) {
+		kit.Pass(x)
 		x.Close()
 	})
 	c := configFor(t, server.Endpoint())

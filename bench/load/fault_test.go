@@ -9,19 +9,19 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // plant makes a server lie, in one way.
-type plant func(u *testkit.Upstream)
+type plant func(u *kit.Upstream)
 
 // planted are the lies, and what they must be called.
 func planted() map[string]struct {
 	plant plant
 	want  Fault
 } {
-	every := func(f testkit.Fault) plant {
-		return func(u *testkit.Upstream) { u.On(always).Do(f) }
+	every := func(f kit.Fault) plant {
+		return func(u *kit.Upstream) { u.On(always).Do(f) }
 	}
 	return map[string]struct {
 		plant plant
@@ -30,10 +30,10 @@ func planted() map[string]struct {
 		"flips a byte of the data":     {flipData, FaultData},
 		"cuts the data short":          {cutData, FaultData},
 		"drops an answer":              {dropOne, FaultMissing},
-		"holds back the last byte":     {every(testkit.HoldBack(1, time.Hour)), FaultMissing},
-		"answers with another uid":     {every(testkit.WrongUID), FaultUID},
-		"answers another operation":    {every(testkit.WrongOp), FaultOperation},
-		"answers twice":                {every(testkit.Duplicate), FaultSecond},
+		"holds back the last byte":     {every(kit.HoldBack(1, time.Hour)), FaultMissing},
+		"answers with another uid":     {every(kit.WrongUID), FaultUID},
+		"answers another operation":    {every(kit.WrongOp), FaultOperation},
+		"answers twice":                {every(kit.Duplicate), FaultSecond},
 		"forgets sessions":             {forget, FaultLost},
 		"lets sessions expire early":   {expireEarly, FaultLost},
 		"lets sessions expire late":    {expireLate, FaultFound},
@@ -42,12 +42,12 @@ func planted() map[string]struct {
 		"adds what is there":           {addTwice, FaultLost},
 		"refuses what is not there":    {refuse, FaultFound},
 		"answers with an odd status":   {oddStatus, FaultStatus},
-		"speaks another version":       {every(testkit.WrongVersion), FaultCorrupt},
-		"answers with requests":        {every(testkit.AsRequest), FaultCorrupt},
-		"sends too long a frame":       {every(testkit.Oversized), FaultCorrupt},
-		"sends 17 frames":              {every(testkit.SeventeenFrames), FaultCorrupt},
-		"changes uid within a message": {every(testkit.MixedUIDs), FaultCorrupt},
-		"speaks HTTP":                  {every(testkit.HTTP), FaultCorrupt},
+		"speaks another version":       {every(kit.WrongVersion), FaultCorrupt},
+		"answers with requests":        {every(kit.AsRequest), FaultCorrupt},
+		"sends too long a frame":       {every(kit.Oversized), FaultCorrupt},
+		"sends 17 frames":              {every(kit.SeventeenFrames), FaultCorrupt},
+		"changes uid within a message": {every(kit.MixedUIDs), FaultCorrupt},
+		"speaks HTTP":                  {every(kit.HTTP), FaultCorrupt},
 	}
 }
 
@@ -69,7 +69,7 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 }
 
 // faultConfig is a run in which every lie shows: it asks for all that can be asked, long enough for sessions to expire.
-func faultConfig(t *testing.T, server *testkit.Upstream, keepAlive bool) Config {
+func faultConfig(t *testing.T, server *kit.Upstream, keepAlive bool) Config {
 	c := configFor(t, server.Endpoint())
 	c.Clients, c.KeepAlive = 3, keepAlive
 	c.Operations, c.Duration = 0, 5*time.Second
@@ -101,91 +101,91 @@ func checkDump(t *testing.T, v *Violation) {
 }
 
 // isHit reports whether the answer is a GET's that found data.
-func isHit(x *testkit.Exchange) bool {
+func isHit(x *kit.Exchange) bool {
 	return x.Request.Op == codec.OpGet && len(x.Answer) > codec.HeaderSize+1
 }
 
-func always(testkit.Request) bool { return true }
+func always(kit.Request) bool { return true }
 
-func of(op codec.Op) func(testkit.Request) bool {
-	return func(q testkit.Request) bool { return q.Op == op }
+func of(op codec.Op) func(kit.Request) bool {
+	return func(q kit.Request) bool { return q.Op == op }
 }
 
-func flipData(u *testkit.Upstream) {
-	u.On(of(codec.OpGet)).Do(func(x *testkit.Exchange) {
+func flipData(u *kit.Upstream) {
+	u.On(of(codec.OpGet)).Do(func(x *kit.Exchange) {
 		if isHit(x) {
-			testkit.FlipByte(x)
+			kit.FlipByte(x)
 		} else {
-			testkit.Pass(x)
+			kit.Pass(x)
 		}
 	})
 }
 
-func cutData(u *testkit.Upstream) {
-	u.On(of(codec.OpGet)).Do(func(x *testkit.Exchange) {
+func cutData(u *kit.Upstream) {
+	u.On(of(codec.OpGet)).Do(func(x *kit.Exchange) {
 		if isHit(x) {
-			x.Write(testkit.Answer(x.Request.UID, codec.OpGet, x.Answer[codec.HeaderSize:codec.HeaderSize+7]))
+			x.Write(kit.Answer(x.Request.UID, codec.OpGet, x.Answer[codec.HeaderSize:codec.HeaderSize+7]))
 		} else {
-			testkit.Pass(x)
+			kit.Pass(x)
 		}
 	})
 }
 
-func dropOne(u *testkit.Upstream) {
+func dropOne(u *kit.Upstream) {
 	var mu sync.Mutex
 	asked := 0
-	u.On(always).Do(func(x *testkit.Exchange) {
+	u.On(always).Do(func(x *kit.Exchange) {
 		mu.Lock()
 		defer mu.Unlock()
 		if asked++; asked != 100 {
-			testkit.Pass(x)
+			kit.Pass(x)
 		}
 	})
 }
 
-func forget(u *testkit.Upstream) {
-	u.On(of(codec.OpAdd)).Do(func(x *testkit.Exchange) {
+func forget(u *kit.Upstream) {
+	u.On(of(codec.OpAdd)).Do(func(x *kit.Exchange) {
 		u.Lose(x.Request.ID)
-		testkit.Pass(x)
+		kit.Pass(x)
 	})
 }
 
-func expireEarly(u *testkit.Upstream) {
-	u.On(of(codec.OpAdd)).Do(func(x *testkit.Exchange) {
+func expireEarly(u *kit.Upstream) {
+	u.On(of(codec.OpAdd)).Do(func(x *kit.Exchange) {
 		time.AfterFunc(250*time.Millisecond, func() { u.Lose(x.Request.ID) })
-		testkit.Pass(x)
+		kit.Pass(x)
 	})
 }
 
-func expireLate(u *testkit.Upstream) {
-	u.On(of(codec.OpAdd)).Do(func(x *testkit.Exchange) {
+func expireLate(u *kit.Upstream) {
+	u.On(of(codec.OpAdd)).Do(func(x *kit.Exchange) {
 		if x.Answer[codec.HeaderSize] == byte(codec.StatusOK) {
 			a, _ := codec.ParseAdd(message(x).Payload(nil))
 			u.Put(x.Request.ID, string(a.Data), a.Timeout+200*time.Millisecond)
 		}
-		testkit.Pass(x)
+		kit.Pass(x)
 	})
 }
 
-func message(x *testkit.Exchange) *codec.Message {
+func message(x *kit.Exchange) *codec.Message {
 	requests := codec.NewAssembler(codec.Request)
 	m, _ := requests.Next(x.Request.Wire)
 	return &m
 }
 
-func findAll(u *testkit.Upstream) { u.On(of(codec.OpHave)).Status(codec.StatusOK) }
+func findAll(u *kit.Upstream) { u.On(of(codec.OpHave)).Status(codec.StatusOK) }
 
-func addTwice(u *testkit.Upstream) { u.On(of(codec.OpAdd)).Status(codec.StatusOK) }
+func addTwice(u *kit.Upstream) { u.On(of(codec.OpAdd)).Status(codec.StatusOK) }
 
-func refuse(u *testkit.Upstream) { u.On(of(codec.OpAdd)).Status(codec.StatusAddExists) }
+func refuse(u *kit.Upstream) { u.On(of(codec.OpAdd)).Status(codec.StatusAddExists) }
 
-func oddStatus(u *testkit.Upstream) { u.On(of(codec.OpRemove)).Status(codec.StatusAddIDLen) }
+func oddStatus(u *kit.Upstream) { u.On(of(codec.OpRemove)).Status(codec.StatusAddIDLen) }
 
 // keepRemoved puts back what is removed.
-func keepRemoved(u *testkit.Upstream) {
+func keepRemoved(u *kit.Upstream) {
 	var mu sync.Mutex
 	data := map[string]string{}
-	u.On(always).Do(func(x *testkit.Exchange) {
+	u.On(always).Do(func(x *kit.Exchange) {
 		mu.Lock()
 		defer mu.Unlock()
 		done := x.Answer[codec.HeaderSize] == byte(codec.StatusOK)
@@ -196,7 +196,7 @@ func keepRemoved(u *testkit.Upstream) {
 		case x.Request.Op == codec.OpRemove && done:
 			u.Put(x.Request.ID, data[x.Request.ID], time.Hour)
 		}
-		testkit.Pass(x)
+		kit.Pass(x)
 	})
 }
 
@@ -204,15 +204,15 @@ func keepRemoved(u *testkit.Upstream) {
 func TestSwappedUIDs(t *testing.T) {
 	server := serve(t)
 	var mu sync.Mutex
-	var held *testkit.Exchange
+	var held *kit.Exchange
 	asked := 0
-	server.On(always).Do(func(x *testkit.Exchange) {
+	server.On(always).Do(func(x *kit.Exchange) {
 		mu.Lock()
 		defer mu.Unlock()
 		asked++
 		switch {
 		case asked < 50 || asked > 50 && held == nil:
-			testkit.Pass(x)
+			kit.Pass(x)
 		case held == nil:
 			held = x
 		default:
@@ -233,8 +233,8 @@ func TestSwappedUIDs(t *testing.T) {
 // TestSecondAnswerLater has the second answer come when the first has been read.
 func TestSecondAnswerLater(t *testing.T) {
 	server := serve(t)
-	server.On(always).Do(func(x *testkit.Exchange) {
-		testkit.Pass(x)
+	server.On(always).Do(func(x *kit.Exchange) {
+		kit.Pass(x)
 		x.Overtake(3*time.Millisecond, x.Answer)
 	})
 	v := violates(t, faultConfig(t, server, false))
@@ -248,8 +248,8 @@ func TestSecondAnswerAtTheEnd(t *testing.T) {
 	server := serve(t)
 	c := configFor(t, server.Endpoint())
 	c.KeepAlive, c.Operations = true, 10
-	server.On(func(q testkit.Request) bool { return q.Number == 10 }).Do(func(x *testkit.Exchange) {
-		testkit.Pass(x)
+	server.On(func(q kit.Request) bool { return q.Number == 10 }).Do(func(x *kit.Exchange) {
+		kit.Pass(x)
 		x.WriteAfter(time.Millisecond, x.Answer)
 	})
 	if v := violates(t, c); v.Fault != FaultSecond {
@@ -261,12 +261,12 @@ func TestSecondAnswerAtTheEnd(t *testing.T) {
 func TestSecondAnswerBeforeTheNext(t *testing.T) {
 	server := serve(t)
 	var before []byte
-	server.On(always).Do(func(x *testkit.Exchange) {
+	server.On(always).Do(func(x *kit.Exchange) {
 		if x.Request.Number == 10 {
 			x.Write(before)
 		}
 		before = x.Answer
-		testkit.Pass(x)
+		kit.Pass(x)
 	})
 	c := configFor(t, server.Endpoint())
 	c.KeepAlive = true

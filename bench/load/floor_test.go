@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"distcache/codec/address"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // startFloor runs bench/floor, the least that a server can do: what it costs is what the kernel costs on that side.
-func startFloor(t testing.TB) (testkit.Endpoint, *testkit.Process) {
+func startFloor(t testing.TB) (kit.Endpoint, *kit.Process) {
 	t.Helper()
-	at := testkit.Unix(t)
-	process := testkit.Start(t, testkit.Build(t, "distcache/bench/floor"), at.Address)
+	at := kit.Unix(t)
+	process := kit.Start(t, kit.Build(t, "distcache/bench/floor"), at.Address)
 	process.WaitListening(patience, at)
 	return at, process
 }
@@ -39,7 +39,7 @@ func processTime(t testing.TB, pid int) time.Duration {
 }
 
 // floorConfig is a load of one-frame requests on the floor.
-func floorConfig(t testing.TB, at testkit.Endpoint, clients int) Config {
+func floorConfig(t testing.TB, at kit.Endpoint, clients int) Config {
 	c := DefaultConfig()
 	c.Address = address.Address{Kind: address.Unix, Path: at.Address}
 	c.Clients, c.Verify, c.Seed = clients, VerifyFrames, 1

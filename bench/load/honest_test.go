@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 func TestHonestServerPasses(t *testing.T) {
@@ -80,7 +80,7 @@ func TestSizes(t *testing.T) {
 
 func TestAnswersInPieces(t *testing.T) {
 	server := serve(t)
-	server.On(func(testkit.Request) bool { return true }).Do(testkit.ByteByByte)
+	server.On(func(kit.Request) bool { return true }).Do(kit.ByteByByte)
 	c := configFor(t, server.Endpoint())
 	c.Operations, c.Clients, c.DataMin, c.DataMax = 100, 4, 50, 300
 	if r := runs(t, c); r.Count() != c.Operations {
@@ -91,7 +91,7 @@ func TestAnswersInPieces(t *testing.T) {
 func TestTCP(t *testing.T) {
 	for name, mode := range modes() {
 		t.Run(name, func(t *testing.T) {
-			server := testkit.NewUpstream(t, testkit.Loopback())
+			server := kit.NewUpstream(t, kit.Loopback())
 			c := configFor(t, server.Endpoint())
 			c.DataMax = 20_000
 			c.Operations = 300
@@ -207,7 +207,7 @@ func TestCancelEndsTheRun(t *testing.T) {
 	ctx, cancel := context.WithCancel(testContext(t))
 	c.OnMeasure = func() {
 		go func() {
-			testkit.Within(patience, func() bool { return server.Asked() > 100 })
+			kit.Within(patience, func() bool { return server.Asked() > 100 })
 			cancel()
 		}()
 	}

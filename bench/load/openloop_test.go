@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 func TestRateIsKept(t *testing.T) {
@@ -38,9 +38,9 @@ func TestNoCoordinatedOmission(t *testing.T) {
 	paused := func(open bool) *Result {
 		server := serve(t)
 		var once sync.Once
-		server.On(func(q testkit.Request) bool { return q.Number > 100 }).Do(func(x *testkit.Exchange) {
+		server.On(func(q kit.Request) bool { return q.Number > 100 }).Do(func(x *kit.Exchange) {
 			once.Do(func() { time.Sleep(pause) })
-			testkit.Pass(x)
+			kit.Pass(x)
 		})
 		c := configFor(t, server.Endpoint())
 		c.KeepAlive = true
@@ -70,7 +70,7 @@ func TestNoCoordinatedOmission(t *testing.T) {
 func TestOverloadIsToldNotHidden(t *testing.T) {
 	t.Parallel()
 	server := serve(t)
-	server.On(always).Do(testkit.Delay(10 * time.Millisecond))
+	server.On(always).Do(kit.Delay(10 * time.Millisecond))
 	c := configFor(t, server.Endpoint())
 	c.Operations, c.Duration, c.Rate, c.KeepAlive = 0, 300*time.Millisecond, 1000, true
 	c.AnswerLimit = 200 * time.Millisecond
@@ -89,7 +89,7 @@ func TestLateAnswersHideNoOthers(t *testing.T) {
 	t.Parallel()
 	const late = 1500 * time.Millisecond
 	server := serve(t)
-	server.On(func(q testkit.Request) bool { return q.UID%8 == 0 }).Do(testkit.Late(late))
+	server.On(func(q kit.Request) bool { return q.UID%8 == 0 }).Do(kit.Late(late))
 	c := configFor(t, server.Endpoint())
 	c.Clients, c.Operations, c.Rate, c.KeepAlive = 500, 500, 500, true // one operation for each client
 	c.Mix = Mix{Get: 1}

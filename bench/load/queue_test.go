@@ -4,12 +4,12 @@ import (
 	"slices"
 	"testing"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // TestQueue compares with a slice, over random pushes and removals.
 func TestQueue(t *testing.T) {
-	random := testkit.Random(t)
+	random := kit.Random(t)
 	clients := make([]client, 20)
 	for i := range clients {
 		clients[i].number = uint32(i)

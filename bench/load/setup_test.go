@@ -7,20 +7,20 @@ import (
 	"time"
 
 	"distcache/codec/address"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // patience is for what happens soon on a machine that is not overloaded.
 const patience = 20 * time.Second
 
 // serve starts an honest server.
-func serve(t *testing.T) *testkit.Upstream {
+func serve(t *testing.T) *kit.Upstream {
 	t.Helper()
-	return testkit.NewUpstream(t, testkit.Unix(t))
+	return kit.NewUpstream(t, kit.Unix(t))
 }
 
 // target returns a small run against that server, with a seed that the test prints when it fails.
-func configFor(t *testing.T, at testkit.Endpoint) Config {
+func configFor(t *testing.T, at kit.Endpoint) Config {
 	t.Helper()
 	c := DefaultConfig()
 	c.Address = parseAddress(t, at.String())

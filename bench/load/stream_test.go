@@ -6,11 +6,11 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // asked runs the load against an honest server and returns the requests that it saw.
-func asked(t *testing.T, mode func(*Config)) []testkit.Request {
+func asked(t *testing.T, mode func(*Config)) []kit.Request {
 	t.Helper()
 	server := serve(t)
 	c := configFor(t, server.Endpoint())
@@ -43,7 +43,7 @@ func TestSameSeedAsksTheSame(t *testing.T) {
 
 func TestSameSeedAsksTheSameOfEachClient(t *testing.T) {
 	mode := func(c *Config) { c.Clients, c.KeepAlive = 8, true }
-	byClient := func(requests []testkit.Request) map[string]int {
+	byClient := func(requests []kit.Request) map[string]int {
 		sequences, seen := map[int][]byte{}, map[string]int{}
 		for _, q := range requests {
 			sequences[q.Conn] = append(sequences[q.Conn], q.Wire...)
@@ -74,7 +74,7 @@ func TestSaltChangesIDsAlone(t *testing.T) {
 			t.Fatalf("request %d: got %v uid %d ID %x, want %v uid %d and another ID of the length of %x",
 				i, b.Op, b.UID, b.ID, a.Op, a.UID, a.ID)
 		}
-		without := func(q testkit.Request) []byte { return bytes.ReplaceAll(q.Wire, []byte(q.ID), nil) }
+		without := func(q kit.Request) []byte { return bytes.ReplaceAll(q.Wire, []byte(q.ID), nil) }
 		if !bytes.Equal(without(a), without(b)) {
 			t.Fatalf("request %d: got %x, want %x but for the ID", i, b.Wire, a.Wire)
 		}

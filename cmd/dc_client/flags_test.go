@@ -5,13 +5,13 @@ import (
 	"testing"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // refused runs dc_client with flags that it must refuse with exit code 2 and one line.
 func refused(t *testing.T, args ...string) string {
 	t.Helper()
-	process := testkit.Start(t, testkit.Tool(program), args...)
+	process := kit.Start(t, kit.Tool(program), args...)
 	if code := process.Exit(patience); code != 2 {
 		t.Errorf("%q: got exit code %d, want 2", args, code)
 	}
@@ -69,7 +69,7 @@ func TestLimitsAccepted(t *testing.T) {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			t.Parallel()
 			process, at := start(t, nowhere(), args...)
-			testkit.Dial(t, at).ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusDisconnected)
+			kit.Dial(t, at).ExpectStatus(kit.Have(1, "nobody's"), codec.StatusDisconnected)
 			mustEnd(t, process)
 		})
 	}
@@ -121,7 +121,7 @@ func TestServerRefused(t *testing.T) {
 // TestServerSpellings: all of them reach the same dc_server.
 func TestServerSpellings(t *testing.T) {
 	t.Parallel()
-	up := testkit.NewUpstream(t, testkit.Loopback())
+	up := kit.NewUpstream(t, kit.Loopback())
 	_, port, _ := strings.Cut(up.Endpoint().Address, ":")
 	for _, args := range [][]string{
 		{"-server", "IP:127.0.0.1:" + port}, {"-connect", "IP:127.0.0.1:" + port}, {"--server=IP:127.0.0.1:" + port},
@@ -129,10 +129,10 @@ func TestServerSpellings(t *testing.T) {
 	} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			t.Parallel()
-			at := testkit.Unix(t)
-			process := testkit.Start(t, testkit.Tool(program), append(args, "-listen", at.String(), "-timeout", "10000")...)
+			at := kit.Unix(t)
+			process := kit.Start(t, kit.Tool(program), append(args, "-listen", at.String(), "-timeout", "10000")...)
 			process.WaitStderr(patience, "connected to dc_server")
-			testkit.Dial(t, at).ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
+			kit.Dial(t, at).ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 		})
 	}
 }
@@ -142,11 +142,11 @@ func TestServerSpellings(t *testing.T) {
 func TestServerIsOneself(t *testing.T) {
 	t.Parallel()
 	at := freePort(t)
-	process := testkit.Start(t, testkit.Tool(program), "-listen", at.String(), "-server", "IPv4:"+at.Address, "-retry", "100")
+	process := kit.Start(t, kit.Tool(program), "-listen", at.String(), "-server", "IPv4:"+at.Address, "-retry", "100")
 	process.WaitStderr(patience, "no connection to dc_server")
-	client := testkit.Dial(t, at)
+	client := kit.Dial(t, at)
 	for range 10 {
-		client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusDisconnected)
+		client.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusDisconnected)
 	}
 	mustEnd(t, process)
 }

@@ -8,22 +8,22 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // TestForwardsUnchanged: dc_server sees each request as it was sent, but for the uid.
 func TestForwardsUnchanged(t *testing.T) {
 	t.Parallel()
-	up := testkit.NewUpstream(t, testkit.Loopback())
+	up := kit.NewUpstream(t, kit.Loopback())
 	_, at := startLinked(t, up.Endpoint())
-	client := testkit.Dial(t, at)
-	patched := testkit.Have(7, "patch level 0xbeef")
+	client := kit.Dial(t, at)
+	patched := kit.Have(7, "patch level 0xbeef")
 	patched[2], patched[3] = 0xbe, 0xef
 	all := [][]byte{
-		testkit.Ask(7, codec.OpGet, nil),
-		testkit.Ask(7, codec.OpAdd, make([]byte, codec.AddOverhead)),
-		testkit.Ask(7, codec.OpRemove, make([]byte, codec.MaxPayload)),
-		testkit.Add(7, "session", strings.Repeat("d", 20000), time.Hour),
+		kit.Ask(7, codec.OpGet, nil),
+		kit.Ask(7, codec.OpAdd, make([]byte, codec.AddOverhead)),
+		kit.Ask(7, codec.OpRemove, make([]byte, codec.MaxPayload)),
+		kit.Add(7, "session", strings.Repeat("d", 20000), time.Hour),
 		patched,
 	}
 	for _, request := range all {
@@ -37,32 +37,32 @@ func TestForwardsUnchanged(t *testing.T) {
 func TestSameUID(t *testing.T) {
 	t.Parallel()
 	const clients, rounds = 1000, 3
-	up := testkit.NewUpstream(t, testkit.Loopback())
+	up := kit.NewUpstream(t, kit.Loopback())
 	up.After(1).Do(answerAtRandom(t, 20*time.Millisecond))
 	_, at := startLinked(t, up.Endpoint())
 	data := func(n int) string { return strings.Repeat(fmt.Sprintf("%04d ", n), 1+n%600) }
-	ask := func(n int) []byte { return testkit.Get(1, fmt.Sprint("session ", n)) }
-	var all []*testkit.Client
+	ask := func(n int) []byte { return kit.Get(1, fmt.Sprint("session ", n)) }
+	var all []*kit.Client
 	for n := range clients {
 		up.Put(fmt.Sprint("session ", n), data(n), time.Hour)
-		all = append(all, testkit.Dial(t, at))
+		all = append(all, kit.Dial(t, at))
 	}
 	for range rounds {
 		for n, client := range all {
 			client.Send(ask(n), ask((n+1)%clients))
 		}
 		for n, client := range all {
-			client.Expect(testkit.Hit(1, data(n)), testkit.Hit(1, data((n+1)%clients)))
+			client.Expect(kit.Hit(1, data(n)), kit.Hit(1, data((n+1)%clients)))
 		}
 	}
 	mustKeepItsLink(t, up)
 }
 
 // answerAtRandom answers honestly, each request after a time of its own, most at the most.
-func answerAtRandom(t *testing.T, most time.Duration) testkit.Fault {
+func answerAtRandom(t *testing.T, most time.Duration) kit.Fault {
 	var mu sync.Mutex // the connections' goroutines share the source
-	random := testkit.Random(t)
-	return func(x *testkit.Exchange) {
+	random := kit.Random(t)
+	return func(x *kit.Exchange) {
 		mu.Lock()
 		defer mu.Unlock()
 		x.Overtake(time.Duration(random.Int64N(int64(most))), x.Answer)
@@ -73,20 +73,20 @@ func answerAtRandom(t *testing.T, most time.Duration) testkit.Fault {
 // dc_server takes longest for the first.
 func TestPipelineInOrder(t *testing.T) {
 	t.Parallel()
-	up := testkit.NewUpstream(t, testkit.Loopback())
-	up.On(func(q testkit.Request) bool { return q.ID == "session 0" }).Do(testkit.Late(100 * time.Millisecond))
+	up := kit.NewUpstream(t, kit.Loopback())
+	up.On(func(q kit.Request) bool { return q.ID == "session 0" }).Do(kit.Late(100 * time.Millisecond))
 	_, at := startLinked(t, up.Endpoint())
-	client := testkit.Dial(t, at)
+	client := kit.Dial(t, at)
 	client.SetPatience(patience)
 	var asked, answers []byte
 	for uid := range uint32(1000) {
 		id, data := fmt.Sprint("session ", uid), fmt.Sprint("data ", uid)
 		up.Put(id, data, time.Hour)
-		asked = append(asked, testkit.Get(uid, id)...)
-		answers = append(answers, testkit.Hit(uid, data)...)
+		asked = append(asked, kit.Get(uid, id)...)
+		answers = append(answers, kit.Hit(uid, data)...)
 		if uid%10 == 0 { // one that dc_client answers by itself (H12)
-			asked = append(asked, testkit.Ask(uid, codec.OpAdd, nil)...)
-			answers = append(answers, testkit.Status(uid, codec.OpAdd, codec.StatusAddCorrupt)...)
+			asked = append(asked, kit.Ask(uid, codec.OpAdd, nil)...)
+			answers = append(answers, kit.Status(uid, codec.OpAdd, codec.StatusAddCorrupt)...)
 		}
 	}
 	sent := make(chan error, 1)
@@ -101,20 +101,20 @@ func TestPipelineInOrder(t *testing.T) {
 // do not mix their messages up.
 func TestFramesStayTogether(t *testing.T) {
 	t.Parallel()
-	up := testkit.NewUpstream(t, testkit.Loopback())
+	up := kit.NewUpstream(t, kit.Loopback())
 	_, at := startLinked(t, up.Endpoint())
 	const clients = 20
 	data := func(n int) string { return strings.Repeat(fmt.Sprintf("%04d", n), 7000) }
 	var running sync.WaitGroup
 	for n := range clients {
 		running.Go(func() {
-			conn, err := testkit.Connect(at)
+			conn, err := kit.Connect(at)
 			if err != nil {
 				t.Error(err)
 				return
 			}
 			defer func() { _ = conn.Close() }()
-			request := testkit.Add(uint32(n), fmt.Sprint("session ", n), data(n), time.Hour)
+			request := kit.Add(uint32(n), fmt.Sprint("session ", n), data(n), time.Hour)
 			if err := conn.Trickle(request, 999, 5*time.Millisecond); err != nil {
 				t.Error(err)
 			}
@@ -124,9 +124,9 @@ func TestFramesStayTogether(t *testing.T) {
 		})
 	}
 	running.Wait()
-	client := testkit.Dial(t, at)
+	client := kit.Dial(t, at)
 	for n := range clients {
-		if got := client.Answer(testkit.Get(1, fmt.Sprint("session ", n))); string(got) != data(n) {
+		if got := client.Answer(kit.Get(1, fmt.Sprint("session ", n))); string(got) != data(n) {
 			t.Errorf("session %d: got %d other bytes, want the %d that were added", n, len(got), len(data(n)))
 		}
 	}
@@ -139,11 +139,11 @@ func TestFramesStayTogether(t *testing.T) {
 // connection.
 func TestShortAdds(t *testing.T) {
 	t.Parallel()
-	up := testkit.NewUpstream(t, testkit.Loopback())
+	up := kit.NewUpstream(t, kit.Loopback())
 	_, at := startLinked(t, up.Endpoint())
-	client := testkit.Dial(t, at)
+	client := kit.Dial(t, at)
 	for length := range codec.AddOverhead {
-		client.ExpectStatus(testkit.Ask(1, codec.OpAdd, make([]byte, length)), codec.StatusAddCorrupt)
+		client.ExpectStatus(kit.Ask(1, codec.OpAdd, make([]byte, length)), codec.StatusAddCorrupt)
 	}
 	mustHaveForwarded(t, up)
 	mustKeepItsLink(t, up)
@@ -153,5 +153,5 @@ func TestShortAdds(t *testing.T) {
 func TestShortAddsWithoutServer(t *testing.T) {
 	t.Parallel()
 	_, at := start(t, nowhere())
-	testkit.Dial(t, at).ExpectStatus(testkit.Ask(1, codec.OpAdd, []byte{1, 2, 3}), codec.StatusAddCorrupt)
+	kit.Dial(t, at).ExpectStatus(kit.Ask(1, codec.OpAdd, []byte{1, 2, 3}), codec.StatusAddCorrupt)
 }

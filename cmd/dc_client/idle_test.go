@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 const idle = 400 * time.Millisecond
@@ -19,21 +19,21 @@ func TestIdle(t *testing.T) {
 	}{{"never asked", 0}, {"asked once", 1}, {"asked now and then", 4}} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			jitter := testkit.MeasureJitter(t)
-			up := testkit.NewUpstream(t, testkit.Loopback())
+			jitter := kit.MeasureJitter(t)
+			up := kit.NewUpstream(t, kit.Loopback())
 			_, at := startLinked(t, up.Endpoint(), "-idle", "400")
 			began := time.Now()
-			client := testkit.Dial(t, at)
+			client := kit.Dial(t, at)
 			for range row.asks {
 				if err := client.Quiet(idle / 3); err != nil {
 					jitter.MustBeBelow(t, idle/4)
 					t.Fatalf("got %v, want it left alone for %v", err, idle)
 				}
 				began = time.Now()
-				client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
+				client.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 			}
 			client.ExpectClosed()
-			jitter.MustTake(t, "end", time.Since(began), idle, idle+2*testkit.Promptly)
+			jitter.MustTake(t, "end", time.Since(began), idle, idle+2*kit.Promptly)
 		})
 	}
 }
@@ -41,16 +41,16 @@ func TestIdle(t *testing.T) {
 // TestIdleNotWhileOpen: who waits for an answer is not idle, however long it takes.
 func TestIdleNotWhileOpen(t *testing.T) {
 	t.Parallel()
-	jitter := testkit.MeasureJitter(t)
-	up := testkit.NewUpstream(t, testkit.Loopback())
-	up.After(1).Do(testkit.Late(3 * idle))
+	jitter := kit.MeasureJitter(t)
+	up := kit.NewUpstream(t, kit.Loopback())
+	up.After(1).Do(kit.Late(3 * idle))
 	_, at := startLinked(t, up.Endpoint(), "-idle", "400")
-	client := testkit.Dial(t, at)
+	client := kit.Dial(t, at)
 	began := time.Now()
-	client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
-	jitter.MustTake(t, "answer", time.Since(began), 3*idle, 3*idle+testkit.Promptly)
+	client.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
+	jitter.MustTake(t, "answer", time.Since(began), 3*idle, 3*idle+kit.Promptly)
 	client.ExpectClosed()
-	jitter.MustTake(t, "end", time.Since(began), 4*idle, 4*idle+2*testkit.Promptly)
+	jitter.MustTake(t, "end", time.Since(began), 4*idle, 4*idle+2*kit.Promptly)
 }
 
 // TestIdleNever is the default.
@@ -59,11 +59,11 @@ func TestIdleNever(t *testing.T) {
 	for _, args := range [][]string{nil, {"-idle", "0"}} {
 		t.Run("", func(t *testing.T) {
 			t.Parallel()
-			up := testkit.NewUpstream(t, testkit.Loopback())
+			up := kit.NewUpstream(t, kit.Loopback())
 			_, at := startLinked(t, up.Endpoint(), args...)
-			client := testkit.Dial(t, at)
+			client := kit.Dial(t, at)
 			client.ExpectQuiet(5 * idle)
-			client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
+			client.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 		})
 	}
 }
@@ -75,7 +75,7 @@ func TestIdleIsNoFault(t *testing.T) {
 	process.WaitStderr(patience, "no connection to dc_server")
 	before := process.Stderr()
 	for range 20 {
-		testkit.Dial(t, at).ExpectClosed()
+		kit.Dial(t, at).ExpectClosed()
 	}
 	if after := process.Stderr(); after != before {
 		t.Errorf("got more lines, want none:\n%s", after)

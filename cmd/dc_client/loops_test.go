@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // TestLoops holds that with -loops each event loop has a connection to dc_server of its
@@ -16,10 +16,10 @@ import (
 func TestLoops(t *testing.T) {
 	t.Parallel()
 	const loops = 3
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	process, at := start(t, up.Endpoint(), "-loops", "3")
 	process.Wait(patience, "connections of all loops", func() bool { return up.Conns() == loops })
-	testkit.Dial(t, at).ExpectStatus(testkit.Add(1, "everybody's", "data", time.Minute), codec.StatusOK)
+	kit.Dial(t, at).ExpectStatus(kit.Add(1, "everybody's", "data", time.Minute), codec.StatusOK)
 	process.Wait(patience, "requests on all connections", func() bool {
 		askTogether(t, at)
 		return len(servedBy(up)) == loops
@@ -31,18 +31,18 @@ func TestLoops(t *testing.T) {
 }
 
 // askTogether is a crowd in which each client asks once.
-func askTogether(t *testing.T, at testkit.Endpoint) {
+func askTogether(t *testing.T, at kit.Endpoint) {
 	var crowd sync.WaitGroup
 	for range 64 {
 		crowd.Go(func() {
-			conn, err := testkit.Connect(at)
+			conn, err := kit.Connect(at)
 			if err != nil {
 				t.Error(err)
 				return
 			}
 			defer func() { _ = conn.Close() }()
-			answer, err := conn.Do(testkit.Have(7, "everybody's"))
-			if want := testkit.Status(7, codec.OpHave, codec.StatusOK); err != nil || !bytes.Equal(answer.Wire, want) {
+			answer, err := conn.Do(kit.Have(7, "everybody's"))
+			if want := kit.Status(7, codec.OpHave, codec.StatusOK); err != nil || !bytes.Equal(answer.Wire, want) {
 				t.Errorf("got %x and error %v, want %x", answer.Wire, err, want)
 			}
 		})
@@ -51,7 +51,7 @@ func askTogether(t *testing.T, at testkit.Endpoint) {
 }
 
 // servedBy is which connections brought requests of clients.
-func servedBy(up *testkit.Upstream) map[int]bool {
+func servedBy(up *kit.Upstream) map[int]bool {
 	conns := map[int]bool{}
 	for _, r := range up.Requests() {
 		if r.ID == "everybody's" {

@@ -7,19 +7,19 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // patience is how long a test waits for what must come, on a busy machine.
 const patience = 20 * time.Second
 
 func TestMain(m *testing.M) {
-	testkit.Suite{Commands: []string{"dc_client", "dc_server"}, Parallel: 16}.Run(m)
+	kit.Suite{Commands: []string{"dc_client", "dc_server"}, Parallel: 16}.Run(m)
 }
 
 // start runs dc_client in front of what is at server, until the test ends. Unless the
 // test says otherwise, requests have more time than a busy machine ever takes.
-func start(t *testing.T, server testkit.Endpoint, args ...string) (*testkit.Process, testkit.Endpoint) {
+func start(t *testing.T, server kit.Endpoint, args ...string) (*kit.Process, kit.Endpoint) {
 	t.Helper()
 	if !slices.ContainsFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "-timeout") }) {
 		args = append(args, "-timeout", "10000")
@@ -28,17 +28,17 @@ func start(t *testing.T, server testkit.Endpoint, args ...string) (*testkit.Proc
 }
 
 // startAsIs is start with these flags alone.
-func startAsIs(t *testing.T, server testkit.Endpoint, args ...string) (*testkit.Process, testkit.Endpoint) {
+func startAsIs(t *testing.T, server kit.Endpoint, args ...string) (*kit.Process, kit.Endpoint) {
 	t.Helper()
-	at := testkit.Unix(t)
+	at := kit.Unix(t)
 	args = append([]string{"-server", server.String(), "-listen", at.String()}, args...)
-	process := testkit.Start(t, testkit.Tool(program), args...)
+	process := kit.Start(t, kit.Tool(program), args...)
 	process.WaitStderr(patience, " ready ")
 	return process, at
 }
 
 // startLinked is start, and waits for the connection to dc_server.
-func startLinked(t *testing.T, server testkit.Endpoint, args ...string) (*testkit.Process, testkit.Endpoint) {
+func startLinked(t *testing.T, server kit.Endpoint, args ...string) (*kit.Process, kit.Endpoint) {
 	t.Helper()
 	process, at := start(t, server, args...)
 	process.WaitStderr(patience, "connected to dc_server")
@@ -46,23 +46,23 @@ func startLinked(t *testing.T, server testkit.Endpoint, args ...string) (*testki
 }
 
 // startServer runs a dc_server there until the test ends.
-func startServer(t *testing.T, at testkit.Endpoint, args ...string) *testkit.Process {
+func startServer(t *testing.T, at kit.Endpoint, args ...string) *kit.Process {
 	t.Helper()
-	process := testkit.Start(t, testkit.Tool("dc_server"), append([]string{"-listen", at.String()}, args...)...)
+	process := kit.Start(t, kit.Tool("dc_server"), append([]string{"-listen", at.String()}, args...)...)
 	process.WaitStderr(patience, " ready ")
 	return process
 }
 
 // nowhere is where nobody ever listens.
-func nowhere() testkit.Endpoint {
-	return testkit.Endpoint{Network: "unix", Address: "/nowhere/dc_server"}
+func nowhere() kit.Endpoint {
+	return kit.Endpoint{Network: "unix", Address: "/nowhere/dc_server"}
 }
 
 // failed is the answer of one byte that says that there is no dc_server.
-func failed(uid uint32, op codec.Op) []byte { return testkit.Status(uid, op, codec.StatusDisconnected) }
+func failed(uid uint32, op codec.Op) []byte { return kit.Status(uid, op, codec.StatusDisconnected) }
 
 // mustKeepItsLink holds that dc_server noticed nothing.
-func mustKeepItsLink(t *testing.T, up *testkit.Upstream) {
+func mustKeepItsLink(t *testing.T, up *kit.Upstream) {
 	t.Helper()
 	if got := up.Conns(); got != 1 {
 		t.Errorf("got %d connections to dc_server, want the first to have lasted", got)

@@ -13,7 +13,7 @@ import (
 
 	"distcache/codec"
 	"distcache/internal/daemon/service"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // TestH26ManyConnections has 33,000 clients, or as many as descriptors may be open here, of
@@ -29,7 +29,7 @@ func TestH26ManyConnections(t *testing.T) {
 		clients = min(clients, 2200)
 	}
 	idlers := clients - 2*active // of those active each has two connections at times
-	server := testkit.Unix(t)
+	server := kit.Unix(t)
 	startServer(t, server)
 	process, at := startLinked(t, server, "-maxclients", strconv.Itoa(clients))
 	checkIdle := noteVitals(t, process, idlers)
@@ -48,21 +48,21 @@ func TestH26ManyConnections(t *testing.T) {
 
 // noteVitals notes how dc_client is. Its results check how it is with the idle clients,
 // and when all are gone. Root alone may look (PR_SET_DUMPABLE), so others do not.
-func noteVitals(t *testing.T, process *testkit.Process, idlers int) (idle func() (end func())) {
+func noteVitals(t *testing.T, process *kit.Process, idlers int) (idle func() (end func())) {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		return func() func() { return func() {} }
 	}
 	post := process.Post()
 	return func() func() {
-		var with testkit.Vitals
+		var with kit.Vitals
 		process.Wait(patience, "descriptor for each client", func() (all bool) {
 			var err error
-			with, err = testkit.ReadVitals(process.PID())
+			with, err = kit.ReadVitals(process.PID())
 			return err == nil && with.FDs >= idlers
 		})
 		t.Logf("dc_client with them: %v", with)
-		slack := testkit.DefaultSlack()
+		slack := kit.DefaultSlack()
 		slack.RSS = 64 << 20 // the tables stay as large as they were
 		return func() { post.Check(slack) }
 	}
@@ -78,9 +78,9 @@ func needDescriptors(t *testing.T, want int) {
 }
 
 // connectMany connects, some at a time.
-func connectMany(t *testing.T, at testkit.Endpoint, count int) []*testkit.Conn {
+func connectMany(t *testing.T, at kit.Endpoint, count int) []*kit.Conn {
 	t.Helper()
-	conns, errs := make([]*testkit.Conn, count), make([]error, count)
+	conns, errs := make([]*kit.Conn, count), make([]error, count)
 	const lanes = 64
 	var running sync.WaitGroup
 	for lane := range lanes {
@@ -106,9 +106,9 @@ func connectMany(t *testing.T, at testkit.Endpoint, count int) []*testkit.Conn {
 
 // connectWaiting connects, and waits for room in the backlog as a blocking connect does:
 // where this machine is busy, it may be full for a moment.
-func connectWaiting(at testkit.Endpoint) (conn *testkit.Conn, err error) {
-	testkit.Within(patience, func() bool {
-		conn, err = testkit.Connect(at)
+func connectWaiting(at kit.Endpoint) (conn *kit.Conn, err error) {
+	kit.Within(patience, func() bool {
+		conn, err = kit.Connect(at)
 		return !errors.Is(err, syscall.EAGAIN)
 	})
 	return conn, err
@@ -122,12 +122,12 @@ func TestBacklog(t *testing.T) {
 	if somaxconn, _ := strconv.Atoi(strings.TrimSpace(string(text))); err != nil || somaxconn < burst {
 		t.Skipf("net.core.somaxconn is %s (%v): no backlog is that long here", text, err)
 	}
-	up := testkit.NewUpstream(t, testkit.Loopback())
+	up := kit.NewUpstream(t, kit.Loopback())
 	process, at := startLinked(t, up.Endpoint())
 	process.Signal(syscall.SIGSTOP)
-	var conns []*testkit.Conn
+	var conns []*kit.Conn
 	for n := range burst {
-		conn, err := testkit.Connect(at)
+		conn, err := kit.Connect(at)
 		if err != nil {
 			t.Fatalf("connect %d: %v", n, err)
 		}
@@ -140,7 +140,7 @@ func TestBacklog(t *testing.T) {
 
 // workAtOnce runs clients that add and get sessions of their own, over connections that
 // last and over new ones.
-func workAtOnce(t *testing.T, at testkit.Endpoint, clients int) {
+func workAtOnce(t *testing.T, at kit.Endpoint, clients int) {
 	t.Helper()
 	errs := make([]error, clients)
 	var running sync.WaitGroup
@@ -156,8 +156,8 @@ func workAtOnce(t *testing.T, at testkit.Endpoint, clients int) {
 	t.Logf("%d operations in %v", clients*rounds*3, time.Since(began))
 }
 
-func work(at testkit.Endpoint, uid uint32, rounds int) error {
-	lasting, err := testkit.Connect(at)
+func work(at kit.Endpoint, uid uint32, rounds int) error {
+	lasting, err := kit.Connect(at)
 	if err != nil {
 		return err
 	}
@@ -165,7 +165,7 @@ func work(at testkit.Endpoint, uid uint32, rounds int) error {
 	lasting.SetPatience(patience)
 	for range rounds {
 		id, data := fmt.Sprint("session ", uid), fmt.Sprint("data of ", uid)
-		if err := expect(lasting, testkit.Add(uid, id, data, time.Hour), testkit.Status(uid, codec.OpAdd, codec.StatusOK)); err != nil {
+		if err := expect(lasting, kit.Add(uid, id, data, time.Hour), kit.Status(uid, codec.OpAdd, codec.StatusOK)); err != nil {
 			return err
 		}
 		passing, err := connectWaiting(at)
@@ -173,11 +173,11 @@ func work(at testkit.Endpoint, uid uint32, rounds int) error {
 			return err
 		}
 		passing.SetPatience(patience)
-		err = expect(passing, testkit.Get(uid+1, id), testkit.Hit(uid+1, data))
+		err = expect(passing, kit.Get(uid+1, id), kit.Hit(uid+1, data))
 		if err = errors.Join(err, passing.Close()); err != nil {
 			return err
 		}
-		if err := expect(lasting, testkit.Remove(uid+2, id), testkit.Status(uid+2, codec.OpRemove, codec.StatusOK)); err != nil {
+		if err := expect(lasting, kit.Remove(uid+2, id), kit.Status(uid+2, codec.OpRemove, codec.StatusOK)); err != nil {
 			return err
 		}
 		uid += 3
@@ -186,7 +186,7 @@ func work(at testkit.Endpoint, uid uint32, rounds int) error {
 }
 
 // expect asks, and holds that the answer is want.
-func expect(conn *testkit.Conn, request, want []byte) error {
+func expect(conn *kit.Conn, request, want []byte) error {
 	if err := conn.Write(request); err != nil {
 		return err
 	}
@@ -198,10 +198,10 @@ func expect(conn *testkit.Conn, request, want []byte) error {
 }
 
 // mustAnswerAll asks over each of the connections: first all requests, then all answers.
-func mustAnswerAll(t *testing.T, conns []*testkit.Conn) {
+func mustAnswerAll(t *testing.T, conns []*kit.Conn) {
 	t.Helper()
 	for n, conn := range conns {
-		if err := conn.Write(testkit.Have(uint32(n), "nobody's")); err != nil {
+		if err := conn.Write(kit.Have(uint32(n), "nobody's")); err != nil {
 			t.Fatalf("connection %d: %v", n, err)
 		}
 	}

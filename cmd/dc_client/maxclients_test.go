@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // TestMaxClients lets so many in, and closes those that come then at once. The log tells, but
@@ -24,21 +24,21 @@ func TestMaxClients(t *testing.T) {
 
 func testMaxClients(t *testing.T, loops string) {
 	const most = 5
-	jitter := testkit.MeasureJitter(t)
-	up := testkit.NewUpstream(t, testkit.Loopback())
+	jitter := kit.MeasureJitter(t)
+	up := kit.NewUpstream(t, kit.Loopback())
 	process, at := startLinked(t, up.Endpoint(), "-maxclients", "5", "-loops", loops)
 	process.Wait(patience, "connections of all loops", func() bool { return strconv.Itoa(up.Conns()) == loops })
-	var let []*testkit.Client
+	var let []*kit.Client
 	for range most {
-		client := testkit.Dial(t, at)
-		client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
+		client := kit.Dial(t, at)
+		client.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 		let = append(let, client)
 	}
 	began := time.Now()
 	for range 50 {
 		came := time.Now()
-		testkit.Dial(t, at).ExpectClosed()
-		jitter.MustTake(t, "end of one too many", time.Since(came), 0, testkit.Promptly)
+		kit.Dial(t, at).ExpectClosed()
+		jitter.MustTake(t, "end of one too many", time.Since(came), 0, kit.Promptly)
 	}
 	process.WaitStderr(patience, "clients are refused")
 	seconds := int(time.Since(began)/time.Second) + 1 // of each loop
@@ -46,7 +46,7 @@ func testMaxClients(t *testing.T, loops string) {
 		t.Errorf("got %d lines about clients that are refused, want %d at most", lines, 2*seconds)
 	}
 	for _, client := range let {
-		client.ExpectStatus(testkit.Have(2, "nobody's"), codec.StatusNotOK)
+		client.ExpectStatus(kit.Have(2, "nobody's"), codec.StatusNotOK)
 	}
 	_ = let[0].Close()
 	process.Wait(patience, "room for another client", func() bool { return served(at) })
@@ -54,18 +54,18 @@ func testMaxClients(t *testing.T, loops string) {
 }
 
 // served reports whether a new client gets an answer there.
-func served(at testkit.Endpoint) bool {
-	conn, err := testkit.Connect(at)
+func served(at kit.Endpoint) bool {
+	conn, err := kit.Connect(at)
 	if err != nil {
 		return false
 	}
 	defer func() { _ = conn.Close() }()
-	_, err = conn.Do(testkit.Have(1, "nobody's"))
+	_, err = conn.Do(kit.Have(1, "nobody's"))
 	return err == nil
 }
 
 // mustEnd ends it in the orderly way.
-func mustEnd(t *testing.T, process *testkit.Process) {
+func mustEnd(t *testing.T, process *kit.Process) {
 	t.Helper()
 	if code := process.Stop(); code != 0 {
 		t.Errorf("got exit code %d after SIGTERM, want 0", code)

@@ -14,11 +14,11 @@ import (
 	"distcache/codec"
 	"distcache/engine"
 	"distcache/engine/buffer"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // memoryBound is what the ready line says, in bytes.
-func memoryBound(t *testing.T, process *testkit.Process) int64 {
+func memoryBound(t *testing.T, process *kit.Process) int64 {
 	t.Helper()
 	found := regexp.MustCompile(` memory_bound_mib=(\d+)`).FindStringSubmatch(process.Stderr())
 	if found == nil {
@@ -50,31 +50,31 @@ func TestMemoryBound(t *testing.T) {
 	}
 	const clients = 5000
 	needDescriptors(t, clients+500)
-	up := testkit.NewUpstream(t, testkit.Loopback())
+	up := kit.NewUpstream(t, kit.Loopback())
 	process, at := startLinked(t, up.Endpoint())
 	bound := memoryBound(t, process)
-	honest := testkit.Dial(t, at)
-	honest.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
-	part := testkit.Ask(1, codec.OpAdd, make([]byte, codec.MaxPayload))[:codec.MaxPayload]
+	honest := kit.Dial(t, at)
+	honest.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
+	part := kit.Ask(1, codec.OpAdd, make([]byte, codec.MaxPayload))[:codec.MaxPayload]
 	most := int64(0)
 	for n, conn := range connectMany(t, at, clients) {
 		_ = conn.Write(part) // the end of those for whom there is no memory
 		if n%50 != 0 {
 			continue
 		}
-		vitals, err := testkit.ReadVitals(process.PID())
+		vitals, err := kit.ReadVitals(process.PID())
 		if err != nil {
 			t.Fatal(err)
 		}
 		most = max(most, vitals.RSS)
-		honest.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
+		honest.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 	}
 	if most > bound || most < poolBytes/2 {
 		t.Errorf("got %d MB resident, want %d to %d", most>>20, poolBytes/2>>20, bound>>20)
 	}
 	process.WaitStderr(patience, "reason=no-memory")
 	process.WaitStderr(patience, "reason=partial-timeout")
-	honest.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
+	honest.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 	mustKeepItsLink(t, up)
 }
 
@@ -82,7 +82,7 @@ func TestMemoryBound(t *testing.T) {
 func checkedBound(t *testing.T, args ...string) int64 {
 	t.Helper()
 	var stdout, stderr strings.Builder
-	args = append(args, "-check", "-server", nowhere().String(), "-listen", testkit.Unix(t).String())
+	args = append(args, "-check", "-server", nowhere().String(), "-listen", kit.Unix(t).String())
 	if code := run(args, &stdout, &stderr); code != 0 || stderr.Len() > 0 {
 		t.Fatalf("got exit code %d, %s", code, stderr.String())
 	}

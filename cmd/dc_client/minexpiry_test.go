@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // TestMinExpiry looks at what dc_server sees of an ADD: the timeout, when it is shorter
@@ -31,10 +31,10 @@ func TestMinExpiry(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			up := testkit.NewUpstream(t, testkit.Loopback())
+			up := kit.NewUpstream(t, kit.Loopback())
 			_, at := startLinked(t, up.Endpoint(), row.args...)
-			client := testkit.Dial(t, at)
-			request := testkit.Add(5, "session", strings.Repeat("d", row.data), time.Duration(row.asked)*time.Millisecond)
+			client := kit.Dial(t, at)
+			request := kit.Add(5, "session", strings.Repeat("d", row.data), time.Duration(row.asked)*time.Millisecond)
 			client.Answer(request)
 			binary.BigEndian.PutUint32(request[codec.HeaderSize:], row.saw)
 			mustHaveForwarded(t, up, request)
@@ -45,12 +45,12 @@ func TestMinExpiry(t *testing.T) {
 // TestMinExpiryOfOthers: only an ADD has a timeout; what looks like one is left alone.
 func TestMinExpiryOfOthers(t *testing.T) {
 	t.Parallel()
-	up := testkit.NewUpstream(t, testkit.Loopback())
+	up := kit.NewUpstream(t, kit.Loopback())
 	_, at := startLinked(t, up.Endpoint(), "-minexpiry", "300000")
-	client := testkit.Dial(t, at)
+	client := kit.Dial(t, at)
 	var all [][]byte
 	for _, op := range []codec.Op{codec.OpGet, codec.OpHave, codec.OpRemove} {
-		request := testkit.Ask(1, op, make([]byte, 12))
+		request := kit.Ask(1, op, make([]byte, 12))
 		client.Answer(request)
 		all = append(all, request)
 	}

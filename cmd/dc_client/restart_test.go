@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 const (
@@ -30,7 +30,7 @@ func TestRestartUnderLoad(t *testing.T) {
 	if testing.Short() {
 		clients, restarts = 100, 2
 	}
-	jitter := testkit.MeasureJitter(t)
+	jitter := kit.MeasureJitter(t)
 	where := freePort(t)
 	server := startServer(t, where)
 	process, at := startLinked(t, where, "-retry", fmt.Sprint(restartRetry.Milliseconds()),
@@ -46,7 +46,7 @@ func TestRestartUnderLoad(t *testing.T) {
 		server = startServer(t, where)
 		back := time.Now()
 		took := crowd.firstServed(t, back).Sub(back)
-		jitter.MustTake(t, "service", took, 0, restartRetry+2*testkit.Promptly)
+		jitter.MustTake(t, "service", took, 0, restartRetry+2*kit.Promptly)
 	}
 	crowd.mustEnd(t, jitter)
 	if !process.Running() {
@@ -58,21 +58,21 @@ func TestRestartUnderLoad(t *testing.T) {
 // freePort is a port on which nobody listens, and which nobody else will be given: it is
 // on an address of this machine that nobody else uses. A dc_server finds it, as a socket
 // of this process could live on for a moment in a child that is just being made.
-func freePort(t *testing.T) testkit.Endpoint {
+func freePort(t *testing.T) kit.Endpoint {
 	t.Helper()
-	r := testkit.Random(t)
+	r := kit.Random(t)
 	host := fmt.Sprintf("127.%d.%d.%d", 1+r.IntN(254), r.IntN(256), 1+r.IntN(254))
-	server := startServer(t, testkit.Endpoint{Network: "tcp", Address: host + ":0"})
+	server := startServer(t, kit.Endpoint{Network: "tcp", Address: host + ":0"})
 	_, rest, _ := strings.Cut(server.Stderr(), " ready listen=IP:")
 	address, _, _ := strings.Cut(rest, " ")
 	mustEnd(t, server)
-	return testkit.Endpoint{Network: "tcp", Address: address}
+	return kit.Endpoint{Network: "tcp", Address: address}
 }
 
 // crowd is short-lived clients: each connects, asks, checks the answer, and leaves, again
 // and again.
 type crowd struct {
-	at      testkit.Endpoint
+	at      kit.Endpoint
 	quit    chan struct{}
 	running sync.WaitGroup
 
@@ -89,8 +89,8 @@ type answer struct {
 	served bool // by dc_server
 }
 
-func startCrowd(t *testing.T, at testkit.Endpoint, clients int) *crowd {
-	random := testkit.Random(t)
+func startCrowd(t *testing.T, at kit.Endpoint, clients int) *crowd {
+	random := kit.Random(t)
 	c := &crowd{at: at, quit: make(chan struct{})}
 	for n := range clients {
 		one := &customer{crowd: c, number: n, random: rand.New(rand.NewPCG(random.Uint64(), 0)), kept: map[string]string{}}
@@ -127,7 +127,7 @@ func (c *customer) operate() error {
 	uid := uint32(c.number)<<16 | c.asked&0xffff
 	request, check := c.choose(uid)
 	began := time.Now()
-	conn, err := testkit.Connect(c.crowd.at)
+	conn, err := kit.Connect(c.crowd.at)
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (c *customer) operate() error {
 func (c *customer) choose(uid uint32) (request []byte, check func(codec.Op, []byte) error) {
 	for id, data := range c.kept {
 		delete(c.kept, id)
-		return testkit.Get(uid, id), func(op codec.Op, got []byte) error {
+		return kit.Get(uid, id), func(op codec.Op, got []byte) error {
 			lost := len(got) == 1 && codec.Status(got[0]) == codec.StatusNotOK // in a restart
 			if op != codec.OpGet || !lost && string(got) != data {
 				return fmt.Errorf("got %v and %d bytes (%.20q), want GET and the %d of %s", op, len(got), got, len(data), id)
@@ -166,7 +166,7 @@ func (c *customer) choose(uid uint32) (request []byte, check func(codec.Op, []by
 	}
 	id := fmt.Sprintf("session %d of client %d", c.asked, c.number)
 	data := strings.Repeat(id+"; ", 1+c.random.IntN(100))
-	return testkit.Add(uid, id, data, time.Hour), func(op codec.Op, got []byte) error {
+	return kit.Add(uid, id, data, time.Hour), func(op codec.Op, got []byte) error {
 		if op != codec.OpAdd || len(got) != 1 || codec.Status(got[0]) != codec.StatusOK {
 			return fmt.Errorf("got %v and % x, want ADD and OK", op, got)
 		}
@@ -204,18 +204,18 @@ func (c *crowd) since(when time.Time) []answer {
 func (c *crowd) mustHit(t *testing.T) {
 	t.Helper()
 	before := c.hits.Load()
-	testkit.Wait(t, patience, "hits", func() bool { return c.hits.Load() > before+20 })
+	kit.Wait(t, patience, "hits", func() bool { return c.hits.Load() > before+20 })
 }
 
 // mustFailAtOnce holds what is answered while dc_server is gone.
-func (c *crowd) mustFailAtOnce(t *testing.T, j *testkit.Jitter, gone time.Time) {
+func (c *crowd) mustFailAtOnce(t *testing.T, j *kit.Jitter, gone time.Time) {
 	t.Helper()
-	testkit.Wait(t, patience, "failures", func() bool { return len(c.since(gone)) > 20 })
+	kit.Wait(t, patience, "failures", func() bool { return len(c.since(gone)) > 20 })
 	for _, a := range c.since(gone) {
 		if a.served {
 			t.Errorf("got an answer of dc_server %v after its end, want none", a.asked.Sub(gone))
 		}
-		j.MustTake(t, "failure", a.took, 0, testkit.Promptly)
+		j.MustTake(t, "failure", a.took, 0, kit.Promptly)
 	}
 }
 
@@ -223,7 +223,7 @@ func (c *crowd) mustFailAtOnce(t *testing.T, j *testkit.Jitter, gone time.Time) 
 // gives when it came.
 func (c *crowd) firstServed(t *testing.T, when time.Time) (first time.Time) {
 	t.Helper()
-	testkit.Wait(t, patience, "service", func() bool {
+	kit.Wait(t, patience, "service", func() bool {
 		for _, a := range c.since(when) {
 			if came := a.asked.Add(a.took); a.served && (first.IsZero() || came.Before(first)) {
 				first = came
@@ -235,7 +235,7 @@ func (c *crowd) firstServed(t *testing.T, when time.Time) (first time.Time) {
 }
 
 // mustEnd ends the clients, and holds that each request was answered in time and rightly.
-func (c *crowd) mustEnd(t *testing.T, j *testkit.Jitter) {
+func (c *crowd) mustEnd(t *testing.T, j *kit.Jitter) {
 	t.Helper()
 	close(c.quit)
 	c.running.Wait()
@@ -250,5 +250,5 @@ func (c *crowd) mustEnd(t *testing.T, j *testkit.Jitter) {
 		}
 	}
 	t.Logf("%d requests, %d served, %d hits, the longest took %v", len(c.answers), served, c.hits.Load(), worst)
-	j.MustTake(t, "the slowest answer", worst, 0, restartTimeout+testkit.Promptly)
+	j.MustTake(t, "the slowest answer", worst, 0, restartTimeout+kit.Promptly)
 }

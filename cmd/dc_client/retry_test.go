@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // attempts notes when somebody connects, and closes at once.
@@ -19,7 +19,7 @@ type attempts struct {
 }
 
 // countAttempts listens until the test ends.
-func countAttempts(t *testing.T) (*attempts, testkit.Endpoint) {
+func countAttempts(t *testing.T) (*attempts, kit.Endpoint) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -43,13 +43,13 @@ func countAttempts(t *testing.T) (*attempts, testkit.Endpoint) {
 		_ = l.Close()
 		accepting.Wait()
 	})
-	return a, testkit.Endpoint{Network: "tcp", Address: l.Addr().String()}
+	return a, kit.Endpoint{Network: "tcp", Address: l.Addr().String()}
 }
 
 // gaps is the times between attempts, once there are that many.
 func (a *attempts) gaps(t *testing.T, count int) []time.Duration {
 	t.Helper()
-	testkit.Wait(t, patience, "attempts", func() bool {
+	kit.Wait(t, patience, "attempts", func() bool {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		return len(a.at) > count
@@ -77,14 +77,14 @@ func TestRetry(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			jitter := testkit.MeasureJitter(t)
+			jitter := kit.MeasureJitter(t)
 			tried, server := countAttempts(t)
 			start(t, server, row.args...)
 			gaps := tried.gaps(t, row.count)
 			shortest := row.retry * 4 / 5
 			for n, gap := range gaps {
 				// An attempt is noticed late, the next one in time.
-				jitter.MustTake(t, "attempt "+strconv.Itoa(n+1), gap, shortest-5*time.Millisecond-jitter.Allowance(), row.retry+testkit.Promptly)
+				jitter.MustTake(t, "attempt "+strconv.Itoa(n+1), gap, shortest-5*time.Millisecond-jitter.Allowance(), row.retry+kit.Promptly)
 			}
 			if row.count == 1 {
 				return
@@ -114,26 +114,26 @@ func TestRetryComesBack(t *testing.T) {
 		t.Run(network, func(t *testing.T) {
 			t.Parallel()
 			const retry = 500 * time.Millisecond
-			jitter := testkit.MeasureJitter(t)
-			where := testkit.Unix(t)
+			jitter := kit.MeasureJitter(t)
+			where := kit.Unix(t)
 			if network == "tcp" {
 				where = freePort(t)
 			}
 			server := startServer(t, where)
 			process, at := startLinked(t, where, "-retry", "500")
-			client := testkit.Dial(t, at)
+			client := kit.Dial(t, at)
 			for range 3 {
-				client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
+				client.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 				server.Kill()
 				process.Wait(patience, "loss noticed", func() bool {
-					return client.Answer(testkit.Have(1, "nobody's"))[0] == byte(codec.StatusDisconnected)
+					return client.Answer(kit.Have(1, "nobody's"))[0] == byte(codec.StatusDisconnected)
 				})
 				server = startServer(t, where)
 				began := time.Now()
-				testkit.Wait(t, patience, "service", func() bool {
-					return client.Answer(testkit.Have(1, "nobody's"))[0] == byte(codec.StatusNotOK)
+				kit.Wait(t, patience, "service", func() bool {
+					return client.Answer(kit.Have(1, "nobody's"))[0] == byte(codec.StatusNotOK)
 				})
-				jitter.MustTake(t, "service", time.Since(began), 0, retry+testkit.Promptly)
+				jitter.MustTake(t, "service", time.Since(began), 0, retry+kit.Promptly)
 			}
 		})
 	}
@@ -143,28 +143,28 @@ func TestRetryComesBack(t *testing.T) {
 // at once, and no sooner than that a second time.
 func TestRetryAtOnceAfterLong(t *testing.T) {
 	t.Parallel()
-	jitter := testkit.MeasureJitter(t)
-	up := testkit.NewUpstream(t, testkit.Loopback())
+	jitter := kit.MeasureJitter(t)
+	up := kit.NewUpstream(t, kit.Loopback())
 	process, _ := startLinked(t, up.Endpoint(), "-retry", "1000")
 	time.Sleep(1100 * time.Millisecond) // it lasts
 	began := time.Now()
 	up.CloseAll()
 	process.Wait(patience, "second connection", func() bool { return up.Conns() == 2 })
-	jitter.MustTake(t, "second connection", time.Since(began), 0, testkit.Promptly)
+	jitter.MustTake(t, "second connection", time.Since(began), 0, kit.Promptly)
 	up.CloseAll()
 	process.Wait(patience, "third connection", func() bool { return up.Conns() == 3 })
-	jitter.MustTake(t, "third connection", time.Since(began), 800*time.Millisecond, time.Second+2*testkit.Promptly)
+	jitter.MustTake(t, "third connection", time.Since(began), 800*time.Millisecond, time.Second+2*kit.Promptly)
 }
 
 // TestStartWithoutServer: dc_client serves before there is a dc_server, and says once
 // what is wrong.
 func TestStartWithoutServer(t *testing.T) {
 	t.Parallel()
-	server := testkit.Unix(t)
+	server := kit.Unix(t)
 	process, at := start(t, server, "-retry", "50")
-	client := testkit.Dial(t, at)
+	client := kit.Dial(t, at)
 	for range 20 {
-		client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusDisconnected)
+		client.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusDisconnected)
 		time.Sleep(10 * time.Millisecond)
 	}
 	if lines := strings.Count(process.Stderr(), "no connection to dc_server"); lines != 1 {
@@ -172,7 +172,7 @@ func TestStartWithoutServer(t *testing.T) {
 	}
 	startServer(t, server)
 	process.WaitStderr(patience, "connected to dc_server")
-	client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
+	client.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 }
 
 // TestFirstRequestsWait: what is asked while the very first connection is being made
@@ -189,15 +189,15 @@ func TestFirstRequestsWait(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			jitter := testkit.MeasureJitter(t)
-			up := testkit.NewUpstream(t, testkit.Loopback())
-			up.On(func(q testkit.Request) bool { return q.Number == 1 }).Do(testkit.Late(row.takes))
+			jitter := kit.MeasureJitter(t)
+			up := kit.NewUpstream(t, kit.Loopback())
+			up.On(func(q kit.Request) bool { return q.Number == 1 }).Do(kit.Late(row.takes))
 			_, at := start(t, up.Endpoint())
 			began := time.Now()
-			got := codec.Status(testkit.Dial(t, at).Answer(testkit.Have(1, "nobody's"))[0])
-			jitter.MustTake(t, "answer", time.Since(began), 0, 250*time.Millisecond+testkit.Promptly)
+			got := codec.Status(kit.Dial(t, at).Answer(kit.Have(1, "nobody's"))[0])
+			jitter.MustTake(t, "answer", time.Since(began), 0, 250*time.Millisecond+kit.Promptly)
 			if got != row.want {
-				jitter.MustBeBelow(t, testkit.Promptly)
+				jitter.MustBeBelow(t, kit.Promptly)
 				t.Errorf("got %v, want %v", got, row.want)
 			}
 		})

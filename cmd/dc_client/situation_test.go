@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // The tests of this file hold the table of PROTOCOL.md, “What dc_client does to a frame”.
@@ -17,26 +17,26 @@ import (
 // requests is one of each operation.
 func requests() map[codec.Op][]byte {
 	return map[codec.Op][]byte{
-		codec.OpAdd:    testkit.Add(0xadd, "session", "data", time.Minute),
-		codec.OpGet:    testkit.Get(0xadd, "session"),
-		codec.OpRemove: testkit.Remove(0xadd, "session"),
-		codec.OpHave:   testkit.Have(0xadd, "session"),
+		codec.OpAdd:    kit.Add(0xadd, "session", "data", time.Minute),
+		codec.OpGet:    kit.Get(0xadd, "session"),
+		codec.OpRemove: kit.Remove(0xadd, "session"),
+		codec.OpHave:   kit.Have(0xadd, "session"),
 	}
 }
 
 // TestNoConnection: the answer is the one byte, and comes at once.
 func TestNoConnection(t *testing.T) {
 	t.Parallel()
-	jitter := testkit.MeasureJitter(t)
+	jitter := kit.MeasureJitter(t)
 	process, at := start(t, nowhere(), "-retry", "3600000")
 	process.WaitStderr(patience, "no connection to dc_server")
 	for op, request := range requests() {
 		for range 50 {
-			client := testkit.Dial(t, at)
+			client := kit.Dial(t, at)
 			began := time.Now()
 			client.Send(request)
 			client.Expect(failed(0xadd, op))
-			jitter.MustTake(t, op.String(), time.Since(began), 0, testkit.Promptly)
+			jitter.MustTake(t, op.String(), time.Since(began), 0, kit.Promptly)
 		}
 	}
 }
@@ -46,17 +46,17 @@ func TestConnectionLostInFlight(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		name string
-		lose func(up *testkit.Upstream)
+		lose func(up *kit.Upstream)
 	}{
-		{"closed", (*testkit.Upstream).CloseAll},
-		{"reset", (*testkit.Upstream).ResetAll},
-		{"stopped", (*testkit.Upstream).Stop},
+		{"closed", (*kit.Upstream).CloseAll},
+		{"reset", (*kit.Upstream).ResetAll},
+		{"stopped", (*kit.Upstream).Stop},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			jitter := testkit.MeasureJitter(t)
-			up := testkit.NewUpstream(t, testkit.Loopback())
-			up.After(1).Do(testkit.Drop)
+			jitter := kit.MeasureJitter(t)
+			up := kit.NewUpstream(t, kit.Loopback())
+			up.After(1).Do(kit.Drop)
 			_, at := startLinked(t, up.Endpoint(), "-timeout", "60000", "-retry", "3600000")
 			waiting := wait(t, at, up, 100)
 			began := time.Now()
@@ -64,7 +64,7 @@ func TestConnectionLostInFlight(t *testing.T) {
 			for uid, client := range waiting {
 				client.Expect(failed(uint32(uid), codec.OpGet))
 			}
-			jitter.MustTake(t, "answers", time.Since(began), 0, testkit.Promptly)
+			jitter.MustTake(t, "answers", time.Since(began), 0, kit.Promptly)
 			for _, client := range waiting {
 				client.ExpectQuiet(time.Millisecond)
 			}
@@ -73,16 +73,16 @@ func TestConnectionLostInFlight(t *testing.T) {
 }
 
 // wait makes clients each of which has asked, and waits until dc_server knows.
-func wait(t *testing.T, at testkit.Endpoint, up *testkit.Upstream, clients int) []*testkit.Client {
+func wait(t *testing.T, at kit.Endpoint, up *kit.Upstream, clients int) []*kit.Client {
 	t.Helper()
 	before := up.Asked()
-	var waiting []*testkit.Client
+	var waiting []*kit.Client
 	for uid := range clients {
-		client := testkit.Dial(t, at)
-		client.Send(testkit.Get(uint32(uid), fmt.Sprint("session ", uid)))
+		client := kit.Dial(t, at)
+		client.Send(kit.Get(uint32(uid), fmt.Sprint("session ", uid)))
 		waiting = append(waiting, client)
 	}
-	testkit.Wait(t, patience, "requests in flight", func() bool { return up.Asked() >= before+clients })
+	kit.Wait(t, patience, "requests in flight", func() bool { return up.Asked() >= before+clients })
 	return waiting
 }
 
@@ -92,34 +92,34 @@ func TestServerAtFault(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		name  string
-		fault testkit.Fault
+		fault kit.Fault
 	}{
-		{"another operation", testkit.WrongOp},
-		{"a request for an answer", testkit.AsRequest},
-		{"wrong version", testkit.WrongVersion},
-		{"a frame too large", testkit.Oversized},
-		{"17 frames", testkit.SeventeenFrames},
-		{"two uids in one message", testkit.MixedUIDs},
-		{"HTTP", testkit.HTTP},
-		{"half an answer, then the end", testkit.Cut(14)},
-		{"half an answer, then a reset", testkit.CutReset(13)},
-		{"unsolicited without end", testkit.Flood},
+		{"another operation", kit.WrongOp},
+		{"a request for an answer", kit.AsRequest},
+		{"wrong version", kit.WrongVersion},
+		{"a frame too large", kit.Oversized},
+		{"17 frames", kit.SeventeenFrames},
+		{"two uids in one message", kit.MixedUIDs},
+		{"HTTP", kit.HTTP},
+		{"half an answer, then the end", kit.Cut(14)},
+		{"half an answer, then a reset", kit.CutReset(13)},
+		{"unsolicited without end", kit.Flood},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			jitter := testkit.MeasureJitter(t)
-			up := testkit.NewUpstream(t, testkit.Loopback())
-			up.On(func(q testkit.Request) bool { return q.Conn == 1 && q.ID == "wrong" }).Do(row.fault)
-			up.On(func(q testkit.Request) bool { return q.Conn == 1 && q.Number > 1 }).Do(testkit.Drop)
+			jitter := kit.MeasureJitter(t)
+			up := kit.NewUpstream(t, kit.Loopback())
+			up.On(func(q kit.Request) bool { return q.Conn == 1 && q.ID == "wrong" }).Do(row.fault)
+			up.On(func(q kit.Request) bool { return q.Conn == 1 && q.Number > 1 }).Do(kit.Drop)
 			process, at := startLinked(t, up.Endpoint(), "-timeout", "60000", "-retry", "100")
 			waiting := wait(t, at, up, 20)
 			began := time.Now()
-			last := testkit.Dial(t, at)
-			last.Send(testkit.Get(20, "wrong"))
+			last := kit.Dial(t, at)
+			last.Send(kit.Get(20, "wrong"))
 			for uid, client := range append(waiting, last) {
 				client.Expect(failed(uint32(uid), codec.OpGet))
 			}
-			jitter.MustTake(t, "answers", time.Since(began), 0, 10*testkit.Promptly)
+			jitter.MustTake(t, "answers", time.Since(began), 0, 10*kit.Promptly)
 			process.WaitStderr(patience, "lost dc_server")
 			mustComeBack(t, up, at)
 		})
@@ -127,11 +127,11 @@ func TestServerAtFault(t *testing.T) {
 }
 
 // mustComeBack holds that a second connection to dc_server serves.
-func mustComeBack(t *testing.T, up *testkit.Upstream, at testkit.Endpoint) {
+func mustComeBack(t *testing.T, up *kit.Upstream, at kit.Endpoint) {
 	t.Helper()
-	client := testkit.Dial(t, at)
-	testkit.Wait(t, patience, "answer of dc_server", func() bool {
-		return codec.Status(client.Answer(testkit.Have(1, "nobody's"))[0]) == codec.StatusNotOK
+	client := kit.Dial(t, at)
+	kit.Wait(t, patience, "answer of dc_server", func() bool {
+		return codec.Status(client.Answer(kit.Have(1, "nobody's"))[0]) == codec.StatusNotOK
 	})
 	if got := up.Conns(); got != 2 {
 		t.Errorf("got %d connections to dc_server, want a second one and no more", got)
@@ -143,23 +143,23 @@ func TestServerOdd(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		name  string
-		fault testkit.Fault
+		fault kit.Fault
 	}{
-		{"twice", testkit.Duplicate},
-		{"a byte at a time", testkit.ByteByByte},
-		{"all but the last byte, then that", testkit.HoldBack(1, 30*time.Millisecond)},
-		{"all but 4 bytes, then those", testkit.HoldBack(4, 30*time.Millisecond)},
-		{"after others that nobody asked for", testkit.Unsolicited(10)},
-		{"after some time", testkit.Delay(20 * time.Millisecond)},
-		{"in another order", testkit.Late(20 * time.Millisecond)},
+		{"twice", kit.Duplicate},
+		{"a byte at a time", kit.ByteByByte},
+		{"all but the last byte, then that", kit.HoldBack(1, 30*time.Millisecond)},
+		{"all but 4 bytes, then those", kit.HoldBack(4, 30*time.Millisecond)},
+		{"after others that nobody asked for", kit.Unsolicited(10)},
+		{"after some time", kit.Delay(20 * time.Millisecond)},
+		{"in another order", kit.Late(20 * time.Millisecond)},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			up := testkit.NewUpstream(t, testkit.Loopback())
+			up := kit.NewUpstream(t, kit.Loopback())
 			for n := range 20 {
 				up.Put(fmt.Sprint("session ", n), strings.Repeat(fmt.Sprint(n, " "), 20*n), time.Hour)
 			}
-			up.On(func(q testkit.Request) bool { return q.Op == codec.OpGet && q.UID%2 == 0 }).Do(row.fault)
+			up.On(func(q kit.Request) bool { return q.Op == codec.OpGet && q.UID%2 == 0 }).Do(row.fault)
 			_, at := startLinked(t, up.Endpoint())
 			for round := range 3 {
 				for n, client := range wait(t, at, up, 20) {
@@ -167,7 +167,7 @@ func TestServerOdd(t *testing.T) {
 					if want == "" {
 						continue
 					}
-					client.Expect(testkit.Hit(uint32(n), want))
+					client.Expect(kit.Hit(uint32(n), want))
 					if round == 2 {
 						client.ExpectQuiet(5 * time.Millisecond)
 					}
@@ -182,13 +182,13 @@ func TestServerOdd(t *testing.T) {
 // can be relied on, but clients notice nothing.
 func TestServerSaysWhatNobodyAsked(t *testing.T) {
 	t.Parallel()
-	up := testkit.NewUpstream(t, testkit.Loopback())
+	up := kit.NewUpstream(t, kit.Loopback())
 	_, at := startLinked(t, up.Endpoint(), "-timeout", "500")
-	client := testkit.Dial(t, at)
-	up.On(func(q testkit.Request) bool { return q.ID == "wrong uid" }).Do(testkit.WrongUID)
-	client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
-	client.ExpectStatus(testkit.Have(2, "wrong uid"), codec.StatusDisconnected) // at the timeout
-	client.ExpectStatus(testkit.Have(3, "nobody's"), codec.StatusNotOK)
+	client := kit.Dial(t, at)
+	up.On(func(q kit.Request) bool { return q.ID == "wrong uid" }).Do(kit.WrongUID)
+	client.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
+	client.ExpectStatus(kit.Have(2, "wrong uid"), codec.StatusDisconnected) // at the timeout
+	client.ExpectStatus(kit.Have(3, "nobody's"), codec.StatusNotOK)
 	mustKeepItsLink(t, up)
 }
 
@@ -197,36 +197,36 @@ func TestWrongServer(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
 		name    string
-		connect testkit.Fault // done on connect
-		probe   testkit.Fault // to the probe
+		connect kit.Fault // done on connect
+		probe   kit.Fault // to the probe
 	}{
-		{"HTTP", nil, testkit.HTTP},
-		{"closes", testkit.CloseUnanswered, nil},
-		{"resets", testkit.ResetUnanswered, nil},
-		{"speaks first", testkit.Unsolicited(1), nil},
-		{"disconnected itself", nil, testkit.Reply([]byte{byte(codec.StatusDisconnected)})},
-		{"another operation", nil, testkit.WrongOp},
-		{"an empty answer", nil, testkit.Reply(nil)},
+		{"HTTP", nil, kit.HTTP},
+		{"closes", kit.CloseUnanswered, nil},
+		{"resets", kit.ResetUnanswered, nil},
+		{"speaks first", kit.Unsolicited(1), nil},
+		{"disconnected itself", nil, kit.Reply([]byte{byte(codec.StatusDisconnected)})},
+		{"another operation", nil, kit.WrongOp},
+		{"an empty answer", nil, kit.Reply(nil)},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			var healed atomic.Bool
-			up := testkit.NewUpstream(t, testkit.Loopback())
-			up.OnConnect(func(x *testkit.Exchange) {
+			up := kit.NewUpstream(t, kit.Loopback())
+			up.OnConnect(func(x *kit.Exchange) {
 				if row.connect != nil && !healed.Load() {
 					row.connect(x)
 				}
 			})
-			up.On(func(testkit.Request) bool { return row.probe != nil && !healed.Load() }).Do(row.probe)
+			up.On(func(kit.Request) bool { return row.probe != nil && !healed.Load() }).Do(row.probe)
 			process, at := start(t, up.Endpoint(), "-retry", "50")
-			testkit.Wait(t, patience, "some attempts", func() bool { return up.Conns() > 3 })
-			testkit.Dial(t, at).ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusDisconnected)
+			kit.Wait(t, patience, "some attempts", func() bool { return up.Conns() > 3 })
+			kit.Dial(t, at).ExpectStatus(kit.Have(1, "nobody's"), codec.StatusDisconnected)
 			if text := process.Stderr(); strings.Contains(text, "connected to dc_server") {
 				t.Errorf("got %q, want no connection that counts as one", text)
 			}
 			healed.Store(true)
 			process.WaitStderr(patience, "connected to dc_server")
-			testkit.Dial(t, at).ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
+			kit.Dial(t, at).ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 		})
 	}
 }
@@ -234,21 +234,21 @@ func TestWrongServer(t *testing.T) {
 // TestAnswersPassUnchanged: whatever the payload is.
 func TestAnswersPassUnchanged(t *testing.T) {
 	t.Parallel()
-	up := testkit.NewUpstream(t, testkit.Loopback())
+	up := kit.NewUpstream(t, kit.Loopback())
 	_, at := startLinked(t, up.Endpoint())
-	client := testkit.Dial(t, at)
+	client := kit.Dial(t, at)
 	for _, length := range []int{0, 1, 2, 2020, 2021, 2024, 2025, 2047, 2048, 2049, 4069, 4096, 30000, 32768} {
 		id := fmt.Sprint(length, " bytes")
 		payload := bytes.Repeat([]byte("0123456789abcdef"), 2048)[:length]
 		up.Expect(codec.OpGet, id).Reply(payload)
-		if got := client.Answer(testkit.Get(uint32(length), id)); !bytes.Equal(got, payload) {
+		if got := client.Answer(kit.Get(uint32(length), id)); !bytes.Equal(got, payload) {
 			t.Errorf("got %d bytes, want the %d that dc_server sent", len(got), length)
 		}
 	}
 	for status := range 256 {
 		id := fmt.Sprint("status ", status)
 		up.Expect(codec.OpRemove, id).Status(codec.Status(status))
-		client.ExpectStatus(testkit.Remove(1, id), codec.Status(status))
+		client.ExpectStatus(kit.Remove(1, id), codec.Status(status))
 	}
 }
 
@@ -256,13 +256,13 @@ func TestAnswersPassUnchanged(t *testing.T) {
 func TestServerEndsAfterAnswers(t *testing.T) {
 	t.Parallel()
 	const clients = 50
-	up := testkit.NewUpstream(t, testkit.Loopback())
-	up.After(0).Do(testkit.FinishAfter(1 + clients))
+	up := kit.NewUpstream(t, kit.Loopback())
+	up.After(0).Do(kit.FinishAfter(1 + clients))
 	_, at := startLinked(t, up.Endpoint(), "-retry", "3600000")
 	for uid, client := range wait(t, at, up, clients) {
-		client.Expect(testkit.Status(uint32(uid), codec.OpGet, codec.StatusNotOK))
+		client.Expect(kit.Status(uint32(uid), codec.OpGet, codec.StatusNotOK))
 	}
-	testkit.Wait(t, patience, "end of the link", func() bool {
-		return codec.Status(testkit.Dial(t, at).Answer(testkit.Have(1, "nobody's"))[0]) == codec.StatusDisconnected
+	kit.Wait(t, patience, "end of the link", func() bool {
+		return codec.Status(kit.Dial(t, at).Answer(kit.Have(1, "nobody's"))[0]) == codec.StatusDisconnected
 	})
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // TestTimeout: a request that gets no answer is answered DISCONNECTED when its time is
@@ -27,18 +27,18 @@ func TestTimeout(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			jitter := testkit.MeasureJitter(t)
-			up := testkit.NewUpstream(t, testkit.Loopback())
-			up.On(func(q testkit.Request) bool { return q.ID == "hangs" }).Do(testkit.Drop)
+			jitter := kit.MeasureJitter(t)
+			up := kit.NewUpstream(t, kit.Loopback())
+			up.On(func(q kit.Request) bool { return q.ID == "hangs" }).Do(kit.Drop)
 			process, at := startAsIs(t, up.Endpoint(), row.args...)
 			process.WaitStderr(patience, "connected to dc_server")
 			quit, talked := make(chan struct{}), make(chan error, 1)
 			go func() { talked <- talk(at, quit) }() // so that dc_server is not silent
 			var took []time.Duration
-			client := testkit.Dial(t, at)
+			client := kit.Dial(t, at)
 			for uid := range uint32(8) {
 				began := time.Now()
-				client.Send(testkit.Get(uid, "hangs"))
+				client.Send(kit.Get(uid, "hangs"))
 				client.Expect(failed(uid, codec.OpGet))
 				took = append(took, time.Since(began))
 			}
@@ -51,15 +51,15 @@ func TestTimeout(t *testing.T) {
 				t.Error("got the link lost, want it kept: others were answered")
 			}
 			for _, each := range took {
-				jitter.MustTake(t, "DISCONNECTED", each, row.timeout, row.timeout+testkit.Promptly)
+				jitter.MustTake(t, "DISCONNECTED", each, row.timeout, row.timeout+kit.Promptly)
 			}
 		})
 	}
 }
 
 // talk asks all the time, and must be answered, in time or not.
-func talk(at testkit.Endpoint, quit <-chan struct{}) error {
-	conn, err := testkit.Connect(at)
+func talk(at kit.Endpoint, quit <-chan struct{}) error {
+	conn, err := kit.Connect(at)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func talk(at testkit.Endpoint, quit <-chan struct{}) error {
 			return nil
 		case <-time.After(5 * time.Millisecond):
 		}
-		m, err := conn.Do(testkit.Have(uid, "nobody's"))
+		m, err := conn.Do(kit.Have(uid, "nobody's"))
 		if err != nil {
 			return err
 		}
@@ -83,17 +83,17 @@ func talk(at testkit.Endpoint, quit <-chan struct{}) error {
 // TestLateAnswer is dropped: the client has had one, and the next request gets its own.
 func TestLateAnswer(t *testing.T) {
 	t.Parallel()
-	jitter := testkit.MeasureJitter(t)
-	up := testkit.NewUpstream(t, testkit.Loopback())
+	jitter := kit.MeasureJitter(t)
+	up := kit.NewUpstream(t, kit.Loopback())
 	up.Put("late", "late data", time.Hour)
 	up.Put("next", "next data", time.Hour)
-	up.Expect(codec.OpGet, "late").Do(testkit.Late(600 * time.Millisecond))
+	up.Expect(codec.OpGet, "late").Do(kit.Late(600 * time.Millisecond))
 	_, at := startLinked(t, up.Endpoint(), "-timeout", "400")
-	client := testkit.Dial(t, at)
-	client.Send(testkit.Get(1, "late"))
+	client := kit.Dial(t, at)
+	client.Send(kit.Get(1, "late"))
 	client.Expect(failed(1, codec.OpGet))
 	client.ExpectQuiet(400 * time.Millisecond)
-	got := client.Answer(testkit.Get(1, "next"))
+	got := client.Answer(kit.Get(1, "next"))
 	client.ExpectQuiet(50 * time.Millisecond)
 	if string(got) != "next data" {
 		jitter.MustBeBelow(t, 100*time.Millisecond)
@@ -106,21 +106,21 @@ func TestLateAnswer(t *testing.T) {
 func TestAnswersAroundTheTimeout(t *testing.T) {
 	t.Parallel()
 	const clients, timeout = 50, 100 * time.Millisecond
-	up := testkit.NewUpstream(t, testkit.Loopback())
+	up := kit.NewUpstream(t, kit.Loopback())
 	for n := range clients {
 		up.Put(fmt.Sprint("session ", n), fmt.Sprint("of client ", n), time.Hour)
 		delay := timeout + time.Duration(n-clients/2)*time.Millisecond/5
-		up.On(func(q testkit.Request) bool { return q.ID == fmt.Sprint("session ", n) }).Do(testkit.Late(delay))
+		up.On(func(q kit.Request) bool { return q.ID == fmt.Sprint("session ", n) }).Do(kit.Late(delay))
 	}
 	_, at := startLinked(t, up.Endpoint(), "-timeout", "100")
-	var all []*testkit.Client
+	var all []*kit.Client
 	for range clients {
-		all = append(all, testkit.Dial(t, at))
+		all = append(all, kit.Dial(t, at))
 	}
 	failures := 0
 	for round := range uint32(4) {
 		for n, client := range all {
-			client.Send(testkit.Get(round, fmt.Sprint("session ", n)))
+			client.Send(kit.Get(round, fmt.Sprint("session ", n)))
 		}
 		for n, client := range all {
 			m, err := client.ReadMessage()
@@ -139,15 +139,15 @@ func TestAnswersAroundTheTimeout(t *testing.T) {
 // TestTimeoutNever: with 0, a request waits for as long as dc_server takes.
 func TestTimeoutNever(t *testing.T) {
 	t.Parallel()
-	jitter := testkit.MeasureJitter(t)
+	jitter := kit.MeasureJitter(t)
 	const takes = 2 * time.Second // more than any timeout that there is
-	up := testkit.NewUpstream(t, testkit.Loopback())
-	up.After(1).Do(testkit.Late(takes))
+	up := kit.NewUpstream(t, kit.Loopback())
+	up.After(1).Do(kit.Late(takes))
 	_, at := startLinked(t, up.Endpoint(), "-timeout", "0")
-	client := testkit.Dial(t, at)
+	client := kit.Dial(t, at)
 	began := time.Now()
-	client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
-	jitter.MustTake(t, "answer", time.Since(began), takes, takes+testkit.Promptly)
+	client.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
+	jitter.MustTake(t, "answer", time.Since(began), takes, takes+kit.Promptly)
 	mustKeepItsLink(t, up)
 }
 
@@ -156,62 +156,62 @@ func TestTimeoutNever(t *testing.T) {
 func TestSilence(t *testing.T) {
 	t.Parallel()
 	const timeout, retry, attempt = 200 * time.Millisecond, 300 * time.Millisecond, 2 * time.Second
-	jitter := testkit.MeasureJitter(t)
+	jitter := kit.MeasureJitter(t)
 	var hangs atomic.Bool
-	up := testkit.NewUpstream(t, testkit.Loopback())
-	up.On(func(testkit.Request) bool { return hangs.Load() }).Do(testkit.Drop)
+	up := kit.NewUpstream(t, kit.Loopback())
+	up.On(func(kit.Request) bool { return hangs.Load() }).Do(kit.Drop)
 	process, at := startLinked(t, up.Endpoint(), "-retry", "300", "-timeout", "200")
-	client := testkit.Dial(t, at)
-	client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
+	client := kit.Dial(t, at)
+	client.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 	hangs.Store(true)
 	began := time.Now()
-	client.Send(testkit.Have(2, "nobody's"))
+	client.Send(kit.Have(2, "nobody's"))
 	client.Expect(failed(2, codec.OpHave))
-	jitter.MustTake(t, "first answer", time.Since(began), timeout, timeout+testkit.Promptly)
+	jitter.MustTake(t, "first answer", time.Since(began), timeout, timeout+kit.Promptly)
 	process.WaitStderr(patience, "lost dc_server")
-	jitter.MustTake(t, "loss of the link", time.Since(began), 3*timeout, 3*timeout+testkit.Promptly)
+	jitter.MustTake(t, "loss of the link", time.Since(began), 3*timeout, 3*timeout+kit.Promptly)
 
 	// The server accepts and takes the probe, which is not enough.
 	for hung := time.Now(); time.Since(hung) < attempt+retry; time.Sleep(5 * time.Millisecond) {
 		asked := time.Now()
-		client.ExpectStatus(testkit.Have(3, "nobody's"), codec.StatusDisconnected)
-		jitter.MustTake(t, "answer while it hangs", time.Since(asked), 0, testkit.Promptly)
+		client.ExpectStatus(kit.Have(3, "nobody's"), codec.StatusDisconnected)
+		jitter.MustTake(t, "answer while it hangs", time.Since(asked), 0, kit.Promptly)
 	}
 	if got := up.Conns(); got < 2 || got > 4 {
 		t.Errorf("got %d connections, want some attempts and not many", got)
 	}
 	hangs.Store(false)
 	healed := time.Now()
-	testkit.Wait(t, patience, "service", func() bool {
-		return client.Answer(testkit.Have(4, "nobody's"))[0] == byte(codec.StatusNotOK)
+	kit.Wait(t, patience, "service", func() bool {
+		return client.Answer(kit.Have(4, "nobody's"))[0] == byte(codec.StatusNotOK)
 	})
-	jitter.MustTake(t, "service", time.Since(healed), 0, attempt+retry+testkit.Promptly)
+	jitter.MustTake(t, "service", time.Since(healed), 0, attempt+retry+kit.Promptly)
 }
 
 // TestServerStopped stops a real dc_server for a while (SIGSTOP).
 func TestServerStopped(t *testing.T) {
 	t.Parallel()
-	jitter := testkit.MeasureJitter(t)
-	where := testkit.Unix(t)
+	jitter := kit.MeasureJitter(t)
+	where := kit.Unix(t)
 	server := startServer(t, where)
 	process, at := startLinked(t, where, "-retry", "200", "-timeout", "200")
-	client := testkit.Dial(t, at)
-	client.ExpectStatus(testkit.Add(1, "session", "data", time.Hour), codec.StatusOK)
+	client := kit.Dial(t, at)
+	client.ExpectStatus(kit.Add(1, "session", "data", time.Hour), codec.StatusOK)
 	server.Signal(syscall.SIGSTOP)
-	testkit.Wait(t, patience, "silence", func() bool {
+	kit.Wait(t, patience, "silence", func() bool {
 		asked := time.Now()
-		silent := client.Answer(testkit.Have(2, "session"))[0] == byte(codec.StatusDisconnected)
-		jitter.MustTake(t, "answer", time.Since(asked), 0, 200*time.Millisecond+testkit.Promptly)
+		silent := client.Answer(kit.Have(2, "session"))[0] == byte(codec.StatusDisconnected)
+		jitter.MustTake(t, "answer", time.Since(asked), 0, 200*time.Millisecond+kit.Promptly)
 		return silent
 	})
 	process.WaitStderr(patience, "lost dc_server")
 	for range 100 {
 		asked := time.Now()
-		client.ExpectStatus(testkit.Have(3, "session"), codec.StatusDisconnected)
-		jitter.MustTake(t, "answer while it is stopped", time.Since(asked), 0, testkit.Promptly)
+		client.ExpectStatus(kit.Have(3, "session"), codec.StatusDisconnected)
+		jitter.MustTake(t, "answer while it is stopped", time.Since(asked), 0, kit.Promptly)
 	}
 	server.Signal(syscall.SIGCONT)
-	testkit.Wait(t, patience, "service", func() bool {
-		return client.Answer(testkit.Have(4, "session"))[0] == byte(codec.StatusOK)
+	kit.Wait(t, patience, "service", func() bool {
+		return client.Answer(kit.Have(4, "session"))[0] == byte(codec.StatusOK)
 	})
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // TestUserConnects: it is the user of -user that connects to dc_server, each time anew,
@@ -16,8 +16,8 @@ func TestUserConnects(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can change users")
 	}
-	where := testkit.Unix(t)
-	up := testkit.NewUpstream(t, where)
+	where := kit.Unix(t)
+	up := kit.NewUpstream(t, where)
 	mode := func(m os.FileMode) {
 		if err := os.Chmod(where.Address, m); err != nil {
 			t.Fatal(err)
@@ -29,17 +29,17 @@ func TestUserConnects(t *testing.T) {
 	mode(0o600)
 	process, at := start(t, where, "-user", "nobody", "-retry", "50")
 	process.WaitStderr(patience, "permission denied")
-	client := testkit.Dial(t, at)
-	client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusDisconnected)
+	client := kit.Dial(t, at)
+	client.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusDisconnected)
 	mode(0o666)
 	process.WaitStderr(patience, "connected to dc_server")
-	client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
+	client.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 	for range 3 {
 		before := up.Conns()
 		up.CloseAll()
 		process.Wait(patience, "new connection", func() bool { return up.Conns() > before })
-		testkit.Wait(t, patience, "service", func() bool {
-			return client.Answer(testkit.Have(1, "nobody's"))[0] == byte(codec.StatusNotOK)
+		kit.Wait(t, patience, "service", func() bool {
+			return client.Answer(kit.Have(1, "nobody's"))[0] == byte(codec.StatusNotOK)
 		})
 	}
 }

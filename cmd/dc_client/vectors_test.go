@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // vectors are exchanges recorded from the reference dc_client (PROTOCOL.md, head).
@@ -84,7 +84,7 @@ func unhex(t *testing.T, text string) []byte {
 
 func replayWithoutServer(t *testing.T, v vector) {
 	_, at := start(t, nowhere())
-	client := testkit.Dial(t, at)
+	client := kit.Dial(t, at)
 	client.Send(unhex(t, v.Send))
 	client.Expect(unhex(t, v.OurRecv))
 	client.Send(unhex(t, v.Send)) // the connection goes on
@@ -93,12 +93,12 @@ func replayWithoutServer(t *testing.T, v vector) {
 
 // replayLost asks what the recorded dc_server saw, and loses the connection to it.
 func replayLost(t *testing.T, v vector) {
-	up := testkit.NewUpstream(t, testkit.Loopback())
-	up.After(1).Do(testkit.CloseUnanswered)
+	up := kit.NewUpstream(t, kit.Loopback())
+	up.After(1).Do(kit.CloseUnanswered)
 	_, at := startLinked(t, up.Endpoint())
 	request := unhex(t, v.Upstream[0])
 	codec.SetUID(request, 0xdeadbeef)
-	client := testkit.Dial(t, at)
+	client := kit.Dial(t, at)
 	client.Send(request)
 	client.Expect(unhex(t, v.Recv))
 	mustHaveForwarded(t, up, request)
@@ -106,7 +106,7 @@ func replayLost(t *testing.T, v vector) {
 
 // mustHaveForwarded holds that dc_server saw the requests, with uids of dc_client's own,
 // in any order, and no others but probes.
-func mustHaveForwarded(t *testing.T, up *testkit.Upstream, want ...[]byte) {
+func mustHaveForwarded(t *testing.T, up *kit.Upstream, want ...[]byte) {
 	t.Helper()
 	var got []string
 	uids := map[uint32]bool{}
@@ -145,22 +145,22 @@ func contains(all []string, one string) bool {
 // replayPipelined sends three requests together, and one of three frames from another
 // client.
 func replayPipelined(t *testing.T, v vector) {
-	up := testkit.NewUpstream(t, testkit.Loopback())
+	up := kit.NewUpstream(t, kit.Loopback())
 	_, at := startLinked(t, up.Endpoint())
 	have, add := unhex(t, v.Chunks[0]), unhex(t, v.Chunks[1])
-	one, other := testkit.Dial(t, at), testkit.Dial(t, at)
+	one, other := kit.Dial(t, at), kit.Dial(t, at)
 	var requests, answers [][]byte
 	for uid := range uint32(3) {
 		request := append([]byte(nil), have...)
 		codec.SetUID(request, 100+uid)
 		requests = append(requests, request)
-		answers = append(answers, testkit.Status(100+uid, codec.OpHave, codec.StatusNotOK))
+		answers = append(answers, kit.Status(100+uid, codec.OpHave, codec.StatusNotOK))
 	}
 	one.Send(requests...)
 	one.Expect(answers...)
 	codec.SetUID(add, 0xfeed)
 	other.Send(add)
-	other.Expect(testkit.Status(0xfeed, codec.OpAdd, codec.StatusOK))
+	other.Expect(kit.Status(0xfeed, codec.OpAdd, codec.StatusOK))
 	mustHaveForwarded(t, up, append(requests, add)...)
 }
 
@@ -169,11 +169,11 @@ func replayGarbage(t *testing.T, v vector) {
 	if !ok || v.State != "closed" || v.Recv != "" {
 		t.Fatalf("got a vector that this test does not know: %+v", v)
 	}
-	up := testkit.NewUpstream(t, testkit.Loopback())
+	up := kit.NewUpstream(t, kit.Loopback())
 	_, at := startLinked(t, up.Endpoint())
-	client, neighbour := testkit.Dial(t, at), testkit.Dial(t, at)
+	client, neighbour := kit.Dial(t, at), kit.Dial(t, at)
 	client.Send(unhex(t, sent))
 	client.ExpectClosed()
-	neighbour.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
+	neighbour.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 	mustKeepItsLink(t, up)
 }

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 func TestFlagsRefused(t *testing.T) {
@@ -49,7 +49,7 @@ func TestFlagsOfTheOther(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	process := testkit.Start(t, testkit.Tool(program), "-sessions", "garbage", "-?")
+	process := kit.Start(t, kit.Tool(program), "-sessions", "garbage", "-?")
 	if code := process.Exit(patience); code != 0 {
 		t.Errorf("got exit code %d, want 0", code)
 	}

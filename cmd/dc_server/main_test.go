@@ -4,21 +4,21 @@ import (
 	"testing"
 	"time"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // patience is how long a test waits for what must come, on a busy machine.
 const patience = 20 * time.Second
 
 func TestMain(m *testing.M) {
-	testkit.Suite{Commands: []string{program}, Parallel: 16}.Run(m)
+	kit.Suite{Commands: []string{program}, Parallel: 16}.Run(m)
 }
 
 // start runs dc_server until the test ends.
-func start(t *testing.T, args ...string) (*testkit.Process, testkit.Endpoint) {
+func start(t *testing.T, args ...string) (*kit.Process, kit.Endpoint) {
 	t.Helper()
-	at := testkit.Unix(t)
-	process := testkit.Start(t, testkit.Tool(program), append(args, "-listen", at.String())...)
+	at := kit.Unix(t)
+	process := kit.Start(t, kit.Tool(program), append(args, "-listen", at.String())...)
 	process.WaitStderr(patience, " ready ")
 	return process, at
 }
@@ -26,7 +26,7 @@ func start(t *testing.T, args ...string) (*testkit.Process, testkit.Endpoint) {
 // refused runs it with flags that it must refuse with exit code 2 and one line.
 func refused(t *testing.T, args ...string) string {
 	t.Helper()
-	process := testkit.Start(t, testkit.Tool(program), args...)
+	process := kit.Start(t, kit.Tool(program), args...)
 	if code := process.Exit(patience); code != 2 {
 		t.Errorf("%v: got exit code %d, want 2", args, code)
 	}

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // TestMinExpiry raises lives that are shorter, that of 0 among them, and no others.
@@ -26,9 +26,9 @@ func TestMinExpiry(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			_, at := start(t, row.args...)
-			client := testkit.Dial(t, at)
+			client := kit.Dial(t, at)
 			began := time.Now()
-			client.ExpectStatus(testkit.Add(1, "session", "data", row.asked), codec.StatusOK)
+			client.ExpectStatus(kit.Add(1, "session", "data", row.asked), codec.StatusOK)
 			mustLive(t, client, "session", began.Add(row.gets), time.Now().Add(row.gets))
 		})
 	}
@@ -38,7 +38,7 @@ func TestMinExpiry(t *testing.T) {
 func TestMinExpiryKeepsTheLimit(t *testing.T) {
 	t.Parallel()
 	_, at := start(t, "-minexpiry", "604800000")
-	client := testkit.Dial(t, at)
-	client.ExpectStatus(testkit.Ask(1, codec.OpAdd, addPayload(604800001, 1, "id")), codec.StatusAddTimeout)
-	client.ExpectStatus(testkit.Ask(1, codec.OpAdd, addPayload(604800000, 1, "id")), codec.StatusOK)
+	client := kit.Dial(t, at)
+	client.ExpectStatus(kit.Ask(1, codec.OpAdd, addPayload(604800001, 1, "id")), codec.StatusAddTimeout)
+	client.ExpectStatus(kit.Ask(1, codec.OpAdd, addPayload(604800000, 1, "id")), codec.StatusOK)
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // addPayload is an ADD's payload with any numbers in it.
@@ -49,9 +49,9 @@ func TestAdd(t *testing.T) {
 		{"corrupt before id length", addPayload(1000, 65, letters(65)), codec.StatusAddCorrupt},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			client := testkit.Dial(t, at)
-			client.ExpectStatus(testkit.Ask(1, codec.OpAdd, row.payload), row.want)
-			client.ExpectStatus(testkit.Have(2, "nobody's"), codec.StatusNotOK) // it is still open
+			client := kit.Dial(t, at)
+			client.ExpectStatus(kit.Ask(1, codec.OpAdd, row.payload), row.want)
+			client.ExpectStatus(kit.Have(2, "nobody's"), codec.StatusNotOK) // it is still open
 		})
 	}
 }
@@ -60,11 +60,11 @@ func TestAdd(t *testing.T) {
 func TestImpossibleIDs(t *testing.T) {
 	t.Parallel()
 	_, at := start(t)
-	client := testkit.Dial(t, at)
+	client := kit.Dial(t, at)
 	for _, op := range []codec.Op{codec.OpGet, codec.OpHave, codec.OpRemove} {
 		for _, length := range []int{0, 64, 65, 2048, 2049, 32768} {
 			t.Run(fmt.Sprintf("%v of %d bytes", op, length), func(t *testing.T) {
-				client.ExpectStatus(testkit.Ask(1, op, bytes.Repeat([]byte{'x'}, length)), codec.StatusNotOK)
+				client.ExpectStatus(kit.Ask(1, op, bytes.Repeat([]byte{'x'}, length)), codec.StatusNotOK)
 			})
 		}
 	}
@@ -74,20 +74,20 @@ func TestImpossibleIDs(t *testing.T) {
 func TestData(t *testing.T) {
 	t.Parallel()
 	_, at := start(t)
-	client := testkit.Dial(t, at)
+	client := kit.Dial(t, at)
 	const overhead = codec.AddOverhead + len("0000")
 	for n, length := range []int{1, 2, 4, 5, 2048 - overhead - 1, 2048 - overhead, 2048 - overhead + 1, 2021, 2022, 2023, 2024,
 		2047, 2048, 2049, 4095, 4096, 4097, 16384, 30000, 32768 - overhead} {
 		id := fmt.Sprintf("%04d", n)
 		data := strings.Repeat("0123456789abcdef", 1+length/16)[:length]
-		client.ExpectStatus(testkit.Add(1, id, data, time.Minute), codec.StatusOK)
-		if got := client.Answer(testkit.Get(2, id)); string(got) != data {
+		client.ExpectStatus(kit.Add(1, id, data, time.Minute), codec.StatusOK)
+		if got := client.Answer(kit.Get(2, id)); string(got) != data {
 			t.Errorf("got %d bytes back, want the %d that were added", len(got), length)
 		}
-		client.ExpectStatus(testkit.Add(3, id, "another", time.Minute), codec.StatusAddExists)
-		client.ExpectStatus(testkit.Have(4, id), codec.StatusOK)
-		client.ExpectStatus(testkit.Remove(5, id), codec.StatusOK)
-		client.ExpectStatus(testkit.Remove(6, id), codec.StatusNotOK)
+		client.ExpectStatus(kit.Add(3, id, "another", time.Minute), codec.StatusAddExists)
+		client.ExpectStatus(kit.Have(4, id), codec.StatusOK)
+		client.ExpectStatus(kit.Remove(5, id), codec.StatusOK)
+		client.ExpectStatus(kit.Remove(6, id), codec.StatusNotOK)
 	}
 }
 
@@ -95,18 +95,18 @@ func TestData(t *testing.T) {
 func TestPipeline(t *testing.T) {
 	t.Parallel()
 	_, at := start(t)
-	client := testkit.Dial(t, at)
+	client := kit.Dial(t, at)
 	var requests, answers []byte
 	for uid := uint32(0); uid < 4000; uid += 4 {
 		id, data := fmt.Sprint("session ", uid), fmt.Sprint("data ", uid)
-		requests = append(requests, testkit.Add(uid, id, data, time.Minute)...)
-		requests = append(requests, testkit.Get(uid+1, id)...)
-		requests = append(requests, testkit.Remove(uid+2, id)...)
-		requests = append(requests, testkit.Have(uid+3, id)...)
-		answers = append(answers, testkit.Status(uid, codec.OpAdd, codec.StatusOK)...)
-		answers = append(answers, testkit.Hit(uid+1, data)...)
-		answers = append(answers, testkit.Status(uid+2, codec.OpRemove, codec.StatusOK)...)
-		answers = append(answers, testkit.Status(uid+3, codec.OpHave, codec.StatusNotOK)...)
+		requests = append(requests, kit.Add(uid, id, data, time.Minute)...)
+		requests = append(requests, kit.Get(uid+1, id)...)
+		requests = append(requests, kit.Remove(uid+2, id)...)
+		requests = append(requests, kit.Have(uid+3, id)...)
+		answers = append(answers, kit.Status(uid, codec.OpAdd, codec.StatusOK)...)
+		answers = append(answers, kit.Hit(uid+1, data)...)
+		answers = append(answers, kit.Status(uid+2, codec.OpRemove, codec.StatusOK)...)
+		answers = append(answers, kit.Status(uid+3, codec.OpHave, codec.StatusNotOK)...)
 	}
 	sent := make(chan error, 1)
 	go func() { sent <- client.Write(requests) }()
@@ -123,24 +123,24 @@ func TestExpiry(t *testing.T) {
 	for _, life := range []time.Duration{time.Millisecond, 300 * time.Millisecond, time.Second} {
 		t.Run(life.String(), func(t *testing.T) {
 			t.Parallel()
-			client := testkit.Dial(t, at)
+			client := kit.Dial(t, at)
 			id := "for " + life.String()
 			began := time.Now()
-			client.ExpectStatus(testkit.Add(1, id, "data", life), codec.StatusOK)
+			client.ExpectStatus(kit.Add(1, id, "data", life), codec.StatusOK)
 			added := time.Now()
 			mustLive(t, client, id, began.Add(life), added.Add(life))
-			client.ExpectStatus(testkit.Add(2, id, "again", time.Minute), codec.StatusOK)
+			client.ExpectStatus(kit.Add(2, id, "again", time.Minute), codec.StatusOK)
 		})
 	}
 }
 
 // mustLive asks for a session all the time: before notBefore it must be there, and it
 // must be gone soon after notAfter.
-func mustLive(t *testing.T, client *testkit.Client, id string, notBefore, notAfter time.Time) {
+func mustLive(t *testing.T, client *kit.Client, id string, notBefore, notAfter time.Time) {
 	t.Helper()
 	for {
 		asked := time.Now()
-		status := codec.Status(client.Answer(testkit.Have(9, id))[0])
+		status := codec.Status(client.Answer(kit.Have(9, id))[0])
 		answered := time.Now()
 		switch {
 		case status == codec.StatusOK && asked.After(notAfter.Add(50*time.Millisecond)):
@@ -157,9 +157,9 @@ func mustLive(t *testing.T, client *testkit.Client, id string, notBefore, notAft
 func TestConnectionsShareSessions(t *testing.T) {
 	t.Parallel()
 	_, at := start(t)
-	testkit.Dial(t, at).ExpectStatus(testkit.Add(1, "shared", "data", time.Minute), codec.StatusOK)
+	kit.Dial(t, at).ExpectStatus(kit.Add(1, "shared", "data", time.Minute), codec.StatusOK)
 	for range 5 {
-		if got := testkit.Dial(t, at).Answer(testkit.Get(1, "shared")); string(got) != "data" {
+		if got := kit.Dial(t, at).Answer(kit.Get(1, "shared")); string(got) != "data" {
 			t.Errorf("got %q, want what another connection added", got)
 		}
 	}

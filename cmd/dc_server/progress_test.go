@@ -8,22 +8,22 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // TestProgress makes a line of figures after every so many operations, with what they were.
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	process, at := start(t, "-progress", "10")
-	client := testkit.Dial(t, at)
+	client := kit.Dial(t, at)
 	for n := range 5 {
 		id := fmt.Sprint("session ", n)
-		client.ExpectStatus(testkit.Add(1, id, "data", time.Minute), codec.StatusOK)
-		client.Answer(testkit.Get(1, id))
-		client.ExpectStatus(testkit.Get(1, "nobody's"), codec.StatusNotOK)
-		client.ExpectStatus(testkit.Have(1, id), codec.StatusOK)
+		client.ExpectStatus(kit.Add(1, id, "data", time.Minute), codec.StatusOK)
+		client.Answer(kit.Get(1, id))
+		client.ExpectStatus(kit.Get(1, "nobody's"), codec.StatusNotOK)
+		client.ExpectStatus(kit.Have(1, id), codec.StatusOK)
 	}
-	client.ExpectStatus(testkit.Remove(1, "session 0"), codec.StatusOK) // the 21st
+	client.ExpectStatus(kit.Remove(1, "session 0"), codec.StatusOK) // the 21st
 	process.WaitStderr(patience, " progress operations=20 ")
 	if code := process.Stop(); code != 0 {
 		t.Errorf("got exit code %d, want 0", code)
@@ -43,9 +43,9 @@ func TestProgressOff(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{nil, {"-progress", "0"}} {
 		process, at := start(t, args...)
-		client := testkit.Dial(t, at)
+		client := kit.Dial(t, at)
 		for range 1000 {
-			client.ExpectStatus(testkit.Have(1, "nobody's"), codec.StatusNotOK)
+			client.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 		}
 		if code := process.Stop(); code != 0 {
 			t.Errorf("got exit code %d, want 0", code)

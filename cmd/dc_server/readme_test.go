@@ -3,10 +3,10 @@ package main
 import (
 	"testing"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 func TestReadmeShowsTheUsage(t *testing.T) {
 	var c config
-	testkit.DocumentHolds(t, "README.md", c.flags().Usage())
+	kit.DocumentHolds(t, "README.md", c.flags().Usage())
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // TestSessionsEvictsSoonestToExpire fills the cache and adds more: each new session costs
@@ -19,28 +19,28 @@ func TestSessionsEvictsSoonestToExpire(t *testing.T) {
 	t.Parallel()
 	const capacity, more = 64, 40
 	process, at := start(t, "-sessions", strconv.Itoa(capacity))
-	client := testkit.Dial(t, at)
-	random := testkit.Random(t)
+	client := kit.Dial(t, at)
+	random := kit.Random(t)
 	order := random.Perm(capacity)
 	life := func(n int) time.Duration { return time.Hour + time.Duration(n)*time.Minute }
 	for _, n := range order {
-		client.ExpectStatus(testkit.Add(1, fmt.Sprint("old ", n), "data", life(n)), codec.StatusOK)
+		client.ExpectStatus(kit.Add(1, fmt.Sprint("old ", n), "data", life(n)), codec.StatusOK)
 	}
 	for n := range capacity {
-		client.ExpectStatus(testkit.Have(1, fmt.Sprint("old ", n)), codec.StatusOK)
+		client.ExpectStatus(kit.Have(1, fmt.Sprint("old ", n)), codec.StatusOK)
 	}
 	for added := range more {
-		client.ExpectStatus(testkit.Add(1, fmt.Sprint("new ", added), "data", 24*time.Hour), codec.StatusOK)
+		client.ExpectStatus(kit.Add(1, fmt.Sprint("new ", added), "data", 24*time.Hour), codec.StatusOK)
 		for n := range capacity {
 			want := codec.StatusOK
 			if n <= added {
 				want = codec.StatusNotOK
 			}
-			client.ExpectStatus(testkit.Have(1, fmt.Sprint("old ", n)), want)
+			client.ExpectStatus(kit.Have(1, fmt.Sprint("old ", n)), want)
 		}
 	}
 	for added := range more {
-		client.ExpectStatus(testkit.Have(1, fmt.Sprint("new ", added)), codec.StatusOK)
+		client.ExpectStatus(kit.Have(1, fmt.Sprint("new ", added)), codec.StatusOK)
 	}
 	process.WaitStderr(patience, "-sessions is too small")
 	if lines := strings.Count(process.Stderr(), "-sessions is too small"); lines > 20 {
@@ -53,22 +53,22 @@ func TestSessionsExpiredMakeRoom(t *testing.T) {
 	t.Parallel()
 	const capacity = 64
 	process, at := start(t, "-sessions", strconv.Itoa(capacity))
-	client := testkit.Dial(t, at)
+	client := kit.Dial(t, at)
 	for n := range capacity {
 		life := time.Hour
 		if n%2 == 0 {
 			life = time.Millisecond
 		}
-		client.ExpectStatus(testkit.Add(1, fmt.Sprint("old ", n), "data", life), codec.StatusOK)
+		client.ExpectStatus(kit.Add(1, fmt.Sprint("old ", n), "data", life), codec.StatusOK)
 	}
-	testkit.Wait(t, patience, "end of the last of them", func() bool {
-		return client.Answer(testkit.Have(1, fmt.Sprint("old ", capacity-2)))[0] == byte(codec.StatusNotOK)
+	kit.Wait(t, patience, "end of the last of them", func() bool {
+		return client.Answer(kit.Have(1, fmt.Sprint("old ", capacity-2)))[0] == byte(codec.StatusNotOK)
 	})
 	for n := range capacity / 2 {
-		client.ExpectStatus(testkit.Add(1, fmt.Sprint("new ", n), "data", time.Minute), codec.StatusOK)
+		client.ExpectStatus(kit.Add(1, fmt.Sprint("new ", n), "data", time.Minute), codec.StatusOK)
 	}
 	for n := 1; n < capacity; n += 2 {
-		client.ExpectStatus(testkit.Have(1, fmt.Sprint("old ", n)), codec.StatusOK)
+		client.ExpectStatus(kit.Have(1, fmt.Sprint("old ", n)), codec.StatusOK)
 	}
 	if text := process.Stderr(); strings.Contains(text, "evicted") {
 		t.Errorf("got %q, want no word of evictions", text)
@@ -79,14 +79,14 @@ func TestSessionsExpiredMakeRoom(t *testing.T) {
 func TestSessionsTimeoutZero(t *testing.T) {
 	t.Parallel()
 	_, at := start(t, "-sessions", "64")
-	client := testkit.Dial(t, at)
+	client := kit.Dial(t, at)
 	for n := range 64 {
-		client.ExpectStatus(testkit.Add(1, fmt.Sprint("old ", n), "data", time.Hour), codec.StatusOK)
+		client.ExpectStatus(kit.Add(1, fmt.Sprint("old ", n), "data", time.Hour), codec.StatusOK)
 	}
-	client.ExpectStatus(testkit.Add(1, "at once", "data", 0), codec.StatusOK)
-	client.ExpectStatus(testkit.Have(1, "at once"), codec.StatusNotOK)
+	client.ExpectStatus(kit.Add(1, "at once", "data", 0), codec.StatusOK)
+	client.ExpectStatus(kit.Have(1, "at once"), codec.StatusNotOK)
 	for n := range 64 {
-		client.ExpectStatus(testkit.Have(1, fmt.Sprint("old ", n)), codec.StatusOK)
+		client.ExpectStatus(kit.Have(1, fmt.Sprint("old ", n)), codec.StatusOK)
 	}
 }
 
@@ -103,12 +103,12 @@ func TestMemoryBound(t *testing.T) {
 	if largeBound <= smallBound {
 		t.Errorf("got bounds of %d and %d MB, want the second to be larger", smallBound>>20, largeBound>>20)
 	}
-	client := testkit.Dial(t, at)
+	client := kit.Dial(t, at)
 	data := strings.Repeat("x", 32000)
 	for n := range 2500 {
-		client.ExpectStatus(testkit.Add(1, fmt.Sprint("session ", n), data, time.Hour), codec.StatusOK)
+		client.ExpectStatus(kit.Add(1, fmt.Sprint("session ", n), data, time.Hour), codec.StatusOK)
 	}
-	vitals, err := testkit.ReadVitals(small.PID())
+	vitals, err := kit.ReadVitals(small.PID())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +119,7 @@ func TestMemoryBound(t *testing.T) {
 }
 
 // memoryBound is what the ready line says, in bytes.
-func memoryBound(t *testing.T, process *testkit.Process) int64 {
+func memoryBound(t *testing.T, process *kit.Process) int64 {
 	t.Helper()
 	found := regexp.MustCompile(` memory_bound_mib=(\d+)`).FindStringSubmatch(process.Stderr())
 	if found == nil {
@@ -135,8 +135,8 @@ func memoryBound(t *testing.T, process *testkit.Process) int64 {
 // TestSessionsTooMany asks for more than an address space has room for.
 func TestSessionsTooMany(t *testing.T) {
 	t.Parallel()
-	at := testkit.Unix(t)
-	process := testkit.Command{Path: "/bin/sh", Args: []string{"-c", `ulimit -v 4000000; exec "$0" "$@"`, testkit.Tool(program),
+	at := kit.Unix(t)
+	process := kit.Command{Path: "/bin/sh", Args: []string{"-c", `ulimit -v 4000000; exec "$0" "$@"`, kit.Tool(program),
 		"-sessions", "1073741824", "-listen", at.String()}}.Start(t)
 	if code := process.Exit(patience); code != 1 {
 		t.Errorf("got exit code %d, want 1", code)

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // runToEnd runs dc_snoop with flags that do not let it serve, and waits for all of its output.
@@ -84,7 +84,7 @@ func TestHelpAndVersion(t *testing.T) {
 
 func TestStartFails(t *testing.T) {
 	t.Parallel()
-	folder := testkit.SocketDir(t)
+	folder := kit.SocketDir(t)
 	occupied := filepath.Join(folder, "file")
 	if err := os.WriteFile(occupied, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
@@ -115,9 +115,9 @@ func TestStartFails(t *testing.T) {
 // TestConnectIsServer: the flag has two names.
 func TestConnectIsServer(t *testing.T) {
 	t.Parallel()
-	up, at := testkit.NewUpstream(t, testkit.Loopback()), testkit.Unix(t)
-	p := testkit.Start(t, builtBinary(), "--listen="+at.String(), "--connect="+up.Endpoint().String())
+	up, at := kit.NewUpstream(t, kit.Loopback()), kit.Unix(t)
+	p := kit.Start(t, builtBinary(), "--listen="+at.String(), "--connect="+up.Endpoint().String())
 	p.WaitListening(patience, at)
-	testkit.Dial(t, at).ExpectStatus(testkit.Have(1, "id"), 1)
+	kit.Dial(t, at).ExpectStatus(kit.Have(1, "id"), 1)
 	stop(t, p)
 }

@@ -7,19 +7,19 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 func TestJSON(t *testing.T) {
 	t.Parallel()
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	p, at := start(t, up.Endpoint(), "-json", "-data")
-	c := testkit.Dial(t, at)
-	up.Expect(codec.OpGet, "x").Do(testkit.WrongOp)
-	up.Expect(codec.OpHave, "y").Do(testkit.WrongUID)
+	c := kit.Dial(t, at)
+	up.Expect(codec.OpGet, "x").Do(kit.WrongOp)
+	up.Expect(codec.OpHave, "y").Do(kit.WrongUID)
 	before := time.Now()
-	c.Answer(testkit.Add(1, "0123456789abcdef", strings.Repeat("d", 5000), time.Minute))
-	for _, request := range [][]byte{testkit.Ask(2, codec.OpAdd, nil), testkit.Get(3, "x"), testkit.Have(4, "y")} {
+	c.Answer(kit.Add(1, "0123456789abcdef", strings.Repeat("d", 5000), time.Minute))
+	for _, request := range [][]byte{kit.Ask(2, codec.OpAdd, nil), kit.Get(3, "x"), kit.Have(4, "y")} {
 		c.Send(request)
 		if _, err := c.ReadMessage(); err != nil {
 			t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 const (
@@ -52,16 +52,16 @@ func build(folder string) error {
 func builtBinary() string { return os.Getenv(binaryEnv) }
 
 // start runs dc_snoop before that service, until the test ends.
-func start(t *testing.T, server testkit.Endpoint, args ...string) (*testkit.Process, testkit.Endpoint) {
+func start(t *testing.T, server kit.Endpoint, args ...string) (*kit.Process, kit.Endpoint) {
 	t.Helper()
-	at := testkit.Unix(t)
-	process := testkit.Start(t, builtBinary(), append(args, "-listen", at.String(), "-server", server.String())...)
+	at := kit.Unix(t)
+	process := kit.Start(t, builtBinary(), append(args, "-listen", at.String(), "-server", server.String())...)
 	process.WaitStderr(patience, " ready on "+at.String()+" for "+server.String())
 	return process, at
 }
 
 // stop ends it as an operator does, and holds that it ends well.
-func stop(t *testing.T, p *testkit.Process) {
+func stop(t *testing.T, p *kit.Process) {
 	t.Helper()
 	if code := p.Stop(); code != 0 {
 		t.Errorf("got exit code %d, want 0; stderr:\n%s", code, p.Stderr())
@@ -69,9 +69,9 @@ func stop(t *testing.T, p *testkit.Process) {
 }
 
 // wantLines waits for that many lines of output, and returns them.
-func wantLines(t *testing.T, p *testkit.Process, want int) []string {
+func wantLines(t *testing.T, p *kit.Process, want int) []string {
 	t.Helper()
-	testkit.Within(patience, func() bool { return strings.Count(p.Stdout(), "\n") >= want || !p.Running() })
+	kit.Within(patience, func() bool { return strings.Count(p.Stdout(), "\n") >= want || !p.Running() })
 	lines := strings.Split(strings.TrimSuffix(p.Stdout(), "\n"), "\n")
 	if len(lines) != want {
 		t.Fatalf("got %d lines, want %d:\n%.4000s", len(lines), want, p.Stdout())

@@ -12,13 +12,13 @@ import (
 	"testing"
 	"time"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // startPiped runs dc_snoop with its standard output in a pipe that the test reads, or not.
-func startPiped(t *testing.T, server testkit.Endpoint, args ...string) (cmd *exec.Cmd, at testkit.Endpoint, stdout *os.File, stderr *lines) {
+func startPiped(t *testing.T, server kit.Endpoint, args ...string) (cmd *exec.Cmd, at kit.Endpoint, stdout *os.File, stderr *lines) {
 	t.Helper()
-	at, stderr = testkit.Unix(t), new(lines)
+	at, stderr = kit.Unix(t), new(lines)
 	cmd = exec.Command(builtBinary(), append(args, "-listen", at.String(), "-server", server.String())...)
 	stdout, in, err := os.Pipe()
 	if err != nil {
@@ -34,7 +34,7 @@ func startPiped(t *testing.T, server testkit.Endpoint, args ...string) (cmd *exe
 		_ = cmd.Wait()
 		_ = stdout.Close()
 	})
-	testkit.Wait(t, patience, "ready", func() bool { return strings.Contains(stderr.String(), " ready ") })
+	kit.Wait(t, patience, "ready", func() bool { return strings.Contains(stderr.String(), " ready ") })
 	return cmd, at, stdout, stderr
 }
 
@@ -60,11 +60,11 @@ func (l *lines) String() string {
 func TestOutputIsNotRead(t *testing.T) {
 	t.Parallel()
 	const rounds = 1500 // far more lines than a pipe holds
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	cmd, at, stdout, _ := startPiped(t, up.Endpoint())
-	c := testkit.Dial(t, at)
+	c := kit.Dial(t, at)
 	for i := range uint32(rounds) {
-		c.Answer(testkit.Have(i, "id"))
+		c.Answer(kit.Have(i, "id"))
 	}
 	read := bufio.NewReader(stdout)
 	for i := range 2 * rounds {
@@ -80,11 +80,11 @@ func TestOutputIsNotRead(t *testing.T) {
 // TestOutputIsNeverRead: at the end it waits for writeTime and no longer.
 func TestOutputIsNeverRead(t *testing.T) {
 	t.Parallel()
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	cmd, at, _, stderr := startPiped(t, up.Endpoint())
-	c := testkit.Dial(t, at)
+	c := kit.Dial(t, at)
 	for i := range uint32(1500) {
-		c.Answer(testkit.Have(i, "id"))
+		c.Answer(kit.Have(i, "id"))
 	}
 	_ = c.Close()
 	began := time.Now()
@@ -101,15 +101,15 @@ func TestOutputIsNeverRead(t *testing.T) {
 // TestOutputIsClosed: as by “dc_snoop … | head”. The traffic goes on, and the exit code tells.
 func TestOutputIsClosed(t *testing.T) {
 	t.Parallel()
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	cmd, at, stdout, stderr := startPiped(t, up.Endpoint())
 	_ = stdout.Close()
-	c := testkit.Dial(t, at)
-	c.Answer(testkit.Have(1, "id"))
-	testkit.Wait(t, patience, "complaint", func() bool {
+	c := kit.Dial(t, at)
+	c.Answer(kit.Have(1, "id"))
+	kit.Wait(t, patience, "complaint", func() bool {
 		return strings.Contains(stderr.String(), "standard output: write /dev/stdout: broken pipe: it gets no more, the traffic goes on")
 	})
-	c.Answer(testkit.Have(2, "id"))
+	c.Answer(kit.Have(2, "id"))
 	_ = cmd.Process.Signal(os.Interrupt)
 	_ = cmd.Wait()
 	if code := cmd.ProcessState.ExitCode(); code != 1 {
@@ -183,7 +183,7 @@ func TestComplaintsAreRare(t *testing.T) {
 func TestKeepsUp(t *testing.T) {
 	t.Parallel()
 	const clients, rounds = 10, 1000
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	p, at := start(t, up.Endpoint())
 	began := time.Now()
 	done := make(chan error, clients)
@@ -206,14 +206,14 @@ func TestKeepsUp(t *testing.T) {
 	}
 }
 
-func askMany(at testkit.Endpoint, rounds int) error {
-	c, err := testkit.Connect(at)
+func askMany(at kit.Endpoint, rounds int) error {
+	c, err := kit.Connect(at)
 	if err != nil {
 		return err
 	}
 	c.SetPatience(patience)
 	for i := range uint32(rounds) {
-		if _, err := c.Do(testkit.Have(i, "id")); err != nil {
+		if _, err := c.Do(kit.Have(i, "id")); err != nil {
 			return errors.Join(err, c.Close())
 		}
 	}

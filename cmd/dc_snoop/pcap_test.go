@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // segment is a packet of a capture, as this test reads it: from the formats' definitions and
@@ -87,13 +87,13 @@ func checksum(b []byte) uint16 {
 // and one that was refused. It returns what each sent.
 func exchanges(t *testing.T, path string) [][]byte {
 	t.Helper()
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	p, at := start(t, up.Endpoint(), "-pcap", path)
-	first := bytes.Join([][]byte{testkit.Add(1, "id", strings.Repeat("d", 30001), time.Minute), testkit.Get(2, "id")}, nil)
+	first := bytes.Join([][]byte{kit.Add(1, "id", strings.Repeat("d", 30001), time.Minute), kit.Get(2, "id")}, nil)
 	garbage := []byte("no distcache")
-	one, two := testkit.Dial(t, at), testkit.Dial(t, at)
+	one, two := kit.Dial(t, at), kit.Dial(t, at)
 	one.Send(first)
-	one.Expect(testkit.Status(1, codec.OpAdd, codec.StatusOK), testkit.Hit(2, strings.Repeat("d", 30001)))
+	one.Expect(kit.Status(1, codec.OpAdd, codec.StatusOK), kit.Hit(2, strings.Repeat("d", 30001)))
 	if err := one.CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func exchanges(t *testing.T, path string) [][]byte {
 	two.ExpectClosed()
 	_ = two.Close()
 	up.Stop()
-	testkit.Dial(t, at).ExpectClosed()
+	kit.Dial(t, at).ExpectClosed()
 	stop(t, p)
 	return [][]byte{first, garbage, nil}
 }
@@ -126,7 +126,7 @@ func TestCapture(t *testing.T) {
 		}
 		want := 0
 		if i == 0 {
-			want = len(testkit.Status(1, codec.OpAdd, 0)) + len(testkit.Hit(2, strings.Repeat("d", 30001)))
+			want = len(kit.Status(1, codec.OpAdd, 0)) + len(kit.Hit(2, strings.Repeat("d", 30001)))
 		}
 		if len(down) != want {
 			t.Errorf("connection %d: got %d bytes to the client, want %d", i+1, len(down), want)
@@ -143,7 +143,7 @@ func TestCapture(t *testing.T) {
 // TestCaptureIsPrivate: it holds secrets. That it begins well is known before any traffic.
 func TestCaptureIsPrivate(t *testing.T) {
 	t.Parallel()
-	up, path := testkit.NewUpstream(t, testkit.Unix(t)), filepath.Join(t.TempDir(), "pcap")
+	up, path := kit.NewUpstream(t, kit.Unix(t)), filepath.Join(t.TempDir(), "pcap")
 	p, _ := start(t, up.Endpoint(), "-pcap", path)
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() != 0o600 {
@@ -272,10 +272,10 @@ func TestClientAddresses(t *testing.T) {
 // TestCaptureCannotBeWritten: that is said, the traffic goes on, and the exit code tells.
 func TestCaptureCannotBeWritten(t *testing.T) {
 	t.Parallel()
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	p, at := start(t, up.Endpoint(), "-pcap", "/dev/full")
 	p.WaitStderr(patience, "-pcap /dev/full: write /dev/full: no space left on device: it gets no more, the traffic goes on")
-	testkit.Dial(t, at).ExpectStatus(testkit.Have(1, "id"), codec.StatusNotOK)
+	kit.Dial(t, at).ExpectStatus(kit.Have(1, "id"), codec.StatusNotOK)
 	wantLines(t, p, 2)
 	if code := p.Stop(); code != 1 {
 		t.Errorf("got exit code %d, want 1", code)

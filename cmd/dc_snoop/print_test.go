@@ -6,22 +6,22 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // TestPrints shows all operations in one connection.
 func TestPrints(t *testing.T) {
 	t.Parallel()
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	p, at := start(t, up.Endpoint())
-	c := testkit.Dial(t, at)
+	c := kit.Dial(t, at)
 	id := "0123456789abcdef0123456789abcdef"
-	c.Answer(testkit.Add(1, id, strings.Repeat("d", 3000), 5*time.Minute))
-	c.Answer(testkit.Add(0xfffffffe, id, "other", 5*time.Minute))
-	c.Answer(testkit.Get(3, id))
-	c.Answer(testkit.Have(4, id))
-	c.Answer(testkit.Remove(5, id))
-	c.Answer(testkit.Get(6, "short"))
+	c.Answer(kit.Add(1, id, strings.Repeat("d", 3000), 5*time.Minute))
+	c.Answer(kit.Add(0xfffffffe, id, "other", 5*time.Minute))
+	c.Answer(kit.Get(3, id))
+	c.Answer(kit.Have(4, id))
+	c.Answer(kit.Remove(5, id))
+	c.Answer(kit.Get(6, "short"))
 	wantText(t, wantLines(t, p, 12),
 		"#1 > uid=00000001 ADD    len=3040 id=303132333435…6566/32 data=3000 timeout=300000ms",
 		"#1 < uid=00000001 ADD    len=1 OK took=T id=303132333435…6566/32",
@@ -42,12 +42,12 @@ func TestPrints(t *testing.T) {
 // TestPrintsTheTime: the line begins with the time of day, and tells how long the answer took.
 func TestPrintsTheTime(t *testing.T) {
 	t.Parallel()
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	const late = 30 * time.Millisecond
-	up.After(0).Do(testkit.Delay(late))
+	up.After(0).Do(kit.Delay(late))
 	p, at := start(t, up.Endpoint())
 	before := time.Now()
-	testkit.Dial(t, at).Answer(testkit.Get(1, "id"))
+	kit.Dial(t, at).Answer(kit.Get(1, "id"))
 	lines := wantLines(t, p, 2)
 	after := time.Now()
 	text, _, _ := strings.Cut(lines[0], " ")
@@ -71,11 +71,11 @@ func TestPrintsTheTime(t *testing.T) {
 // TestTellsConnectionsApart: by number, in the order in which they came.
 func TestTellsConnectionsApart(t *testing.T) {
 	t.Parallel()
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	p, at := start(t, up.Endpoint())
-	first, second := testkit.Dial(t, at), testkit.Dial(t, at)
-	second.Answer(testkit.Have(7, "b"))
-	first.Answer(testkit.Have(7, "a"))
+	first, second := kit.Dial(t, at), kit.Dial(t, at)
+	second.Answer(kit.Have(7, "b"))
+	first.Answer(kit.Have(7, "a"))
 	wantText(t, wantLines(t, p, 4),
 		"#2 > uid=00000007 HAVE   len=1 id=62/1",
 		"#2 < uid=00000007 HAVE   len=1 NOTOK took=T id=62/1",
@@ -87,17 +87,17 @@ func TestTellsConnectionsApart(t *testing.T) {
 // TestPrintsOddMessages: what is valid and yet not as it should be.
 func TestPrintsOddMessages(t *testing.T) {
 	t.Parallel()
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	p, at := start(t, up.Endpoint())
-	c := testkit.Dial(t, at)
-	up.Expect(codec.OpGet, "wrong").Do(testkit.WrongOp)
+	c := kit.Dial(t, at)
+	up.Expect(codec.OpGet, "wrong").Do(kit.WrongOp)
 	up.Expect(codec.OpHave, "empty").Reply(nil)
 	up.Expect(codec.OpHave, "long").Reply([]byte("123"))
 	up.Expect(codec.OpRemove, "gone").Status(codec.StatusDisconnected)
-	up.Expect(codec.OpGet, "twice").Do(testkit.Duplicate)
+	up.Expect(codec.OpGet, "twice").Do(kit.Duplicate)
 	for _, request := range [][]byte{
-		testkit.Ask(1, codec.OpAdd, []byte("1234567")), testkit.Get(2, "wrong"), testkit.Have(3, "empty"),
-		testkit.Have(4, "long"), testkit.Remove(5, "gone"), testkit.Get(6, "twice"),
+		kit.Ask(1, codec.OpAdd, []byte("1234567")), kit.Get(2, "wrong"), kit.Have(3, "empty"),
+		kit.Have(4, "long"), kit.Remove(5, "gone"), kit.Get(6, "twice"),
 	} {
 		c.Send(request)
 		if _, err := c.ReadMessage(); err != nil {
@@ -124,10 +124,10 @@ func TestPrintsOddMessages(t *testing.T) {
 // TestMatchesPipelinedRequests: also where they have one uid, each answer finds its request.
 func TestMatchesPipelinedRequests(t *testing.T) {
 	t.Parallel()
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	p, at := start(t, up.Endpoint())
-	c := testkit.Dial(t, at)
-	c.Send(testkit.Have(9, "a"), testkit.Have(9, "b"), testkit.Have(8, "c"))
+	c := kit.Dial(t, at)
+	c.Send(kit.Have(9, "a"), kit.Have(9, "b"), kit.Have(8, "c"))
 	for range 3 {
 		if _, err := c.ReadMessage(); err != nil {
 			t.Fatal(err)
@@ -178,13 +178,13 @@ func TestFilter(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.filter, func(t *testing.T) {
 			t.Parallel()
-			up := testkit.NewUpstream(t, testkit.Unix(t))
+			up := kit.NewUpstream(t, kit.Unix(t))
 			p, at := start(t, up.Endpoint(), "-filter", test.filter)
-			c := testkit.Dial(t, at)
-			c.Answer(testkit.Add(1, "id", "data", time.Minute))
-			c.Answer(testkit.Get(2, "id"))
-			c.Answer(testkit.Have(3, "id"))
-			c.Answer(testkit.Remove(4, "id"))
+			c := kit.Dial(t, at)
+			c.Answer(kit.Add(1, "id", "data", time.Minute))
+			c.Answer(kit.Get(2, "id"))
+			c.Answer(kit.Have(3, "id"))
+			c.Answer(kit.Remove(4, "id"))
 			stop(t, p)
 			var got []string
 			for line := range strings.Lines(p.Stdout()) {
@@ -199,11 +199,11 @@ func TestFilter(t *testing.T) {
 
 func TestData(t *testing.T) {
 	t.Parallel()
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	p, at := start(t, up.Endpoint(), "-data")
-	c := testkit.Dial(t, at)
-	c.Answer(testkit.Add(1, "id", "a session of bytes", 0x01020304*time.Millisecond))
-	c.Answer(testkit.Get(2, "id"))
+	c := kit.Dial(t, at)
+	c.Answer(kit.Add(1, "id", "a session of bytes", 0x01020304*time.Millisecond))
+	c.Answer(kit.Get(2, "id"))
 	c.Send([]byte("HTTP"))
 	c.ExpectClosed()
 	_ = c.Close()

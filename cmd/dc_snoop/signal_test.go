@@ -8,27 +8,27 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // TestEndsOrderly: who has asked is answered, who is idle is closed, the socket goes away.
 func TestEndsOrderly(t *testing.T) {
 	t.Parallel()
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	answer := make(chan struct{})
-	up.Expect(codec.OpHave, "asked").Do(func(x *testkit.Exchange) {
+	up.Expect(codec.OpHave, "asked").Do(func(x *kit.Exchange) {
 		<-answer
 		x.Write(x.Answer)
 	})
 	p, at := start(t, up.Endpoint())
-	idle, asking := testkit.Dial(t, at), testkit.Dial(t, at)
-	idle.Answer(testkit.Have(1, "idle"))
-	asking.Send(testkit.Have(2, "asked"))
+	idle, asking := kit.Dial(t, at), kit.Dial(t, at)
+	idle.Answer(kit.Have(1, "idle"))
+	asking.Send(kit.Have(2, "asked"))
 	wantLines(t, p, 3)
 	p.Signal(syscall.SIGTERM)
 	idle.ExpectClosed()
 	close(answer)
-	asking.Expect(testkit.Status(2, codec.OpHave, codec.StatusNotOK))
+	asking.Expect(kit.Status(2, codec.OpHave, codec.StatusNotOK))
 	asking.ExpectClosed()
 	if code := p.Exit(patience); code != 0 {
 		t.Errorf("got exit code %d, want 0", code)
@@ -41,11 +41,11 @@ func TestEndsOrderly(t *testing.T) {
 // TestEndsInSpiteOfOpenRequests: those are cut off after drainTime.
 func TestEndsInSpiteOfOpenRequests(t *testing.T) {
 	t.Parallel()
-	up := testkit.NewUpstream(t, testkit.Unix(t))
-	up.OnConnect(testkit.StopReading)
+	up := kit.NewUpstream(t, kit.Unix(t))
+	up.OnConnect(kit.StopReading)
 	p, at := start(t, up.Endpoint())
-	c := testkit.Dial(t, at)
-	c.Send(testkit.Have(1, "id"))
+	c := kit.Dial(t, at)
+	c.Send(kit.Have(1, "id"))
 	wantLines(t, p, 1)
 	began := time.Now()
 	p.Signal(syscall.SIGTERM)
@@ -63,16 +63,16 @@ func TestEndsInSpiteOfOpenRequests(t *testing.T) {
 // TestSecondSignal: it ends at once, by that signal, unless drainTime is over by then.
 func TestSecondSignal(t *testing.T) {
 	t.Parallel()
-	up := testkit.NewUpstream(t, testkit.Unix(t))
-	up.OnConnect(testkit.StopReading)
+	up := kit.NewUpstream(t, kit.Unix(t))
+	up.OnConnect(kit.StopReading)
 	p, at := start(t, up.Endpoint())
-	testkit.Dial(t, at).Send(testkit.Have(1, "id"))
+	kit.Dial(t, at).Send(kit.Have(1, "id"))
 	wantLines(t, p, 1)
 	began := time.Now()
 	p.Signal(syscall.SIGTERM)
 	p.Wait(patience, "end of the listener", func() bool {
 		_, err := os.Lstat(at.Address)
-		c, refused := testkit.Connect(at)
+		c, refused := kit.Connect(at)
 		if refused == nil {
 			_ = c.Close()
 		}
@@ -88,25 +88,25 @@ func TestSecondSignal(t *testing.T) {
 // TestOutOfDescriptors: it says so, goes on serving, and accepts again when there are some.
 func TestOutOfDescriptors(t *testing.T) {
 	t.Parallel()
-	up, at := testkit.NewUpstream(t, testkit.Unix(t)), testkit.Unix(t)
-	p := testkit.Start(t, "/bin/sh", "-c", `ulimit -n 20; exec "$0" "$@"`,
+	up, at := kit.NewUpstream(t, kit.Unix(t)), kit.Unix(t)
+	p := kit.Start(t, "/bin/sh", "-c", `ulimit -n 20; exec "$0" "$@"`,
 		builtBinary(), "-listen", at.String(), "-server", up.Endpoint().String())
 	p.WaitStderr(patience, " ready ")
-	first := testkit.Dial(t, at)
-	first.Answer(testkit.Have(1, "id"))
-	var more []*testkit.Client
+	first := kit.Dial(t, at)
+	first.Answer(kit.Have(1, "id"))
+	var more []*kit.Client
 	p.Wait(patience, "complaint", func() bool {
-		more = append(more, testkit.Dial(t, at))
+		more = append(more, kit.Dial(t, at))
 		return strings.Contains(p.Stderr(), "too many open files")
 	})
-	first.Answer(testkit.Have(2, "id"))
+	first.Answer(kit.Have(2, "id"))
 	for _, c := range more {
 		_ = c.Close()
 	}
 	p.Wait(patience, "service to new clients", func() bool {
-		c, err := testkit.Connect(at)
+		c, err := kit.Connect(at)
 		if err == nil {
-			_, err = c.Do(testkit.Have(3, "id"))
+			_, err = c.Do(kit.Have(3, "id"))
 			_ = c.Close()
 		}
 		return err == nil

@@ -10,21 +10,21 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // traffic asks two ADDs, a GET that is answered late, a HAVE that is not answered and what is
 // no request.
-func traffic(t *testing.T, up *testkit.Upstream, at testkit.Endpoint, late time.Duration) {
+func traffic(t *testing.T, up *kit.Upstream, at kit.Endpoint, late time.Duration) {
 	t.Helper()
-	up.Expect(codec.OpGet, "id").Do(testkit.Delay(late))
-	up.Expect(codec.OpHave, "id").Do(testkit.CloseUnanswered)
-	first, second, third := testkit.Dial(t, at), testkit.Dial(t, at), testkit.Dial(t, at)
-	third.Answer(testkit.Have(5, "x"))
-	first.Answer(testkit.Add(1, "id", "data", time.Minute))
-	first.Answer(testkit.Add(2, "id", "data", time.Minute))
-	first.Answer(testkit.Get(3, "id"))
-	first.Send(testkit.Have(4, "id"))
+	up.Expect(codec.OpGet, "id").Do(kit.Delay(late))
+	up.Expect(codec.OpHave, "id").Do(kit.CloseUnanswered)
+	first, second, third := kit.Dial(t, at), kit.Dial(t, at), kit.Dial(t, at)
+	third.Answer(kit.Have(5, "x"))
+	first.Answer(kit.Add(1, "id", "data", time.Minute))
+	first.Answer(kit.Add(2, "id", "data", time.Minute))
+	first.Answer(kit.Get(3, "id"))
+	first.Send(kit.Have(4, "id"))
 	first.ExpectClosed()
 	second.Send([]byte("garbage"))
 	second.ExpectClosed()
@@ -39,7 +39,7 @@ func TestStatsAtTheEnd(t *testing.T) {
 	for _, end := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(end.String(), func(t *testing.T) {
 			t.Parallel()
-			up := testkit.NewUpstream(t, testkit.Unix(t))
+			up := kit.NewUpstream(t, kit.Unix(t))
 			p, at := start(t, up.Endpoint(), "-stats", "-filter", "remove")
 			traffic(t, up, at, 0)
 			p.Signal(end)
@@ -82,7 +82,7 @@ func wantSummary(t *testing.T, summary string) {
 func TestStatsAsJSON(t *testing.T) {
 	t.Parallel()
 	const late = 50 * time.Millisecond
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	p, at := start(t, up.Endpoint(), "-stats", "-json")
 	began := time.Now()
 	traffic(t, up, at, late)
@@ -108,11 +108,11 @@ func TestStatsAsJSON(t *testing.T) {
 // TestStatsWhenTold: SIGUSR1 prints the figures, with -stats or without, and all goes on.
 func TestStatsWhenTold(t *testing.T) {
 	t.Parallel()
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	p, at := start(t, up.Endpoint())
-	c := testkit.Dial(t, at)
+	c := kit.Dial(t, at)
 	for i, want := range []string{"HAVE            1          1", "HAVE            2          2"} {
-		c.Answer(testkit.Have(1, "id"))
+		c.Answer(kit.Have(1, "id"))
 		p.Signal(syscall.SIGUSR1)
 		p.Wait(patience, "summary", func() bool { return strings.Contains(p.Stdout(), want) })
 		if !strings.Contains(p.Stdout(), "1 connections: 1 open") {

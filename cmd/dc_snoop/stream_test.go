@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // fed is what came of a stream.
@@ -54,9 +54,9 @@ func (f fed) String() string {
 
 func TestStreamFindsMessages(t *testing.T) {
 	t.Parallel()
-	one := testkit.Get(1, "id")
-	large := testkit.Add(2, "id", strings.Repeat("d", 9000), time.Minute)
-	bad := append(testkit.Have(3, "id")[:4:4], 7)
+	one := kit.Get(1, "id")
+	large := kit.Add(2, "id", strings.Repeat("d", 9000), time.Minute)
+	bad := append(kit.Have(3, "id")[:4:4], 7)
 	tests := []struct {
 		name      string
 		bytes     [][]byte
@@ -70,9 +70,9 @@ func TestStreamFindsMessages(t *testing.T) {
 		{"a part", [][]byte{one, large[:5000]}, 1, 0, 5000},
 		{"garbage", [][]byte{[]byte("GET / HTTP/1.0\r\n\r\n")}, 0, 18, 0},
 		{"garbage behind a message", [][]byte{one, bad, one}, 1, 5 + len(one), 0},
-		{"an answer", [][]byte{testkit.Status(1, codec.OpAdd, 0)}, 0, 15, 0},
+		{"an answer", [][]byte{kit.Status(1, codec.OpAdd, 0)}, 0, 15, 0},
 	}
-	random := testkit.Random(t)
+	random := kit.Random(t)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			all := slices.Concat(test.bytes...)
@@ -98,8 +98,8 @@ func TestStreamFindsMessages(t *testing.T) {
 
 // FuzzStream: whatever the bytes and the pieces, the same is found, and no byte is lost.
 func FuzzStream(f *testing.F) {
-	f.Add(testkit.Get(1, "id"), uint64(1))
-	f.Add(append(testkit.Add(2, "id", strings.Repeat("d", 3000), time.Minute), testkit.Have(3, "x")...), uint64(2))
+	f.Add(kit.Get(1, "id"), uint64(1))
+	f.Add(append(kit.Add(2, "id", strings.Repeat("d", 3000), time.Minute), kit.Have(3, "x")...), uint64(2))
 	f.Add([]byte("GET / HTTP/1.0\r\n\r\n"), uint64(3))
 	f.Fuzz(func(t *testing.T, b []byte, seed uint64) {
 		whole := feedIn(b, func() int { return len(b) })
@@ -117,7 +117,7 @@ func FuzzStream(f *testing.F) {
 func TestStreamKeepsLittle(t *testing.T) {
 	t.Parallel()
 	s := newStream(codec.Request)
-	large := testkit.Add(1, "id", strings.Repeat("d", 30000), time.Minute)
+	large := kit.Add(1, "id", strings.Repeat("d", 30000), time.Minute)
 	found := 0
 	for len(large) > 0 {
 		n := min(1000, len(large))

@@ -15,15 +15,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // serve runs a service of one's own until the test ends: script gets each connection.
-func serve(t *testing.T, network string, script func(half)) testkit.Endpoint {
+func serve(t *testing.T, network string, script func(half)) kit.Endpoint {
 	t.Helper()
-	at := testkit.Unix(t)
+	at := kit.Unix(t)
 	if network == "tcp" {
-		at = testkit.Loopback()
+		at = kit.Loopback()
 	}
 	l, err := net.Listen(at.Network, at.Address)
 	if err != nil {
@@ -46,7 +46,7 @@ func serve(t *testing.T, network string, script func(half)) testkit.Endpoint {
 		_ = l.Close()
 		all.Wait()
 	})
-	return testkit.Endpoint{Network: at.Network, Address: l.Addr().String()}
+	return kit.Endpoint{Network: at.Network, Address: l.Addr().String()}
 }
 
 // noise is bytes of which none but the first few could be distcache.
@@ -74,7 +74,7 @@ func TestHalfClose(t *testing.T) {
 				}
 			})
 			p, at := start(t, server)
-			c := testkit.Dial(t, at)
+			c := kit.Dial(t, at)
 			c.SetPatience(patience)
 			c.Send(noise(size))
 			if err := c.CloseWrite(); err != nil {
@@ -104,7 +104,7 @@ func TestServerEndsFirst(t *testing.T) {
 				received <- b
 			})
 			_, at := start(t, server)
-			c := testkit.Dial(t, at)
+			c := kit.Dial(t, at)
 			got, err := c.ReadAll()
 			if err != nil || !bytes.Equal(got, noise(100_000)) {
 				t.Fatalf("got %d bytes, %v, want the 100000 that the server sent before its end", len(got), err)
@@ -127,23 +127,23 @@ func TestServerEndsFirst(t *testing.T) {
 // it. The server is not told that nobody hears its answers.
 func TestCloseAfterSending(t *testing.T) {
 	t.Parallel()
-	for _, at := range []testkit.Endpoint{testkit.Unix(t), testkit.Loopback()} {
+	for _, at := range []kit.Endpoint{kit.Unix(t), kit.Loopback()} {
 		t.Run(at.Network, func(t *testing.T) {
 			t.Parallel()
-			up := testkit.NewUpstream(t, at)
+			up := kit.NewUpstream(t, at)
 			left := make(chan struct{})
-			up.On(func(r testkit.Request) bool { return r.Number > 1 }).Do(func(x *testkit.Exchange) {
+			up.On(func(r kit.Request) bool { return r.Number > 1 }).Do(func(x *kit.Exchange) {
 				<-left
 				x.Write(x.Answer)
 			})
 			p, front := start(t, up.Endpoint())
-			c := testkit.Dial(t, front)
+			c := kit.Dial(t, front)
 			for i := range uint32(50) {
-				c.Send(testkit.Add(i, fmt.Sprint("id", i), strings.Repeat("d", 5000), time.Minute))
+				c.Send(kit.Add(i, fmt.Sprint("id", i), strings.Repeat("d", 5000), time.Minute))
 			}
 			_ = c.Close()
 			close(left)
-			testkit.Wait(t, patience, "the last session", func() bool { return up.Has("id49") })
+			kit.Wait(t, patience, "the last session", func() bool { return up.Has("id49") })
 			stop(t, p)
 			if !strings.Contains(p.Stdout(), "#1 < -- not all delivered: ") || strings.Count(p.Stdout(), " OK ") != 50 {
 				t.Errorf("got %s, want 50 answers, and that they were not delivered", p.Stdout())
@@ -161,7 +161,7 @@ func TestServerFloods(t *testing.T) {
 		}
 	})
 	p, at := start(t, server, "-stats", "-json")
-	c := testkit.Dial(t, at)
+	c := kit.Dial(t, at)
 	c.Expect(noise(1000))
 	_ = c.Close()
 	began := time.Now()
@@ -177,17 +177,17 @@ func TestServerFloods(t *testing.T) {
 // TestOddPieces: requests and answers arrive as they were sent, in whatever pieces.
 func TestOddPieces(t *testing.T) {
 	t.Parallel()
-	up := testkit.NewUpstream(t, testkit.Loopback())
-	up.On(func(testkit.Request) bool { return true }).Do(testkit.ByteByByte)
+	up := kit.NewUpstream(t, kit.Loopback())
+	up.On(func(kit.Request) bool { return true }).Do(kit.ByteByByte)
 	p, at := start(t, up.Endpoint())
-	c := testkit.Dial(t, at)
-	request := testkit.Add(1, "id", strings.Repeat("d", 3000), time.Minute)
+	c := kit.Dial(t, at)
+	request := kit.Add(1, "id", strings.Repeat("d", 3000), time.Minute)
 	if err := c.Trickle(request, 7, 0); err != nil {
 		t.Fatal(err)
 	}
-	c.Expect(testkit.Status(1, codec.OpAdd, codec.StatusOK))
-	c.Send(testkit.Get(2, "id"))
-	c.Expect(testkit.Hit(2, strings.Repeat("d", 3000)))
+	c.Expect(kit.Status(1, codec.OpAdd, codec.StatusOK))
+	c.Send(kit.Get(2, "id"))
+	c.Expect(kit.Hit(2, strings.Repeat("d", 3000)))
 	wantText(t, wantLines(t, p, 4),
 		"#1 > uid=00000001 ADD    len=3010 id=6964/2 data=3000 timeout=60000ms",
 		"#1 < uid=00000001 ADD    len=1 OK took=T id=6964/2",
@@ -208,13 +208,13 @@ func TestUndecodable(t *testing.T) {
 		if _, err := io.ReadFull(c, buf); err != nil {
 			return
 		}
-		_, _ = c.Write(append(testkit.Status(1, codec.OpHave, codec.StatusOK), testkit.Status(2, codec.OpHave, codec.StatusOK)[:10]...))
+		_, _ = c.Write(append(kit.Status(1, codec.OpHave, codec.StatusOK), kit.Status(2, codec.OpHave, codec.StatusOK)[:10]...))
 		_, _ = io.Copy(io.Discard, c)
 	})
 	p, at := start(t, server)
-	c := testkit.Dial(t, at)
+	c := kit.Dial(t, at)
 	c.Send([]byte("\x00\x11\x00\x00 what"))
-	c.Expect(testkit.Status(1, codec.OpHave, codec.StatusOK), testkit.Status(2, codec.OpHave, codec.StatusOK)[:10])
+	c.Expect(kit.Status(1, codec.OpHave, codec.StatusOK), kit.Status(2, codec.OpHave, codec.StatusOK)[:10])
 	c.Send([]byte(" else"))
 	_ = c.Close()
 	wantText(t, wantLines(t, p, 4),
@@ -229,17 +229,17 @@ func TestUndecodable(t *testing.T) {
 // is well when the server is back.
 func TestServerIsAway(t *testing.T) {
 	t.Parallel()
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	p, at := start(t, up.Endpoint(), "-stats")
 	up.Stop()
-	testkit.Dial(t, at).ExpectClosed()
+	kit.Dial(t, at).ExpectClosed()
 	p.WaitStderr(patience, "connection 1 closed: no connection to the server: ")
 	lines := wantLines(t, p, 1)
 	if !strings.Contains(lines[0], "#1 < -- closed: no connection to the server: ") {
 		t.Errorf("got %s, want it to say that there is no server", lines[0])
 	}
 	up.Start()
-	testkit.Dial(t, at).ExpectStatus(testkit.Have(1, "id"), codec.StatusNotOK)
+	kit.Dial(t, at).ExpectStatus(kit.Have(1, "id"), codec.StatusNotOK)
 	stop(t, p)
 	if want := "2 connections: 0 open, 1 at most at a time, 1 without a server"; !strings.Contains(p.Stdout(), want) {
 		t.Errorf("got no %q, want it in the summary", want)
@@ -250,7 +250,7 @@ func TestServerIsAway(t *testing.T) {
 // done until there is room.
 func TestServerIsCrowded(t *testing.T) {
 	t.Parallel()
-	at := testkit.Unix(t)
+	at := kit.Unix(t)
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err = errors.Join(err, unix.Bind(fd, &unix.SockaddrUnix{Name: at.Address}), unix.Listen(fd, 0)); err != nil {
 		t.Fatal(err)
@@ -268,7 +268,7 @@ func TestServerIsCrowded(t *testing.T) {
 		}
 	}
 	p, front := start(t, at)
-	c := testkit.Dial(t, front)
+	c := kit.Dial(t, front)
 	c.Send([]byte("let me in"))
 	c.ExpectQuiet(20 * time.Millisecond)
 	go func() {
@@ -286,13 +286,13 @@ func TestServerIsCrowded(t *testing.T) {
 // TestBrokenOff: an RST becomes an orderly end, behind what was accepted before it.
 func TestBrokenOff(t *testing.T) {
 	t.Parallel()
-	up := testkit.NewUpstream(t, testkit.Loopback())
+	up := kit.NewUpstream(t, kit.Loopback())
 	up.Put("id", "data", time.Minute)
-	up.Expect(codec.OpGet, "id").Do(testkit.CutReset(15))
+	up.Expect(codec.OpGet, "id").Do(kit.CutReset(15))
 	p, at := start(t, up.Endpoint())
-	c := testkit.Dial(t, at)
-	c.Send(testkit.Get(1, "id"))
-	c.Expect(testkit.Hit(1, "data")[:15])
+	c := kit.Dial(t, at)
+	c.Send(kit.Get(1, "id"))
+	c.Expect(kit.Hit(1, "data")[:15])
 	c.ExpectClosed()
 	_ = c.Close()
 	lines := wantLines(t, p, 4)
@@ -311,10 +311,10 @@ func TestServerTakesNoMore(t *testing.T) {
 		_, _ = c.Write([]byte("bye"))
 	})
 	p, at := start(t, server)
-	c := testkit.Dial(t, at)
+	c := kit.Dial(t, at)
 	c.Expect([]byte("bye"))
 	c.ExpectClosed()
-	testkit.Wait(t, patience, "error of a write", func() bool { return c.Write([]byte("more")) != nil })
+	kit.Wait(t, patience, "error of a write", func() bool { return c.Write([]byte("more")) != nil })
 	if err := c.Write([]byte("more")); !errors.Is(err, syscall.EPIPE) {
 		t.Errorf("got error %v, want EPIPE", err)
 	}
@@ -333,8 +333,8 @@ func TestServerOnlyTalks(t *testing.T) {
 		_, _ = c.Write([]byte("after that"))
 	})
 	_, at := start(t, server)
-	c := testkit.Dial(t, at)
-	testkit.Wait(t, patience, "EPIPE", func() bool { return errors.Is(c.Write([]byte("more")), syscall.EPIPE) })
+	c := kit.Dial(t, at)
+	kit.Wait(t, patience, "EPIPE", func() bool { return errors.Is(c.Write([]byte("more")), syscall.EPIPE) })
 	close(heard)
 	c.Expect([]byte("after that"))
 	c.ExpectClosed()
@@ -344,7 +344,7 @@ func TestServerOnlyTalks(t *testing.T) {
 func TestManyConnections(t *testing.T) {
 	t.Parallel()
 	const clients, rounds = 50, 10
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	p, at := start(t, up.Endpoint(), "-stats")
 	post := p.Post()
 	failed := make(chan error, clients)
@@ -356,7 +356,7 @@ func TestManyConnections(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	slack := testkit.DefaultSlack()
+	slack := kit.DefaultSlack()
 	slack.RSS = 256 << 20 // the race detector needs much
 	post.Check(slack)
 	stop(t, p)
@@ -369,18 +369,18 @@ func TestManyConnections(t *testing.T) {
 }
 
 // ask adds and gets sessions that are its own, over a connection each.
-func ask(at testkit.Endpoint, n, rounds int) error {
+func ask(at kit.Endpoint, n, rounds int) error {
 	for r := range rounds {
 		id := fmt.Sprintf("%d.%d", n, r)
-		c, err := testkit.Connect(at)
+		c, err := kit.Connect(at)
 		if err != nil {
 			return err
 		}
 		c.SetPatience(patience)
-		_, err = c.Do(testkit.Add(1, id, "data of "+id, time.Minute))
+		_, err = c.Do(kit.Add(1, id, "data of "+id, time.Minute))
 		if err == nil {
 			var m codec.Message
-			m, err = c.Do(testkit.Get(1, id))
+			m, err = c.Do(kit.Get(1, id))
 			if got := m.Payload(nil); err == nil && string(got) != "data of "+id {
 				err = fmt.Errorf("%s: got %q, want its own data", id, got)
 			}

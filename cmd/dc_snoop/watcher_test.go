@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // newTestWatcher returns a watcher whose records stay in the queue.
@@ -18,7 +18,7 @@ func newTestWatcher(c *config) (*watcher, *recorder) {
 func TestRecordsAreCopies(t *testing.T) {
 	t.Parallel()
 	w, r := newTestWatcher(&config{data: true})
-	chunks := [][]byte{testkit.Get(1, "id"), testkit.Hit(1, "data"), []byte("garbage")}
+	chunks := [][]byte{kit.Get(1, "id"), kit.Hit(1, "data"), []byte("garbage")}
 	dirs := []codec.Direction{codec.Request, codec.Response, codec.Request}
 	for i, chunk := range chunks {
 		w.saw(time.Now(), dirs[i], chunk)
@@ -44,12 +44,12 @@ func TestOpenRequestsAreBounded(t *testing.T) {
 	w, r := newTestWatcher(&config{filter: filter{codec.OpAdd: true}})
 	r.pcap = nil
 	for uid := range uint32(maxOpen + 10) {
-		w.saw(time.Now(), codec.Request, testkit.Get(uid, "id"))
+		w.saw(time.Now(), codec.Request, kit.Get(uid, "id"))
 	}
 	if w.waiting != maxOpen || len(w.open) != maxOpen {
 		t.Errorf("got %d requests remembered, %d uids, want %d", w.waiting, len(w.open), maxOpen)
 	}
-	w.saw(time.Now(), codec.Response, testkit.Hit(maxOpen+5, "data"))
+	w.saw(time.Now(), codec.Response, kit.Hit(maxOpen+5, "data"))
 	if got := w.stats.figures(time.Now(), 0).Ops[codec.OpGet]; got.Unasked != 1 || got.Requests != maxOpen+10 {
 		t.Errorf("got %+v, want all requests counted, and an answer to none of those remembered", got)
 	}

@@ -13,7 +13,7 @@ import (
 
 	"distcache/bench/load"
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // actAs names, in the environment, what the test binary does in place of testing: it is dc_test.
@@ -37,18 +37,18 @@ func tool(args ...string) (code int, stdout, stderr string) {
 }
 
 // startTool runs dc_test as a process of its own.
-func startTool(t *testing.T, args ...string) *testkit.Process {
+func startTool(t *testing.T, args ...string) *kit.Process {
 	t.Helper()
 	self, err := filepath.Abs(os.Args[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	return testkit.Command{Path: self, Args: args, Env: []string{actAs + "=1"}}.Start(t)
+	return kit.Command{Path: self, Args: args, Env: []string{actAs + "=1"}}.Start(t)
 }
 
-func serve(t *testing.T) (*testkit.Upstream, string) {
+func serve(t *testing.T) (*kit.Upstream, string) {
 	t.Helper()
-	server := testkit.NewUpstream(t, testkit.Unix(t))
+	server := kit.NewUpstream(t, kit.Unix(t))
 	return server, server.Endpoint().String()
 }
 
@@ -71,20 +71,20 @@ func TestHonestServer(t *testing.T) {
 func TestFlagsHaveTheirEffect(t *testing.T) {
 	tests := map[string]struct {
 		args  []string
-		holds func(r *testkit.Upstream) bool
+		holds func(r *kit.Upstream) bool
 	}{
-		"-ops":                {[]string{"-ops", "77"}, func(u *testkit.Upstream) bool { return u.Asked() == 77 }},
-		"-sessions":           {[]string{"-sessions", "3"}, func(u *testkit.Upstream) bool { return u.Asked() == 90 && len(ids(u)) == 3 }},
-		"-clients":            {[]string{"-sessions", "2", "-clients", "4"}, func(u *testkit.Upstream) bool { return u.Asked() == 160 && len(ids(u)) == 8 }},
-		"-datamin, -datamax":  {[]string{"-datamin", "3000", "-datamax", "3001"}, func(u *testkit.Upstream) bool { return between(u, 3000, 3001) }},
-		"-persistent":         {[]string{"-persistent"}, func(u *testkit.Upstream) bool { return u.Conns() == 2 }},
-		"not -persistent":     {nil, func(u *testkit.Upstream) bool { return u.Conns() == 1001 }},
-		"-pipeline":           {[]string{"-pipeline", "9"}, func(u *testkit.Upstream) bool { return u.Conns() == 2 && u.Asked() == 1000 }},
-		"-mix":                {[]string{"-mix", "0:1:0:0"}, func(u *testkit.Upstream) bool { return count(u, codec.OpGet) == 1000 }},
-		"-mix tls12":          {[]string{"-mix", "tls12"}, func(u *testkit.Upstream) bool { return between(u, 126, 172) && len(ids(u)) > 400 }},
-		"-mix tls13 -datamax": {[]string{"-mix", "tls13", "-datamax", "127"}, func(u *testkit.Upstream) bool { return between(u, 126, 127) }},
-		"-preload":            {[]string{"-preload"}, func(u *testkit.Upstream) bool { return u.Asked() == 1010 }},
-		"-timeout, -timevar":  {[]string{"-timeout", "3600", "-timevar", "0"}, func(u *testkit.Upstream) bool { return lives(u, time.Hour) }},
+		"-ops":                {[]string{"-ops", "77"}, func(u *kit.Upstream) bool { return u.Asked() == 77 }},
+		"-sessions":           {[]string{"-sessions", "3"}, func(u *kit.Upstream) bool { return u.Asked() == 90 && len(ids(u)) == 3 }},
+		"-clients":            {[]string{"-sessions", "2", "-clients", "4"}, func(u *kit.Upstream) bool { return u.Asked() == 160 && len(ids(u)) == 8 }},
+		"-datamin, -datamax":  {[]string{"-datamin", "3000", "-datamax", "3001"}, func(u *kit.Upstream) bool { return between(u, 3000, 3001) }},
+		"-persistent":         {[]string{"-persistent"}, func(u *kit.Upstream) bool { return u.Conns() == 2 }},
+		"not -persistent":     {nil, func(u *kit.Upstream) bool { return u.Conns() == 1001 }},
+		"-pipeline":           {[]string{"-pipeline", "9"}, func(u *kit.Upstream) bool { return u.Conns() == 2 && u.Asked() == 1000 }},
+		"-mix":                {[]string{"-mix", "0:1:0:0"}, func(u *kit.Upstream) bool { return count(u, codec.OpGet) == 1000 }},
+		"-mix tls12":          {[]string{"-mix", "tls12"}, func(u *kit.Upstream) bool { return between(u, 126, 172) && len(ids(u)) > 400 }},
+		"-mix tls13 -datamax": {[]string{"-mix", "tls13", "-datamax", "127"}, func(u *kit.Upstream) bool { return between(u, 126, 127) }},
+		"-preload":            {[]string{"-preload"}, func(u *kit.Upstream) bool { return u.Asked() == 1010 }},
+		"-timeout, -timevar":  {[]string{"-timeout", "3600", "-timevar", "0"}, func(u *kit.Upstream) bool { return lives(u, time.Hour) }},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -98,7 +98,7 @@ func TestFlagsHaveTheirEffect(t *testing.T) {
 	}
 }
 
-func ids(u *testkit.Upstream) map[string]bool {
+func ids(u *kit.Upstream) map[string]bool {
 	all := map[string]bool{}
 	for _, q := range u.Requests() {
 		all[q.ID] = true
@@ -106,7 +106,7 @@ func ids(u *testkit.Upstream) map[string]bool {
 	return all
 }
 
-func count(u *testkit.Upstream, op codec.Op) int {
+func count(u *kit.Upstream, op codec.Op) int {
 	n := 0
 	for _, q := range u.Requests() {
 		if q.Op == op {
@@ -117,7 +117,7 @@ func count(u *testkit.Upstream, op codec.Op) int {
 }
 
 // adds gives the payloads of all ADDs.
-func adds(u *testkit.Upstream) []codec.Add {
+func adds(u *kit.Upstream) []codec.Add {
 	var all []codec.Add
 	for _, q := range u.Requests() {
 		requests := codec.NewAssembler(codec.Request)
@@ -129,7 +129,7 @@ func adds(u *testkit.Upstream) []codec.Add {
 	return all
 }
 
-func between(u *testkit.Upstream, low, high int) bool {
+func between(u *kit.Upstream, low, high int) bool {
 	for _, a := range adds(u) {
 		if len(a.Data) < low || len(a.Data) > high {
 			return false
@@ -138,7 +138,7 @@ func between(u *testkit.Upstream, low, high int) bool {
 	return len(adds(u)) > 0
 }
 
-func lives(u *testkit.Upstream, want time.Duration) bool {
+func lives(u *kit.Upstream, want time.Duration) bool {
 	for _, a := range adds(u) {
 		if a.Timeout != want {
 			return false
@@ -150,27 +150,27 @@ func lives(u *testkit.Upstream, want time.Duration) bool {
 // TestChecksCanBeEased has a server lie, in ways that a flag says are to be let pass.
 func TestChecksCanBeEased(t *testing.T) {
 	tests := map[string]struct {
-		plant func(u *testkit.Upstream)
+		plant func(u *kit.Upstream)
 		args  []string
 		ease  []string
 	}{
-		"-verify": {func(u *testkit.Upstream) {
-			u.On(func(q testkit.Request) bool { return q.Op == codec.OpHave }).Status(codec.StatusOK)
+		"-verify": {func(u *kit.Upstream) {
+			u.On(func(q kit.Request) bool { return q.Op == codec.OpHave }).Status(codec.StatusOK)
 		}, nil, []string{"-verify", "frames"}},
-		"-lossy": {func(u *testkit.Upstream) {
-			u.On(func(q testkit.Request) bool { return q.Op == codec.OpAdd }).Do(func(x *testkit.Exchange) {
+		"-lossy": {func(u *kit.Upstream) {
+			u.On(func(q kit.Request) bool { return q.Op == codec.OpAdd }).Do(func(x *kit.Exchange) {
 				u.Lose(x.Request.ID)
-				testkit.Pass(x)
+				kit.Pass(x)
 			})
 		}, nil, []string{"-lossy"}},
-		"-slack": {func(u *testkit.Upstream) {
-			u.On(func(q testkit.Request) bool { return q.Op == codec.OpAdd }).Do(func(x *testkit.Exchange) {
+		"-slack": {func(u *kit.Upstream) {
+			u.On(func(q kit.Request) bool { return q.Op == codec.OpAdd }).Do(func(x *kit.Exchange) {
 				time.AfterFunc(500*time.Millisecond, func() { u.Lose(x.Request.ID) })
-				testkit.Pass(x)
+				kit.Pass(x)
 			})
 		}, expiring(), []string{"-slack", "10000"}},
-		"-wait": {func(u *testkit.Upstream) {
-			u.On(func(q testkit.Request) bool { return q.UID%256 == 0 }).Do(testkit.Delay(400 * time.Millisecond))
+		"-wait": {func(u *kit.Upstream) {
+			u.On(func(q kit.Request) bool { return q.UID%256 == 0 }).Do(kit.Delay(400 * time.Millisecond))
 		}, []string{"-wait", "200"}, []string{"-wait", "20000"}},
 	}
 	for name, test := range tests {
@@ -194,7 +194,7 @@ func TestChecksCanBeEased(t *testing.T) {
 }
 
 func TestLengthAndRate(t *testing.T) {
-	jitter := testkit.MeasureJitter(t)
+	jitter := kit.MeasureJitter(t)
 	server, at := serve(t)
 	path := filepath.Join(t.TempDir(), "report.json")
 	began := time.Now()
@@ -256,45 +256,45 @@ func TestSeedReproduces(t *testing.T) {
 
 func TestViolation(t *testing.T) {
 	tests := map[string]struct {
-		plant func(u *testkit.Upstream)
+		plant func(u *kit.Upstream)
 		args  []string
 		want  load.Fault
 	}{
-		"flips a byte": {func(u *testkit.Upstream) {
-			u.On(func(q testkit.Request) bool { return q.Op == codec.OpGet }).Do(func(x *testkit.Exchange) {
+		"flips a byte": {func(u *kit.Upstream) {
+			u.On(func(q kit.Request) bool { return q.Op == codec.OpGet }).Do(func(x *kit.Exchange) {
 				if len(x.Answer) > codec.HeaderSize+1 {
-					testkit.FlipByte(x)
+					kit.FlipByte(x)
 				} else {
-					testkit.Pass(x)
+					kit.Pass(x)
 				}
 			})
 		}, nil, load.FaultData},
-		"drops an answer": {func(u *testkit.Upstream) {
-			u.On(func(q testkit.Request) bool { return q.UID%16 == 0 }).Do(testkit.Drop)
+		"drops an answer": {func(u *kit.Upstream) {
+			u.On(func(q kit.Request) bool { return q.UID%16 == 0 }).Do(kit.Drop)
 		}, []string{"-wait", "200"}, load.FaultMissing},
-		"swaps uids": {func(u *testkit.Upstream) {
-			u.On(func(q testkit.Request) bool { return q.UID%16 == 0 }).Do(testkit.WrongUID)
+		"swaps uids": {func(u *kit.Upstream) {
+			u.On(func(q kit.Request) bool { return q.UID%16 == 0 }).Do(kit.WrongUID)
 		}, nil, load.FaultUID},
-		"answers OK to what is not there": {func(u *testkit.Upstream) {
-			u.On(func(q testkit.Request) bool { return q.Op == codec.OpHave }).Status(codec.StatusOK)
+		"answers OK to what is not there": {func(u *kit.Upstream) {
+			u.On(func(q kit.Request) bool { return q.Op == codec.OpHave }).Status(codec.StatusOK)
 		}, nil, load.FaultFound},
-		"answers twice": {func(u *testkit.Upstream) {
-			u.On(func(q testkit.Request) bool { return q.UID%16 == 0 }).Do(testkit.Duplicate)
+		"answers twice": {func(u *kit.Upstream) {
+			u.On(func(q kit.Request) bool { return q.UID%16 == 0 }).Do(kit.Duplicate)
 		}, []string{"-persistent"}, load.FaultSecond},
-		"lets sessions expire early": {func(u *testkit.Upstream) {
-			u.On(func(q testkit.Request) bool { return q.Op == codec.OpAdd }).Do(func(x *testkit.Exchange) {
+		"lets sessions expire early": {func(u *kit.Upstream) {
+			u.On(func(q kit.Request) bool { return q.Op == codec.OpAdd }).Do(func(x *kit.Exchange) {
 				time.AfterFunc(500*time.Millisecond, func() { u.Lose(x.Request.ID) })
-				testkit.Pass(x)
+				kit.Pass(x)
 			})
 		}, expiring(), load.FaultLost},
-		"lets sessions expire late": {func(u *testkit.Upstream) {
-			u.On(func(q testkit.Request) bool { return q.Op == codec.OpAdd }).Do(func(x *testkit.Exchange) {
+		"lets sessions expire late": {func(u *kit.Upstream) {
+			u.On(func(q kit.Request) bool { return q.Op == codec.OpAdd }).Do(func(x *kit.Exchange) {
 				requests := codec.NewAssembler(codec.Request)
 				m, _ := requests.Next(x.Request.Wire)
 				if a, _ := codec.ParseAdd(m.Payload(nil)); x.Answer[codec.HeaderSize] == byte(codec.StatusOK) {
 					u.Put(string(a.ID), string(a.Data), a.Timeout+500*time.Millisecond)
 				}
-				testkit.Pass(x)
+				kit.Pass(x)
 			})
 		}, expiring(), load.FaultFound},
 	}
@@ -328,7 +328,7 @@ func expiring() []string {
 func TestFailuresMakeItFail(t *testing.T) {
 	for _, lossy := range []bool{false, true} {
 		server, at := serve(t)
-		server.On(func(q testkit.Request) bool { return q.UID%16 == 0 }).Status(codec.StatusDisconnected)
+		server.On(func(q kit.Request) bool { return q.UID%16 == 0 }).Status(codec.StatusDisconnected)
 		args := []string{"-connect", at}
 		wantCode := 1
 		if lossy {
@@ -345,7 +345,7 @@ func TestFailuresMakeItFail(t *testing.T) {
 }
 
 func TestNobodyListens(t *testing.T) {
-	at := testkit.Unix(t).String()
+	at := kit.Unix(t).String()
 	code, stdout, stderr := tool("-connect", at)
 	if want := "dc_test: cannot connect to " + at; code != 1 || stdout != "" || !strings.HasPrefix(stderr, want) {
 		t.Errorf("got exit code %d, %q and %q, want 1, nothing and %q", code, stdout, stderr, want)
@@ -387,7 +387,7 @@ func TestJSONThatCannotBeWritten(t *testing.T) {
 
 func TestJSONOfAViolation(t *testing.T) {
 	server, at := serve(t)
-	server.On(func(testkit.Request) bool { return true }).Do(testkit.WrongOp)
+	server.On(func(kit.Request) bool { return true }).Do(kit.WrongOp)
 	path := filepath.Join(t.TempDir(), "report.json")
 	code, _, _ := tool("-connect", at, "-json", path)
 	text, err := os.ReadFile(path)

@@ -3,10 +3,10 @@ package main
 import (
 	"testing"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 func TestDocumentShowsTheUsage(t *testing.T) {
 	var c config
-	testkit.DocumentHolds(t, "docs/DC_TEST.md", c.flags().Usage())
+	kit.DocumentHolds(t, "docs/DC_TEST.md", c.flags().Usage())
 }

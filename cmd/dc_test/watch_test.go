@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"distcache/bench/load"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 func TestProgressLines(t *testing.T) {
@@ -79,7 +79,7 @@ func TestBarOnATerminal(t *testing.T) {
 			if code != 0 || !strings.Contains(stdout.String(), "p99.9 us") {
 				t.Errorf("got exit code %d and %q, want 0 and the table", code, stdout.String())
 			}
-			testkit.Wait(t, patience, "bar", func() bool {
+			kit.Wait(t, patience, "bar", func() bool {
 				text := seen.String()
 				return strings.Contains(text, "operations, ") && strings.Contains(text, "/s, 0 failed") && strings.Contains(text, "%")
 			})

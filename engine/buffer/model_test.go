@@ -5,14 +5,14 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // TestRandomHistories borrows, grows and gives back at random, under limits at random, and
 // compares with what must hold: the sum of what is out, the limit, nobody's bytes in two
 // hands, nothing of the last borrower's in a new buffer.
 func TestRandomHistories(t *testing.T) {
-	random := testkit.Random(t)
+	random := kit.Random(t)
 	for range 30 {
 		h := history{t: t, random: random, limit: random.IntN(4 * large)}
 		h.pool = NewPool(h.limit)

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 func TestQueueIsInOrderOfDeadline(t *testing.T) {
@@ -67,7 +67,7 @@ func TestSetMovesBetweenQueues(t *testing.T) {
 // TestQueuesAgainstAModel moves entries between two queues at random and compares
 // them with slices after each step.
 func TestQueuesAgainstAModel(t *testing.T) {
-	rng := testkit.Random(t)
+	rng := kit.Random(t)
 	var e Entries
 	queues := []*Queue{e.NewQueue(3), e.NewQueue(Never)}
 	model := make([][]int, 2)

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 
 	"golang.org/x/sys/unix"
 )
@@ -154,7 +154,7 @@ func readAround(t *testing.T, e ends) {
 			}
 		})
 	})
-	testkit.MustIdle(t, testkit.OwnCPU, 0.05)
+	kit.MustIdle(t, kit.OwnCPU, 0.05)
 	e.send(t, "ab")
 	if err := unix.Sendto(e.own, []byte("!"), unix.MSG_OOB, nil); err != nil {
 		t.Fatal(err)
@@ -165,7 +165,7 @@ func readAround(t *testing.T, e ends) {
 		r.do(func() { all = got })
 		return all == "abcd"
 	})
-	testkit.MustIdle(t, testkit.OwnCPU, 0.05)
+	kit.MustIdle(t, kit.OwnCPU, 0.05)
 	r.do(func() {
 		if events < 2 || events > 12 {
 			t.Errorf("events: got %d, want 2 to 12", events)

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 
 	"golang.org/x/sys/unix"
 )
@@ -179,5 +179,5 @@ func isOpen(fd int) bool {
 
 func wait(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	testkit.Wait(t, soon, what, done)
+	kit.Wait(t, soon, what, done)
 }

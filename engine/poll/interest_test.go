@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"testing"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 
 	"golang.org/x/sys/unix"
 )
@@ -44,7 +44,7 @@ func TestP3NoInterest(t *testing.T) {
 		r.do(func() { n = paused })
 		return n == count
 	})
-	testkit.MustIdle(t, testkit.OwnCPU, 0.01)
+	kit.MustIdle(t, kit.OwnCPU, 0.01)
 	r.do(func() {
 		if paused != count {
 			t.Errorf("calls before the pauses end: got %d, want %d", paused, count)

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"testing"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 
 	"golang.org/x/sys/unix"
 )
@@ -120,7 +120,7 @@ func (c *churn) ready(p *peer, ev Events) {
 // TestP1Churn is TestP1StaleEvent by the thousand.
 func TestP1Churn(t *testing.T) {
 	r := run(t, nil)
-	c := &churn{r: r, t: t, random: testkit.Random(t), open: map[int]*peer{}}
+	c := &churn{r: r, t: t, random: kit.Random(t), open: map[int]*peer{}}
 	r.do(func() {
 		for range 64 {
 			c.add()

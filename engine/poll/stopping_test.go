@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 
 	"github.com/panjf2000/gnet/v2/pkg/logging"
 	"golang.org/x/sys/unix"
@@ -130,7 +130,7 @@ func TestStopBeforeRun(t *testing.T) {
 
 // TestRunLeavesNoDescriptor counts them before and after, with some closed in the last turn.
 func TestRunLeavesNoDescriptor(t *testing.T) {
-	before := testkit.OwnDescriptors(t)
+	before := kit.OwnDescriptors(t)
 	p, err := Open(func() {})
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +151,7 @@ func TestRunLeavesNoDescriptor(t *testing.T) {
 	if err := errors.Join(timer.Close(), unix.Close(e.own)); err != nil {
 		t.Error(err)
 	}
-	for fd, what := range testkit.OwnDescriptors(t) {
+	for fd, what := range kit.OwnDescriptors(t) {
 		if _, had := before[fd]; !had {
 			t.Errorf("descriptor %d (%s) is left", fd, what)
 		}
@@ -161,7 +161,7 @@ func TestRunLeavesNoDescriptor(t *testing.T) {
 // TestP11NothingIsWrittenAfterTheEnd calls everything there is on a Poller that has ended
 // while its numbers belong to others.
 func TestP11NothingIsWrittenAfterTheEnd(t *testing.T) {
-	before := testkit.OwnDescriptors(t)
+	before := kit.OwnDescriptors(t)
 	p, err := Open(func() {})
 	if err != nil {
 		t.Fatal(err)
@@ -173,7 +173,7 @@ func TestP11NothingIsWrittenAfterTheEnd(t *testing.T) {
 	e := pair(t)
 	p.Attach(e.polled, handlerFunc(func(Events) {}))
 	var own []int // the Poller's numbers
-	for fd := range testkit.OwnDescriptors(t) {
+	for fd := range kit.OwnDescriptors(t) {
 		if _, had := before[fd]; !had && fd != e.own && fd != e.polled {
 			own = append(own, fd)
 		}
@@ -286,12 +286,12 @@ func TestP19ErrorOfEpoll(t *testing.T) {
 	old := slog.Default()
 	defer slog.SetDefault(old)
 	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
-	before := testkit.OwnDescriptors(t)
+	before := kit.OwnDescriptors(t)
 	p, err := Open(func() {})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for fd, what := range testkit.OwnDescriptors(t) {
+	for fd, what := range kit.OwnDescriptors(t) {
 		if _, had := before[fd]; !had && strings.Contains(what, "eventpoll") {
 			if err := unix.Dup3(1, fd, unix.O_CLOEXEC); err != nil {
 				t.Fatal(err)

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // timed makes a timer that tells when it goes off.
@@ -69,7 +69,7 @@ func TestP17TimerGoesOffOnce(t *testing.T) {
 	timer, fired := timed(t, r)
 	r.do(func() { _ = timer.Set(time.Millisecond) })
 	receive(t, fired, "timer event")
-	testkit.MustIdle(t, testkit.OwnCPU, 0.02)
+	kit.MustIdle(t, kit.OwnCPU, 0.02)
 	if n := len(fired); n != 0 {
 		t.Errorf("got %d events more, want none", n)
 	}

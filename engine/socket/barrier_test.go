@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // TestBarrierEndsReads: what was written before it may be read with it, what follows not, and
@@ -16,7 +16,7 @@ func TestBarrierEndsReads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := len(testkit.OwnDescriptors(t))
+	before := len(kit.OwnDescriptors(t))
 	for range 3 {
 		mustWrite := func(text string, write func(int, []byte) (int, error)) {
 			if n, err := write(b, []byte(text)); n != len(text) || err != nil {
@@ -33,7 +33,7 @@ func TestBarrierEndsReads(t *testing.T) {
 			}
 		}
 	}
-	if got := len(testkit.OwnDescriptors(t)); got != before {
+	if got := len(kit.OwnDescriptors(t)); got != before {
 		t.Errorf("got %d descriptors, want the %d from before", got, before)
 	}
 	if err := barrier.Close(); err != nil {

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // The simulation is a hundred thousand histories: clients come, ask and leave, links fail,
@@ -50,7 +50,7 @@ func histories(t *testing.T) int {
 }
 
 func TestSimulation(t *testing.T) {
-	seed, n := testkit.Seed(t), histories(t)
+	seed, n := kit.Seed(t), histories(t)
 	// A life leaves half a megabyte to the collector, and nothing of it stays.
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	began := time.Now()

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // TestN07EverySizeThroughAChopper carries a request and an answer of each size there is
@@ -17,7 +17,7 @@ func TestN07EverySizeThroughAChopper(t *testing.T) {
 	all, bytewise := 1, few
 	if testing.Short() {
 		all = few
-	} else if testkit.Full() {
+	} else if kit.Full() {
 		bytewise = 1
 	}
 	rows := []struct {

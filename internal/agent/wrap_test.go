@@ -12,7 +12,7 @@ import (
 	"distcache/engine/buffer"
 	"distcache/engine/deadline"
 	"distcache/internal/front"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 	"distcache/upstream"
 )
 
@@ -69,7 +69,7 @@ type forgotten struct {
 func newCrowd(t *testing.T, clients int, generation uint16) *crowd {
 	t.Helper()
 	c := &crowd{
-		t: t, rng: testkit.Random(t),
+		t: t, rng: kit.Random(t),
 		asked: make([]uint32, clients), since: make([]time.Duration, clients),
 	}
 	c.server = &crowdServer{crowd: c}

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // TestHelp: help wins over everything else on the line, and nothing else is done.
@@ -29,7 +29,7 @@ func TestHelp(t *testing.T) {
 		} {
 			t.Run(spelling+" "+row.name, func(t *testing.T) {
 				forEach(t, func(t *testing.T, p program) {
-					folder := testkit.SocketDir(t)
+					folder := kit.SocketDir(t)
 					text := mustPrint(t, p.command(row.line(folder)...))
 					if !strings.HasPrefix(text, "Usage: "+p.name+" ") || !strings.Contains(text, "-sockperms") {
 						t.Errorf("got %q, want the usage text", text)
@@ -42,7 +42,7 @@ func TestHelp(t *testing.T) {
 }
 
 // mustPrint runs what only prints, on stdout, and ends with 0.
-func mustPrint(t *testing.T, c testkit.Command) string {
+func mustPrint(t *testing.T, c kit.Command) string {
 	t.Helper()
 	process := c.Start(t)
 	if code := process.Exit(patience); code != 0 {
@@ -74,7 +74,7 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		for _, line := range [][]string{{"-version"}, {"--version"}, {"-version=true"}, daemonArgs(testkit.SocketDir(t), "-version")} {
+		for _, line := range [][]string{{"-version"}, {"--version"}, {"-version=true"}, daemonArgs(kit.SocketDir(t), "-version")} {
 			want := regexp.MustCompile("^" + p.name + ` \S+, distcache protocol 0x11, go\S+ linux/\w+\n$`)
 			if text := mustPrint(t, p.command(line...)); !want.MatchString(text) {
 				t.Errorf("%v: got %q, want a line as %v", line, text, want)
@@ -99,7 +99,7 @@ func TestSpelling(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			forEach(t, func(t *testing.T, p program) {
-				folder := testkit.SocketDir(t)
+				folder := kit.SocketDir(t)
 				process := p.start(t, row.line(socketIn(folder).String(), folder+"/pid")...)
 				p.mustServe(t, socketIn(folder))
 				if got := pidIn(t, folder+"/pid"); got != process.PID() {
@@ -214,7 +214,7 @@ func hasIPv6() bool {
 }
 
 // listenedOn is where a process on this host can be reached that is ready.
-func listenedOn(t *testing.T, process *testkit.Process) testkit.Endpoint {
+func listenedOn(t *testing.T, process *kit.Process) kit.Endpoint {
 	t.Helper()
 	found := regexp.MustCompile(` ready listen=(UNIX|IP|IPv4|IPv6):(\S*) `).FindStringSubmatch(process.Stderr())
 	if found == nil {
@@ -222,13 +222,13 @@ func listenedOn(t *testing.T, process *testkit.Process) testkit.Endpoint {
 	}
 	switch scheme, where := found[1], found[2]; {
 	case scheme == "UNIX":
-		return testkit.Endpoint{Network: "unix", Address: where}
+		return kit.Endpoint{Network: "unix", Address: where}
 	case strings.Contains(where, ":"):
-		return testkit.Endpoint{Network: "tcp", Address: where}
+		return kit.Endpoint{Network: "tcp", Address: where}
 	case scheme == "IPv6":
-		return testkit.Endpoint{Network: "tcp", Address: "[::1]:" + where}
+		return kit.Endpoint{Network: "tcp", Address: "[::1]:" + where}
 	default:
-		return testkit.Endpoint{Network: "tcp", Address: "127.0.0.1:" + where}
+		return kit.Endpoint{Network: "tcp", Address: "127.0.0.1:" + where}
 	}
 }
 
@@ -251,7 +251,7 @@ func TestDefaultAddress(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
 			// The binary is below /tmp, which is about to be another one.
-			c := inShell(p.command(), fmt.Sprintf("exec 3<%s\nmount -t tmpfs none /tmp\nset -- \"$@\"", testkit.Tool(p.name)))
+			c := inShell(p.command(), fmt.Sprintf("exec 3<%s\nmount -t tmpfs none /tmp\nset -- \"$@\"", kit.Tool(p.name)))
 			c.Args[1] = strings.Replace(c.Args[1], `exec "$0"`, "exec /proc/self/fd/3", 1)
 			c.Sys = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET}
 			process := c.Start(t)

@@ -5,12 +5,12 @@ import (
 	"slices"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // corruptAttacks send what is no request, and are closed at once without an answer.
 func corruptAttacks() []attack {
-	valid := testkit.Get(1, "nobody's")
+	valid := kit.Get(1, "nobody's")
 	changed := func(at int, b ...byte) []byte { return slices.Replace(slices.Clone(valid), at, at+len(b), b...) }
 	full := frame(7, codec.OpGet, false)
 	var all []attack
@@ -36,18 +36,18 @@ func corruptAttacks() []attack {
 		{"Redis", []byte("*1\r\n$4\r\nPING\r\n")},
 		{"noise", []byte("\x9e\x8f\x00\xff\x11\x00")},
 	} {
-		all = append(all, attack{"corrupt: " + row.name, 40, func(c *testkit.Conn, _ int) error {
+		all = append(all, attack{"corrupt: " + row.name, 40, func(c *kit.Conn, _ int) error {
 			return errors.Join(c.Write(row.bytes), mustClose(c))
 		}})
 	}
 	return append(all,
-		attack{"corrupt: after a request", 40, func(c *testkit.Conn, n int) error {
-			if err := c.Write(testkit.Have(uint32(n), "nobody's"), []byte("garbage")); err != nil {
+		attack{"corrupt: after a request", 40, func(c *kit.Conn, n int) error {
+			if err := c.Write(kit.Have(uint32(n), "nobody's"), []byte("garbage")); err != nil {
 				return err
 			}
 			return errors.Join(mustAnswer(c, uint32(n), codec.OpHave, codec.StatusNotOK), mustClose(c))
 		}},
-		attack{"corrupt: many at a time", 1000, func(c *testkit.Conn, n int) error {
+		attack{"corrupt: many at a time", 1000, func(c *kit.Conn, n int) error {
 			return errors.Join(c.Write([]byte{0, byte(0x12 + n%200)}), mustClose(c))
 		}},
 	)

@@ -9,27 +9,27 @@ import (
 	"testing"
 	"time"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // detached is a daemon that -daemon started. It ends with the test.
 type detached struct {
 	t       *testing.T
 	pid     int
-	at      testkit.Endpoint
+	at      kit.Endpoint
 	pidfile string
 }
 
 // detach runs the command, whose socket and pidfile are in the folder, with -daemon. The
 // parent must end with 0, and from that instant on the daemon serves and has its pidfile.
-func (p program) detach(t *testing.T, folder string, c testkit.Command) *detached {
+func (p program) detach(t *testing.T, folder string, c kit.Command) *detached {
 	t.Helper()
 	parent := c.Start(t)
 	if code := parent.Exit(patience); code != 0 {
 		t.Fatalf("got exit code %d of the parent, want 0; stderr:\n%s", code, parent.Stderr())
 	}
 	d := &detached{t: t, at: socketIn(folder), pidfile: filepath.Join(folder, "pid")}
-	connect, err := testkit.Connect(d.at) // at once: there is nothing to wait for
+	connect, err := kit.Connect(d.at) // at once: there is nothing to wait for
 	if err != nil {
 		t.Errorf("got %v right after the parent ended, want a daemon that listens", err)
 	} else {
@@ -54,7 +54,7 @@ func (d *detached) end() {
 	if err := syscall.Kill(d.pid, syscall.SIGTERM); err != nil {
 		d.t.Fatal(err)
 	}
-	testkit.Wait(d.t, patience, "end of the daemon", func() bool { return !d.alive() })
+	kit.Wait(d.t, patience, "end of the daemon", func() bool { return !d.alive() })
 	mustBeGone(d.t, d.at.Address)
 	mustBeGone(d.t, d.pidfile)
 }
@@ -74,7 +74,7 @@ func (d *detached) alive() bool {
 func (d *detached) mustLink(name, want string) {
 	d.t.Helper()
 	got := ""
-	if !testkit.Within(patience, func() bool {
+	if !kit.Within(patience, func() bool {
 		got, _ = os.Readlink(fmt.Sprintf("/proc/%d/%s", d.pid, name))
 		return got == want
 	}) {
@@ -89,7 +89,7 @@ func TestDaemonReady(t *testing.T) {
 		times = 10
 	}
 	forEach(t, func(t *testing.T, p program) {
-		folder := testkit.SocketDir(t)
+		folder := kit.SocketDir(t)
 		for range times {
 			d := p.detach(t, folder, p.command(daemonArgs(folder)...))
 			p.mustServe(t, d.at)
@@ -101,7 +101,7 @@ func TestDaemonReady(t *testing.T) {
 func TestDaemonIsDetached(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		needRoot(t)
-		folder := testkit.SocketDir(t)
+		folder := kit.SocketDir(t)
 		d := p.detach(t, folder, p.command(daemonArgs(folder)...))
 		for _, row := range []struct{ name, want string }{
 			{"fd/0", "/dev/null"}, {"fd/1", "/dev/null"}, {"fd/2", "/dev/null"}, {"cwd", "/"},
@@ -133,7 +133,7 @@ func getsid(pid int) (int, error) {
 // TestDaemonRelativePidfile names the pidfile as seen from where the command is typed.
 func TestDaemonRelativePidfile(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		folder := testkit.SocketDir(t)
+		folder := kit.SocketDir(t)
 		c := p.command("-daemon", "-listen", socketIn(folder).String(), "-pidfile", "pid")
 		c.Dir = folder
 		d := p.detach(t, folder, c)
@@ -146,7 +146,7 @@ func TestDaemonRelativePidfile(t *testing.T) {
 // another path than the one that was meant (FAULTS.md, K03).
 func TestDaemonRelativeSocket(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		folder := testkit.SocketDir(t)
+		folder := kit.SocketDir(t)
 		c := p.command("-daemon", "-listen", "UNIX:s", "-pidfile", "/nowhere/pid") // which would end it too
 		c.Dir = folder
 		mustName(t, failure(t, c, 2), "-listen", "UNIX:s", "-daemon")
@@ -163,7 +163,7 @@ func TestDaemonRelativeSocket(t *testing.T) {
 // TestDaemonFailure: what is wrong in the daemon is what the parent prints.
 func TestDaemonFailure(t *testing.T) {
 	t.Parallel()
-	occupied := filepath.Join(testkit.SocketDir(t), "s")
+	occupied := filepath.Join(kit.SocketDir(t), "s")
 	if err := os.WriteFile(occupied, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func TestDaemonFailure(t *testing.T) {
 			forEach(t, func(t *testing.T, p program) {
 				args := append([]string{"-daemon"}, row.args...)
 				if row.args[0] != "-listen" {
-					args = append(args, "-listen", testkit.Unix(t).String())
+					args = append(args, "-listen", kit.Unix(t).String())
 				}
 				text := p.fails(t, 1, args...)
 				mustName(t, text, row.words...)
@@ -197,7 +197,7 @@ func TestDaemonFailure(t *testing.T) {
 // TestDaemonWarnings: what the daemon warns of is for the person at the terminal, too.
 func TestDaemonWarnings(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		folder := testkit.SocketDir(t)
+		folder := kit.SocketDir(t)
 		parent := p.command(daemonArgs(folder, "-sockperms", "440")...).Start(t)
 		if code := parent.Exit(patience); code != 0 {
 			t.Fatalf("got exit code %d, want 0; stderr:\n%s", code, parent.Stderr())
@@ -212,7 +212,7 @@ func TestDaemonWarnings(t *testing.T) {
 func TestDaemonUser(t *testing.T) {
 	needRoot(t)
 	forEach(t, func(t *testing.T, p program) {
-		folder := testkit.SocketDir(t)
+		folder := kit.SocketDir(t)
 		if err := os.Chown(folder, nobody, nobody); err != nil {
 			t.Fatal(err)
 		}
@@ -228,9 +228,9 @@ func TestDaemonUser(t *testing.T) {
 // TestDaemonPidfileHeld: the parent of a second daemon says why there is none.
 func TestDaemonPidfileHeld(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		folder := testkit.SocketDir(t)
+		folder := kit.SocketDir(t)
 		d := p.detach(t, folder, p.command(daemonArgs(folder)...))
-		text := p.fails(t, 1, "-daemon", "-listen", testkit.Unix(t).String(), "-pidfile", d.pidfile)
+		text := p.fails(t, 1, "-daemon", "-listen", kit.Unix(t).String(), "-pidfile", d.pidfile)
 		mustName(t, text, "-pidfile", d.pidfile, "held by a live process", fmt.Sprint(d.pid))
 		p.mustServe(t, d.at)
 		d.end()
@@ -241,7 +241,7 @@ func TestDaemonPidfileHeld(t *testing.T) {
 func TestDaemonStandardDescriptors(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		needRoot(t)
-		folder := testkit.SocketDir(t)
+		folder := kit.SocketDir(t)
 		d := p.detach(t, folder, closingStandard(p.command(daemonArgs(folder)...)))
 		for _, name := range []string{"fd/0", "fd/1", "fd/2"} {
 			d.mustLink(name, "/dev/null")
@@ -252,7 +252,7 @@ func TestDaemonStandardDescriptors(t *testing.T) {
 }
 
 // closingStandard is the command with stdin, stdout and stderr closed.
-func closingStandard(c testkit.Command) testkit.Command {
+func closingStandard(c kit.Command) kit.Command {
 	return inShell(c, "exec <&- >&- 2>&-")
 }
 
@@ -264,7 +264,7 @@ func TestDaemonLogsToSyslog(t *testing.T) {
 		t.Skip("this machine has a syslog daemon at /dev/log, which comes first")
 	}
 	forEach(t, func(t *testing.T, p program) {
-		folder := testkit.SocketDir(t)
+		folder := kit.SocketDir(t)
 		lines := listenSyslog(t, filepath.Join(folder, "log"))
 		c := inShell(p.command(daemonArgs(folder)...),
 			"mount -t tmpfs none /var/run/\nln -s "+folder+"/log /var/run/log")

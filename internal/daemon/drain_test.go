@@ -10,18 +10,18 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // withServer gives the dc_client here a dc_server, whose honest answers take that long,
 // and more time to answer than a busy machine ever takes. The dc_server here needs none, and never takes long: for it the result is nil.
-func (p program) withServer(t *testing.T, takes time.Duration) (program, *testkit.Upstream) {
+func (p program) withServer(t *testing.T, takes time.Duration) (program, *kit.Upstream) {
 	if p.name == "dc_server" {
 		return p, nil
 	}
-	up := testkit.NewUpstream(t, testkit.Unix(t))
+	up := kit.NewUpstream(t, kit.Unix(t))
 	if takes > 0 {
-		up.After(1).Do(testkit.Late(takes)) // the first one is the probe
+		up.After(1).Do(kit.Late(takes)) // the first one is the probe
 	}
 	p.args = []string{"-server", up.Endpoint().String(), "-timeout", "10000"}
 	p.absent, p.ready = codec.StatusNotOK, "connected to dc_server"
@@ -41,10 +41,10 @@ func TestEndUnderLoad(t *testing.T) {
 		t.Run(fmt.Sprint(run, " ", signal), func(t *testing.T) {
 			forEach(t, func(t *testing.T, p program) {
 				p, _ = p.withServer(t, 5*time.Millisecond)
-				at := testkit.Unix(t)
+				at := kit.Unix(t)
 				process := p.start(t, "-listen", at.String())
 				load := startLoad(at, 20)
-				testkit.Wait(t, patience, "load", func() bool { return load.answered.Load() > 200 })
+				kit.Wait(t, patience, "load", func() bool { return load.answered.Load() > 200 })
 				process.Signal(signal)
 				if code := process.Exit(patience); code != 0 {
 					t.Errorf("got exit code %d, want 0", code)
@@ -63,7 +63,7 @@ type load struct {
 	failures chan error
 }
 
-func startLoad(at testkit.Endpoint, clients int) *load {
+func startLoad(at kit.Endpoint, clients int) *load {
 	l := &load{failures: make(chan error, clients)}
 	for n := range clients {
 		l.running.Go(func() {
@@ -88,15 +88,15 @@ func startLoad(at testkit.Endpoint, clients int) *load {
 var errTooLate = errors.New("asked too late")
 
 // askOnce connects, asks and leaves, as libdistcache does for each operation.
-func askOnce(at testkit.Endpoint, uid uint32) error {
+func askOnce(at kit.Endpoint, uid uint32) error {
 	began := time.Now()
-	conn, err := testkit.Connect(at)
+	conn, err := kit.Connect(at)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
 	conn.SetPatience(patience)
-	err = conn.Write(testkit.Have(uid, fmt.Sprint("session ", uid)))
+	err = conn.Write(kit.Have(uid, fmt.Sprint("session ", uid)))
 	late := time.Since(began) > drainQuiet/2
 	m, readErr := conn.ReadMessage()
 	switch err = errors.Join(err, readErr); {
@@ -124,12 +124,12 @@ func TestEndAnswersWhatIsInFlight(t *testing.T) {
 	t.Parallel()
 	const clients, takes = 200, 300 * time.Millisecond
 	p, up := programs()[0].withServer(t, takes)
-	at := testkit.Unix(t)
+	at := kit.Unix(t)
 	process := p.start(t, "-listen", at.String())
 	waiting := askAll(t, at, up, clients)
 	process.Signal(syscall.SIGTERM)
 	for n, c := range waiting {
-		c.Expect(testkit.Status(uint32(n), codec.OpHave, codec.StatusNotOK))
+		c.Expect(kit.Status(uint32(n), codec.OpHave, codec.StatusNotOK))
 		c.ExpectClosed()
 	}
 	if code := process.Exit(patience); code != 0 {
@@ -138,16 +138,16 @@ func TestEndAnswersWhatIsInFlight(t *testing.T) {
 }
 
 // askAll makes clients each of which has asked, and waits until the dc_server knows.
-func askAll(t *testing.T, at testkit.Endpoint, up *testkit.Upstream, clients int) []*testkit.Client {
+func askAll(t *testing.T, at kit.Endpoint, up *kit.Upstream, clients int) []*kit.Client {
 	t.Helper()
 	before := up.Asked()
-	var waiting []*testkit.Client
+	var waiting []*kit.Client
 	for n := range clients {
-		c := testkit.Dial(t, at)
-		c.Send(testkit.Have(uint32(n), fmt.Sprint("session ", n)))
+		c := kit.Dial(t, at)
+		c.Send(kit.Have(uint32(n), fmt.Sprint("session ", n)))
 		waiting = append(waiting, c)
 	}
-	testkit.Wait(t, patience, "requests in flight", func() bool { return up.Asked() >= before+clients })
+	kit.Wait(t, patience, "requests in flight", func() bool { return up.Asked() >= before+clients })
 	return waiting
 }
 
@@ -159,15 +159,15 @@ func TestEndIsBounded(t *testing.T) {
 		t.Run("-timeout="+timeout, func(t *testing.T) {
 			t.Parallel()
 			p, up := programs()[0].withServer(t, 0)
-			up.After(1).Do(testkit.Drop)
-			at := testkit.Unix(t)
+			up.After(1).Do(kit.Drop)
+			at := kit.Unix(t)
 			p.args = []string{"-server", up.Endpoint().String(), "-timeout", timeout}
 			process := p.start(t, "-listen", at.String())
 			waiting := askAll(t, at, up, 50)
 			began := time.Now()
 			process.Signal(syscall.SIGTERM)
 			for n, c := range waiting {
-				c.Expect(testkit.Status(uint32(n), codec.OpHave, codec.StatusDisconnected))
+				c.Expect(kit.Status(uint32(n), codec.OpHave, codec.StatusDisconnected))
 			}
 			if code := process.Exit(patience); code != 0 {
 				t.Errorf("got exit code %d, want 0", code)
@@ -189,14 +189,14 @@ func mustTake(t *testing.T, took, least, most time.Duration) {
 // TestEndWaitsForTheRestOfARequest: a client in the middle of a request gets to end it.
 func TestEndWaitsForTheRestOfARequest(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		at := testkit.Unix(t)
+		at := kit.Unix(t)
 		process := p.start(t, "-listen", at.String())
 		client, rest := p.halfARequest(t, at)
 		process.Signal(syscall.SIGTERM)
 		process.WaitStderr(patience, "stopping")
 		time.Sleep(4 * drainQuiet)
 		client.Send(rest)
-		client.Expect(testkit.Status(2, codec.OpHave, p.absent))
+		client.Expect(kit.Status(2, codec.OpHave, p.absent))
 		client.ExpectClosed()
 		if code := process.Exit(patience); code != 0 {
 			t.Errorf("got exit code %d, want 0", code)
@@ -207,12 +207,12 @@ func TestEndWaitsForTheRestOfARequest(t *testing.T) {
 // TestEndWithIdleClients: who asks nothing keeps nobody waiting.
 func TestEndWithIdleClients(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		at := testkit.Unix(t)
+		at := kit.Unix(t)
 		process := p.start(t, "-listen", at.String())
-		var idle []*testkit.Client
+		var idle []*kit.Client
 		for range 20 {
-			c := testkit.Dial(t, at)
-			c.ExpectStatus(testkit.Have(1, "nobody's"), p.absent)
+			c := kit.Dial(t, at)
+			c.ExpectStatus(kit.Have(1, "nobody's"), p.absent)
 			idle = append(idle, c)
 		}
 		began := time.Now()
@@ -228,17 +228,17 @@ func TestEndWithIdleClients(t *testing.T) {
 func TestEndAnswersPipelines(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		p, up := p.withServer(t, 10*time.Millisecond)
-		at := testkit.Unix(t)
+		at := kit.Unix(t)
 		process := p.start(t, "-listen", at.String())
-		client := testkit.Dial(t, at)
+		client := kit.Dial(t, at)
 		var requests, answers []byte
 		for uid := range uint32(12) {
-			requests = append(requests, testkit.Have(uid, "nobody's")...)
-			answers = append(answers, testkit.Status(uid, codec.OpHave, p.absent)...)
+			requests = append(requests, kit.Have(uid, "nobody's")...)
+			answers = append(answers, kit.Status(uid, codec.OpHave, p.absent)...)
 		}
 		client.Send(requests)
 		if up != nil {
-			testkit.Wait(t, patience, "first request", func() bool { return up.Asked() > 1 })
+			kit.Wait(t, patience, "first request", func() bool { return up.Asked() > 1 })
 		} else {
 			client.Expect(answers[:15])
 			answers = answers[15:]
@@ -257,7 +257,7 @@ func TestEndAnswersPipelines(t *testing.T) {
 func TestEndUnderPersistentLoad(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		p, _ = p.withServer(t, 0)
-		at := testkit.Unix(t)
+		at := kit.Unix(t)
 		process := p.start(t, "-listen", at.String())
 		const clients = 20
 		var talk talk
@@ -265,7 +265,7 @@ func TestEndUnderPersistentLoad(t *testing.T) {
 		for n := range clients {
 			go func() { ends <- talk.run(at, uint32(n)<<20) }()
 		}
-		testkit.Wait(t, patience, "load", func() bool { return talk.answered.Load() > 500 })
+		kit.Wait(t, patience, "load", func() bool { return talk.answered.Load() > 500 })
 		talk.ending.Store(true)
 		if code := process.Stop(); code != 0 {
 			t.Errorf("got exit code %d, want 0", code)
@@ -286,14 +286,14 @@ type talk struct {
 
 // run asks over one connection until that ends. A request that gets no answer is an
 // error unless it was sent when the daemon was ending.
-func (k *talk) run(at testkit.Endpoint, uid uint32) error {
-	conn, err := testkit.Connect(at)
+func (k *talk) run(at kit.Endpoint, uid uint32) error {
+	conn, err := kit.Connect(at)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
 	for ; ; uid++ {
-		if err := conn.Write(testkit.Have(uid, "nobody's")); err != nil {
+		if err := conn.Write(kit.Have(uid, "nobody's")); err != nil {
 			return nil // it could not be sent
 		}
 		m, err := conn.ReadMessage()

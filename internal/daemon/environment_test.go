@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // TestEnvironment: what gnet and the Go runtime read does no harm.
@@ -17,7 +17,7 @@ func TestEnvironment(t *testing.T) {
 	} {
 		t.Run(setting, func(t *testing.T) {
 			forEach(t, func(t *testing.T, p program) {
-				at := testkit.Unix(t)
+				at := kit.Unix(t)
 				c := p.command("-listen", at.String())
 				c.Env = []string{setting}
 				process := p.run(t, c)
@@ -34,7 +34,7 @@ func TestEnvironment(t *testing.T) {
 // TestLogFileOfGnet: gnet would create the file that the variable names.
 func TestLogFileOfGnet(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		folder := testkit.SocketDir(t)
+		folder := kit.SocketDir(t)
 		c := p.command("-listen", socketIn(folder).String())
 		c.Env = []string{"GNET_LOGGING_FILE=" + folder + "/log"}
 		process := p.run(t, c)
@@ -48,7 +48,7 @@ func TestLogFileOfGnet(t *testing.T) {
 func TestFewDescriptors(t *testing.T) {
 	needRoot(t) // to become somebody who may not raise the limit
 	forEach(t, func(t *testing.T, p program) {
-		at := testkit.Unix(t)
+		at := kit.Unix(t)
 		if err := os.Chmod(strings.TrimSuffix(at.Address, "/s"), 0o777); err != nil {
 			t.Fatal(err)
 		}
@@ -56,15 +56,15 @@ func TestFewDescriptors(t *testing.T) {
 		c.Sys = asNobody()
 		process := p.run(t, c)
 		mustName(t, process.Stderr(), "only 80 descriptors", "at most 16 clients")
-		var let []*testkit.Client
+		var let []*kit.Client
 		for range 16 {
-			client := testkit.Dial(t, at)
-			client.ExpectStatus(testkit.Have(1, "nobody's"), p.absent)
+			client := kit.Dial(t, at)
+			client.ExpectStatus(kit.Have(1, "nobody's"), p.absent)
 			let = append(let, client)
 		}
-		testkit.Dial(t, at).ExpectClosed()
+		kit.Dial(t, at).ExpectClosed()
 		for _, client := range let {
-			client.ExpectStatus(testkit.Have(2, "nobody's"), p.absent)
+			client.ExpectStatus(kit.Have(2, "nobody's"), p.absent)
 		}
 	})
 }
@@ -72,7 +72,7 @@ func TestFewDescriptors(t *testing.T) {
 func TestTooFewDescriptors(t *testing.T) {
 	needRoot(t)
 	forEach(t, func(t *testing.T, p program) {
-		c := inShell(p.command("-listen", testkit.Unix(t).String()), "ulimit -n 40")
+		c := inShell(p.command("-listen", kit.Unix(t).String()), "ulimit -n 40")
 		c.Sys = asNobody()
 		mustName(t, failure(t, c, 1), "only 40 descriptors", "too few to serve anybody")
 	})

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // attack is what hostile or broken clients do, beside whom others want to be served
@@ -21,7 +21,7 @@ type attack struct {
 	name  string
 	times int
 	// run is one client's life, an error when it was not treated as it should be.
-	run func(c *testkit.Conn, n int) error
+	run func(c *kit.Conn, n int) error
 }
 
 // big is a session that everybody may ask for: its answer is the largest there is.
@@ -32,7 +32,7 @@ func attacks() []attack {
 }
 
 // mustClose waits for the end of the connection, before which nothing may come.
-func mustClose(c *testkit.Conn) error {
+func mustClose(c *kit.Conn) error {
 	got, err := c.ReadAll()
 	if errors.Is(err, syscall.ECONNRESET) {
 		err = nil
@@ -44,7 +44,7 @@ func mustClose(c *testkit.Conn) error {
 }
 
 // mustAnswer reads an answer, which must be that status.
-func mustAnswer(c *testkit.Conn, uid uint32, op codec.Op, want codec.Status) error {
+func mustAnswer(c *kit.Conn, uid uint32, op codec.Op, want codec.Status) error {
 	m, err := c.ReadMessage()
 	if err != nil {
 		return fmt.Errorf("got no answer: %w", err)
@@ -79,7 +79,7 @@ func TestHostileClients(t *testing.T) {
 				p, up := p.withServer(t, 5*time.Millisecond)
 				args := []string{"-listen", "IP:127.0.0.1:0", "-sessions", "1000"}
 				if up != nil { // dc_client: the one is reached over TCP, the other as usual
-					args = []string{"-listen", testkit.Unix(t).String()}
+					args = []string{"-listen", kit.Unix(t).String()}
 				}
 				process := p.start(t, args...)
 				at := listenedOn(t, process)
@@ -98,14 +98,14 @@ func TestHostileClients(t *testing.T) {
 	}
 }
 
-func hostileSlack() testkit.Slack {
-	slack := testkit.DefaultSlack()
+func hostileSlack() kit.Slack {
+	slack := kit.DefaultSlack()
 	slack.RSS = 96 << 20 // the pools of buffers stay with the process
 	return slack
 }
 
 // mustLogLittle holds that each kind of fault makes a line a second at most.
-func mustLogLittle(t *testing.T, process *testkit.Process, took time.Duration) {
+func mustLogLittle(t *testing.T, process *kit.Process, took time.Duration) {
 	t.Helper()
 	const kinds = 2 // no attack makes more
 	lines := strings.Count(process.Stderr(), " client closed ")
@@ -114,15 +114,15 @@ func mustLogLittle(t *testing.T, process *testkit.Process, took time.Duration) {
 	}
 }
 
-func addBig(t *testing.T, at testkit.Endpoint) {
+func addBig(t *testing.T, at kit.Endpoint) {
 	t.Helper()
-	c := testkit.Dial(t, at)
-	c.ExpectStatus(testkit.Add(1, big, strings.Repeat("b", bigLen), codec.MaxTimeout), codec.StatusOK)
+	c := kit.Dial(t, at)
+	c.ExpectStatus(kit.Add(1, big, strings.Repeat("b", bigLen), codec.MaxTimeout), codec.StatusOK)
 	_ = c.Close()
 }
 
 // launch runs the attack as often as it says.
-func (a attack) launch(t *testing.T, at testkit.Endpoint) {
+func (a attack) launch(t *testing.T, at kit.Endpoint) {
 	t.Helper()
 	times := a.times
 	if testing.Short() {
@@ -142,8 +142,8 @@ func (a attack) launch(t *testing.T, at testkit.Endpoint) {
 	running.Wait()
 }
 
-func (a attack) once(at testkit.Endpoint, n int) error {
-	c, err := testkit.Connect(at)
+func (a attack) once(at kit.Endpoint, n int) error {
+	c, err := kit.Connect(at)
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (a attack) once(at testkit.Endpoint, n int) error {
 }
 
 // mustKeepItsLink holds that dc_server noticed nothing.
-func mustKeepItsLink(t *testing.T, up *testkit.Upstream) {
+func mustKeepItsLink(t *testing.T, up *kit.Upstream) {
 	t.Helper()
 	if up == nil {
 		return

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // TestInheritedDescriptors starts a daemon with descriptors of others, which it leaves
@@ -16,7 +16,7 @@ import (
 func TestInheritedDescriptors(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		needRoot(t)
-		folder := testkit.SocketDir(t)
+		folder := kit.SocketDir(t)
 		c := inShell(p.command(daemonArgs(folder)...), "exec 3</dev/zero 9</dev/zero")
 		d := p.detach(t, folder, c)
 		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", d.pid))
@@ -46,12 +46,12 @@ func TestListenOnDescriptor(t *testing.T) {
 		for _, detach := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, -daemon=%v", row.name, detach), func(t *testing.T) {
 				forEach(t, func(t *testing.T, p program) {
-					folder := testkit.SocketDir(t)
+					folder := kit.SocketDir(t)
 					args := append(p.args, "-listen", row.address, "-pidfile", folder+"/pid", fmt.Sprintf("-daemon=%v", detach))
-					cmd := exec.Command("/bin/sh", append([]string{"-c", "export " + row.shell + "\n" + `exec "$0" "$@"`, testkit.Tool(p.name)}, args...)...)
+					cmd := exec.Command("/bin/sh", append([]string{"-c", "export " + row.shell + "\n" + `exec "$0" "$@"`, kit.Tool(p.name)}, args...)...)
 					cmd.ExtraFiles = []*os.File{listeningSocket(t, socketIn(folder).Address)}
 					startCommand(t, cmd)
-					testkit.Wait(t, patience, "answer", func() bool { return answers(socketIn(folder)) })
+					kit.Wait(t, patience, "answer", func() bool { return answers(socketIn(folder)) })
 					pid := pidIn(t, folder+"/pid")
 					t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
 					p.mustServe(t, socketIn(folder))
@@ -63,13 +63,13 @@ func TestListenOnDescriptor(t *testing.T) {
 }
 
 // mustEndInherited ends a daemon that was given its socket: the file is not its own.
-func mustEndInherited(t *testing.T, pid int, at testkit.Endpoint) {
+func mustEndInherited(t *testing.T, pid int, at kit.Endpoint) {
 	t.Helper()
 	d := &detached{t: t, pid: pid}
 	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Wait(t, patience, "end of the daemon", func() bool { return !d.alive() })
+	kit.Wait(t, patience, "end of the daemon", func() bool { return !d.alive() })
 	stat(t, at.Address)
 }
 

@@ -3,9 +3,9 @@ package daemon
 import (
 	"testing"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 func TestMain(m *testing.M) {
-	testkit.Suite{Commands: []string{"dc_client", "dc_server"}, Parallel: 16}.Run(m)
+	kit.Suite{Commands: []string{"dc_client", "dc_server"}, Parallel: 16}.Run(m)
 }

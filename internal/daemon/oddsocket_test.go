@@ -10,18 +10,18 @@ import (
 	"golang.org/x/sys/unix"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // socketAttacks use what sockets can do beside carrying bytes.
 func socketAttacks() []attack {
 	return []attack{
-		{"an out-of-band byte", 40, func(c *testkit.Conn, n int) error {
-			request := testkit.Have(uint32(n), "nobody's")
+		{"an out-of-band byte", 40, func(c *kit.Conn, n int) error {
+			request := kit.Have(uint32(n), "nobody's")
 			return errors.Join(c.Write(request[:10]), sendOutOfBand(c), c.Write(request[10:]),
 				mustAnswer(c, uint32(n), codec.OpHave, codec.StatusNotOK))
 		}},
-		{"out-of-band bytes", 40, func(c *testkit.Conn, _ int) error {
+		{"out-of-band bytes", 40, func(c *kit.Conn, _ int) error {
 			// To a unix socket all but the last are bytes as all others, so that this is
 			// garbage there; TCP drops them.
 			for range 20 {
@@ -29,12 +29,12 @@ func socketAttacks() []attack {
 			}
 			return nil
 		}},
-		{"descriptors", 100, func(c *testkit.Conn, n int) error {
+		{"descriptors", 100, func(c *kit.Conn, n int) error {
 			sock, ok := c.Socket().(*net.UnixConn)
 			if !ok {
 				return nil // TCP carries none
 			}
-			return errors.Join(sendDescriptors(sock, testkit.Have(uint32(n), "nobody's")),
+			return errors.Join(sendDescriptors(sock, kit.Have(uint32(n), "nobody's")),
 				mustAnswer(c, uint32(n), codec.OpHave, codec.StatusNotOK))
 		}},
 	}
@@ -49,17 +49,17 @@ func TestOutOfBandByteWaits(t *testing.T) {
 			forEach(t, func(t *testing.T, p program) {
 				address := address
 				if address == "UNIX:" {
-					address += testkit.Unix(t).Address
+					address += kit.Unix(t).Address
 				}
 				process := p.start(t, "-listen", address)
-				client := testkit.Dial(t, listenedOn(t, process))
-				client.ExpectStatus(testkit.Have(1, "nobody's"), p.absent)
+				client := kit.Dial(t, listenedOn(t, process))
+				client.ExpectStatus(kit.Have(1, "nobody's"), p.absent)
 				checkPost := notePost(process)
 				if err := sendOutOfBand(client.Conn); err != nil {
 					t.Fatal(err)
 				}
-				checkPost(testkit.DefaultSlack())
-				client.ExpectStatus(testkit.Have(2, "nobody's"), p.absent)
+				checkPost(kit.DefaultSlack())
+				client.ExpectStatus(kit.Have(2, "nobody's"), p.absent)
 			})
 		})
 	}
@@ -67,7 +67,7 @@ func TestOutOfBandByteWaits(t *testing.T) {
 
 // sendOutOfBand sends one byte beside the stream (MSG_OOB), which a receiver that does
 // not ask for it never sees.
-func sendOutOfBand(c *testkit.Conn) error {
+func sendOutOfBand(c *kit.Conn) error {
 	raw, err := c.Socket().(syscall.Conn).SyscallConn()
 	if err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"testing"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // pidIn reads a pidfile, which must hold one number and a newline.
@@ -28,7 +28,7 @@ func pidIn(t *testing.T, path string) int {
 
 func TestPidfile(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		folder := testkit.SocketDir(t)
+		folder := kit.SocketDir(t)
 		at, pidfile := socketIn(folder), filepath.Join(folder, "pid")
 		process := p.start(t, "-listen", at.String(), "-pidfile", pidfile)
 		if got := pidIn(t, pidfile); got != process.PID() {
@@ -45,8 +45,8 @@ func TestPidfile(t *testing.T) {
 // TestPidfileHeld starts a second daemon on another socket with the same pidfile.
 func TestPidfileHeld(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		pidfile := filepath.Join(testkit.SocketDir(t), "pid")
-		first, second := testkit.Unix(t), testkit.Unix(t)
+		pidfile := filepath.Join(kit.SocketDir(t), "pid")
+		first, second := kit.Unix(t), kit.Unix(t)
 		process := p.start(t, "-listen", first.String(), "-pidfile", pidfile)
 		text := p.fails(t, 1, "-listen", second.String(), "-pidfile", pidfile)
 		mustName(t, text, "-pidfile", pidfile, "held by a live process", fmt.Sprint(process.PID()))
@@ -59,7 +59,7 @@ func TestPidfileHeld(t *testing.T) {
 
 func TestPidfileStale(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		folder := testkit.SocketDir(t)
+		folder := kit.SocketDir(t)
 		at, pidfile := socketIn(folder), filepath.Join(folder, "pid")
 		dead := p.start(t, "-listen", at.String(), "-pidfile", pidfile)
 		dead.Kill()
@@ -93,7 +93,7 @@ func TestPidfileRefused(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			forEach(t, func(t *testing.T, p program) {
-				folder := testkit.SocketDir(t)
+				folder := kit.SocketDir(t)
 				at, pidfile := socketIn(folder), filepath.Join(folder, "pid")
 				if err := row.make(pidfile); err != nil {
 					t.Fatal(err)
@@ -118,7 +118,7 @@ func TestPidfileImpossible(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			forEach(t, func(t *testing.T, p program) {
-				at := testkit.Unix(t)
+				at := kit.Unix(t)
 				mustName(t, p.fails(t, 1, "-listen", at.String(), "-pidfile", row.path), "-pidfile", row.path, row.word)
 				mustBeGone(t, at.Address)
 			})
@@ -130,8 +130,8 @@ func TestPidfileImpossible(t *testing.T) {
 func TestPidfileDiskFull(t *testing.T) {
 	needRoot(t)
 	forEach(t, func(t *testing.T, p program) {
-		folder := testkit.SocketDir(t)
-		at := testkit.Unix(t)
+		folder := kit.SocketDir(t)
+		at := kit.Unix(t)
 		c := inShell(p.command("-listen", at.String(), "-pidfile", folder+"/pid"),
 			"mount -t tmpfs -o size=4k none "+folder+"\n"+
 				"dd if=/dev/zero of="+folder+"/full bs=4k count=1 2>/dev/null\n"+
@@ -151,7 +151,7 @@ func TestPidfileDiskFull(t *testing.T) {
 // TestPidfileFolderRenamed moves the folder of socket and pidfile while a daemon runs.
 func TestPidfileFolderRenamed(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		folder := testkit.SocketDir(t)
+		folder := kit.SocketDir(t)
 		was, is := filepath.Join(folder, "was"), filepath.Join(folder, "is")
 		if err := os.Mkdir(was, 0o755); err != nil {
 			t.Fatal(err)

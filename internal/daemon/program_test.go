@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // patience is how long a test waits for what must come, on a busy machine.
@@ -48,18 +48,18 @@ func forEach(t *testing.T, test func(t *testing.T, p program)) {
 }
 
 // command is how to run it with further arguments.
-func (p program) command(args ...string) testkit.Command {
-	return testkit.Command{Path: testkit.Tool(p.name), Args: slices.Concat(p.args, args)}
+func (p program) command(args ...string) kit.Command {
+	return kit.Command{Path: kit.Tool(p.name), Args: slices.Concat(p.args, args)}
 }
 
 // start runs it and waits until it serves.
-func (p program) start(t *testing.T, args ...string) *testkit.Process {
+func (p program) start(t *testing.T, args ...string) *kit.Process {
 	t.Helper()
 	return p.run(t, p.command(args...))
 }
 
 // run runs a command of the program's and waits until it serves.
-func (p program) run(t *testing.T, c testkit.Command) *testkit.Process {
+func (p program) run(t *testing.T, c kit.Command) *kit.Process {
 	t.Helper()
 	process := c.Start(t)
 	process.WaitStderr(patience, p.ready)
@@ -73,7 +73,7 @@ func (p program) fails(t *testing.T, code int, args ...string) string {
 	return failure(t, p.command(args...), code)
 }
 
-func failure(t *testing.T, c testkit.Command, code int) string {
+func failure(t *testing.T, c kit.Command, code int) string {
 	t.Helper()
 	process := c.Start(t)
 	if got := process.Exit(patience); got != code {
@@ -86,15 +86,15 @@ func failure(t *testing.T, c testkit.Command, code int) string {
 }
 
 // mustServe holds that a client is served there.
-func (p program) mustServe(t *testing.T, at testkit.Endpoint) {
+func (p program) mustServe(t *testing.T, at kit.Endpoint) {
 	t.Helper()
-	c := testkit.Dial(t, at)
-	c.ExpectStatus(testkit.Have(1, "nobody's"), p.absent)
+	c := kit.Dial(t, at)
+	c.ExpectStatus(kit.Have(1, "nobody's"), p.absent)
 	_ = c.Close()
 }
 
 // mustEnd ends it in the orderly way.
-func mustEnd(t *testing.T, process *testkit.Process) {
+func mustEnd(t *testing.T, process *kit.Process) {
 	t.Helper()
 	if code := process.Stop(); code != 0 {
 		t.Errorf("got exit code %d after SIGTERM, want 0; stderr:\n%s", code, process.Stderr())
@@ -102,8 +102,8 @@ func mustEnd(t *testing.T, process *testkit.Process) {
 }
 
 // socketIn is a name for a socket in the folder.
-func socketIn(folder string) testkit.Endpoint {
-	return testkit.Endpoint{Network: "unix", Address: filepath.Join(folder, "s")}
+func socketIn(folder string) kit.Endpoint {
+	return kit.Endpoint{Network: "unix", Address: filepath.Join(folder, "s")}
 }
 
 // mustBeGone holds that nothing stands at the path.
@@ -135,9 +135,9 @@ func needRoot(t *testing.T) {
 // notePost notes how a daemon is now, and gives the check whether it comes back to that.
 // Most of what /proc tells of a daemon is for root alone (PR_SET_DUMPABLE), so for
 // others there is no check.
-func notePost(process *testkit.Process) (check func(testkit.Slack)) {
+func notePost(process *kit.Process) (check func(kit.Slack)) {
 	if os.Geteuid() != 0 {
-		return func(testkit.Slack) {}
+		return func(kit.Slack) {}
 	}
 	return process.Post().Check
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // TestLogsHoldNoSessions: whatever happens to a session, and to who brings it, no byte
@@ -18,12 +18,12 @@ func TestLogsHoldNoSessions(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		const secret = "canary-5eed"
 		p, _ = p.withServer(t, 0)
-		at := testkit.Unix(t)
+		at := kit.Unix(t)
 		process := p.start(t, "-listen", at.String())
-		add := testkit.Add(1, secret+"-id", secret+"-data", time.Hour)
-		for _, bytes := range [][]byte{add, testkit.Get(2, secret+"-id"), slices.Concat(add, []byte(secret)), []byte(secret),
-			slices.Concat(testkit.Ask(1, codec.OpAdd, []byte{1, 2, 3}), []byte(secret)), add[:len(add)-3]} {
-			client := testkit.Dial(t, at)
+		add := kit.Add(1, secret+"-id", secret+"-data", time.Hour)
+		for _, bytes := range [][]byte{add, kit.Get(2, secret+"-id"), slices.Concat(add, []byte(secret)), []byte(secret),
+			slices.Concat(kit.Ask(1, codec.OpAdd, []byte{1, 2, 3}), []byte(secret)), add[:len(add)-3]} {
+			client := kit.Dial(t, at)
 			client.Send(bytes)
 			_ = client.CloseWrite()
 			_, _ = client.ReadAll()

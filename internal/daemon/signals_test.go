@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 func TestSignals(t *testing.T) {
@@ -30,7 +30,7 @@ func TestSignals(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			forEach(t, func(t *testing.T, p program) {
-				at := testkit.Unix(t)
+				at := kit.Unix(t)
 				args := []string{"-listen", at.String()}
 				if row.killable {
 					args = append(args, "-killable")
@@ -51,12 +51,12 @@ func TestSignals(t *testing.T) {
 }
 
 // mustOutlive holds that a signal does a daemon no harm, however often it comes.
-func mustOutlive(t *testing.T, p program, process *testkit.Process, at testkit.Endpoint, s syscall.Signal) {
+func mustOutlive(t *testing.T, p program, process *kit.Process, at kit.Endpoint, s syscall.Signal) {
 	t.Helper()
-	client := testkit.Dial(t, at)
+	client := kit.Dial(t, at)
 	for range 50 {
 		process.Signal(s)
-		client.ExpectStatus(testkit.Have(7, "nobody's"), p.absent)
+		client.ExpectStatus(kit.Have(7, "nobody's"), p.absent)
 	}
 	if s == syscall.SIGHUP {
 		process.WaitStderr(patience, "SIGHUP")
@@ -73,7 +73,7 @@ func TestSignalDuringStart(t *testing.T) {
 		step = time.Millisecond
 	}
 	forEach(t, func(t *testing.T, p program) {
-		folder := testkit.SocketDir(t)
+		folder := kit.SocketDir(t)
 		early, late := 0, 0
 		for delay := time.Duration(0); delay < 12*time.Millisecond; delay += step {
 			process := p.command("-listen", socketIn(folder).String(), "-pidfile", folder+"/pid").Start(t)
@@ -100,7 +100,7 @@ func TestSecondSignal(t *testing.T) {
 	for _, second := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(second.String(), func(t *testing.T) {
 			forEach(t, func(t *testing.T, p program) {
-				at := testkit.Unix(t)
+				at := kit.Unix(t)
 				process := p.start(t, "-listen", at.String())
 				p.halfARequest(t, at)
 				began := time.Now()
@@ -120,11 +120,11 @@ func TestSecondSignal(t *testing.T) {
 
 // halfARequest is a client in the middle of a request, which keeps a daemon from ending
 // for as long as it may. It gives the other half.
-func (p program) halfARequest(t *testing.T, at testkit.Endpoint) (client *testkit.Client, rest []byte) {
+func (p program) halfARequest(t *testing.T, at kit.Endpoint) (client *kit.Client, rest []byte) {
 	t.Helper()
-	client = testkit.Dial(t, at)
-	client.ExpectStatus(testkit.Have(1, "so that it is accepted"), p.absent)
-	request := testkit.Have(2, "nobody's")
+	client = kit.Dial(t, at)
+	client.ExpectStatus(kit.Have(1, "so that it is accepted"), p.absent)
+	request := kit.Have(2, "nobody's")
 	client.Send(request[:20])
 	time.Sleep(20 * time.Millisecond) // the daemon is to have read it; nothing tells
 	return client, request[20:]

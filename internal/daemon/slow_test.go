@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"distcache/internal/front"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // idleWatch is how long a silent client looks whether it is left alone.
@@ -17,15 +17,15 @@ const idleWatch = 300 * time.Millisecond
 // slowAttacks keep a daemon waiting.
 func slowAttacks() []attack {
 	return []attack{
-		{"never reads", 8, func(c *testkit.Conn, _ int) error {
+		{"never reads", 8, func(c *kit.Conn, _ int) error {
 			began := time.Now()
 			err := askUntilClosed(c)
 			return errors.Join(err, within(time.Since(began), front.ReadTimeout, front.ReadTimeout+5*time.Second))
 		}},
-		{"says nothing", 300, func(c *testkit.Conn, _ int) error { return c.Quiet(idleWatch) }},
-		{"reads slowly", 8, func(c *testkit.Conn, n int) error {
+		{"says nothing", 300, func(c *kit.Conn, _ int) error { return c.Quiet(idleWatch) }},
+		{"reads slowly", 8, func(c *kit.Conn, n int) error {
 			const requests = 40
-			go func() { _ = c.Write(slices.Repeat(testkit.Get(uint32(n), big), requests)) }()
+			go func() { _ = c.Write(slices.Repeat(kit.Get(uint32(n), big), requests)) }()
 			for range requests {
 				m, err := c.ReadMessage()
 				if err != nil || m.PayloadLen != bigLen {
@@ -39,9 +39,9 @@ func slowAttacks() []attack {
 }
 
 // askUntilClosed asks for much, reads nothing, and returns when the connection is over.
-func askUntilClosed(c *testkit.Conn) error {
+func askUntilClosed(c *kit.Conn) error {
 	c.SetPatience(patience)
-	requests := slices.Repeat(testkit.Get(1, big), 100)
+	requests := slices.Repeat(kit.Get(1, big), 100)
 	for range 10_000 {
 		if err := c.Write(requests); err != nil {
 			if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"testing"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 func TestSocketAccess(t *testing.T) {
@@ -37,7 +37,7 @@ func TestSocketAccess(t *testing.T) {
 				if row.root {
 					needRoot(t)
 				}
-				at := testkit.Unix(t)
+				at := kit.Unix(t)
 				args := append([]string{"-listen", at.String()}, row.args...)
 				p.run(t, underUmask(row.umask, p.command(args...)))
 				st := stat(t, at.Address)
@@ -53,12 +53,12 @@ func TestSocketAccess(t *testing.T) {
 }
 
 // underUmask is the command under another umask.
-func underUmask(umask string, c testkit.Command) testkit.Command {
+func underUmask(umask string, c kit.Command) kit.Command {
 	return inShell(c, "umask "+umask)
 }
 
 // inShell is the command after some lines of shell, in the same process.
-func inShell(c testkit.Command, lines string) testkit.Command {
+func inShell(c kit.Command, lines string) kit.Command {
 	c.Args = append([]string{"-ec", lines + "\n" + `exec "$0" "$@"`, c.Path}, c.Args...)
 	c.Path = "/bin/sh"
 	return c
@@ -66,7 +66,7 @@ func inShell(c testkit.Command, lines string) testkit.Command {
 
 func TestSocketReadOnlyPerms(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		at := testkit.Unix(t)
+		at := kit.Unix(t)
 		process := p.start(t, "-listen", at.String(), "-sockperms", "440")
 		if got := stat(t, at.Address).Mode & 0o7777; got != 0o440 {
 			t.Errorf("got mode %03o, want 440: it is what was asked for", got)
@@ -93,7 +93,7 @@ func TestSocketNeverMoreOpen(t *testing.T) {
 	}{{"600", many, false}, {"666", 2, true}} {
 		t.Run(row.perms, func(t *testing.T) {
 			t.Parallel()
-			at := testkit.Unix(t)
+			at := kit.Unix(t)
 			if err := os.Chmod(filepath.Dir(at.Address), 0o755); err != nil {
 				t.Fatal(err)
 			}
@@ -116,7 +116,7 @@ func TestSocketNeverMoreOpen(t *testing.T) {
 
 func TestSocketObstacle(t *testing.T) {
 	t.Parallel()
-	target := filepath.Join(testkit.SocketDir(t), "target")
+	target := filepath.Join(kit.SocketDir(t), "target")
 	if err := os.WriteFile(target, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestSocketObstacle(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			forEach(t, func(t *testing.T, p program) {
-				at := testkit.Unix(t)
+				at := kit.Unix(t)
 				if err := row.make(at.Address); err != nil {
 					t.Fatal(err)
 				}
@@ -191,8 +191,8 @@ func mustName(t *testing.T, text string, words ...string) {
 
 func TestSocketLongestPath(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		folder := testkit.SocketDir(t)
-		at := testkit.Endpoint{Network: "unix", Address: folder + "/" + strings.Repeat("p", 107-len(folder)-1)}
+		folder := kit.SocketDir(t)
+		at := kit.Endpoint{Network: "unix", Address: folder + "/" + strings.Repeat("p", 107-len(folder)-1)}
 		p.start(t, "-listen", at.String())
 		p.mustServe(t, at)
 	})
@@ -200,7 +200,7 @@ func TestSocketLongestPath(t *testing.T) {
 
 func TestSocketInUse(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		at := testkit.Unix(t)
+		at := kit.Unix(t)
 		first := p.start(t, "-listen", at.String())
 		before := stat(t, at.Address)
 		text := p.fails(t, 1, "-listen", at.String())
@@ -216,7 +216,7 @@ func TestSocketInUse(t *testing.T) {
 // deadSocket is the path of a socket on which nobody listens any more.
 func deadSocket(t *testing.T) string {
 	t.Helper()
-	at := testkit.Unix(t)
+	at := kit.Unix(t)
 	l, err := net.Listen("unix", at.Address)
 	if err != nil {
 		t.Fatal(err)
@@ -230,7 +230,7 @@ func deadSocket(t *testing.T) string {
 
 func TestSocketStale(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		at := testkit.Endpoint{Network: "unix", Address: deadSocket(t)}
+		at := kit.Endpoint{Network: "unix", Address: deadSocket(t)}
 		process := p.start(t, "-listen", at.String())
 		p.mustServe(t, at)
 		process.Kill()
@@ -244,7 +244,7 @@ func TestSocketStale(t *testing.T) {
 
 func TestSocketGoneAfterEnd(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		at := testkit.Unix(t)
+		at := kit.Unix(t)
 		mustEnd(t, p.start(t, "-listen", at.String()))
 		mustBeGone(t, at.Address)
 		if names, err := os.ReadDir(filepath.Dir(at.Address)); err != nil || len(names) != 0 {
@@ -257,7 +257,7 @@ func TestSocketGoneAfterEnd(t *testing.T) {
 // remove at its end what is not its own.
 func TestSocketOfOthersStays(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		at := testkit.Unix(t)
+		at := kit.Unix(t)
 		process := p.start(t, "-listen", at.String())
 		if err := os.Remove(at.Address); err != nil {
 			t.Fatal(err)
@@ -277,9 +277,9 @@ func TestSocketRace(t *testing.T) {
 	for round := range 5 {
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
 			forEach(t, func(t *testing.T, p program) {
-				at := testkit.Unix(t)
+				at := kit.Unix(t)
 				pidfile := filepath.Join(filepath.Dir(at.Address), "pid")
-				var processes []*testkit.Process
+				var processes []*kit.Process
 				for range rivals {
 					processes = append(processes, p.command("-listen", at.String(), "-pidfile", pidfile).Start(t))
 				}
@@ -291,7 +291,7 @@ func TestSocketRace(t *testing.T) {
 }
 
 // mustWinOne holds that all but one of the processes end with 1, and that one serves.
-func mustWinOne(t *testing.T, processes []*testkit.Process) {
+func mustWinOne(t *testing.T, processes []*kit.Process) {
 	t.Helper()
 	running := func() (n int) {
 		for _, p := range processes {
@@ -301,7 +301,7 @@ func mustWinOne(t *testing.T, processes []*testkit.Process) {
 		}
 		return n
 	}
-	testkit.Wait(t, patience, "end of all but one", func() bool { return running() <= 1 })
+	kit.Wait(t, patience, "end of all but one", func() bool { return running() <= 1 })
 	ready := 0
 	for _, p := range processes {
 		if p.Running() {
@@ -345,7 +345,7 @@ func TestSocketFlagsRefused(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			forEach(t, func(t *testing.T, p program) {
-				at := testkit.Unix(t)
+				at := kit.Unix(t)
 				mustName(t, p.fails(t, row.code, append(row.args, "-listen", at.String())...), row.words...)
 				mustBeGone(t, at.Address)
 			})
@@ -360,7 +360,7 @@ func TestSocketFlagsNotPermitted(t *testing.T) {
 	for _, flag := range []string{"-sockowner", "-sockgroup"} {
 		t.Run(flag, func(t *testing.T) {
 			forEach(t, func(t *testing.T, p program) {
-				at := testkit.Unix(t)
+				at := kit.Unix(t)
 				if err := os.Chmod(filepath.Dir(at.Address), 0o777); err != nil {
 					t.Fatal(err)
 				}

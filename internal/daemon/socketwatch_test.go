@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"distcache/internal/daemon/listen"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // TestSocketWatchTellsEachChangeOnce changes slog's default logger, so it is not parallel.
@@ -73,15 +73,15 @@ func TestO16SocketFileChangesAreTold(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			forEach(t, func(t *testing.T, p program) {
-				at := testkit.Unix(t)
+				at := kit.Unix(t)
 				process := p.start(t, "-listen", at.String())
-				client := testkit.Dial(t, at)
+				client := kit.Dial(t, at)
 				if err := row.harm(at.Address); err != nil {
 					t.Fatal(err)
 				}
 				process.WaitStderr(patience, lost)
 				mustName(t, process.Stderr(), row.reason, at.String())
-				client.ExpectStatus(testkit.Have(1, "nobody's"), p.absent)
+				client.ExpectStatus(kit.Have(1, "nobody's"), p.absent)
 				if row.heal != nil {
 					if err := row.heal(at.Address); err != nil {
 						t.Fatal(err)
@@ -94,7 +94,7 @@ func TestO16SocketFileChangesAreTold(t *testing.T) {
 				if got := strings.Count(process.Stderr(), lost); got != 1 {
 					t.Errorf("got %d lines about it, want 1:\n%s", got, process.Stderr())
 				}
-				client.ExpectStatus(testkit.Have(2, "nobody's"), p.absent)
+				client.ExpectStatus(kit.Have(2, "nobody's"), p.absent)
 				mustEnd(t, process)
 				if row.stays {
 					stat(t, at.Address)

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // TestStandardDescriptorsClosed starts a daemon without stdin, stdout and stderr: no
@@ -17,7 +17,7 @@ import (
 func TestStandardDescriptorsClosed(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		needRoot(t)
-		at := testkit.Unix(t)
+		at := kit.Unix(t)
 		process := closingStandard(p.command("-listen", at.String())).Start(t)
 		process.WaitListening(patience, at)
 		for fd := range 3 {
@@ -40,24 +40,24 @@ func TestStderrNobodyReads(t *testing.T) {
 	}{{"full pipe", true}, {"broken pipe", false}} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			at := testkit.Unix(t)
+			at := kit.Unix(t)
 			r, w, err := os.Pipe()
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer func() { _ = r.Close() }()
 			// -progress 1 makes a line of each operation.
-			cmd := exec.Command(testkit.Tool("dc_server"), "-listen", at.String(), "-progress", "1")
+			cmd := exec.Command(kit.Tool("dc_server"), "-listen", at.String(), "-progress", "1")
 			cmd.Stderr = w
 			startCommand(t, cmd)
 			_ = w.Close()
-			testkit.Wait(t, patience, "listener", func() bool { return answers(at) })
+			kit.Wait(t, patience, "listener", func() bool { return answers(at) })
 			if !row.reads {
 				_ = r.Close()
 			}
-			client := testkit.Dial(t, at)
+			client := kit.Dial(t, at)
 			for uid := range uint32(2000) {
-				client.ExpectStatus(testkit.Have(uid, "nobody's"), codec.StatusNotOK)
+				client.ExpectStatus(kit.Have(uid, "nobody's"), codec.StatusNotOK)
 			}
 			mustEndCommand(t, cmd)
 		})
@@ -89,32 +89,32 @@ func mustEndCommand(t *testing.T, cmd *exec.Cmd) {
 }
 
 // answers reports whether somebody listens there and answers.
-func answers(at testkit.Endpoint) bool {
-	conn, err := testkit.Connect(at)
+func answers(at kit.Endpoint) bool {
+	conn, err := kit.Connect(at)
 	if err != nil {
 		return false
 	}
 	defer func() { _ = conn.Close() }()
-	_, err = conn.Do(testkit.Have(1, "nobody's"))
+	_, err = conn.Do(kit.Have(1, "nobody's"))
 	return err == nil
 }
 
 // TestStderrFull logs to a disk that is full.
 func TestStderrFull(t *testing.T) {
 	t.Parallel()
-	at := testkit.Unix(t)
+	at := kit.Unix(t)
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Skip(err)
 	}
 	defer func() { _ = full.Close() }()
-	cmd := exec.Command(testkit.Tool("dc_server"), "-listen", at.String(), "-progress", "1")
+	cmd := exec.Command(kit.Tool("dc_server"), "-listen", at.String(), "-progress", "1")
 	cmd.Stderr = full
 	startCommand(t, cmd)
-	testkit.Wait(t, patience, "listener", func() bool { return answers(at) })
-	client := testkit.Dial(t, at)
+	kit.Wait(t, patience, "listener", func() bool { return answers(at) })
+	client := kit.Dial(t, at)
 	for uid := range uint32(500) {
-		client.ExpectStatus(testkit.Have(uid, "nobody's"), codec.StatusNotOK)
+		client.ExpectStatus(kit.Have(uid, "nobody's"), codec.StatusNotOK)
 	}
 	mustEndCommand(t, cmd)
 }

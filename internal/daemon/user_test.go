@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // threadStatus is the status files of all threads of a process (proc(5)), by field.
@@ -76,7 +76,7 @@ func TestUser(t *testing.T) {
 	for _, row := range []struct{ name, user string }{{"by name", "nobody"}, {"by number", "65534"}} {
 		t.Run(row.name, func(t *testing.T) {
 			forEach(t, func(t *testing.T, p program) {
-				at := testkit.Unix(t)
+				at := kit.Unix(t)
 				c := p.command("-listen", at.String(), "-user", row.user)
 				c.Sys = rootWithGroups()
 				process := p.run(t, c)
@@ -92,7 +92,7 @@ func TestUser(t *testing.T) {
 }
 
 // mustServeAfterThreads holds that threads which begin after the drop are no exception.
-func mustServeAfterThreads(t *testing.T, p program, at testkit.Endpoint, process *testkit.Process) {
+func mustServeAfterThreads(t *testing.T, p program, at kit.Endpoint, process *kit.Process) {
 	t.Helper()
 	for range 20 {
 		p.mustServe(t, at)
@@ -105,7 +105,7 @@ func mustServeAfterThreads(t *testing.T, p program, at testkit.Endpoint, process
 func TestUserOwnGroups(t *testing.T) {
 	needRoot(t)
 	forEach(t, func(t *testing.T, p program) {
-		folder := testkit.SocketDir(t)
+		folder := kit.SocketDir(t)
 		write := func(name, text string) {
 			if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644); err != nil {
 				t.Fatal(err)
@@ -142,7 +142,7 @@ func TestUserDropIsChecked(t *testing.T) {
 	} {
 		t.Run(row.call, func(t *testing.T) {
 			forEach(t, func(t *testing.T, p program) {
-				at := testkit.Unix(t)
+				at := kit.Unix(t)
 				c := p.command("-listen", at.String(), "-user", "nobody")
 				c.Args = append([]string{"-qq", "-f", "-o", "/dev/null", "-e", "trace=" + row.call,
 					"-e", "inject=" + row.call + ":retval=0:when=1", c.Path}, c.Args...)
@@ -169,7 +169,7 @@ func TestUserRefused(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, -daemon=%v", row.name, detach), func(t *testing.T) {
 				forEach(t, func(t *testing.T, p program) {
 					needRoot(t)
-					at := testkit.Unix(t)
+					at := kit.Unix(t)
 					if err := os.Chmod(filepath.Dir(at.Address), 0o777); err != nil {
 						t.Fatal(err)
 					}
@@ -187,7 +187,7 @@ func TestUserRefused(t *testing.T) {
 func TestUserCannotCleanUp(t *testing.T) {
 	needRoot(t)
 	forEach(t, func(t *testing.T, p program) {
-		folder := testkit.SocketDir(t)
+		folder := kit.SocketDir(t)
 		at, pidfile := socketIn(folder), filepath.Join(folder, "pid")
 		process := p.start(t, "-listen", at.String(), "-pidfile", pidfile, "-user", "nobody")
 		mustEnd(t, process)
@@ -210,7 +210,7 @@ func TestUserCannotCleanUp(t *testing.T) {
 func TestUserCleansUp(t *testing.T) {
 	needRoot(t)
 	forEach(t, func(t *testing.T, p program) {
-		folder := testkit.SocketDir(t)
+		folder := kit.SocketDir(t)
 		if err := os.Chown(folder, nobody, nobody); err != nil {
 			t.Fatal(err)
 		}
@@ -236,7 +236,7 @@ func TestNoDumps(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			forEach(t, func(t *testing.T, p program) {
-				at := testkit.Unix(t)
+				at := kit.Unix(t)
 				if err := os.Chmod(filepath.Dir(at.Address), 0o777); err != nil {
 					t.Fatal(err)
 				}

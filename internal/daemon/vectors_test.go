@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // serverVectors are exchanges recorded from the reference dc_server (PROTOCOL.md, head).
@@ -44,7 +44,7 @@ func TestRecordedExchanges(t *testing.T) {
 			t.Parallel()
 			for _, row := range []struct {
 				name  string
-				start func(t *testing.T) testkit.Endpoint
+				start func(t *testing.T) kit.Endpoint
 			}{{"directly", startServer}, {"through dc_client", startChain}} {
 				t.Run(row.name, func(t *testing.T) {
 					t.Parallel()
@@ -68,22 +68,22 @@ func readVectors(t *testing.T) []vector {
 	return vectors
 }
 
-func startServer(t *testing.T) testkit.Endpoint {
+func startServer(t *testing.T) kit.Endpoint {
 	t.Helper()
-	return listenedOn(t, programs()[1].start(t, "-listen", testkit.Unix(t).String()))
+	return listenedOn(t, programs()[1].start(t, "-listen", kit.Unix(t).String()))
 }
 
 // startChain starts a dc_server and a dc_client in front of it. It gives where the
 // latter listens.
-func startChain(t *testing.T) testkit.Endpoint {
+func startChain(t *testing.T) kit.Endpoint {
 	t.Helper()
 	p := program{name: "dc_client", args: []string{"-server", startServer(t).String()}, ready: "connected to dc_server"}
-	return listenedOn(t, p.start(t, "-listen", testkit.Unix(t).String(), "-timeout", "10000"))
+	return listenedOn(t, p.start(t, "-listen", kit.Unix(t).String(), "-timeout", "10000"))
 }
 
-func (v vector) replay(t *testing.T, at testkit.Endpoint) {
+func (v vector) replay(t *testing.T, at kit.Endpoint) {
 	t.Helper()
-	client := testkit.Dial(t, at)
+	client := kit.Dial(t, at)
 	open := true
 	for _, step := range v.Steps {
 		time.Sleep(time.Duration(step.Sleep * float64(time.Second)))
@@ -98,7 +98,7 @@ func (v vector) replay(t *testing.T, at testkit.Endpoint) {
 		}
 	}
 	if open {
-		client.ExpectStatus(testkit.Have(0x5eed, "nobody's"), codec.StatusNotOK)
+		client.ExpectStatus(kit.Have(0x5eed, "nobody's"), codec.StatusNotOK)
 	}
 }
 

@@ -8,13 +8,13 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // victim is an honest client that must not notice anything: it adds sessions of its own
 // and gets them back, now over one connection, now over a new one.
 type victim struct {
-	at   testkit.Endpoint
+	at   kit.Endpoint
 	quit chan struct{}
 	end  chan error
 	asks atomic.Uint32
@@ -23,14 +23,14 @@ type victim struct {
 // leastAsks is how often a victim asks, the attack may be over as soon as it likes.
 const leastAsks = 20
 
-func startVictim(at testkit.Endpoint) *victim {
+func startVictim(at kit.Endpoint) *victim {
 	v := &victim{at: at, quit: make(chan struct{}), end: make(chan error, 1)}
 	go func() { v.end <- v.run() }()
 	return v
 }
 
 func (v *victim) run() error {
-	lasting, err := testkit.Connect(v.at)
+	lasting, err := kit.Connect(v.at)
 	if err != nil {
 		return err
 	}
@@ -51,21 +51,21 @@ func (v *victim) run() error {
 }
 
 // addAndGet adds over the lasting connection and gets over a new one.
-func (v *victim) addAndGet(lasting *testkit.Conn, id, data string) error {
+func (v *victim) addAndGet(lasting *kit.Conn, id, data string) error {
 	uid := v.asks.Add(1)
-	if err := lasting.Write(testkit.Add(uid, id, data, time.Minute)); err != nil {
+	if err := lasting.Write(kit.Add(uid, id, data, time.Minute)); err != nil {
 		return err
 	}
 	if err := mustAnswer(lasting, uid, codec.OpAdd, codec.StatusOK); err != nil {
 		return err
 	}
-	passing, err := testkit.Connect(v.at)
+	passing, err := kit.Connect(v.at)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = passing.Close() }()
 	uid = v.asks.Add(1)
-	m, err := passing.Do(testkit.Get(uid, id))
+	m, err := passing.Do(kit.Get(uid, id))
 	if err != nil {
 		return err
 	}

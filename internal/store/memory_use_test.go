@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 
 	"golang.org/x/sys/unix"
 )
@@ -105,7 +105,7 @@ func checkCost(t *testing.T, sessions int) {
 func TestR12AFullStoreStaysAsLargeAsItIs(t *testing.T) {
 	const sessions = 50_000
 	adds := uint64(600_000)
-	if testkit.Full() {
+	if kit.Full() {
 		adds = 10_000_000
 	}
 	m := newMemory(t, Config{MaxSessions: sessions})

@@ -9,7 +9,7 @@ import (
 
 	"distcache/codec"
 	"distcache/engine/deadline"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 // pair is a Memory and the naive store, to which the same is done.
@@ -166,7 +166,7 @@ func TestMemoryDoesWhatTheNaiveStoreDoes(t *testing.T) {
 		{"5,000 in 5 MiB", Config{MaxSessions: 5000, MaxBytes: 5 << 20}, 60_000},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			rng := testkit.Random(t)
+			rng := kit.Random(t)
 			p := newPair(t, test.config, rng.IntN)
 			every := test.steps / 20
 			for i := range test.steps {

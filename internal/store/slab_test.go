@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 func TestClassesWasteLittle(t *testing.T) {
@@ -64,7 +64,7 @@ func TestChangingSizesKeepMemoryBounded(t *testing.T) {
 	const limit = 24 << 20
 	c := Config{MaxSessions: 200_000, MaxBytes: limit}
 	m := newMemory(t, c)
-	rng := testkit.Random(t)
+	rng := kit.Random(t)
 	id, data := make([]byte, benchIDLen), make([]byte, codec.MaxDataLen)
 	n := uint64(0)
 	for round, mean := range []int{150, 2000, 300, 9000, 180, 15_000, 150, 1000} {

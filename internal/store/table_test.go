@@ -8,7 +8,7 @@ import (
 	"unsafe"
 
 	"distcache/engine/deadline"
-	"distcache/internal/testkit"
+	"distcache/internal/test/kit"
 )
 
 func TestABucketIsACacheLine(t *testing.T) {
@@ -56,7 +56,7 @@ func TestMatchFindsExactlyTheSlotsWithTheTag(t *testing.T) {
 // what a lookup costs, buckets and tags compared, instead of timing it.
 func TestIDsThatWereChosenSpreadLikeAnyOther(t *testing.T) {
 	const sessions = 50_000
-	rng := testkit.Random(t)
+	rng := kit.Random(t)
 	for _, test := range []struct {
 		name string
 		id   func(n int) []byte

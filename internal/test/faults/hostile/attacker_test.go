@@ -1,0 +1,123 @@
+package hostile
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"testing"
+	"time"
+
+	"distcache/internal/daemon/service"
+	"distcache/internal/test/kit"
+)
+
+// attackerEnv makes the test binary an attacker, of the kind that the JSON in it tells.
+const attackerEnv = "DISTCACHE_TEST_ATTACKER"
+
+// orders are what an attacker is to do.
+type orders struct {
+	At     kit.Endpoint
+	Attack string        // a key of attacks
+	Times  int           // how often to act; 0: until SIGTERM
+	Every  time.Duration // how far apart; 0: at once again
+}
+
+// report is what an attacker tells when it ends, as JSON on stdout.
+type report struct {
+	Acts      int
+	Sent, Got int64         // bytes
+	CPU       time.Duration // of its own
+}
+
+// attack readies an attacker, and gives what it is to do again and again.
+type attack func(at kit.Endpoint, count *traffic) (act func(), err error)
+
+// beAttacker is the attacker's whole life.
+func beAttacker(text string) error {
+	var o orders
+	if err := json.Unmarshal([]byte(text), &o); err != nil {
+		return err
+	}
+	if err := schedule(ordinary, 0); err != nil {
+		return err
+	}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM)
+	var count traffic
+	act, err := attacks()[o.Attack](o.At, &count)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, attacking)
+	r := report{Acts: repeat(o, act, stop)}
+	r.Sent, r.Got = count.sent.Load(), count.got.Load()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		return err
+	}
+	r.CPU = time.Duration(used.Utime.Nano() + used.Stime.Nano())
+	return json.NewEncoder(os.Stdout).Encode(r)
+}
+
+// attacking is what an attacker writes to stderr once it is ready.
+const attacking = "attacking"
+
+// repeat acts as ordered, and gives how often it did. What it is late, it makes up for.
+func repeat(o orders, act func(), stop <-chan os.Signal) (acts int) {
+	due := time.Now()
+	for o.Times == 0 || acts < o.Times {
+		act()
+		acts++
+		if due = due.Add(o.Every); stopped(stop, time.Until(due)) {
+			break
+		}
+	}
+	return acts
+}
+
+// stopped waits for that long, and reports whether it was told to stop.
+func stopped(stop <-chan os.Signal, wait time.Duration) bool {
+	if wait <= 0 {
+		return len(stop) > 0
+	}
+	select {
+	case <-stop:
+		return true
+	case <-time.After(wait):
+		return false
+	}
+}
+
+// startAttacker lets an attacker loose, in a process of its own, and waits until it is ready.
+// It is an ordinary process beside daemons and victims that are favoured: it stands for other
+// machines' clients, and what it costs to play them is not the daemon's.
+func startAttacker(t *testing.T, o orders) *kit.Process {
+	t.Helper()
+	text, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := kit.Command{Path: os.Args[0], Env: []string{attackerEnv + "=" + string(text)}}.Start(t)
+	p.WaitStderr(patience, attacking)
+	return p
+}
+
+// mustReport gives what an attacker did, once it has ended.
+func mustReport(t *testing.T, p *kit.Process) (r report) {
+	t.Helper()
+	code := p.Exit(time.Minute)
+	if err := json.Unmarshal([]byte(p.Stdout()), &r); err != nil || code != 0 {
+		t.Fatalf("an attacker ended with %d, %v, want its report; stderr:\n%s", code, err, p.Stderr())
+	}
+	return r
+}
+
+// needDescriptors raises the limit of this process, and of the attackers it starts.
+func needDescriptors(t *testing.T, want int) {
+	t.Helper()
+	if got, err := service.RaiseNofile(want); got < want {
+		t.Skipf("only %d descriptors may be open (%v), %d are needed", got, err, want)
+	}
+}

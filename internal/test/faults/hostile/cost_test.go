@@ -1,0 +1,64 @@
+package hostile
+
+import (
+	"testing"
+	"time"
+
+	"distcache/internal/test/kit"
+)
+
+// TestNoInputCostsMoreThanTenfold has hostile clients of each kind come and go, one after
+// the other: what dc_client and dc_server do for them takes at most 10 times the CPU that
+// their side takes, and they are sent at most 10 times the bytes that they sent. Answers to
+// a GET are left out: to be sent a session is what a cache is for. What is logged is a line a
+// second. What is forwarded is what came, as internal/agent's tests hold.
+//
+// Hundreds of requests in one write, whose answers are read at one go, are left out too: each
+// is work that was asked for, 20 µs in both daemons, and asking costs next to nothing.
+func TestNoInputCostsMoreThanTenfold(t *testing.T) {
+	const visits, most, line = 2000, 10, 300
+	cache, server := startServer(t)
+	addBig(t, server)
+	process, at := startClient(t, server)
+	for _, l := range lives() {
+		t.Run(l.name, func(t *testing.T) {
+			before, logged, began := cpu(t, process, cache), len(process.Stderr()), time.Now()
+			did := mustReport(t, startAttacker(t, orders{At: at, Attack: l.name, Times: visits}))
+			kit.Dial(t, at).Answer(kit.Have(9, "nobody's")) // what came before is dealt with
+			ours, took := cpu(t, process, cache)-before, time.Since(began)
+			logged = len(process.Stderr()) - logged
+			t.Logf("%v of CPU for %v of theirs (%.1f times), %d bytes sent for %d, %d logged in %v",
+				ours, did.CPU, float64(ours)/float64(did.CPU), did.Got, did.Sent, logged, took)
+			if did.Acts != visits {
+				t.Errorf("got %d visits, want %d", did.Acts, visits)
+			}
+			if ours > most*did.CPU {
+				t.Errorf("got %v of CPU used for what cost them %v, want at most %d times as much", ours, did.CPU, most)
+			}
+			if !l.hits && did.Got > most*did.Sent {
+				t.Errorf("got %d bytes for %d, want at most %d times as many", did.Got, did.Sent, most)
+			}
+			if lines := 2 + int(took.Seconds()); logged > lines*line {
+				t.Errorf("got %d bytes logged in %v, want %d lines of %d at most", logged, took, lines, line)
+			}
+		})
+	}
+}
+
+// cpu is what the processes have used, in steps of 10 ms each.
+func cpu(t *testing.T, processes ...*kit.Process) (sum time.Duration) {
+	t.Helper()
+	for _, p := range processes {
+		sum += vitals(t, p).CPU
+	}
+	return sum
+}
+
+func vitals(t *testing.T, p *kit.Process) kit.Vitals {
+	t.Helper()
+	v, err := kit.ReadVitals(p.PID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}

@@ -1,0 +1,132 @@
+package network
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/test/kit"
+)
+
+// TestN12OneConnectPerStep: a dc_server that ends each connection at once, or as soon as it
+// has answered the probe, sees one in a -retry at the most, however many clients ask; soon
+// after it does so no more they are served.
+func TestN12OneConnectPerStep(t *testing.T) {
+	t.Parallel()
+	const step, steps = 100 * time.Millisecond, 15
+	for _, row := range []struct {
+		name  string
+		storm func(up *kit.Upstream)
+	}{
+		{"closed at once", func(up *kit.Upstream) { up.OnConnect((*kit.Exchange).Close) }},
+		{"reset at once", func(up *kit.Upstream) { up.OnConnect((*kit.Exchange).Reset) }},
+		{"closed after the probe", func(up *kit.Upstream) {
+			up.On(func(q kit.Request) bool { return q.Number == 1 }).Do(func(x *kit.Exchange) {
+				x.Write(x.Answer)
+				x.Close()
+			})
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			jitter := kit.MeasureJitter(t)
+			up := kit.NewUpstream(t, kit.Loopback())
+			at := kit.Unix(t)
+			process := kit.Start(t, kit.Tool("dc_client"), "-listen", at.String(), "-server", up.Endpoint().String(), millis("-retry", step))
+			process.WaitStderr(patience, "connected to dc_server")
+			load := kit.StartLoad(t, at, 20, time.Millisecond)
+			load.FirstServed(patience, time.Now())
+			row.storm(up)
+			began := time.Now()
+			up.CloseAll()
+			kit.Wait(t, patience, "attempts", func() bool { return up.Conns() > steps })
+			took := time.Since(began)
+			// The first follows at once, since the connection had lasted; jitter takes up to
+			// a fifth off.
+			if made := up.Conns() - 1; float64(made) > 2+float64(took)/float64(step*4/5) {
+				t.Errorf("got %d connections in %v, want one in %v at most", made, took, step*4/5)
+			}
+			jitter.MustTake(t, fmt.Sprint(steps, " attempts"), took, step*4/5*(steps-2), step*steps+kit.Promptly)
+			up.Honest()
+			took = load.FirstServed(patience, time.Now())
+			jitter.MustTake(t, "service", took, 0, step+kit.Promptly)
+			if slowest := kit.Slowest(load.Stop()); slowest > timeout+jitter.Allowance() {
+				t.Errorf("got an answer after %v, want all within %v", slowest, timeout)
+			}
+		})
+	}
+}
+
+// TestN12PortsUsedUp: all ports of dc_client's side are in TIME_WAIT when it has to connect
+// again. Clients are told at once, and soon served when there is a port.
+func TestN12PortsUsedUp(t *testing.T) {
+	t.Parallel()
+	jitter := kit.MeasureJitter(t)
+	namespace := newNamespace(t)
+	var up *kit.Upstream
+	within(t, namespace, func() { up = kit.NewUpstream(t, kit.Loopback()) })
+	process, at := startIn(t, namespace, "-server", up.Endpoint().String(), millis("-timeout", timeout), millis("-retry", retry))
+	process.WaitStderr(patience, "connected to dc_server")
+	client := kit.Dial(t, at)
+	client.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
+
+	const few, many = "40000 40003", "32768 60999"
+	useUpPorts(t, namespace, few, 4, up.Endpoint())
+	up.CloseAll()
+	process.WaitStderr(patience, "cannot assign requested address")
+	said := len(process.Stderr())
+	slowest := time.Duration(0)
+	for began := time.Now(); time.Since(began) < 3*retry; time.Sleep(time.Millisecond) {
+		asked := time.Now()
+		client.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusDisconnected)
+		slowest = max(slowest, time.Since(asked))
+	}
+	jitter.MustTake(t, "answers", slowest, 0, kit.Promptly)
+	if text := process.Stderr()[said:]; strings.Contains(text, "assign") {
+		t.Errorf("got the same failure more than once:\n%s", text)
+	}
+	setPorts(t, namespace, many)
+	freed := time.Now()
+	kit.Wait(t, patience, "service", func() bool {
+		return client.Answer(kit.Have(1, "nobody's"))[0] == byte(codec.StatusNotOK)
+	})
+	jitter.MustTake(t, "service once there are ports", time.Since(freed), 0, retry+kit.Promptly)
+}
+
+// useUpPorts leaves the namespace as many ports as the range has, and connects and closes
+// from each of them.
+func useUpPorts(t *testing.T, namespace, ports string, count int, to kit.Endpoint) {
+	t.Helper()
+	setPorts(t, namespace, ports)
+	var failed error
+	within(t, namespace, func() {
+		// Else a port is used again after a second, on the loopback interface.
+		if failed = os.WriteFile("/proc/sys/net/ipv4/tcp_tw_reuse", []byte("0"), 0); failed != nil {
+			return
+		}
+		for range count {
+			conn, err := net.Dial(to.Network, to.Address)
+			if err != nil {
+				failed = err
+				return
+			}
+			_ = conn.Close()
+		}
+	})
+	if failed != nil {
+		t.Fatal(failed)
+	}
+}
+
+func setPorts(t *testing.T, namespace, ports string) {
+	t.Helper()
+	var err error
+	within(t, namespace, func() { err = os.WriteFile("/proc/sys/net/ipv4/ip_local_port_range", []byte(ports), 0) })
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,126 @@
+package network
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/test/kit"
+)
+
+// TestN07EveryCut passes messages of all sizes around the boundaries of frames and buffers
+// through a way that cuts them differently each time, there and back: byte-exact.
+func TestN07EveryCut(t *testing.T) {
+	t.Parallel()
+	random := kit.Random(t)
+	var anyhow []int
+	for range 97 {
+		anyhow = append(anyhow, 1+random.IntN(3000))
+	}
+	for _, row := range []struct {
+		name   string
+		chunks []int
+		large  bool // sizes of some KB too
+	}{
+		{"whole", nil, true},
+		{"1 byte", []int{1}, false},
+		{"random", anyhow, true},
+		{"around a header", []int{13, 1, 14, 15, 2048, 2047, 2049}, true},
+		{"around a frame", []int{2061, 1, 2062, 2063, 2057, 2067}, true},
+		{"around two", []int{4095, 4096, 4097, 4091, 4101}, true},
+		{"around a page of pages", []int{16383, 16384, 16385, 16379, 16389}, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			where := kit.Unix(t)
+			server := kit.Start(t, kit.Tool("dc_server"), "-listen", where.String())
+			server.WaitStderr(patience, " ready ")
+			way := kit.NewProxy(t, where)
+			way.Up.Chunks(row.chunks...)
+			way.Down.Chunks(row.chunks...)
+			at := kit.Unix(t)
+			process := kit.Start(t, kit.Tool("dc_client"), "-listen", at.String(), "-server", way.Endpoint().String(), "-timeout=20000")
+			process.WaitStderr(patience, "connected to dc_server")
+			mustCarry(t, at, sizes(row.large))
+			if way.Conns() != 1 {
+				t.Errorf("got %d connections, want the first to have lasted", way.Conns())
+			}
+		})
+	}
+}
+
+// sizes are those within 5 bytes of each boundary: of what is sent, headers included.
+func sizes(large bool) (all []int) {
+	boundaries := []int{14, 2048, 2062, 4096}
+	if large {
+		boundaries = append(boundaries, 16384, 32768-64)
+	}
+	for _, b := range boundaries {
+		for n := max(1, b-5); n <= b+5; n++ {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+// mustCarry adds a session of each size and gets it back.
+func mustCarry(t *testing.T, at kit.Endpoint, sizes []int) {
+	t.Helper()
+	client := kit.Dial(t, at)
+	client.SetPatience(patience)
+	for n, size := range sizes {
+		id := fmt.Sprintf("%d bytes", size)
+		data := bytes.Repeat([]byte(fmt.Sprintf("%d:", n)), size)[:size]
+		client.ExpectStatus(kit.Add(uint32(n), id, string(data), time.Hour), codec.StatusOK)
+		if got := client.Answer(kit.Get(uint32(n), id)); !bytes.Equal(got, data) {
+			t.Fatalf("got %d bytes for %s, want those that were added", len(got), id)
+		}
+	}
+}
+
+// TestN08ShortWrites gives the sockets the smallest buffers that there are, so that hardly
+// a write is taken whole: many large messages at a time, byte-exact.
+func TestN08ShortWrites(t *testing.T) {
+	t.Parallel()
+	n := newLAN(t)
+	for _, ns := range []string{n.client, n.server} {
+		for _, name := range []string{"net.ipv4.tcp_wmem", "net.ipv4.tcp_rmem"} {
+			n.ip("netns", "exec", ns, "sysctl", "-q", "-w", name+"=4096 4096 4096")
+		}
+	}
+	n.startServer()
+	_, at := n.startClient("-timeout=20000")
+	done := make(chan error, 10)
+	for c := range 10 {
+		go func() { done <- carryLarge(at, c) }()
+	}
+	for range 10 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// carryLarge adds and gets large sessions, as client c.
+func carryLarge(at kit.Endpoint, c int) error {
+	conn, err := kit.Connect(at)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	conn.SetPatience(patience)
+	for n := range 5 {
+		id := fmt.Sprintf("%d of client %d", n, c)
+		data := bytes.Repeat([]byte(id+","), 1000)
+		m, err := conn.Do(kit.Add(1, id, string(data), time.Hour))
+		if err != nil || m.Payload(nil)[0] != byte(codec.StatusOK) {
+			return fmt.Errorf("ADD of %s: got %x, %v, want OK", id, m.Payload(nil), err)
+		}
+		if m, err = conn.Do(kit.Get(2, id)); err != nil || !bytes.Equal(m.Payload(nil), data) {
+			return fmt.Errorf("GET of %s: got %d bytes, %v, want its data", id, len(m.Payload(nil)), err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,177 @@
+package process
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/test/kit"
+)
+
+// controllers is where version 1 of the control groups is mounted.
+const controllers = "/sys/fs/cgroup"
+
+// cgroup is a control group that a test made. It is removed when the test's processes have ended.
+type cgroup struct {
+	t      *testing.T
+	folder string
+}
+
+// newCgroup makes a group of that controller (“memory”), or skips the test.
+func newCgroup(t *testing.T, controller string) cgroup {
+	t.Helper()
+	folder, err := os.MkdirTemp(filepath.Join(controllers, controller), "dc")
+	if err != nil {
+		t.Skipf("no control group can be made: %v", err)
+	}
+	g := cgroup{t, folder}
+	t.Cleanup(func() {
+		if !kit.Within(patience, func() bool { return os.Remove(folder) == nil }) {
+			t.Errorf("got %s left behind, want it to be empty", folder)
+		}
+	})
+	return g
+}
+
+func (g cgroup) set(file, value string) {
+	g.t.Helper()
+	if err := os.WriteFile(filepath.Join(g.folder, file), []byte(value), 0o644); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+func (g cgroup) get(file string) string {
+	g.t.Helper()
+	text, err := os.ReadFile(filepath.Join(g.folder, file))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return strings.TrimSpace(string(text))
+}
+
+func (g cgroup) number(file string) int {
+	g.t.Helper()
+	n, err := strconv.Atoi(g.get(file))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return n
+}
+
+// run is the command, from its first instruction on within the group.
+func (g cgroup) run(c kit.Command) kit.Command {
+	return inShell(c, "echo $$ >"+g.folder+"/cgroup.procs")
+}
+
+// memoryBound is what the ready line says, in bytes.
+func memoryBound(t *testing.T, process *kit.Process) int {
+	t.Helper()
+	found := regexp.MustCompile(` memory_bound_mib=(\d+)`).FindStringSubmatch(process.Stderr())
+	if found == nil {
+		t.Fatalf("got %q, want a line with the bound", process.Stderr())
+	}
+	mib, err := strconv.Atoi(found[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mib << 20
+}
+
+// hoarders connects clients that make dc_client hold as much as they can: deaf ask
+// for 32 KB over and over and read nothing, partial send 32 KB of a request that they never end.
+func hoarders(t *testing.T, at kit.Endpoint, deaf, partial int, id string) {
+	t.Helper()
+	part := kit.Ask(1, codec.OpAdd, make([]byte, codec.MaxPayload))[:codec.MaxPayload]
+	for n := range deaf + partial {
+		var conn *kit.Conn
+		var err error
+		if !kit.Within(patience, func() bool { conn, err = kit.Connect(at); return err == nil }) {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		if n >= deaf {
+			_ = conn.Write(part) // the end of those for whom there is no memory
+			continue
+		}
+		for uid := range uint32(32) {
+			if conn.Write(kit.Get(uid, id)) != nil {
+				break
+			}
+		}
+	}
+}
+
+// TestR05MemoryStaysWithinTheBound puts dc_client into a control group that has the memory
+// which its ready line tells, and no more: hoarding clients are refused, others are served,
+// and the kernel never has to refuse memory. Its own buffers, which the bound leaves out,
+// count there too: up to 208 KB for each client that reads nothing, so those are few.
+func TestR05MemoryStaysWithinTheBound(t *testing.T) {
+	t.Parallel()
+	needRoot(t)
+	group := newCgroup(t, "memory")
+	up := kit.NewUpstream(t, kit.Loopback())
+	const id = "large"
+	up.Put(id, strings.Repeat("x", codec.MaxPayload), time.Hour)
+	at := kit.Unix(t)
+	client := program{name: "dc_client", path: kit.Tool("dc_client"), args: []string{"-server", up.Endpoint().String(), "-timeout", "5000"}}
+	process := group.run(client.command("-listen", at.String(), "-maxclients", "3000")).Start(t)
+	process.WaitStderr(patience, "connected to dc_server")
+	bound := memoryBound(t, ready(process))
+	group.set("memory.limit_in_bytes", strconv.Itoa(bound))
+
+	honest := kit.Dial(t, at)
+	hoarders(t, at, 150, 1500, id)
+	for range 100 {
+		honest.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
+	}
+	process.WaitStderr(patience, "reason=no-memory")
+	most, failed := group.number("memory.max_usage_in_bytes"), group.number("memory.failcnt")
+	t.Logf("%d MiB at most within a bound of %d MiB; the limit was met %d times", most>>20, bound>>20, failed)
+	if most > bound || failed > 0 {
+		t.Errorf("got %d MiB and the limit met %d times, want at most %d MiB", most>>20, failed, bound>>20)
+	}
+	if most < 32<<20 {
+		t.Errorf("got %d MiB, want the clients to have hoarded more", most>>20)
+	}
+	mustEnd(t, process)
+}
+
+// TestR11NoMoreThreads takes the threads from a running daemon, which must not notice, and
+// starts others where the kernel grants none, or some but too few: that must end them with a
+// message, before they have made anything.
+func TestR11NoMoreThreads(t *testing.T) {
+	needRoot(t)
+	forEach(t, func(t *testing.T, p program) {
+		p = p.linked(t)
+		at := kit.Unix(t)
+		tight := newCgroup(t, "pids")
+		process := ready(tight.run(p.command("-listen", at.String())).Start(t))
+		if p.name == "dc_client" {
+			process.WaitStderr(patience, "connected to dc_server")
+		}
+		tight.set("pids.max", fmt.Sprint(tight.number("pids.current")))
+		for range 200 {
+			p.mustServe(t, at)
+		}
+		mustEnd(t, process)
+
+		for _, few := range []int{1, 6, 9} { // it reserves 9, beside those that Go has for itself
+			group := newCgroup(t, "pids")
+			group.set("pids.max", fmt.Sprint(few))
+			failed := group.run(p.command("-listen", at.String())).Start(t)
+			if code := failed.Exit(patience); code == 0 {
+				t.Errorf("got exit code 0 with %d threads, want another", few)
+			}
+			mustName(t, failed.Stderr(), "thread")
+			if _, err := os.Stat(at.Address); err == nil {
+				t.Fatalf("got %s left behind by one that may have %d threads, want nothing", at.Address, few)
+			}
+		}
+	})
+}

@@ -1,0 +1,158 @@
+package process
+
+import (
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/test/kit"
+)
+
+// linked is the program in front of an honest dc_server, if it is a dc_client.
+func (p program) linked(t *testing.T) program {
+	t.Helper()
+	if p.name == "dc_client" {
+		up := kit.NewUpstream(t, kit.Unix(t))
+		p.args = []string{"-server", up.Endpoint().String(), "-timeout", "1000"}
+		p.absent = codec.StatusNotOK
+	}
+	return p
+}
+
+// startLinked is start, and waits until the answers are dc_server's.
+func (p program) startLinked(t *testing.T) (*kit.Process, kit.Endpoint) {
+	t.Helper()
+	process, at := p.start(t)
+	if p.name == "dc_client" {
+		process.WaitStderr(patience, "connected to dc_server")
+	}
+	return process, at
+}
+
+// heldFor is how long a daemon is held still: twice what its watchdog allows a loop.
+func heldFor() time.Duration {
+	if kit.Full() {
+		return 60 * time.Second
+	}
+	return 3 * time.Second
+}
+
+// mustSurvive has clients ask, holds the daemon still, has them ask meanwhile, lets it go
+// on, and holds that each of them is answered, that the daemon is as well as before, and
+// that it says little about it.
+func (p program) mustSurvive(t *testing.T, process *kit.Process, at kit.Endpoint, hold, release func()) {
+	t.Helper()
+	var clients []*kit.Client
+	for range 50 {
+		c := kit.Dial(t, at)
+		c.ExpectStatus(kit.Have(1, "nobody's"), p.absent)
+		c.SetPatience(patience)
+		clients = append(clients, c)
+	}
+	check := func(kit.Slack) {}
+	if os.Geteuid() == 0 { // most of /proc is closed to others (PR_SET_DUMPABLE)
+		check = process.Post().Check
+	}
+	said := len(process.Stderr())
+	hold()
+	for _, c := range clients[1:] {
+		c.Send(kit.Have(2, "nobody's"))
+	}
+	time.Sleep(heldFor())
+	release()
+	for _, c := range clients[1:] {
+		if m, err := c.ReadMessage(); err != nil || m.UID != 2 || m.PayloadLen != 1 {
+			t.Fatalf("got %v, %v after it went on, want a status for request 2", m, err)
+		}
+	}
+	clients[0].ExpectStatus(kit.Have(3, "nobody's"), p.absent)
+	if lines := strings.Count(process.Stderr()[said:], "\n"); lines > 4 {
+		t.Errorf("got %d lines about it, want few:\n%s", lines, process.Stderr()[said:])
+	}
+	check(kit.DefaultSlack())
+	mustEnd(t, process)
+}
+
+// TestO25StoppedAndContinued: SIGSTOP for longer than the watchdog allows a loop to be
+// stuck does no harm.
+func TestO25StoppedAndContinued(t *testing.T) {
+	forEach(t, func(t *testing.T, p program) {
+		p = p.faulty().linked(t)
+		process, at := p.startLinked(t)
+		p.mustSurvive(t, process, at,
+			func() { process.Signal(syscall.SIGSTOP) }, func() { process.Signal(syscall.SIGCONT) })
+	})
+}
+
+// TestO25TracedAndHeld: strace attaches to all threads, is itself stopped, which holds
+// each thread at its next system call, goes on, and detaches.
+func TestO25TracedAndHeld(t *testing.T) {
+	forEach(t, func(t *testing.T, p program) {
+		needRoot(t) // the daemons are not dumpable
+		strace, err := exec.LookPath("strace")
+		if err != nil {
+			t.Skip("strace is not there to be the debugger")
+		}
+		p = p.faulty().linked(t)
+		process, at := p.startLinked(t)
+		tracer := exec.Command(strace, "-qq", "-f", "-o", "/dev/null", "-p", strconv.Itoa(process.PID()))
+		if err := tracer.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := false
+		defer func() {
+			if !ended {
+				_ = tracer.Process.Kill()
+				_ = tracer.Wait()
+			}
+		}()
+		kit.Wait(t, patience, "strace attached", func() bool { return traced(process.PID()) })
+		p.mustSurvive(t, process, at, func() { _ = tracer.Process.Signal(syscall.SIGSTOP) }, func() {
+			_ = tracer.Process.Signal(syscall.SIGCONT)
+			_ = tracer.Process.Signal(syscall.SIGINT)
+			_ = tracer.Wait()
+			ended = true
+		})
+	})
+}
+
+func traced(pid int) bool {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	return err == nil && !strings.Contains(string(text), "\nTracerPid:\t0\n")
+}
+
+// TestR09ABusyNeighbour shares one CPU with four processes that want all of it: answers
+// are right, and the watchdog, which allows 1.5 s here, sees nothing stuck.
+func TestR09ABusyNeighbour(t *testing.T) {
+	taskset, err := exec.LookPath("taskset")
+	if err != nil {
+		t.Skip("taskset is not there to tie processes to a CPU")
+	}
+	forEach(t, func(t *testing.T, p program) {
+		p = p.faulty().linked(t)
+		process, at := p.startLinked(t)
+		if out, err := exec.Command(taskset, "-a", "-c", "-p", "0", strconv.Itoa(process.PID())).CombinedOutput(); err != nil {
+			t.Skipf("taskset: %v: %s", err, out)
+		}
+		for range 4 {
+			kit.Start(t, taskset, "-c", "0", "/bin/sh", "-c", "while :; do :; done")
+		}
+		answered := 0
+		for began := time.Now(); time.Since(began) < heldFor(); answered++ {
+			c := kit.Dial(t, at)
+			c.SetPatience(patience)
+			got := c.Answer(kit.Have(uint32(answered), "nobody's"))
+			if s := codec.Status(got[0]); s != p.absent && s != codec.StatusDisconnected {
+				t.Fatalf("got %v, want %v, or a timeout's %v", s, p.absent, codec.StatusDisconnected)
+			}
+			_ = c.Close()
+		}
+		t.Logf("%d answers in %v beside four that want the CPU", answered, heldFor())
+		mustEnd(t, process)
+	})
+}

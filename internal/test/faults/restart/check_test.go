@@ -1,0 +1,324 @@
+package restart
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"distcache/internal/test/kit"
+)
+
+// checked runs a daemon with -check, and holds that this leaves the folder as it is.
+func checked(t *testing.T, name, folder string, code int, args ...string) (stdout, stderr string) {
+	t.Helper()
+	before := listing(t, folder)
+	p := kit.Start(t, kit.Tool(name), append([]string{"-check"}, args...)...)
+	if got := p.Exit(patience); got != code {
+		t.Errorf("%v: got exit code %d, want %d; stderr:\n%s", args, got, code, p.Stderr())
+	}
+	if after := listing(t, folder); !slices.Equal(before, after) {
+		t.Errorf("%v: got files %v after it, want those before: %v", args, after, before)
+	}
+	return p.Stdout(), p.Stderr()
+}
+
+// listing is what stands in a folder, with times and modes.
+func listing(t *testing.T, folder string) (lines []string) {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, strings.Join([]string{e.Name(), info.Mode().String(), info.ModTime().String()}, " "))
+	}
+	return lines
+}
+
+// TestK11CheckOfAGoodLine: nothing is bound, written, removed or forked, whether a daemon
+// runs there or not, and a running one is named.
+func TestK11CheckOfAGoodLine(t *testing.T) {
+	t.Parallel()
+	for _, i := range instances() {
+		t.Run(i.name, func(t *testing.T) {
+			t.Parallel()
+			at := kit.Unix(t)
+			folder := filepath.Dir(at.Address)
+			args := append([]string{"-listen", at.String(), "-pidfile", folder + "/pid"}, i.args...)
+			for _, more := range []string{"-killable", "-daemon"} {
+				stdout, stderr := checked(t, i.name, folder, 0, append(args, more)...)
+				mustName(t, stdout, i.name+": the command line is good\n", "\n  -listen ")
+				mustNotName(t, stderr, "ready", "a start is refused")
+			}
+			p := i.start(t, at, "-pidfile", folder+"/pid")
+			ready(p)
+			_, stderr := checked(t, i.name, folder, 0, args...)
+			mustName(t, stderr, at.String()+": somebody listens there already: a start is refused until that ends",
+				"-pidfile "+folder+"/pid: process ", " is a "+i.name+": a start is refused until that ends")
+			i.mustServe(t, at)
+			p.Kill()
+			_, stderr = checked(t, i.name, folder, 0, args...) // beside a stale socket and pidfile
+			mustNotName(t, stderr, "a start is refused")
+		})
+	}
+}
+
+// changing are the system calls that leave something behind, or start something.
+const changing = "bind,listen,unlink,unlinkat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,mkdirat,mknodat," +
+	"chmod,fchmod,fchmodat,fchownat,truncate,ftruncate,flock,setsid,execve"
+
+// TestK11CheckMakesNoCallThatChanges looks at what -check asks of the kernel: its own program
+// is all that it runs, files are opened to be read, and nothing that could change anything is tried.
+func TestK11CheckMakesNoCallThatChanges(t *testing.T) {
+	t.Parallel()
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		t.Skip("strace is not there to tell system calls")
+	}
+	for _, i := range instances() {
+		t.Run(i.name, func(t *testing.T) {
+			t.Parallel()
+			at := kit.Unix(t)
+			stale := ready(i.start(t, at, "-pidfile", at.Address+".pid"))
+			stale.Kill() // so that there is something to be tempted by
+			calls := filepath.Join(t.TempDir(), "calls")
+			args := append([]string{"-qq", "-f", "-o", calls, "-e", "trace=openat," + changing, kit.Tool(i.name),
+				"-check", "-listen", at.String(), "-pidfile", at.Address + ".pid", "-daemon", "-sockperms", "600"}, i.args...)
+			p := kit.Start(t, strace, args...)
+			if code := p.Exit(patience); code != 0 {
+				t.Fatalf("got exit code %d, want 0; stderr:\n%s", code, p.Stderr())
+			}
+			text, err := os.ReadFile(calls)
+			if err != nil {
+				t.Fatal(err)
+			}
+			opened := 0
+			for n, line := range slices.Collect(strings.Lines(string(text))) {
+				switch {
+				case strings.Contains(line, " openat(") && strings.Contains(line, "O_RDONLY") && !strings.Contains(line, "O_CREAT"):
+					opened++
+				case n == 0 && strings.Contains(line, " execve("), strings.Contains(line, " --- SIG"), strings.Contains(line, "resumed>"):
+				default:
+					t.Errorf("got %swant nothing but reading", line)
+				}
+			}
+			if opened == 0 {
+				t.Error("got no file opened, want strace to have seen some")
+			}
+		})
+	}
+}
+
+// TestK11CheckRefusesWhatAStartWould names what is wrong and exits 2.
+func TestK11CheckRefusesWhatAStartWould(t *testing.T) {
+	t.Parallel()
+	folder := kit.SocketDir(t)
+	file := folder + "/file"
+	if err := os.WriteFile(file, []byte("no number\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("nowhere", folder+"/link"); err != nil {
+		t.Fatal(err)
+	}
+	at := "UNIX:" + folder + "/s"
+	for _, row := range []struct {
+		args    []string
+		message string
+	}{
+		{[]string{"-listen", "UNIX:/nowhere/s"}, "UNIX:/nowhere/s: cannot open folder /nowhere to lock it: open: no such file or directory"},
+		{[]string{"-listen", "UNIX:" + file}, "UNIX:" + file + ": a regular file stands there: it is in the way: remove it, or listen on another path"},
+		{[]string{"-listen", "UNIX:" + folder + "/link"},
+			"UNIX:" + folder + "/link: a symbolic link stands there: it is in the way: remove it, or listen on another path"},
+		{[]string{"-listen", at, "-sockowner", "no-such-user"},
+			at + `: -sockowner "no-such-user": neither a known user nor a numeric id: user: unknown user no-such-user`},
+		{[]string{"-listen", at, "-sockgroup", "no-such-group"},
+			at + `: -sockgroup "no-such-group": neither a known group nor a numeric id: group: unknown group no-such-group`},
+		{[]string{"-listen", at, "-sockperms", "888"}, `-sockperms: "888" is not an octal mode from 000 to 777, such as 660`},
+		{[]string{"-listen", at, "-user", "no-such-user"}, "-user no-such-user: user: unknown user no-such-user"},
+		{[]string{"-listen", at, "-user", "root"}, "-user root: is the superuser, so no privilege would be given up; leave -user out"},
+		{[]string{"-listen", at, "-pidfile", "/nowhere/pid"}, "-pidfile /nowhere/pid: folder /nowhere/: no such file or directory"},
+		{[]string{"-listen", at, "-pidfile", file},
+			"-pidfile " + file + ": not a pidfile: it holds something else than a process ID; remove it if it is not needed"},
+		{[]string{"-listen", at, "-pidfile", folder + "/link"},
+			"-pidfile " + folder + "/link: not a pidfile: it is a symbolic link; nothing was changed"},
+		{[]string{"-listen", "IP:192.0.2.1:9001"}, "IP:192.0.2.1:9001: the address is not one of this machine: cannot assign requested address"},
+		{[]string{"-listen", "FD:999"}, "FD:999: it is not a listening stream socket: getsockopt: bad file descriptor"},
+	} {
+		t.Run(strings.Join(row.args, " "), func(t *testing.T) {
+			for _, i := range instances() {
+				stdout, stderr := checked(t, i.name, folder, 2, append(row.args, i.args...)...)
+				if want := i.name + ": " + row.message + "\n"; stderr != want || stdout != "" {
+					t.Errorf("got %q and %q on stdout, want %q and nothing", stderr, stdout, want)
+				}
+			}
+		})
+	}
+}
+
+// TestK11CheckKnowsWhatTheStoreNeeds has less address space than that many sessions take.
+func TestK11CheckKnowsWhatTheStoreNeeds(t *testing.T) {
+	t.Parallel()
+	at := kit.Unix(t)
+	run := func(code int, more ...string) {
+		t.Helper()
+		args := append([]string{"-c", `ulimit -v 8000000; exec "$0" "$@"`, kit.Tool("dc_server"),
+			"-listen", at.String(), "-sessions", "1073741824"}, more...)
+		p := kit.Start(t, "/bin/sh", args...)
+		if got := p.Exit(patience); got != code {
+			t.Errorf("%v: got exit code %d, want %d; stderr:\n%s", more, got, code, p.Stderr())
+		}
+		mustName(t, p.Stderr(), "dc_server: -sessions 1073741824: cache: cannot reserve memory")
+	}
+	run(2, "-check")
+	run(1)
+}
+
+// TestK11CheckKnowsPermissions runs -check as somebody who may not do what a start would.
+func TestK11CheckKnowsPermissions(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can become somebody who may less")
+	}
+	folder := kit.SocketDir(t)
+	if err := os.Chmod(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	open := kit.SocketDir(t)
+	if err := os.Chmod(open, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		args    []string
+		message string
+	}{
+		{[]string{"-listen", "UNIX:" + folder + "/s"},
+			"UNIX:" + folder + "/s: cannot create the socket in folder " + folder + ": faccessat: permission denied"},
+		{[]string{"-listen", "UNIX:" + open + "/s", "-pidfile", folder + "/pid"},
+			"-pidfile " + folder + "/pid: cannot create a file in its folder: permission denied"},
+		{[]string{"-listen", "UNIX:" + open + "/s", "-sockowner", "0"},
+			"UNIX:" + open + "/s: -sockowner, -sockgroup: cannot give the socket to user 0: permission denied"},
+		{[]string{"-listen", "UNIX:" + open + "/s", "-sockgroup", "0"},
+			"UNIX:" + open + "/s: -sockowner, -sockgroup: cannot give the socket to group 0: permission denied"},
+		{[]string{"-listen", "UNIX:" + open + "/s", "-user", "1"}, "-user 1: -user needs root"},
+	} {
+		t.Run(strings.Join(row.args, " "), func(t *testing.T) {
+			c := kit.Command{Path: kit.Tool("dc_server"), Args: append([]string{"-check"}, row.args...)}
+			c.Sys = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+			p := c.Start(t)
+			if code := p.Exit(patience); code != 2 || p.Stderr() != "dc_server: "+row.message+"\n" {
+				t.Errorf("got exit code %d and %q, want 2 and %q", code, p.Stderr(), row.message)
+			}
+		})
+	}
+}
+
+// TestK11CheckOfAPassedSocket: FD:n must be there, and systemd may be absent.
+func TestK11CheckOfAPassedSocket(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("unix", kit.Unix(t).Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	socket, err := l.(*net.UnixListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = socket.Close() }()
+	p := kit.Command{Path: kit.Tool("dc_server"), Args: []string{"-check", "-listen", "FD:3"}, Files: []*os.File{socket}}.Start(t)
+	if code := p.Exit(patience); code != 0 {
+		t.Errorf("FD:3: got exit code %d, want 0; stderr:\n%s", code, p.Stderr())
+	}
+	_, stderr := checked(t, "dc_server", kit.SocketDir(t), 0, "-listen", "systemd")
+	mustName(t, stderr, "what a socket unit will pass is not checked")
+	p = kit.Command{Path: kit.Tool("dc_server"), Args: []string{"-check", "-listen", "systemd"}, Env: []string{"LISTEN_PID=1", "LISTEN_FDS=1"}}.Start(t)
+	if code := p.Exit(patience); code != 2 {
+		t.Errorf("of another process: got exit code %d, want 2", code)
+	}
+	mustName(t, p.Stderr(), `LISTEN_PID is "1"`)
+}
+
+// TestK09CheckTellsWhereValuesComeFrom: from the command line or the default, and nowhere
+// else; a flag given twice is refused (K01).
+func TestK09CheckTellsWhereValuesComeFrom(t *testing.T) {
+	t.Parallel()
+	at := kit.Unix(t)
+	c := kit.Command{Path: kit.Tool("dc_client"),
+		Args: []string{"-check", "-listen", at.String(), "-connect", nowhere, "-retry=700"},
+		Env:  []string{"RETRY=9", "DISTCACHE_RETRY=9", "DC_CLIENT_RETRY=9", "LISTEN=UNIX:/other"}}
+	p := c.Start(t)
+	if code := p.Exit(patience); code != 0 {
+		t.Fatalf("got exit code %d, want 0; stderr:\n%s", code, p.Stderr())
+	}
+	for _, line := range []string{
+		"  -listen      " + at.String() + " (given)\n", "  -server      " + nowhere + " (given)\n", "  -retry       700 (given)\n",
+		"  -timeout     200 (default)\n", "  -user        (not given)\n", "  -daemon      false (default)\n",
+	} {
+		mustName(t, p.Stdout(), line)
+	}
+}
+
+// TestK08ArithmeticIsShown: what the limits come to, and where they do not fit.
+func TestK08ArithmeticIsShown(t *testing.T) {
+	t.Parallel()
+	at := kit.Unix(t)
+	folder := filepath.Dir(at.Address)
+	stdout, _ := checked(t, "dc_client", folder, 0, "-listen", at.String(), "-server", nowhere, "-maxclients", "100")
+	mustName(t, stdout, "\n  descriptors 164 = 100 clients + 64 for the daemon itself\n",
+		"\n  memory bound 185 MiB = 2 x (2 x 32 MiB buffers + 100 clients x 512 B + 12 MiB tables) + 32 MiB program + 0 MiB sessions\n")
+	_, stderr := checked(t, "dc_server", folder, 0, "-listen", at.String(), "-sessions", "1073741824")
+	mustName(t, stderr, "the memory bound is ", " MiB, and this machine has ")
+
+	if os.Geteuid() != 0 {
+		t.Skip("only root can become somebody who may not raise the limit of descriptors")
+	}
+	for _, row := range []struct {
+		limit string
+		code  int
+		want  string
+	}{
+		{"80", 0, "dc_client: warning: only 80 descriptors may be open, and 100 clients take 164 (100 and 64 for the daemon itself): " +
+			"at most 16 clients at a time\n"},
+		{"40", 2, "dc_client: only 40 descriptors may be open, and the daemon itself takes 64: too few to serve anybody\n"},
+	} {
+		c := kit.Command{Path: "/bin/sh", Args: []string{"-c", `ulimit -n ` + row.limit + `; exec "$0" "$@"`, kit.Tool("dc_client"),
+			"-check", "-listen", "IP:0", "-server", nowhere, "-maxclients", "100"}}
+		c.Sys = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		p := c.Start(t)
+		if code := p.Exit(patience); code != row.code || !strings.Contains(p.Stderr(), row.want) {
+			t.Errorf("ulimit -n %s: got exit code %d and %q, want %d and %q", row.limit, code, p.Stderr(), row.code, row.want)
+		}
+	}
+}
+
+// TestK10EnvironmentDoesNoHarm: what gnet and the Go runtime read from the environment
+// neither ends a daemon nor makes it write where it should not.
+func TestK10EnvironmentDoesNoHarm(t *testing.T) {
+	t.Parallel()
+	for _, setting := range []string{"GNET_LOGGING_LEVEL=x", "GNET_LOGGING_FILE=/nowhere/log", "GOMAXPROCS=0", "GOMAXPROCS=x",
+		"GODEBUG=nosuch=1,madvdontneed=x", "GOGC=x", "GOMEMLIMIT=1B", "GOTRACEBACK=crash"} {
+		t.Run(setting, func(t *testing.T) {
+			t.Parallel()
+			for _, i := range instances() {
+				at := kit.Unix(t)
+				c := kit.Command{Path: kit.Tool(i.name), Args: append([]string{"-listen", at.String()}, i.args...), Env: []string{setting}}
+				p := ready(c.Start(t))
+				i.mustServe(t, at)
+				mustEnd(t, p)
+				if strings.HasPrefix(setting, "GNET") {
+					name, _, _ := strings.Cut(setting, "=")
+					mustName(t, p.Stderr(), name, "no effect")
+				}
+			}
+		})
+	}
+}

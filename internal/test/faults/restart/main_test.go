@@ -1,0 +1,86 @@
+package restart
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/test/kit"
+)
+
+// patience is how long a test waits for what must come, on a busy machine.
+const patience = 20 * time.Second
+
+// nowhere is where nobody ever listens.
+const nowhere = "UNIX:/nowhere/dc_server"
+
+func TestMain(m *testing.M) {
+	kit.Suite{Commands: []string{"dc_client", "dc_server", "dc_test"}, Parallel: 8}.Run(m)
+}
+
+// start runs one of the daemons until it is ready.
+func start(t *testing.T, name string, args ...string) *kit.Process {
+	t.Helper()
+	return ready(kit.Start(t, kit.Tool(name), args...))
+}
+
+func ready(p *kit.Process) *kit.Process {
+	p.WaitStderr(patience, " ready ")
+	return p
+}
+
+// startServer runs a dc_server until the test ends, and gives where it listens.
+func startServer(t *testing.T, args ...string) (*kit.Process, kit.Endpoint) {
+	t.Helper()
+	at := kit.Unix(t)
+	return start(t, "dc_server", append([]string{"-listen", at.String()}, args...)...), at
+}
+
+// startClient runs a dc_client in front of that server until it is connected.
+func startClient(t *testing.T, at, server kit.Endpoint, args ...string) *kit.Process {
+	t.Helper()
+	p := start(t, "dc_client", append([]string{"-listen", at.String(), "-server", server.String(), "-timeout", "10000"}, args...)...)
+	p.WaitStderr(patience, "connected to dc_server")
+	return p
+}
+
+// mustEnd ends it in the orderly way.
+func mustEnd(t *testing.T, p *kit.Process) {
+	t.Helper()
+	if code := p.Stop(); code != 0 {
+		t.Errorf("got exit code %d after SIGTERM, want 0; stderr:\n%s", code, p.Stderr())
+	}
+}
+
+// mustKeep holds that a session can be added there and comes back.
+func mustKeep(t *testing.T, at kit.Endpoint, id string) {
+	t.Helper()
+	c := kit.Dial(t, at)
+	defer func() { _ = c.Close() }()
+	c.ExpectStatus(kit.Add(1, id, "data of "+id, time.Hour), codec.StatusOK)
+	mustHave(t, at, id)
+}
+
+// mustHave holds that a session of mustKeep is there.
+func mustHave(t *testing.T, at kit.Endpoint, id string) {
+	t.Helper()
+	c := kit.Dial(t, at)
+	defer func() { _ = c.Close() }()
+	if got := string(c.Answer(kit.Get(2, id))); got != "data of "+id {
+		t.Errorf("got %q for session %s, want what was added", got, id)
+	}
+}
+
+// inode is the number of the file at the path, 0 where there is none.
+func inode(t *testing.T, path string) uint64 {
+	t.Helper()
+	info, err := os.Lstat(path)
+	if os.IsNotExist(err) {
+		return 0
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return inodeOf(info)
+}

@@ -1,0 +1,83 @@
+package kit
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// connectPatience is how long a connect may take before the test is told.
+const connectPatience = 5 * time.Second
+
+// Endpoint is where something listens.
+type Endpoint struct {
+	Network string // "unix" or "tcp"
+	Address string // a path, or host:port
+}
+
+// String gives the endpoint in the syntax of -listen and -server (PROTOCOL.md,
+// “Addresses”).
+func (e Endpoint) String() string {
+	if e.Network == "unix" {
+		return "UNIX:" + e.Address
+	}
+	return "IP:" + e.Address
+}
+
+// Unix is a path for a socket that nobody uses, short enough for any unix socket. It
+// goes away with the test.
+func Unix(t testing.TB) Endpoint {
+	t.Helper()
+	return Endpoint{"unix", filepath.Join(SocketDir(t), "s")}
+}
+
+// Loopback is a free port of 127.0.0.1: listen on it, then ask the listener for the
+// port that it was given.
+func Loopback() Endpoint { return Endpoint{"tcp", "127.0.0.1:0"} }
+
+// SocketDir is a fresh folder whose path leaves room for names in the 107 bytes of a
+// unix socket's, which t.TempDir does not. It goes away with the test.
+func SocketDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "dc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
+func (e Endpoint) dial() (net.Conn, error) {
+	return net.DialTimeout(e.Network, e.Address, connectPatience)
+}
+
+// listen listens and gives the endpoint as it became: with the port chosen.
+func (e Endpoint) listen() (net.Listener, Endpoint, error) {
+	l, err := net.Listen(e.Network, e.Address)
+	if err != nil {
+		return nil, e, fmt.Errorf("listen on %v: %w", e, err)
+	}
+	return l, Endpoint{e.Network, l.Addr().String()}, nil
+}
+
+// closeWrite sends the end of the stream and goes on reading.
+func closeWrite(c net.Conn) error {
+	half, ok := c.(interface{ CloseWrite() error })
+	if !ok {
+		return fmt.Errorf("half close of %T: %w", c, errors.ErrUnsupported)
+	}
+	return half.CloseWrite()
+}
+
+// reset closes c with an RST. A unix socket knows none: there the other side reads the
+// end of the stream, or ECONNRESET when it has sent what was not read.
+func reset(c net.Conn) error {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
+	return c.Close()
+}

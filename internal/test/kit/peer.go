@@ -1,0 +1,156 @@
+package kit
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
+
+	"distcache/codec"
+)
+
+// maxQueued is how many writes of one connection may wait. When it is full, the
+// connection is not read until there is room: that is how a real server behaves.
+const maxQueued = 1024
+
+// peer is one connection that an Upstream accepted.
+type peer struct {
+	up    *Upstream
+	sock  net.Conn
+	conn  int // from 1, in the order accepted
+	queue chan step
+	over  chan struct{} // closed when the connection is
+	once  sync.Once
+}
+
+// step is one thing to do on the way out.
+type step struct {
+	bytes []byte
+	alone bool                 // in a write of its own, what was queued before goes first
+	due   time.Time            // of one that is alone: not before that; zero: at once
+	then  func(net.Conn) error // after the bytes; nil: go on
+	last  bool                 // the connection is over after that
+}
+
+func newPeer(u *Upstream, sock net.Conn, conn int) *peer {
+	return &peer{up: u, sock: sock, conn: conn, queue: make(chan step, maxQueued), over: make(chan struct{})}
+}
+
+// end closes the connection, in the manner of how, once.
+func (p *peer) end(how func(net.Conn) error) {
+	p.once.Do(func() {
+		close(p.over)
+		_ = how(p.sock)
+	})
+}
+
+// put queues a step, and reports false when the connection is over.
+func (p *peer) put(s step) bool {
+	select {
+	case p.queue <- s:
+		return true
+	case <-p.over:
+		return false
+	}
+}
+
+// read runs in its own goroutine for as long as the connection lives.
+func (p *peer) read(greet Fault) {
+	if greet != nil {
+		greet(&Exchange{Conn: p.conn, peer: p})
+	}
+	requests := codec.NewAssembler(codec.Request)
+	b := make([]byte, 4*codec.MaxMessageSize)
+	start, end := 0, 0
+	for number := 1; ; {
+		m, err := requests.Next(b[start:end])
+		switch {
+		case err == nil:
+			p.handle(number, m)
+			number++
+			start += len(m.Wire)
+			continue
+		case !errors.Is(err, codec.ErrShort):
+			p.up.record.spoilt(err)
+			p.end(net.Conn.Close)
+			return
+		}
+		start, end = 0, copy(b, b[start:end])
+		n, err := p.sock.Read(b[end:])
+		if err != nil {
+			p.inputEnds(err)
+			return
+		}
+		end += n
+	}
+}
+
+// handle answers one request: honestly, or as a rule says.
+func (p *peer) handle(number int, m codec.Message) {
+	q := newRequest(p.conn, number, m)
+	p.up.record.asked(q)
+	x := &Exchange{Conn: p.conn, Request: q, Answer: p.up.sessions.answer(m), peer: p}
+	p.up.fault(q)(x)
+}
+
+// inputEnds closes after what is queued when the other side has said that it is done,
+// and at once when it is gone.
+func (p *peer) inputEnds(err error) {
+	if !errors.Is(err, io.EOF) {
+		p.end(net.Conn.Close)
+		return
+	}
+	p.put(step{then: net.Conn.Close, last: true})
+	<-p.over
+}
+
+// write runs in its own goroutine until the connection is over.
+func (p *peer) write() {
+	w := bufio.NewWriterSize(p.sock, 1<<16)
+	for {
+		select {
+		case s := <-p.queue:
+			if !p.do(w, s) {
+				p.end(net.Conn.Close)
+				return
+			}
+		case <-p.over:
+			return
+		}
+	}
+}
+
+// do takes one step, and reports whether the connection goes on.
+func (p *peer) do(w *bufio.Writer, s step) bool {
+	if s.alone && w.Flush() != nil {
+		return false
+	}
+	if wait := time.Until(s.due); wait > 0 && !p.sleep(wait) {
+		return false
+	}
+	_, _ = w.Write(s.bytes) // a bufio.Writer says it again in Flush
+	if s.alone || s.then != nil || len(p.queue) == 0 {
+		if w.Flush() != nil {
+			return false
+		}
+	}
+	if s.last {
+		p.end(s.then)
+		return false
+	}
+	return s.then == nil || s.then(p.sock) == nil
+}
+
+// sleep waits, and reports false when the connection is over before that.
+func (p *peer) sleep(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-p.over:
+		return false
+	}
+}

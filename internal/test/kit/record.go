@@ -1,0 +1,120 @@
+package kit
+
+import (
+	"bytes"
+	"slices"
+	"sync"
+
+	"distcache/codec"
+)
+
+// maxRecorded is how many requests an Upstream remembers; it counts those beyond, and
+// forgets them. So a load test does not fill the memory.
+const maxRecorded = 65536
+
+// Request is a request as an Upstream saw it.
+type Request struct {
+	Conn   int // which connection, from 1 in the order accepted
+	Number int // its place on that connection, from 1
+	UID    uint32
+	Op     codec.Op
+	ID     string // the session's; empty when an ADD's payload does not parse
+	Wire   []byte // the whole message
+}
+
+func newRequest(conn, number int, m codec.Message) Request {
+	r := Request{Conn: conn, Number: number, UID: m.UID, Op: m.Op, Wire: bytes.Clone(m.Wire)}
+	payload := m.Payload(nil)
+	if m.Op != codec.OpAdd {
+		r.ID = string(payload)
+	} else if a, status := codec.ParseAdd(payload); status == codec.StatusOK {
+		r.ID = string(a.ID)
+	}
+	return r
+}
+
+// record is what an Upstream has seen since it was made.
+type record struct {
+	mu       sync.Mutex
+	requests []Request
+	total    int
+	conns    int
+	open     int
+	corrupt  []error
+}
+
+func (r *record) opened() (conn int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.conns++
+	r.open++
+	return r.conns
+}
+
+func (r *record) closed() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.open--
+}
+
+func (r *record) asked(q Request) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.total++
+	if len(r.requests) < maxRecorded {
+		r.requests = append(r.requests, q)
+	}
+}
+
+func (r *record) spoilt(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.corrupt = append(r.corrupt, err)
+}
+
+// Requests gives the requests seen, in the order in which they came whole; the first
+// 65,536 of them.
+func (u *Upstream) Requests() []Request {
+	u.record.mu.Lock()
+	defer u.record.mu.Unlock()
+	return slices.Clone(u.record.requests)
+}
+
+// Asked is how many requests have been seen.
+func (u *Upstream) Asked() int {
+	u.record.mu.Lock()
+	defer u.record.mu.Unlock()
+	return u.record.total
+}
+
+// Seen is how many of the recorded requests are of that operation on that session.
+func (u *Upstream) Seen(op codec.Op, id string) int {
+	n := 0
+	for _, q := range u.Requests() {
+		if q.Op == op && q.ID == id {
+			n++
+		}
+	}
+	return n
+}
+
+// Conns is how many connections have been accepted.
+func (u *Upstream) Conns() int {
+	u.record.mu.Lock()
+	defer u.record.mu.Unlock()
+	return u.record.conns
+}
+
+// Open is how many connections are open.
+func (u *Upstream) Open() int {
+	u.record.mu.Lock()
+	defer u.record.mu.Unlock()
+	return u.record.open
+}
+
+// Corrupt gives what was wrong with each connection that sent no valid requests.
+func (u *Upstream) Corrupt() []error {
+	u.record.mu.Lock()
+	defer u.record.mu.Unlock()
+	return slices.Clone(u.record.corrupt)
+}
