@@ -70,7 +70,7 @@ type asked struct {
 
 func newModel(t *testing.T) *model {
 	m := &model{t: t, byPayload: map[string]*asked{}}
-	m.mux = NewMux(MuxConfig{MaxInFlight: 4, MaxBatch: 9000, Timeout: 200 * ms, Generation: 0xfffe}, m)
+	m.mux = NewMux(Config{MaxInFlight: 4, MaxBatch: 9000, Timeout: 200 * ms, Generation: 0xfffe}, m)
 	return m
 }
 

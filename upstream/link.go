@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"encoding/binary"
 	"io"
 	"time"
 
@@ -15,50 +16,18 @@ const (
 	// SilentTimeouts is how many request timeouts dc_server may be silent with requests
 	// in flight before the connection counts as lost.
 	SilentTimeouts = 3
-	// KeepAlive is how long an idle connection is trusted. Then a probe is sent, so
-	// that a server that has gone is noticed before a client has to pay for it.
+	// KeepAlive is how long an idle connection is trusted. Then the Link sends a probe, so
+	// that it finds a dead server before a client has to wait for it.
 	KeepAlive = 5 * time.Second
-	// readBuffer is the size of the buffer for answers, in bytes: a burst of them, and
-	// always room for the largest.
-	readBuffer = 256 << 10
+	// ReadBuffer is the size of the buffer for answers, in bytes: room for a burst of them,
+	// and for more than the largest.
+	ReadBuffer = 256 << 10
 )
-
-// Transport is one connection at a time to dc_server. Its calls do not call back.
-type Transport interface {
-	// Dial begins to connect; Link.Connected or Link.Broken follows.
-	Dial()
-	// Write writes as much of b as is taken now. When that is not all, Link.Writable
-	// follows once more can be, or Link.Broken.
-	Write(b []byte) (n int, err error)
-	// Close ends the connection, or the attempt: nothing is reported of it after that.
-	Close()
-	// EndTurn asks for Link.Flush before the loop sleeps.
-	EndTurn()
-}
-
-// Watcher is told of the link's changes of state.
-type Watcher interface {
-	// LinkChanged is called after each change; why says what ended a connection or an
-	// attempt, and is nil otherwise. What was in flight has been answered by then, or is in
-	// the next turns where that is much.
-	LinkChanged(from, to State, why error, now time.Duration)
-}
-
-// LinkConfig sets a Link's times.
-type LinkConfig struct {
-	Retry   time.Duration // between two attempts (the flag -retry)
-	Timeout time.Duration // of a request (the flag -timeout); deadline.Never: none
-	// Random fills b with random bytes: the probe's ID and the jitter of Retry.
-	Random func(b []byte)
-	// Stray is called at the first answer since start that is to no request, or the second
-	// to one; nil: nothing is. MuxCounters.Unsolicited counts them all.
-	Stray func()
-}
 
 // Link is the connection to dc_server: it keeps trying to have one, and knows whether
 // it may be used.
 type Link struct {
-	config    LinkConfig
+	config    Config
 	mux       *Mux
 	transport Transport
 	watcher   Watcher
@@ -80,10 +49,10 @@ type Link struct {
 }
 
 // NewLink makes a Link that is Down until Start.
-func NewLink(config LinkConfig, mux *Mux, t Transport, w Watcher) *Link {
+func NewLink(config Config, mux *Mux, t Transport, w Watcher) *Link {
 	return &Link{
 		config: config, mux: mux, transport: t, watcher: w,
-		retryAt: deadline.Never, in: make([]byte, 0, readBuffer),
+		retryAt: deadline.Never, in: make([]byte, 0, ReadBuffer),
 	}
 }
 
@@ -290,4 +259,26 @@ func (l *Link) write(b []byte, now time.Duration) int {
 	}
 	l.blocked = n < len(b)
 	return n
+}
+
+// probeIDLen is the length of a probe's random session ID, in bytes: such an ID is
+// nobody's session.
+const probeIDLen = 32
+
+// newProbe makes the next probe: a HAVE of a random ID under a random uid.
+func (l *Link) newProbe() {
+	var random [probeIDLen + 4]byte
+	l.config.Random(random[:])
+	uid := binary.BigEndian.Uint32(random[probeIDLen:])
+	l.probeWire = codec.AppendMessage(l.probeWire[:0], codec.Request, uid, codec.OpHave, random[:probeIDLen])
+	l.probe = codec.Message{Wire: l.probeWire, UID: uid, Op: codec.OpHave, PayloadLen: probeIDLen}
+}
+
+// jittered shortens d by up to a fifth, at random, so that the agents of a fleet do
+// not come back all at once.
+func (l *Link) jittered(d time.Duration) time.Duration {
+	var random [8]byte
+	l.config.Random(random[:])
+	const steps = 1 << 16
+	return d - time.Duration(binary.BigEndian.Uint64(random[:])%steps)*(d/5)/steps
 }

@@ -44,7 +44,7 @@ func muxLoops(tb testing.TB) []loop {
 
 func muxLoop(tb testing.TB, payload, inFlight int) func() {
 	var answers counter
-	m := NewMux(MuxConfig{MaxInFlight: 1 << 10, MaxBatch: 4 << 20, Timeout: time.Second}, &answers)
+	m := NewMux(Config{MaxInFlight: 1 << 10, MaxBatch: 4 << 20, Timeout: time.Second}, &answers)
 	asked := codec.AppendMessage(nil, codec.Request, 7, codec.OpGet, make([]byte, payload))
 	answered := reply(7, codec.OpGet, string(make([]byte, payload)))
 	var requests codec.Assembler
@@ -76,7 +76,7 @@ func muxLoop(tb testing.TB, payload, inFlight int) func() {
 // timeoutLoops let requests time out, and their answers come late.
 func timeoutLoops(tb testing.TB) []loop {
 	var answers counter
-	m := NewMux(MuxConfig{MaxInFlight: 1 << 10, MaxBatch: 4 << 20, Timeout: time.Second}, &answers)
+	m := NewMux(Config{MaxInFlight: 1 << 10, MaxBatch: 4 << 20, Timeout: time.Second}, &answers)
 	r := request(7, codec.OpGet, "a session that is not found in time")
 	late := reply(7, codec.OpGet, "x")
 	var a codec.Assembler
@@ -98,6 +98,7 @@ func timeoutLoops(tb testing.TB) []loop {
 // still is a Transport that takes everything.
 type still struct{}
 
+func (still) Drive(*Link)                 {}
 func (still) Dial()                       {}
 func (still) Close()                      {}
 func (still) EndTurn()                    {}
@@ -116,8 +117,8 @@ func linkLoops(tb testing.TB) []loop {
 
 func linkLoop(tb testing.TB, inFlight int) func() {
 	var answers counter
-	m := NewMux(MuxConfig{MaxInFlight: 1 << 10, MaxBatch: 4 << 20, Timeout: time.Second}, &answers)
-	l := NewLink(LinkConfig{Retry: time.Second, Timeout: time.Second, Random: func([]byte) {}}, m, still{}, still{})
+	m := NewMux(Config{MaxInFlight: 1 << 10, MaxBatch: 4 << 20, Timeout: time.Second}, &answers)
+	l := NewLink(Config{Retry: time.Second, Timeout: time.Second, Random: func([]byte) {}}, m, still{}, still{})
 	l.Start(0)
 	l.Connected(0)
 	l.Received(copy(l.Buffer(), reply(0, codec.OpHave, "\x01").Wire), 0)

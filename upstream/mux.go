@@ -7,27 +7,11 @@ import (
 	"distcache/engine/deadline"
 )
 
-// Answers is where answers go.
-type Answers interface {
-	// Answer brings the answer to owner's request, in its wire form and under the uid
-	// that the request came with. wire lives until Answer returns. Submit may be called
-	// from within.
-	Answer(owner int, wire []byte, now time.Duration)
-}
-
-// MuxConfig sets a Mux's limits.
-type MuxConfig struct {
-	MaxInFlight int           // requests, 1 to MaxInFlight
-	MaxBatch    int           // bytes that may wait for dc_server to take them
-	Timeout     time.Duration // of a request (the flag -timeout); deadline.Never: none
-	Generation  uint16        // where the uids begin, for tests of their wrapping
-}
-
 // Mux puts the requests of many clients onto one connection and brings the answers
 // back to whom they belong. Each request that Submit takes is answered exactly once,
 // unless its client leaves before.
 type Mux struct {
-	config  MuxConfig
+	config  Config
 	answers Answers
 	slots   *slots
 	batch   batch
@@ -57,7 +41,7 @@ type MuxCounters struct {
 const unsolicitedLimit = 1000
 
 // NewMux makes a Mux with nothing in flight.
-func NewMux(config MuxConfig, answers Answers) *Mux {
+func NewMux(config Config, answers Answers) *Mux {
 	return &Mux{
 		config:  config,
 		answers: answers,

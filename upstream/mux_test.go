@@ -293,7 +293,7 @@ func TestUIDsWrap(t *testing.T) {
 // TestLargestTable uses every slot there can be.
 func TestLargestTable(t *testing.T) {
 	r := &recorder{}
-	m := NewMux(MuxConfig{MaxInFlight: MaxInFlight, MaxBatch: 16 << 20, Timeout: deadline.Never}, r)
+	m := NewMux(Config{MaxInFlight: MaxInFlight, MaxBatch: 16 << 20, Timeout: deadline.Never}, r)
 	wire := request(7, codec.OpGet, "x")
 	for i := range MaxInFlight {
 		if _, err := m.Submit(i, wire, 0); err != nil {

@@ -87,8 +87,8 @@ func newMux() (*Mux, *recorder) {
 	return NewMux(testMuxConfig(), r), r
 }
 
-func testMuxConfig() MuxConfig {
-	return MuxConfig{MaxInFlight: 4, MaxBatch: 128 << 10, Timeout: 200 * time.Millisecond}
+func testMuxConfig() Config {
+	return Config{MaxInFlight: 4, MaxBatch: 128 << 10, Timeout: 200 * time.Millisecond}
 }
 
 // mustSubmit submits a GET for owner and gives the ticket.

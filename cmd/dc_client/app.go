@@ -9,6 +9,7 @@ import (
 	"distcache/internal/agent"
 	"distcache/internal/daemon"
 	"distcache/upstream"
+	"distcache/upstream/conn"
 )
 
 // app is dc_client's daemon.App: the agent between its clients and its connection.
@@ -28,21 +29,21 @@ type observer struct {
 
 // Open joins the clients, the agent and the connection to dc_server.
 func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) (engine.Handler, error) {
-	conn := upstream.NewConn(l, a.config.server)
 	o := &observer{linkLog: linkLog{server: a.config.server}}
 	config := a.agentConfig()
-	config.Link.Stray = o.strayAnswer
-	a.agent = agent.New(config, cs, pool, conn, o)
-	conn.Drive(a.agent.Link())
-	l.Schedule(conn)
+	config.Server.Stray = o.strayAnswer
+	transport := conn.New(l, a.config.server)
+	a.agent = agent.New(config, cs, pool, transport, o)
+	l.Schedule(transport)
 	return a.agent, nil
 }
 
 func (a *app) agentConfig() agent.Config {
-	timeout := orNever(a.config.timeout)
 	return agent.Config{
-		Mux:       upstream.MuxConfig{MaxInFlight: upstream.MaxInFlight, MaxBatch: maxBatch, Timeout: timeout},
-		Link:      upstream.LinkConfig{Retry: a.config.retry, Timeout: timeout, Random: random},
+		Server: upstream.Config{
+			MaxInFlight: upstream.MaxInFlight, MaxBatch: maxBatch,
+			Timeout: orNever(a.config.timeout), Retry: a.config.retry, Random: random,
+		},
 		Idle:      orNever(a.config.idle),
 		MinExpiry: a.config.minExpiry,
 	}

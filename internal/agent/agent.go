@@ -15,8 +15,7 @@ const FirstWait = 250 * time.Millisecond
 
 // Config sets a Agent's limits and times.
 type Config struct {
-	Mux       upstream.MuxConfig
-	Link      upstream.LinkConfig
+	Server    upstream.Config
 	Idle      time.Duration // the flag -idle; deadline.Never: none
 	MinExpiry time.Duration // the flag -minexpiry; 0: none
 }
@@ -32,8 +31,7 @@ type Observer interface {
 // embedded: with it, a Agent is an engine.Handler.
 type Agent struct {
 	*front.Table
-	mux      *upstream.Mux
-	link     *upstream.Link
+	server   *upstream.Server
 	config   Config
 	observer Observer
 
@@ -57,28 +55,27 @@ type Counters struct {
 func New(config Config, s front.Sockets, pool *buffer.Pool, t upstream.Transport, o Observer) *Agent {
 	a := &Agent{config: config, observer: o}
 	a.Table = front.NewTable(s, a, pool, config.Idle)
-	a.mux = upstream.NewMux(config.Mux, a)
-	a.link = upstream.NewLink(config.Link, a.mux, t, a)
+	a.server = upstream.New(config.Server, t, a, a)
 	return a
 }
 
 // Link is the connection, for the Transport to report to.
-func (a *Agent) Link() *upstream.Link { return a.link }
+func (a *Agent) Link() *upstream.Link { return a.server.Link() }
 
 // Mux is what is in flight.
-func (a *Agent) Mux() *upstream.Mux { return a.mux }
+func (a *Agent) Mux() *upstream.Mux { return a.server.Mux() }
 
 // Start begins to connect.
 func (a *Agent) Start(now time.Duration) {
 	a.waiting, a.waitEnds = true, now+FirstWait
-	a.link.Start(now)
+	a.server.Start(now)
 }
 
 // Stop ends the connection; what is in flight is answered DISCONNECTED.
-func (a *Agent) Stop(now time.Duration) { a.link.Stop(now) }
+func (a *Agent) Stop(now time.Duration) { a.server.Stop(now) }
 
 // ReadInto gives the end of the batch: a request that comes whole is where it is sent from.
-func (a *Agent) ReadInto() []byte { return a.mux.Tail() }
+func (a *Agent) ReadInto() []byte { return a.server.Tail() }
 
 // Request forwards one request, or answers it here.
 func (a *Agent) Request(c int, m codec.Message, now time.Duration) front.Verdict {
@@ -91,7 +88,7 @@ func (a *Agent) Request(c int, m codec.Message, now time.Duration) front.Verdict
 		codec.RaiseTimeout(m.Wire, a.config.MinExpiry)
 	}
 	switch {
-	case a.link.State() == upstream.Up:
+	case a.server.State() == upstream.Up:
 		a.forward(c, m, now)
 	case a.waiting:
 		a.parked = append(a.parked, c)
@@ -105,13 +102,12 @@ func (a *Agent) Request(c int, m codec.Message, now time.Duration) front.Verdict
 }
 
 func (a *Agent) forward(c int, m codec.Message, now time.Duration) {
-	ticket, err := a.mux.Submit(c, m, now)
+	ticket, err := a.server.Submit(c, m, now)
 	if err != nil {
 		a.status(c, m, codec.StatusDisconnected, now)
 		return
 	}
 	a.remember(c, ticket)
-	a.link.RequestTaken()
 }
 
 // notForwarded stands for the ticket of a request that is parked.
@@ -133,7 +129,7 @@ func (a *Agent) status(c int, m codec.Message, s codec.Status, now time.Duration
 // list: Retry passes over clients that are not parked.
 func (a *Agent) Left(c int) {
 	if ticket := a.tickets[c]; ticket != notForwarded {
-		a.mux.Abandon(ticket)
+		a.server.Abandon(ticket)
 	}
 }
 
@@ -169,11 +165,11 @@ func (a *Agent) endWait(now time.Duration) {
 }
 
 // TurnEnded sends what the turn has gathered.
-func (a *Agent) TurnEnded(now time.Duration) { a.link.Flush(now) }
+func (a *Agent) TurnEnded(now time.Duration) { a.server.Flush(now) }
 
 // Deadline is when Expire is to be called next.
 func (a *Agent) Deadline() time.Duration {
-	next := min(a.Table.Deadline(), a.mux.Deadline(), a.link.Deadline())
+	next := min(a.Table.Deadline(), a.server.Deadline())
 	switch {
 	case a.waiting:
 		next = min(next, a.waitEnds)
@@ -183,14 +179,9 @@ func (a *Agent) Deadline() time.Duration {
 	return next
 }
 
-// Expire does what is due. The link comes first: when it is lost, its requests need
-// not time out one by one. Nor do they before the answers that are here have been read:
-// their Deadline stays in the past until then.
+// Expire does what is due.
 func (a *Agent) Expire(now time.Duration) {
-	a.link.Expire(now)
-	if !a.link.MoreWaits() {
-		a.mux.Expire(now)
-	}
+	a.server.Expire(now)
 	a.Table.Expire(now)
 	if len(a.parked) > 0 && !a.waiting || a.waiting && a.waitEnds <= now {
 		a.endWait(now)

@@ -345,7 +345,7 @@ func TestWaitersKeepTheirTurn(t *testing.T) {
 
 func TestFullIsAnsweredAtOnce(t *testing.T) {
 	config := testConfig()
-	config.Mux.MaxInFlight = 2
+	config.Server.MaxInFlight = 2
 	r := upRig(t, config)
 	r.come(1, 2, 3)
 	r.ask(1, 7, "x")
@@ -383,7 +383,7 @@ func TestLeftWithRequestOpen(t *testing.T) {
 // requests may be in flight: each that was swallowed makes room.
 func TestLeaversKeepNoPlace(t *testing.T) {
 	r := upRig(t, testConfig())
-	for range 3 * testConfig().Mux.MaxInFlight {
+	for range 3 * testConfig().Server.MaxInFlight {
 		r.come(1)
 		r.ask(1, 7, "x")
 		r.Failed(1, upstream.ErrClosed, 0)
@@ -430,7 +430,7 @@ func TestRequestThenGarbage(t *testing.T) {
 func TestIdle(t *testing.T) {
 	config := testConfig()
 	config.Idle = time.Second
-	config.Mux.Timeout, config.Link.Timeout = deadline.Never, deadline.Never
+	config.Server.Timeout = deadline.Never
 	r := upRig(t, config)
 	r.come(1, 2)
 	r.ask(2, 7, "a request that takes long")

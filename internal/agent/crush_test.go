@@ -37,8 +37,10 @@ func newCrush(idle time.Duration) *crush {
 	c := &crush{}
 	const timeout = 200 * ms
 	c.Agent = New(Config{
-		Mux:  upstream.MuxConfig{MaxInFlight: upstream.MaxInFlight, MaxBatch: 64 << 20, Timeout: timeout},
-		Link: upstream.LinkConfig{Retry: time.Second, Timeout: timeout, Random: func(b []byte) { clear(b) }},
+		Server: upstream.Config{
+			MaxInFlight: upstream.MaxInFlight, MaxBatch: 64 << 20,
+			Timeout: timeout, Retry: time.Second, Random: func(b []byte) { clear(b) },
+		},
 		Idle: idle,
 	}, c, buffer.NewPool(crushRequests<<12), crushLink{}, c)
 	c.Agent.Start(0)
@@ -97,6 +99,7 @@ func (c *crush) ClientDropped(int, front.Reason, error, time.Duration)     {}
 // crushLink is an upstream.Transport that takes everything.
 type crushLink struct{}
 
+func (crushLink) Drive(*upstream.Link)        {}
 func (crushLink) Dial()                       {}
 func (crushLink) Close()                      {}
 func (crushLink) EndTurn()                    {}

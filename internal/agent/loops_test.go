@@ -49,9 +49,10 @@ func (s *still) Close(int)                                                 {}
 // stillWire is its upstream.Transport.
 type stillWire struct{ *still }
 
-func (s stillWire) Dial()    {}
-func (s stillWire) Close()   {}
-func (s stillWire) EndTurn() {}
+func (s stillWire) Drive(*upstream.Link) {}
+func (s stillWire) Dial()                {}
+func (s stillWire) Close()               {}
+func (s stillWire) EndTurn()             {}
 
 func (s stillWire) Write(b []byte) (int, error) {
 	s.sent = append(s.sent[:0], b...)

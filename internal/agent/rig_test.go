@@ -32,9 +32,10 @@ type wire struct {
 	written []byte
 }
 
-func (w *wire) Dial()    { w.dials++ }
-func (w *wire) Close()   {}
-func (w *wire) EndTurn() {}
+func (w *wire) Drive(*upstream.Link) {}
+func (w *wire) Dial()                { w.dials++ }
+func (w *wire) Close()               {}
+func (w *wire) EndTurn()             {}
 
 func (w *wire) Write(b []byte) (int, error) {
 	w.written = append(w.written, b...)
@@ -48,8 +49,10 @@ const (
 
 func testConfig() Config {
 	return Config{
-		Mux:  upstream.MuxConfig{MaxInFlight: 100, MaxBatch: 1 << 20, Timeout: testTimeout},
-		Link: upstream.LinkConfig{Retry: testRetry, Timeout: testTimeout, Random: func(b []byte) { clear(b) }},
+		Server: upstream.Config{
+			MaxInFlight: 100, MaxBatch: 1 << 20,
+			Timeout: testTimeout, Retry: testRetry, Random: func(b []byte) { clear(b) },
+		},
 		Idle: deadline.Never,
 	}
 }

@@ -437,6 +437,6 @@ func (w *world) mayDisconnect(c *client, a *ask) {
 	case w.state != upstream.Up || w.server.state != connected || w.server.closes > a.closes:
 	case w.agent.Mux().Counters.Full > a.full:
 	default:
-		w.must(w.now-a.since >= w.config.Mux.Timeout, "%v was given up after %v, with the link up", c, w.now-a.since)
+		w.must(w.now-a.since >= w.config.Server.Timeout, "%v was given up after %v, with the link up", c, w.now-a.since)
 	}
 }

@@ -81,9 +81,9 @@ func (w *world) linkRules() {
 	case w.state == upstream.Down:
 	case w.state != upstream.Up:
 		w.must(w.now < s.lastDial+upstream.AttemptTimeout, "the attempt lasts since %v", s.lastDial)
-	case len(s.pending) > 0 && w.config.Mux.Timeout != deadline.Never && w.config.Mux.MaxInFlight > 10:
+	case len(s.pending) > 0 && w.config.Server.Timeout != deadline.Never && w.config.Server.MaxInFlight > 10:
 		since := max(s.heard, s.pending[0].came)
-		w.must(w.now < since+upstream.SilentTimeouts*w.config.Mux.Timeout || w.now >= s.pending[0].came+upstream.AttemptTimeout*20,
+		w.must(w.now < since+upstream.SilentTimeouts*w.config.Server.Timeout || w.now >= s.pending[0].came+upstream.AttemptTimeout*20,
 			"dc_server is silent since %v and the link still up", since)
 	}
 }
@@ -97,7 +97,7 @@ func (w *world) mayGoDown(from upstream.State, why error) {
 		w.must(errors.Is(why, upstream.ErrStopped), "stopped, and told %v", why)
 	case errors.Is(why, upstream.ErrSilent):
 		w.totals.Silent++
-		w.must(from == upstream.Up && w.now >= s.heard+upstream.SilentTimeouts*w.config.Mux.Timeout, "silent since %v is too soon", s.heard)
+		w.must(from == upstream.Up && w.now >= s.heard+upstream.SilentTimeouts*w.config.Server.Timeout, "silent since %v is too soon", s.heard)
 	case errors.Is(why, upstream.ErrAttemptTimeout):
 		w.must(w.now >= s.lastDial+upstream.AttemptTimeout, "the attempt of %v is ended too soon", s.lastDial)
 	case errors.Is(why, upstream.ErrProbe):

@@ -56,13 +56,16 @@ var (
 	errWrite   = errors.New("broken pipe")
 )
 
+// Drive implements upstream.Transport.
+func (s *server) Drive(*upstream.Link) {}
+
 // Dial implements upstream.Transport.
 func (s *server) Dial() {
 	w := s.w
 	w.note("dial")
 	w.must(s.state == off, "dialed while connected")
 	w.must(!w.stopped, "dialed after the end")
-	retry := w.config.Link.Retry
+	retry := w.config.Server.Retry
 	if s.dialed {
 		w.must(w.now-s.lastDial >= retry*8/10, "dialed again after %v with a retry time of %v", w.now-s.lastDial, retry)
 		w.must(w.hurried || w.now <= max(s.lastDial+retry, w.downAt), "dialed %v after the last time, %v after the loss, with a retry time of %v",
@@ -234,7 +237,7 @@ func (s *server) misbehave() {
 	case k < 5:
 		w.note("dc_server answers what nobody asked")
 		s.say(s.nobodys(), codec.OpGet, w.bytes(30))
-	case k < 8 && len(s.pending) > 0 && w.config.Mux.Timeout != deadline.Never:
+	case k < 8 && len(s.pending) > 0 && w.config.Server.Timeout != deadline.Never:
 		w.note("dc_server forgets a request")
 		s.pending = s.pending[1:]
 	case k == 8 && len(s.pending) > 0:

@@ -69,16 +69,13 @@ func newWorld(rng *rand.Rand, trace *strings.Builder) *world {
 func (w *world) anyConfig() Config {
 	timeout := pick(w, 200*ms, 200*ms, 200*ms, 50*ms, 3*time.Second, deadline.Never)
 	return Config{
-		Mux: upstream.MuxConfig{
+		Server: upstream.Config{
 			MaxInFlight: pick(w, 64, 64, 64, 3, 1),
 			MaxBatch:    pick(w, 256<<10, 256<<10, 40<<10, 2<<10),
 			Timeout:     timeout,
 			Generation:  pick(w, 0, 0xfffe, 0xffff, uint16(w.rng.Uint32())),
-		},
-		Link: upstream.LinkConfig{
-			Retry:   pick(w, ms, 50*ms, 50*ms, 5*time.Second),
-			Timeout: timeout,
-			Random:  w.random,
+			Retry:       pick(w, ms, 50*ms, 50*ms, 5*time.Second),
+			Random:      w.random,
 		},
 		Idle:      pick(w, deadline.Never, deadline.Never, 300*ms, 10*time.Second),
 		MinExpiry: pick(w, 0, 0, time.Minute),
@@ -91,7 +88,7 @@ func pick[T any](w *world, choices ...T) T { return choices[w.rng.IntN(len(choic
 // roll is true in percent of cases.
 func (w *world) roll(percent int) bool { return w.rng.IntN(100) < percent }
 
-// random is LinkConfig.Random. What a probe gets is remembered, to know the probe by.
+// random is upstream.Config.Random. What a probe gets is remembered, to know the probe by.
 func (w *world) random(b []byte) {
 	for i := range b {
 		b[i] = byte(w.rng.Uint32())
@@ -294,10 +291,10 @@ func (w *world) renew() {
 
 // due is when a request that is taken now must be answered.
 func (w *world) due() time.Duration {
-	if w.config.Mux.Timeout == deadline.Never {
+	if w.config.Server.Timeout == deadline.Never {
 		return deadline.Never
 	}
-	return w.now + w.config.Mux.Timeout
+	return w.now + w.config.Server.Timeout
 }
 
 // ClientDropped implements Observer.

@@ -75,8 +75,11 @@ func newCrowd(t *testing.T, clients int, generation uint16) *crowd {
 	c.server = &crowdServer{crowd: c}
 	const timeout = 200 * ms
 	c.agent = New(Config{
-		Mux:  upstream.MuxConfig{MaxInFlight: clients + 64, MaxBatch: 1 << 20, Timeout: timeout, Generation: generation},
-		Link: upstream.LinkConfig{Retry: time.Second, Timeout: timeout, Random: func(b []byte) { clear(b) }},
+		Server: upstream.Config{
+			MaxInFlight: clients + 64, MaxBatch: 1 << 20,
+			Timeout: timeout, Retry: time.Second, Random: func(b []byte) { clear(b) },
+			Generation: generation,
+		},
 		Idle: deadline.Never,
 	}, c, buffer.NewPool(1<<20), c.server, c)
 	c.agent.Start(0)
@@ -174,6 +177,9 @@ func (c *crowd) mustBeWhole(generation uint16) {
 		c.t.Errorf("got %d answers, %d counted", c.answers, m.Answered+m.TimedOut)
 	}
 }
+
+// Drive implements upstream.Transport.
+func (s *crowdServer) Drive(*upstream.Link) {}
 
 // Dial implements upstream.Transport.
 func (s *crowdServer) Dial() {}

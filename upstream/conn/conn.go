@@ -1,4 +1,4 @@
-package upstream
+package conn
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"distcache/engine/deadline"
 	"distcache/engine/poll"
 	"distcache/engine/socket"
+	"distcache/upstream"
 
 	"golang.org/x/sys/unix"
 )
@@ -28,7 +29,7 @@ type Poller interface {
 type Conn struct {
 	poller Poller
 	target address.Address
-	link   *Link
+	link   *upstream.Link
 
 	attempt uint64 // the number of the attempt: what earlier ones still report is stale
 	cancel  context.CancelFunc
@@ -49,22 +50,22 @@ const (
 	connected
 )
 
-// NewConn makes the Transport to target, which must be one to connect to. Drive must
+// New makes the Transport to target, which must be one to connect to. Drive must
 // be called before the link starts.
-func NewConn(p Poller, target address.Address) *Conn {
+func New(p Poller, target address.Address) *Conn {
 	return &Conn{poller: p, target: target, fd: -1, giveUpAt: deadline.Never}
 }
 
 // Drive sets the link whose transport this is.
-func (c *Conn) Drive(l *Link) { c.link = l }
+func (c *Conn) Drive(l *upstream.Link) { c.link = l }
 
 const (
 	// resolveLimit is less than a whole attempt: a name server that is silent is then told
 	// as the reason, by the name that it was asked for.
-	resolveLimit = AttemptTimeout * 9 / 10
+	resolveLimit = upstream.AttemptTimeout * 9 / 10
 	// resolveShare is how much of an attempt resolving the name may take when addresses are
 	// known from before.
-	resolveShare = AttemptTimeout / 4
+	resolveShare = upstream.AttemptTimeout / 4
 )
 
 // Dial begins an attempt. Where the name does not resolve, or not soon, the addresses that
@@ -92,7 +93,7 @@ func (c *Conn) Dial() {
 // Close ends the connection or the attempt. The link is still in the state that it leaves.
 func (c *Conn) Close() {
 	c.attempt++
-	c.route.ended(c.link.State() == Up)
+	c.route.ended(c.link.State() == upstream.Up)
 	if c.cancel != nil {
 		c.cancel()
 		c.cancel = nil
@@ -159,7 +160,7 @@ func (c *Conn) read() error {
 	case err != nil:
 		c.link.Broken(socket.Error("read", err), c.poller.Now())
 	case n == 0:
-		c.link.Broken(ErrClosed, c.poller.Now())
+		c.link.Broken(upstream.ErrClosed, c.poller.Now())
 	default:
 		c.link.Received(n, c.poller.Now())
 	}
@@ -167,13 +168,13 @@ func (c *Conn) read() error {
 }
 
 // lastReads bounds how much is read of a connection that can no longer be written to:
-// more than the kernel holds for one, at readBuffer bytes each.
+// more than the kernel holds for one, at upstream.ReadBuffer bytes each.
 const lastReads = 64
 
 // endAfterReading ends the connection for why, soon. A link that is not Up has nothing to
 // read first, and gets why back.
 func (c *Conn) endAfterReading(why error) error {
-	if c.link.State() != Up {
+	if c.link.State() != upstream.Up {
 		return why
 	}
 	attempt := c.attempt
@@ -216,7 +217,7 @@ func (c *Conn) connectNext(why error) {
 			return
 		}
 		if why = c.connect(next); why == nil {
-			if share < AttemptTimeout {
+			if share < upstream.AttemptTimeout {
 				c.giveUpAt = c.poller.Now() + share
 			}
 			return

@@ -1,4 +1,4 @@
-package upstream
+package conn
 
 import (
 	"cmp"
@@ -12,6 +12,7 @@ import (
 
 	"distcache/codec/address"
 	"distcache/engine/socket"
+	"distcache/upstream"
 
 	"golang.org/x/sys/unix"
 )
@@ -71,9 +72,9 @@ func (r *route) next() (endpoint, time.Duration, bool) {
 	r.turn++
 	r.turns[r.current.name] = r.turn
 	if r.tried == n {
-		return r.current, AttemptTimeout, true
+		return r.current, upstream.AttemptTimeout, true
 	}
-	return r.current, max(leastShare, AttemptTimeout/time.Duration(n)), true
+	return r.current, max(leastShare, upstream.AttemptTimeout/time.Duration(n)), true
 }
 
 // ended notes the end of the attempt, and whether the endpoint tried last had answered.

@@ -1,4 +1,4 @@
-package upstream
+package conn
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"distcache/codec/address"
+	"distcache/upstream"
 
 	"golang.org/x/sys/unix"
 )
@@ -111,10 +112,10 @@ func TestRouteShares(t *testing.T) {
 		endpoints   int
 		first, last time.Duration
 	}{
-		{1, AttemptTimeout, AttemptTimeout},
-		{2, AttemptTimeout / 2, AttemptTimeout},
-		{8, AttemptTimeout / 8, AttemptTimeout},
-		{100, leastShare, AttemptTimeout},
+		{1, upstream.AttemptTimeout, upstream.AttemptTimeout},
+		{2, upstream.AttemptTimeout / 2, upstream.AttemptTimeout},
+		{8, upstream.AttemptTimeout / 8, upstream.AttemptTimeout},
+		{100, leastShare, upstream.AttemptTimeout},
 	}
 	for _, tt := range tests {
 		var r route

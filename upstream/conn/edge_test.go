@@ -1,4 +1,4 @@
-package upstream_test
+package conn_test
 
 import (
 	"net"
@@ -13,6 +13,7 @@ import (
 	"distcache/codec/address"
 	"distcache/engine"
 	"distcache/upstream"
+	"distcache/upstream/conn"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,13 +21,12 @@ import (
 // patience is how long a test waits for what must happen, on a slow machine too.
 const patience = 20 * time.Second
 
-// edge is a Link over a Conn on a real loop.
+// edge is a Server over a Conn on a real loop.
 type edge struct {
 	t       *testing.T
 	loop    *engine.Loop
-	mux     *upstream.Mux
-	link    *upstream.Link
-	conn    *upstream.Conn
+	server  *upstream.Server
+	conn    *conn.Conn
 	changes chan change
 	answers chan string
 	ended   chan error
@@ -49,18 +49,18 @@ func dial(t *testing.T, target string, retry, timeout time.Duration) *edge {
 	if e.loop, err = engine.NewLoop(); err != nil {
 		t.Fatal(err)
 	}
-	e.mux = upstream.NewMux(upstream.MuxConfig{MaxInFlight: 1000, MaxBatch: 64 << 20, Timeout: timeout}, e)
-	e.conn = upstream.NewConn(e.loop, addr)
-	config := upstream.LinkConfig{Retry: retry, Timeout: timeout, Random: func(b []byte) { clear(b) }}
-	e.link = upstream.NewLink(config, e.mux, e.conn, e)
-	e.conn.Drive(e.link)
-	e.loop.Schedule(e.link)
-	e.loop.Schedule(e.mux)
+	config := upstream.Config{
+		MaxInFlight: 1000, MaxBatch: 64 << 20,
+		Timeout: timeout, Retry: retry, Random: func(b []byte) { clear(b) },
+	}
+	e.conn = conn.New(e.loop, addr)
+	e.server = upstream.New(config, e.conn, e, e)
+	e.loop.Schedule(e.server)
 	e.loop.Schedule(e.conn)
-	e.loop.AtTurnEnd(e.link.Flush)
+	e.loop.AtTurnEnd(e.server.Flush)
 	go func() { e.ended <- e.loop.Run() }()
 	t.Cleanup(e.stop)
-	e.do(func() { e.link.Start(e.loop.Now()) })
+	e.do(func() { e.server.Start(e.loop.Now()) })
 	return e
 }
 
@@ -83,7 +83,7 @@ func (e *edge) stop() {
 	if e.loop == nil {
 		return
 	}
-	e.do(func() { e.link.Stop(e.loop.Now()) })
+	e.do(func() { e.server.Stop(e.loop.Now()) })
 	e.loop.Stop()
 	if err := <-e.ended; err != nil {
 		e.t.Errorf("the loop ended with %v", err)
@@ -134,10 +134,9 @@ func submit(e *edge, payload string) {
 	wire := codec.AppendMessage(nil, codec.Request, 7, codec.OpGet, []byte(payload))
 	var a codec.Assembler
 	m, _ := a.Next(wire)
-	if _, err := e.mux.Submit(1, m, e.loop.Now()); err != nil {
+	if _, err := e.server.Submit(1, m, e.loop.Now()); err != nil {
 		e.t.Errorf("got %v, want the request taken", err)
 	}
-	e.link.RequestTaken()
 }
 
 func (e *edge) mustAnswer(want string) {

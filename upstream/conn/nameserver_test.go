@@ -1,4 +1,4 @@
-package upstream_test
+package conn_test
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package upstream_test
+package conn_test
 
 import (
 	"errors"
@@ -271,7 +271,7 @@ func TestU13AnswersBeforeAFailedWrite(t *testing.T) {
 		<-gone
 		time.Sleep(20 * ms)
 		submit(e, "too late")
-		e.link.Flush(e.loop.Now())
+		e.server.Flush(e.loop.Now())
 	})
 	for range answered {
 		e.mustAnswer("hello")
@@ -307,7 +307,7 @@ func TestU13MoreThanOneReadBeforeAFailedWrite(t *testing.T) {
 		close(asked)
 		<-gone
 		submit(e, "too late")
-		e.link.Flush(e.loop.Now())
+		e.server.Flush(e.loop.Now())
 	})
 	for range answered {
 		e.mustAnswer(largest)
@@ -362,7 +362,7 @@ func TestConnPartialWrites(t *testing.T) {
 		e.ask(payload(i))
 	}
 	var unsent int
-	e.do(func() { unsent = len(e.mux.Unsent()) })
+	e.do(func() { unsent = len(e.server.Mux().Unsent()) })
 	if unsent == 0 {
 		t.Fatal("the sockets took it all: nothing was written in parts")
 	}
