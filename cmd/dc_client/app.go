@@ -32,9 +32,7 @@ func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) (engin
 	o := &observer{linkLog: linkLog{server: a.config.server}}
 	config := a.agentConfig()
 	config.Server.Stray = o.strayAnswer
-	transport := conn.New(l, a.config.server)
-	a.agent = agent.New(config, cs, pool, transport, o)
-	l.Schedule(transport)
+	a.agent = agent.New(config, cs, pool, conn.New(l, a.config.server), o)
 	return a.agent, nil
 }
 

@@ -1,4 +1,4 @@
-package conn_test
+package conn
 
 import (
 	"net"
@@ -13,7 +13,6 @@ import (
 	"distcache/codec/address"
 	"distcache/engine"
 	"distcache/upstream"
-	"distcache/upstream/conn"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,7 +25,6 @@ type edge struct {
 	t       *testing.T
 	loop    *engine.Loop
 	server  *upstream.Server
-	conn    *conn.Conn
 	changes chan change
 	answers chan string
 	ended   chan error
@@ -53,10 +51,8 @@ func dial(t *testing.T, target string, retry, timeout time.Duration) *edge {
 		MaxInFlight: 1000, MaxBatch: 64 << 20,
 		Timeout: timeout, Retry: retry, Random: func(b []byte) { clear(b) },
 	}
-	e.conn = conn.New(e.loop, addr)
-	e.server = upstream.New(config, e.conn, e, e)
+	e.server = upstream.New(config, New(e.loop, addr), e, e)
 	e.loop.Schedule(e.server)
-	e.loop.Schedule(e.conn)
 	e.loop.AtTurnEnd(e.server.Flush)
 	go func() { e.ended <- e.loop.Run() }()
 	t.Cleanup(e.stop)
