@@ -26,7 +26,7 @@ func must(tb testing.TB, ok bool) {
 // counter is Answers that only counts.
 type counter int
 
-func (c *counter) Answer(int, []byte, time.Duration) { *c++ }
+func (c *counter) Answer(Owner, []byte, time.Duration) bool { *c++; return true }
 
 // loopPayloads are a GET's id, a TLS session, two frames, and the most.
 func loopPayloads() []int { return []int{32, 212, 2200, 32768} }
@@ -57,7 +57,7 @@ func muxLoop(tb testing.TB, payload, inFlight int) func() {
 			}
 			r, err := requests.Next(b)
 			must(tb, err == nil)
-			_, err = m.Submit(i, r, 0)
+			err = m.Submit(Owner{Client: int32(i)}, r, 0)
 			must(tb, err == nil)
 		}
 		sent := m.Unsent()
@@ -82,7 +82,7 @@ func timeoutLoops(tb testing.TB) []loop {
 	var a codec.Assembler
 	now := time.Duration(0)
 	return []loop{{"what=late", func() {
-		_, err := m.Submit(1, r, now)
+		err := m.Submit(Owner{Client: int32(1)}, r, now)
 		must(tb, err == nil)
 		sent, err := a.Next(m.Unsent())
 		must(tb, err == nil)
@@ -131,7 +131,7 @@ func linkLoop(tb testing.TB, inFlight int) func() {
 		in := l.Buffer()
 		n := 0
 		for i := range inFlight {
-			_, err := m.Submit(i, r, 0)
+			err := m.Submit(Owner{Client: int32(i)}, r, 0)
 			must(tb, err == nil)
 			l.RequestTaken()
 		}

@@ -54,20 +54,16 @@ func NewMux(config Config, answers Answers) *Mux {
 // valid until the next Tail, Submit or Sent.
 func (m *Mux) Tail() []byte { return m.batch.tail(tailRoom) }
 
-// Ticket names a request in flight, for Abandon.
-type Ticket int32
-
-// Submit forwards a request for owner (0 or more), under a uid of our own. It returns
-// ErrFull when there is no room; nothing was forwarded then. A request that does not
-// lie at Tail is copied.
-func (m *Mux) Submit(owner int, r codec.Message, now time.Duration) (Ticket, error) {
-	i, ok := m.forward(slot{state: waiting, op: r.Op, owner: int32(owner), clientUID: r.UID}, r.Wire, now)
-	if !ok {
+// Submit forwards a request for owner, under a uid of our own. It returns ErrFull when
+// there is no room; nothing was forwarded then. A request that does not lie at Tail is
+// copied.
+func (m *Mux) Submit(owner Owner, r codec.Message, now time.Duration) error {
+	if !m.forward(slot{state: waiting, op: r.Op, owner: owner, clientUID: r.UID}, r.Wire, now) {
 		m.Counters.Full++
-		return 0, ErrFull
+		return ErrFull
 	}
 	m.Counters.Forwarded++
-	return Ticket(i), nil
+	return nil
 }
 
 // SubmitProbe forwards a request of our own, of which only matters that it is
@@ -77,14 +73,14 @@ func (m *Mux) SubmitProbe(r codec.Message, now time.Duration) {
 }
 
 // forward puts wire into the batch and s, but for its generation, into a slot.
-func (m *Mux) forward(s slot, wire []byte, now time.Duration) (i int, ok bool) {
+func (m *Mux) forward(s slot, wire []byte, now time.Duration) bool {
 	if len(m.batch.unsent())+len(wire) > m.config.MaxBatch {
-		return 0, false
+		return false
 	}
 	owed := m.slots.unanswered() > 0
-	i, ok = m.slots.take()
+	i, ok := m.slots.take()
 	if !ok {
-		return 0, false
+		return false
 	}
 	if !owed {
 		m.busySince = now
@@ -93,12 +89,8 @@ func (m *Mux) forward(s slot, wire []byte, now time.Duration) (i int, ok bool) {
 	m.slots.table[i] = s
 	m.slots.pending.Set(i, now)
 	codec.SetUID(m.batch.add(wire), m.slots.uid(i))
-	return i, true
+	return true
 }
-
-// Abandon notes that nobody waits for the answer any more: it will be swallowed. The
-// request must not have been answered.
-func (m *Mux) Abandon(t Ticket) { m.slots.table[t].state = abandoned }
 
 // Unsent is what is to be written to dc_server. It is valid until the next Tail,
 // Submit or Sent.
@@ -129,12 +121,13 @@ func (m *Mux) Deliver(a codec.Message, now time.Duration) error {
 	switch s.state {
 	case late:
 		m.Counters.Late++
-	case abandoned:
-		m.Counters.Swallowed++
 	case waiting:
-		m.Counters.Answered++
 		codec.SetUID(a.Wire, s.clientUID)
-		m.answers.Answer(int(s.owner), a.Wire, now)
+		if m.answers.Answer(s.owner, a.Wire, now) {
+			m.Counters.Answered++
+		} else {
+			m.Counters.Swallowed++
+		}
 	}
 	return nil
 }
@@ -205,9 +198,10 @@ func (m *Mux) fail(s slot, counter *uint64, now time.Duration) {
 	if s.state != waiting && s.state != lost {
 		return
 	}
-	*counter++
 	wire := codec.AppendStatus(m.failure[:0], s.clientUID, s.op, codec.StatusDisconnected)
-	m.answers.Answer(int(s.owner), wire, now)
+	if m.answers.Answer(s.owner, wire, now) {
+		*counter++
+	}
 }
 
 // Unanswered is the number of requests whose answers may still come from dc_server:

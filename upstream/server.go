@@ -40,8 +40,18 @@ type Transport interface {
 // Answers is where answers go.
 type Answers interface {
 	// Answer brings the answer to owner's request, in its wire form and under the uid
-	// that the request came with. wire lives until Answer returns. Answer may call Submit.
-	Answer(owner int, wire []byte, now time.Duration)
+	// that the request came with. wire lives until Answer returns. Answer may call Submit. It
+	// reports false when the owner has left.
+	Answer(owner Owner, wire []byte, now time.Duration) bool
+}
+
+// Owner names a request of a client: the front that the client came through, the client, and
+// the number of the request among those of the client. The Mux gives it back with the answer,
+// and does not look into it: whether the client is still there is known to the front.
+type Owner struct {
+	Front  uint8
+	Client int32
+	Seq    uint32
 }
 
 // Watcher is told of the connection's changes of state.
@@ -111,16 +121,13 @@ func (s *Server) Stop(now time.Duration) { s.link.Stop(now) }
 func (s *Server) Tail() []byte { return s.mux.Tail() }
 
 // Submit forwards a request for owner and asks for Flush; see Mux.Submit.
-func (s *Server) Submit(owner int, r codec.Message, now time.Duration) (Ticket, error) {
-	t, err := s.mux.Submit(owner, r, now)
+func (s *Server) Submit(owner Owner, r codec.Message, now time.Duration) error {
+	err := s.mux.Submit(owner, r, now)
 	if err == nil {
 		s.link.RequestTaken()
 	}
-	return t, err
+	return err
 }
-
-// Abandon notes that the client of t has left; see Mux.Abandon.
-func (s *Server) Abandon(t Ticket) { s.mux.Abandon(t) }
 
 // Flush writes what the turn has gathered.
 func (s *Server) Flush(now time.Duration) { s.link.Flush(now) }

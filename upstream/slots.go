@@ -11,12 +11,11 @@ import (
 type slotState uint8
 
 const (
-	free      slotState = iota
-	waiting             // its client waits for the answer
-	abandoned           // nobody waits; the answer is swallowed
-	own                 // a probe of ours; that an answer came is all we want of it
-	late                // its time is up and it was answered for; the answer is swallowed
-	lost                // its connection is gone, and its client is about to be told
+	free    slotState = iota
+	waiting           // its client waits for the answer
+	own               // a probe of ours; that an answer came is all we want of it
+	late              // its time is up and it was answered for; the answer is swallowed
+	lost              // its connection is gone, and its client is about to be told
 )
 
 // slot is one request in flight.
@@ -24,7 +23,7 @@ type slot struct {
 	state      slotState
 	op         codec.Op
 	generation uint16 // in the high half of the uid; grows each time the slot is freed
-	owner      int32
+	owner      Owner
 	clientUID  uint32 // the client's own, to be put back
 }
 
@@ -39,7 +38,7 @@ type slots struct {
 	generation uint16 // of slots not used yet
 
 	entries deadline.Entries
-	pending *deadline.Queue // waiting, abandoned and own
+	pending *deadline.Queue // waiting and own
 	overdue *deadline.Queue // late
 	gone    *deadline.Queue // lost, due at once
 }

@@ -8,6 +8,7 @@ import (
 	"distcache/engine/buffer"
 	"distcache/internal/agent"
 	"distcache/internal/daemon"
+	"distcache/internal/front"
 	"distcache/upstream"
 	"distcache/upstream/conn"
 )
@@ -32,8 +33,10 @@ func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) (engin
 	o := &observer{linkLog: linkLog{server: a.config.server}}
 	config := a.agentConfig()
 	config.Server.Stray = o.strayAnswer
-	a.agent = agent.New(config, cs, pool, conn.New(l, a.config.server), o)
-	return a.agent, nil
+	a.agent = agent.New(config, conn.New(l, a.config.server), o)
+	l.Schedule(a.agent)
+	l.AtTurnEnd(a.agent.TurnEnded)
+	return a.agent.AddFront(front.NewDistcache(), cs, pool), nil
 }
 
 func (a *app) agentConfig() agent.Config {
@@ -42,6 +45,7 @@ func (a *app) agentConfig() agent.Config {
 			MaxInFlight: upstream.MaxInFlight, MaxBatch: maxBatch,
 			Timeout: orNever(a.config.timeout), Retry: a.config.retry, Random: random,
 		},
+		Window:    clientWindow,
 		Idle:      orNever(a.config.idle),
 		MinExpiry: a.config.minExpiry,
 	}

@@ -23,6 +23,9 @@ const (
 	poolBytes = 32 << 20
 	// muxMemory is the tables of what is in flight, in bytes.
 	muxMemory = upstream.MaxInFlight * 64
+	// clientWindow is how many requests a client may have in flight. A client that pipelines
+	// is served in parts of so many, with the others in between.
+	clientWindow = 64
 	// maxLoops is more loops than a terminator has cores to spare for them.
 	maxLoops = 64
 )

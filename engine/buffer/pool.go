@@ -1,6 +1,13 @@
 package buffer
 
-import "distcache/codec"
+import (
+	"errors"
+
+	"distcache/codec"
+)
+
+// ErrFull is the reason where a borrower is refused because the limit is reached.
+var ErrFull = errors.New("out of buffer memory")
 
 // classes are the capacities that are lent, in bytes: a request in one frame and a
 // little more, one message of the largest size, and a batch of answers.

@@ -21,7 +21,7 @@ type Poller struct {
 	table   []entry // by fd
 	dying   []int   // closed for us, to be closed for the kernel after the turn
 
-	turnEnd  func() // what the owner does at the end of a turn
+	hooks    Hooks
 	endTurn  queue.Func
 	turnEnds bool // the task endTurn is on its way
 
@@ -36,15 +36,20 @@ type entry struct {
 	interest Interest
 }
 
-// Open makes an empty set. turnEnd is called on the loop goroutine at the end of each
-// turn in which EndTurn or Close was called.
-func Open(turnEnd func()) (*Poller, error) {
+// Hooks are the owner's calls on the loop goroutine.
+type Hooks struct {
+	AfterEvent func() // after each event, and after TurnEnd
+	TurnEnd    func() // at the end of each turn in which EndTurn or Close was called
+}
+
+// Open makes an empty set.
+func Open(hooks Hooks) (*Poller, error) {
 	redirectLogs()
 	np, err := netpoll.OpenPoller()
 	if err != nil {
 		return nil, err
 	}
-	p := &Poller{netpoll: np, turnEnd: turnEnd}
+	p := &Poller{netpoll: np, hooks: hooks}
 	p.endTurn = p.runEndOfTurn // bound once: no allocation per turn
 	if err := p.openMailbox(); err != nil {
 		_ = np.Close() // err is what counts
@@ -164,8 +169,9 @@ func (p *Poller) EndTurn() {
 // runEndOfTurn runs behind all events of a batch: no descriptor in dying can have an
 // event left.
 func (p *Poller) runEndOfTurn(any) error {
-	p.turnEnds = false // first: what turnEnd starts may ask for an end of its own
-	p.turnEnd()
+	p.turnEnds = false // first: what TurnEnd starts may ask for an end of its own
+	p.hooks.TurnEnd()
+	p.hooks.AfterEvent()
 	p.closeDying()
 	if p.stopping {
 		return errorx.ErrEngineShutdown
@@ -210,6 +216,7 @@ func (p *Poller) dispatch(fd int, ev netpoll.IOEvent, _ netpoll.IOFlags) error {
 	if fd < len(p.table) {
 		if e := &p.table[fd]; e.interest != None {
 			e.handler.Ready(Events(ev))
+			p.hooks.AfterEvent()
 		}
 	}
 	return nil

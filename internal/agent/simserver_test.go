@@ -156,11 +156,11 @@ func (s *server) finishDial() {
 		w.note("connected")
 		s.state, s.heard = connected, w.now
 		s.said, s.proved, s.tainted, s.poisoned, s.offending = 0, false, false, false, false
-		w.agent.Link().Connected(w.now)
+		w.agent.Server().Link().Connected(w.now)
 	case k < 9:
 		w.note("refused")
 		s.offending = true
-		w.agent.Link().Broken(errRefused, w.now)
+		w.agent.Server().Link().Broken(errRefused, w.now)
 	}
 }
 
@@ -212,14 +212,14 @@ func (s *server) deliver() {
 	if w.roll(40) {
 		n = 1 + w.rng.IntN(n)
 	}
-	buf := w.agent.Link().Buffer()
+	buf := w.agent.Server().Link().Buffer()
 	w.must(len(buf) > 0, "the link has no room for answers")
 	n = copy(buf, s.out[:n])
 	s.out = s.out[n:]
 	s.heard = w.now
 	all := len(s.out) == 0
 	w.note("%d bytes delivered", n)
-	w.agent.Link().Received(n, w.now)
+	w.agent.Server().Link().Received(n, w.now)
 	w.must(!all || !s.poisoned || s.state == off, "the link outlives garbage")
 }
 
@@ -270,7 +270,7 @@ func (s *server) breakOff() {
 	}
 	s.w.note("dc_server is gone")
 	s.offending = true
-	s.w.agent.Link().Broken(upstream.ErrClosed, s.w.now)
+	s.w.agent.Server().Link().Broken(upstream.ErrClosed, s.w.now)
 }
 
 // writable lets the connection take bytes again.
@@ -278,6 +278,6 @@ func (s *server) writable() {
 	if s.state == connected && s.blocked {
 		s.blocked = false
 		s.w.note("dc_server reads on")
-		s.w.agent.Link().Writable(s.w.now)
+		s.w.agent.Server().Link().Writable(s.w.now)
 	}
 }

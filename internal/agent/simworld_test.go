@@ -15,7 +15,7 @@ import (
 
 const ms = time.Millisecond
 
-// world is one life of a agent: the agent, all that is around it, and the clock.
+// world is one life of an agent: the agent, all that is around it, and the clock.
 type world struct {
 	rng    *rand.Rand
 	trace  *strings.Builder // nil: not wanted
@@ -26,6 +26,7 @@ type world struct {
 	plenty  bool // of memory for unfinished requests
 	pool    *buffer.Pool
 	agent   *Agent
+	front   *front.Front
 	clients [8]*client // by number
 	asked   []*ask     // every whole request that was written
 	lives   int        // of clients, so far
@@ -49,6 +50,7 @@ type totals struct {
 	Histories, Steps, Clients, Requests, Answers, Disconnected, ShortAdds uint64
 	Ups, Silent, Held, Refused, Late, Swallowed, Unsolicited              uint64
 	Corrupt, Partial, Unread, Idle, NoMemory, SocketError, Full           uint64
+	Unseen                                                                uint64 // requests open at the end of a client
 }
 
 func newWorld(rng *rand.Rand, trace *strings.Builder) *world {
@@ -62,7 +64,8 @@ func newWorld(rng *rand.Rand, trace *strings.Builder) *world {
 	}
 	w.pool = buffer.NewPool(limit)
 	w.server = server{w: w, lastDial: -time.Hour}
-	w.agent = New(w.config, w, w.pool, &w.server, w)
+	w.agent = New(w.config, &w.server, w)
+	w.front = w.agent.AddFront(front.NewDistcache(), w, w.pool)
 	return w
 }
 
@@ -77,6 +80,7 @@ func (w *world) anyConfig() Config {
 			Retry:       pick(w, ms, 50*ms, 50*ms, 5*time.Second),
 			Random:      w.random,
 		},
+		Window:    pick(w, 1, 2, 3, 64, 64),
 		Idle:      pick(w, deadline.Never, deadline.Never, 300*ms, 10*time.Second),
 		MinExpiry: pick(w, 0, 0, time.Minute),
 	}
@@ -144,7 +148,7 @@ func (w *world) live() {
 	if w.roll(80) { // a good beginning
 		w.calm = true
 		if w.state == upstream.Down {
-			w.pass(w.agent.Link().Deadline() - w.now)
+			w.pass(w.agent.Server().Link().Deadline() - w.now)
 		}
 		w.server.calmly()
 		w.calm = false
@@ -283,8 +287,8 @@ func (w *world) LinkChanged(from, to upstream.State, why error, now time.Duratio
 // renew gives the requests that waited for the first connection their time.
 func (w *world) renew() {
 	for _, c := range w.clients {
-		if c != nil && len(c.owed) > 0 {
-			c.owed[0].due = w.due()
+		if c != nil {
+			c.setDue(true)
 		}
 	}
 }

@@ -28,7 +28,8 @@ const (
 // App is what one of the daemons does. Its methods are called on the loop goroutine,
 // in this order.
 type App interface {
-	// Open makes what serves the clients. pool is for requests that are not whole.
+	// Open makes what serves the clients, schedules it on the loop, and returns the handler
+	// of the clients' events. pool is for requests that are not whole.
 	Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) (engine.Handler, error)
 	// Start is called when the daemon is set up and its privileges are dropped.
 	Start(now time.Duration)

@@ -13,11 +13,11 @@ const (
 	warmLines = 4
 )
 
-// Warm reads, for ids that are about to be looked up, the memory where they are, so that
+// Announce reads, for ids that are about to be looked up, the memory where they are, so that
 // a View of each soon after finds it in the processor's cache. It changes nothing, and
 // need not be called. With a million sessions a lookup spends most of its time waiting for
 // two reads of memory, one after the other; the reads for several ids wait together.
-func (m *Memory) Warm(ids [][]byte) {
+func (m *Memory) Announce(ids [][]byte) {
 	if m.stats.Bytes < warmFrom {
 		return
 	}

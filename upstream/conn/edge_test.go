@@ -93,14 +93,15 @@ func (e *edge) LinkChanged(_, to upstream.State, why error, now time.Duration) {
 }
 
 // Answer implements upstream.Answers.
-func (e *edge) Answer(_ int, wire []byte, _ time.Duration) {
+func (e *edge) Answer(_ upstream.Owner, wire []byte, _ time.Duration) bool {
 	a := codec.NewAssembler(codec.Response)
 	m, err := a.Next(wire)
 	if err != nil {
 		e.answers <- err.Error()
-		return
+		return true
 	}
 	e.answers <- string(m.Payload(nil))
+	return true
 }
 
 // await waits until the link is in state to, and gives that change.
@@ -130,7 +131,7 @@ func submit(e *edge, payload string) {
 	wire := codec.AppendMessage(nil, codec.Request, 7, codec.OpGet, []byte(payload))
 	var a codec.Assembler
 	m, _ := a.Next(wire)
-	if _, err := e.server.Submit(1, m, e.loop.Now()); err != nil {
+	if err := e.server.Submit(upstream.Owner{Client: 1}, m, e.loop.Now()); err != nil {
 		e.t.Errorf("got %v, want the request taken", err)
 	}
 }

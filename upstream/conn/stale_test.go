@@ -62,7 +62,7 @@ func (b *byHand) LinkChanged(_, to upstream.State, _ error, _ time.Duration) {
 }
 
 // Answer implements upstream.Answers.
-func (b *byHand) Answer(int, []byte, time.Duration) {}
+func (b *byHand) Answer(upstream.Owner, []byte, time.Duration) bool { return true }
 
 // posted waits for the end of an attempt, and gives what the loop is to run then.
 func (b *byHand) posted() func() {

@@ -5,20 +5,22 @@ import (
 	"testing"
 
 	"distcache/codec"
+	"distcache/internal/store"
 )
 
-// warmed remembers what a Store was warmed for.
+// warmed remembers what a Store was told of.
 type warmed struct {
+	store.Store
 	ids []string
 }
 
-func (w *warmed) Warm(ids [][]byte) {
+func (w *warmed) Announce(ids [][]byte) {
 	for _, id := range ids {
 		w.ids = append(w.ids, string(id))
 	}
 }
 
-func TestWarm(t *testing.T) {
+func TestLookupsAreAnnounced(t *testing.T) {
 	ask := func(op codec.Op, payload string) []byte {
 		return codec.AppendMessage(nil, codec.Request, 7, op, []byte(payload))
 	}
@@ -42,8 +44,8 @@ func TestWarm(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var w warmed
-			s := &Server{warmer: &w}
-			s.warm(test.read)
+			s := &Server{store: &w}
+			s.Arriving(test.read)
 			if !slices.Equal(w.ids, test.want) {
 				t.Errorf("got %q, want %q", w.ids, test.want)
 			}

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"distcache/codec"
-	"distcache/engine"
+	"distcache/engine/buffer"
 	"distcache/engine/deadline"
 )
 
@@ -154,22 +154,19 @@ func TestCorruptBehindAnOpenRequest(t *testing.T) {
 	r.reply(1)
 	r.mustWrite(answerTo("a"))
 	r.mustDrop(Corrupt)
-	if len(r.left) != 0 {
-		t.Error("a client left with its request open, although that was answered")
-	}
 }
 
 // TestUnreadAnswers takes nothing more from a client whose socket is full.
 func TestUnreadAnswers(t *testing.T) {
 	r := newRig(t)
-	r.outcome = engine.Held
+	r.held = true
 	r.come(1)
 	r.mustSend(1, slices.Concat(get("a"), get("b")))
 	r.mustAsk("a", "b") // their answers were one write, which was held
 	if len(r.Buffer(1)) != 0 {
 		t.Error("bytes are wanted from a client that does not read")
 	}
-	r.outcome = engine.Sent
+	r.held = false
 	r.Drained(1, r.now)
 	if len(r.resumed) != 1 || len(r.Buffer(1)) == 0 {
 		t.Error("reading does not go on after the client has read")
@@ -180,12 +177,12 @@ func TestUnreadAnswers(t *testing.T) {
 func TestHeldInTheMiddleOfABatch(t *testing.T) {
 	r := newRig(t)
 	r.in = make([]byte, 128<<10)
-	r.outcome = engine.Held
+	r.held = true
 	r.come(1)
 	payload := strings.Repeat("x", 30_000)
 	r.mustSend(1, slices.Concat(get(payload), get(payload), get(payload), get("last")))
 	r.mustAsk(payload, payload, payload)
-	r.outcome = engine.Sent
+	r.held = false
 	r.Drained(1, r.now)
 	r.mustAsk("last")
 	if got := r.writes[len(r.writes)-1]; !slices.Equal(got, answerTo("last")) {
@@ -200,17 +197,17 @@ func TestOpenAndUnread(t *testing.T) {
 	r.mode = waits
 	r.come(1)
 	r.mustSend(1, slices.Concat(get("a"), get("b"), get("c")))
-	r.outcome = engine.Held
+	r.held = true
 	r.reply(1)
 	r.mustAsk("a")
-	r.outcome = engine.Sent
+	r.held = false
 	r.Drained(1, r.now)
 	r.mustAsk("b")
-	r.block(1, r.now) // as when an answer given during a pump is held while the next request is open
-	r.outcome = engine.Held
+	r.block(1) // as when an answer given during a pump is held while the next request is open
+	r.held = true
 	r.reply(1)
 	r.mustAsk()
-	r.outcome = engine.Sent
+	r.held = false
 	r.Drained(1, r.now)
 	r.mustAsk("c")
 	r.reply(1)
@@ -219,11 +216,11 @@ func TestOpenAndUnread(t *testing.T) {
 func TestFailedWrite(t *testing.T) {
 	t.Run("of an answer given at once", func(t *testing.T) {
 		r := newRig(t)
-		r.outcome = engine.Failed
+		r.fails = errTest
 		r.come(1)
 		r.mustSend(1, slices.Concat(get("a"), get("b")[:3]))
-		if !slices.Equal(r.closed, []int{1}) || len(r.left) != 0 || len(r.drops) != 0 {
-			t.Errorf("got closed %v, left %v, dropped %v, want closed alone", r.closed, r.left, r.drops)
+		if !slices.Equal(r.closed, []int{1}) || len(r.drops) != 0 {
+			t.Errorf("got closed %v, dropped %v, want closed alone", r.closed, r.drops)
 		}
 	})
 	t.Run("of an answer given later", func(t *testing.T) {
@@ -231,11 +228,11 @@ func TestFailedWrite(t *testing.T) {
 		r.mode = waits
 		r.come(1)
 		r.mustSend(1, slices.Concat(get("a"), get("b")))
-		r.outcome = engine.Failed
+		r.fails = errTest
 		r.reply(1)
 		r.mustAsk("a")
-		if !slices.Equal(r.closed, []int{1}) || len(r.left) != 0 || len(r.resumed) != 0 {
-			t.Errorf("got closed %v, left %v, resumed %v, want closed alone", r.closed, r.left, r.resumed)
+		if !slices.Equal(r.closed, []int{1}) || len(r.resumed) != 0 {
+			t.Errorf("got closed %v, resumed %v, want closed alone", r.closed, r.resumed)
 		}
 	})
 	t.Run("with the next request open", func(t *testing.T) {
@@ -246,7 +243,7 @@ func TestFailedWrite(t *testing.T) {
 		payload := strings.Repeat("x", 33_000-codec.HeaderSize*20)
 		r.mustSend(1, slices.Concat(get(payload), get(payload), get("open")))
 		r.mustAsk(payload, payload, "open")
-		r.outcome = engine.Failed
+		r.fails = errTest
 		r.reply(1)
 		if !slices.Equal(r.closed, []int{1}) {
 			t.Errorf("got closed %v, want client 1", r.closed)
@@ -290,14 +287,13 @@ func TestLeave(t *testing.T) {
 		name string
 		mode mode
 		send []byte
-		left []int
 	}{
-		{"idle", answers, nil, nil},
-		{"after an answer", answers, get("a"), nil},
-		{"in the middle of a request", answers, get("a")[:9], nil},
-		{"with a request open", waits, get("a"), []int{1}},
-		{"with a request open and more behind", waits, slices.Concat(get("a"), get("b")), []int{1}},
-		{"parked", parks, get("a"), []int{1}},
+		{"idle", answers, nil},
+		{"after an answer", answers, get("a")},
+		{"in the middle of a request", answers, get("a")[:9]},
+		{"with a request open", waits, get("a")},
+		{"with a request open and more behind", waits, slices.Concat(get("a"), get("b"))},
+		{"parked", parks, get("a")},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -306,9 +302,8 @@ func TestLeave(t *testing.T) {
 			r.come(1)
 			r.mustSend(1, tt.send)
 			r.Failed(1, errTest, r.now)
-			if !slices.Equal(r.left, tt.left) {
-				t.Errorf("got left %v, want %v", r.left, tt.left)
-			}
+			stale := r.asker
+			r.writes = nil
 			r.mustDrop(SocketError)
 			if r.pool.Lent() != 0 || r.Busy() != 0 {
 				t.Errorf("got %d bytes lent and %d busy, want none", r.pool.Lent(), r.Busy())
@@ -316,8 +311,47 @@ func TestLeave(t *testing.T) {
 			r.mode = answers
 			r.come(1) // another, under the same number
 			r.mustSend(1, get("new"))
-			r.writes = nil
+			r.mustWrite(answerTo("new"))
+			if tt.mode == waits && r.Answer(stale, answerTo("a"), r.now) {
+				t.Error("the answer to a client that left went to another")
+			}
+			r.mustWrite()
 		})
+	}
+}
+
+// TestEndedWithRequestsOpen gives a client that sends no more its answers, then closes it.
+func TestEndedWithRequestsOpen(t *testing.T) {
+	r := newWindowRig(t, 2, true)
+	r.mode = waits
+	r.come(1)
+	r.mustSend(1, slices.Concat(get("a"), get("b")))
+	r.Ended(1, r.now)
+	if len(r.Buffer(1)) != 0 || len(r.closed) != 0 {
+		t.Errorf("got closed %v, or bytes wanted, with requests open", r.closed)
+	}
+	r.reply(1)
+	r.reply(1)
+	r.TurnEnded(r.now)
+	r.mustWrite(slices.Concat(answerTo("b"), answerTo("b")))
+	if !slices.Equal(r.closed, []int{1}) || len(r.drops) != 0 {
+		t.Errorf("got closed %v, dropped %v, want closed and no fault", r.closed, r.drops)
+	}
+}
+
+// TestEndedBeforeReadingItsAnswers closes a client once it has read.
+func TestEndedBeforeReadingItsAnswers(t *testing.T) {
+	r := newRig(t)
+	r.held = true
+	r.come(1)
+	r.mustSend(1, slices.Concat(get("a"), get("b")))
+	r.Ended(1, r.now)
+	if len(r.closed) != 0 {
+		t.Error("closed with answers unread")
+	}
+	r.Drained(1, r.now)
+	if !slices.Equal(r.closed, []int{1}) || len(r.resumed) != 0 {
+		t.Errorf("got closed %v, resumed %v, want closed alone", r.closed, r.resumed)
 	}
 }
 
@@ -354,9 +388,9 @@ func TestBusy(t *testing.T) {
 		{"half a request", func() { r.mustSend(1, get("a")[:4]) }, 1},
 		{"a request open", func() { r.mode = waits; r.mustSend(2, get("b")) }, 2},
 		{"answered", func() { r.reply(2) }, 1},
-		{"not read", func() { r.mode = answers; r.outcome = engine.Held; r.mustSend(3, get("c")) }, 2},
+		{"not read", func() { r.mode = answers; r.held = true; r.mustSend(3, get("c")) }, 2},
 		{"not read, the rest of a request behind", func() { r.mustSend(1, get("a")[4:]) }, 2},
-		{"one has read", func() { r.outcome = engine.Sent; r.Drained(3, r.now) }, 1},
+		{"one has read", func() { r.held = false; r.Drained(3, r.now) }, 1},
 		{"the other too", func() { r.Drained(1, r.now) }, 0},
 		{"parked", func() { r.mode = parks; r.mustSend(1, get("d")) }, 1},
 		{"the last has left", func() { r.Failed(1, errTest, r.now) }, 0},
@@ -393,7 +427,7 @@ func TestMemoryForAnswersIsUsedUp(t *testing.T) {
 			r := newRig(t)
 			r.mode = row.mode
 			r.come(1)
-			r.outcome = engine.NoMemory
+			r.fails = buffer.ErrFull
 			r.mustSend(1, slices.Concat(get("a"), get("b")[:3]))
 			if row.mode == waits {
 				r.reply(1)
