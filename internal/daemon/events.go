@@ -1,9 +1,11 @@
 package daemon
 
 import (
+	"errors"
 	"log/slog"
 	"time"
 
+	"distcache/internal/daemon/listen"
 	"distcache/internal/daemon/logging"
 	"distcache/internal/front"
 )
@@ -13,8 +15,8 @@ type ClientLog struct {
 	limits [front.NumReasons]logging.Limiter
 }
 
-// ClientDropped logs one, unless the client did nothing wrong: it was idle, or left
-// without reading its answer.
+// ClientDropped logs why a client was ended, unless the client did nothing wrong: it was
+// idle, or left without reading its answer.
 func (l *ClientLog) ClientDropped(_ int, why front.Reason, err error, now time.Duration) {
 	if why == front.IdleTimeout || why == front.SocketError {
 		return
@@ -24,10 +26,31 @@ func (l *ClientLog) ClientDropped(_ int, why front.Reason, err error, now time.D
 	}
 }
 
-// detail is empty, and leaves no trace in the line, where the reason says all.
+// detail is empty, and does not show in the line, where the reason says all.
 func detail(err error) slog.Attr {
 	if err == nil {
 		return slog.Attr{}
 	}
 	return slog.Any("detail", err)
+}
+
+// socketWatch logs when new clients cannot connect any more because the socket file was
+// removed, renamed or replaced. Connected clients are not affected.
+type socketWatch struct {
+	check func() error // listen.Socket.Check
+	lost  string       // the error that was logged and persists
+}
+
+// look logs each change once. After -user the path may be out of reach, which is not
+// logged.
+func (w *socketWatch) look() {
+	err := w.check()
+	switch lost := errors.Is(err, listen.ErrGone) || errors.Is(err, listen.ErrReplaced); {
+	case lost && err.Error() != w.lost:
+		w.lost = err.Error()
+		slog.Warn("new clients cannot connect; restart to listen there again", "reason", err)
+	case err == nil && w.lost != "":
+		w.lost = ""
+		slog.Info("new clients can connect again")
+	}
 }

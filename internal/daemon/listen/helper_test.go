@@ -60,7 +60,7 @@ func asNobody(group uint32) *syscall.Credential {
 // and up, and the variables, which are name=value.
 func startHelper(t *testing.T, name string, user *syscall.Credential, extra []*os.File, variables ...string) *helper {
 	t.Helper()
-	// Through /proc the binary can be run by a user who may not enter the folder that it is in.
+	// Through /proc the binary can be run by a user who may not enter the directory that it is in.
 	cmd := exec.Command("/proc/self/exe")
 	// Under the race detector a process sleeps for a second at its end, unless told not to.
 	variables = append(variables, helperVariable+"="+name, "GORACE=atexit_sleep_ms=0")

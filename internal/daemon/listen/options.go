@@ -2,6 +2,8 @@ package listen
 
 import (
 	"fmt"
+	"os/user"
+	"strconv"
 
 	"distcache/codec/address"
 )
@@ -16,14 +18,13 @@ const DefaultBacklog = 4096
 // are for UNIX: addresses alone. Without Perms the mode is what bind(2) gives by itself and dc_client 1.5 left in place:
 // 0777 less the umask at the start. Under the usual umask of 022 only the owner may then connect.
 type Options struct {
-	Owner   string // user name or numeric id
-	Group   string // group name or numeric id
+	Owner   string // user name or numeric ID
+	Group   string // group name or numeric ID
 	Perms   string // octal, see ParsePerms
 	Backlog int    // connections that may wait to be accepted; DefaultBacklog if 0 or less
 }
 
-// Validate tells what is wrong with the options for this address, before anything is touched. It does not look up Owner
-// and Group. Its message starts with the flag, and its error wraps ErrOnlyUnix or ErrPerms.
+// Validate tells what is wrong with the options for this address. It does not look up Owner and Group. Its message starts with the flag, and its error wraps ErrOnlyUnix or ErrPerms.
 func (o Options) Validate(addr address.Address) error {
 	if addr.Kind != address.Unix {
 		return o.refuseAll(addr)
@@ -42,7 +43,7 @@ func (o Options) refuseAll(addr address.Address) error {
 		{"-sockowner", o.Owner}, {"-sockgroup", o.Group}, {"-sockperms", o.Perms},
 	} {
 		if option.value != "" {
-			return fmt.Errorf("%s: %w, and the address to listen on is %s", option.flag, ErrOnlyUnix, addr)
+			return fmt.Errorf("%s: %w, and -listen is %s", option.flag, ErrOnlyUnix, addr)
 		}
 	}
 	return nil
@@ -53,4 +54,95 @@ func (o Options) backlog() int {
 		return DefaultBacklog
 	}
 	return o.Backlog
+}
+
+// ParsePerms reads the permissions of a socket file, as -sockperms takes them: three octal digits, or four of which the
+// first is 0. Its error wraps ErrPerms and quotes the text.
+func ParsePerms(text string) (uint32, error) {
+	mode, err := strconv.ParseUint(text, 8, 32)
+	if err != nil || len(text) < 3 || len(text) > 4 || mode > 0o777 {
+		return 0, fmt.Errorf("%q %w", text, ErrPerms)
+	}
+	return uint32(mode), nil
+}
+
+// unchanged is the ID that tells chown(2) to keep the owner or the group.
+const unchanged = -1
+
+// access is the owner, group and mode that a socket file is to have.
+type access struct {
+	uid, gid int    // or unchanged
+	mode     uint32 // permission bits; only if explicit
+	explicit bool   // whether -sockperms was given
+}
+
+// resolveAccess looks up the names in the options.
+func resolveAccess(opt Options) (access, error) {
+	want := access{uid: unchanged, gid: unchanged}
+	var err error
+	if opt.Owner != "" {
+		if want.uid, err = lookupUser(opt.Owner); err != nil {
+			return access{}, err
+		}
+	}
+	if opt.Group != "" {
+		if want.gid, err = lookupGroup(opt.Group); err != nil {
+			return access{}, err
+		}
+	}
+	if opt.Perms != "" {
+		want.explicit = true
+		want.mode, err = ParsePerms(opt.Perms)
+	}
+	return want, err
+}
+
+// lookupUser prefers the name, as chown(1) does: a user may be named 1000.
+func lookupUser(text string) (int, error) {
+	found, err := user.Lookup(text)
+	if err == nil {
+		return strconv.Atoi(found.Uid)
+	}
+	if id, ok := numericID(text); ok {
+		return id, nil
+	}
+	return 0, fmt.Errorf("-sockowner %q: %w: %w", text, ErrOwner, err)
+}
+
+func lookupGroup(text string) (int, error) {
+	found, err := user.LookupGroup(text)
+	if err == nil {
+		return strconv.Atoi(found.Gid)
+	}
+	if id, ok := numericID(text); ok {
+		return id, nil
+	}
+	return 0, fmt.Errorf("-sockgroup %q: %w: %w", text, ErrGroup, err)
+}
+
+// numericID refuses the highest ID, which means "unchanged" to chown(2).
+func numericID(text string) (int, bool) {
+	id, err := strconv.ParseUint(text, 10, 32)
+	if err != nil || uint32(id) == ^uint32(0) {
+		return 0, false
+	}
+	return int(id), true
+}
+
+// warning tells of a -sockperms that grants read permission without write permission, or is "".
+func (a access) warning() string {
+	if !a.explicit {
+		return ""
+	}
+	return permsWarning(a.mode)
+}
+
+func permsWarning(mode uint32) string {
+	const read, write = 0o444, 0o222
+	better := mode | (mode&read)>>1&write
+	if better == mode {
+		return ""
+	}
+	return fmt.Sprintf("-sockperms %03o: connecting needs write permission, and some users get read permission only; "+
+		"to let them connect use %03o", mode, better)
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,28 +20,58 @@ import (
 // resolveWait is how long a start waits for a host name to be resolved.
 const resolveWait = 10 * time.Second
 
+// unprivilegedFile holds the lowest port that every user may bind.
+const unprivilegedFile = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
+
+// errPrivilegedPort is the reason of EACCES.
+var errPrivilegedPort = errors.New("ports below net.ipv4.ip_unprivileged_port_start need root or CAP_NET_BIND_SERVICE")
+
 // endpoint is one address that a socket may be bound to.
 type endpoint struct {
 	ip   netip.Addr
 	dual bool // an IPv6 socket that takes IPv4 connections too
 }
 
-func openTCP(addr address.Address, opt Options) (*Socket, error) {
-	endpoints, err := endpointsOf(addr)
-	if err != nil {
-		return nil, err
+// local reports whether the address is on this machine, as far as can be told.
+func (e endpoint) local() bool {
+	if e.ip.IsUnspecified() || e.ip.IsLoopback() {
+		return true
 	}
-	for _, e := range endpoints {
-		var s *Socket
-		s, err = listenTCP(addr, e, opt.backlog())
-		if err == nil {
-			return s, nil
-		}
-		if !absent(err) {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return true
+	}
+	return slices.ContainsFunc(all, func(a net.Addr) bool {
+		prefix, err := netip.ParsePrefix(a.String())
+		return err == nil && prefix.Addr().Unmap() == e.ip.WithZone("")
+	})
+}
+
+// checkTCP looks for what would keep openTCP from succeeding: one of the addresses must be on this machine, and the port
+// open to this process.
+func (p *Plan) checkTCP() error {
+	if !slices.ContainsFunc(p.endpoints, endpoint.local) {
+		return fmt.Errorf("not an address of this machine: %w", unix.EADDRNOTAVAIL)
+	}
+	limit, err := os.ReadFile(unprivilegedFile)
+	if err != nil {
+		return nil // without /proc only the attempt can tell
+	}
+	first, err := strconv.Atoi(strings.TrimSpace(string(limit)))
+	if err == nil && p.addr.Port > 0 && int(p.addr.Port) < first && !capable(unix.CAP_NET_BIND_SERVICE) {
+		return fmt.Errorf("%w: %w", errPrivilegedPort, unix.EACCES)
+	}
+	return nil
+}
+
+// openTCP listens on the first endpoint that this machine has.
+func (p *Plan) openTCP() (s *Socket, err error) {
+	for _, e := range p.endpoints {
+		if s, err = listenTCP(p.addr, e, p.backlog); err == nil || !absent(err) {
 			break
 		}
 	}
-	return nil, err
+	return s, err
 }
 
 // absent reports whether the address, or its whole family, is not on this machine, so that the next one is worth a try.
@@ -161,7 +192,7 @@ func bindTCP(fd int, ip netip.Addr, port uint16) error {
 	case unix.EADDRINUSE:
 		return ErrInUse
 	case unix.EACCES:
-		return fmt.Errorf("ports below net.ipv4.ip_unprivileged_port_start are for root: %w", os.NewSyscallError("bind", err))
+		return fmt.Errorf("%w: %w", errPrivilegedPort, os.NewSyscallError("bind", err))
 	default:
 		return os.NewSyscallError("bind", err)
 	}

@@ -62,7 +62,7 @@ func complain(stderr io.Writer, err error) {
 	fmt.Fprintf(stderr, "%s: %v\n", programName(), err)
 }
 
-// programName is the name under which the program was started, without folders.
+// programName is the name under which the program was started, without directories.
 func programName() string { return filepath.Base(os.Args[0]) }
 
 // child is the detached process as the parent sees it.

@@ -20,7 +20,7 @@
 //
 // The child keeps the working directory of the command until Ready, so a relative -pidfile or UNIX: path means the same
 // with and without -daemon. A path that is opened again later (a certificate at SIGHUP, the socket that is removed at
-// exit) must be made absolute while the flags are read. Pidfile needs no such care: it holds its folder open.
+// exit) must be made absolute while the flags are read. Pidfile needs no such care: it holds its directory open.
 //
 // A parent that is stopped by a signal stops the child as well, and a child whose parent has died cannot report, learns
 // so from Ready and ends: what was never reported as running does not run.

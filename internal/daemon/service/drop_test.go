@@ -69,7 +69,7 @@ func startThreads() {
 
 func TestDrop(t *testing.T) {
 	needRoot(t)
-	secret := filepath.Join(openFolder(t), "secret")
+	secret := filepath.Join(openDirectory(t), "secret")
 	write(t, secret, "of root")
 	os.Chmod(filepath.Dir(secret), 0o755)
 	rows := []struct {
