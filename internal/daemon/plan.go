@@ -19,34 +19,35 @@ type plan struct {
 }
 
 // inspect looks up all that a start needs. It fits MaxClients to the limit of descriptors.
-func (c *Config) inspect() (p *plan, err error) {
-	p = &plan{}
-	defer func() {
-		if err != nil {
-			p.close()
-		}
-	}()
+func (c *Config) inspect() (*plan, error) {
+	p := &plan{}
+	if err := p.inspect(c); err != nil {
+		p.close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *plan) inspect(c *Config) error {
 	warning, err := c.fitDescriptors()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	p.warn(warning)
 	if c.Flags.User != "" {
 		user, err := service.LookupUser(c.Flags.User)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		p.user = &user
 	}
 	if p.listen, err = listen.Inspect(c.Flags.Listen, c.Flags.Socket); err != nil {
-		return nil, err
+		return err
 	}
 	if c.Flags.Pidfile != "" {
-		if p.pidfile, err = service.OpenPidfile(c.Flags.Pidfile); err != nil {
-			return nil, err
-		}
+		p.pidfile, err = service.OpenPidfile(c.Flags.Pidfile)
 	}
-	return p, nil
+	return err
 }
 
 // check finds what would keep the plan from being carried out. The start itself does not
