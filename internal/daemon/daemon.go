@@ -43,7 +43,7 @@ type Config struct {
 	Loops      int // event loops; 0 is 1
 	PoolBytes  int // memory for requests that are not whole, and as much again for answers that are not read
 	Memory     Memory
-	// Check is asked by -check what else would keep a start from succeeding; nil: nothing.
+	// Check tells -check what else would keep a start from succeeding; nil: nothing would.
 	// It changes nothing that outlives the process.
 	Check func() error
 }
@@ -112,8 +112,8 @@ func (d *running) warn(texts ...string) {
 	}
 }
 
-// start inspects and then carries out the plan. Its order: what takes privileges comes
-// before they are dropped, and clients are accepted last.
+// start inspects and then carries out the plan. Steps that need privileges come before
+// these are dropped, and clients are accepted last.
 func (d *running) start(parent *service.Parent) (err error) {
 	if d.plan, err = d.config.inspect(); err != nil {
 		return err
@@ -204,7 +204,7 @@ func (d *running) serve() int {
 // stop begins the orderly end of each reactor.
 func (d *running) stop() {
 	for _, r := range d.reactors {
-		_ = r.loop.Post(r.drain) // a loop that has ended is what is asked for
+		_ = r.loop.Post(r.drain) // an error means that the loop has ended already
 	}
 }
 

@@ -10,28 +10,24 @@ import (
 	"distcache/internal/front"
 )
 
-// ClientLog logs why clients were ended, at most once a second for each reason.
+// ClientLog logs why client connections were closed, at most once a second for each reason.
 type ClientLog struct {
 	limits [front.NumReasons]logging.Limiter
 }
 
-// ClientDropped logs why a client was ended, unless the client did nothing wrong: it was
+// ClientDropped logs why a client was closed, unless the client did nothing wrong: it was
 // idle, or left without reading its answer.
 func (l *ClientLog) ClientDropped(_ int, why front.Reason, err error, now time.Duration) {
 	if why == front.IdleTimeout || why == front.SocketError {
 		return
 	}
 	if n, ok := l.limits[why].Allow(now); ok {
-		slog.Warn("client closed", "reason", why.String(), detail(err), logging.Suppressed(n))
+		detail := slog.Attr{} // an empty one does not show in the line
+		if err != nil {
+			detail = slog.Any("detail", err)
+		}
+		slog.Warn("client closed", "reason", why.String(), detail, logging.Suppressed(n))
 	}
-}
-
-// detail is empty, and does not show in the line, where the reason says all.
-func detail(err error) slog.Attr {
-	if err == nil {
-		return slog.Attr{}
-	}
-	return slog.Any("detail", err)
 }
 
 // socketWatch logs when new clients cannot connect any more because the socket file was

@@ -34,7 +34,7 @@ const patience = 20 * time.Second
 func TestMain(m *testing.M) {
 	helpers := map[string]func(){
 		"hammer": hammer, "racer": racer, "starter": starter, "stayer": stayer, "dropper": dropper, "prisoner": prisoner,
-		"activated": activated,
+		"activated": activated, "checker": checker,
 	}
 	name := os.Getenv(helperVariable)
 	if name == "" {
@@ -60,6 +60,12 @@ func asNobody(group uint32) *syscall.Credential {
 // and up, and the variables, which are name=value.
 func startHelper(t *testing.T, name string, user *syscall.Credential, extra []*os.File, variables ...string) *helper {
 	t.Helper()
+	return startHelperWith(t, name, &syscall.SysProcAttr{Credential: user}, extra, variables...)
+}
+
+// startHelperWith is startHelper with all attributes of the process.
+func startHelperWith(t *testing.T, name string, sys *syscall.SysProcAttr, extra []*os.File, variables ...string) *helper {
+	t.Helper()
 	// Through /proc the binary can be run by a user who may not enter the directory that it is in.
 	cmd := exec.Command("/proc/self/exe")
 	// Under the race detector a process sleeps for a second at its end, unless told not to.
@@ -67,7 +73,7 @@ func startHelper(t *testing.T, name string, user *syscall.Credential, extra []*o
 	cmd.Env = append(os.Environ(), variables...)
 	cmd.Stderr = os.Stderr
 	cmd.ExtraFiles = extra
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}
+	cmd.SysProcAttr = sys
 	stdin, err := cmd.StdinPipe()
 	check(t, err)
 	stdout, err := cmd.StdoutPipe()

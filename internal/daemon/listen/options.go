@@ -8,14 +8,14 @@ import (
 	"distcache/codec/address"
 )
 
-// DefaultBacklog is how many connections may wait to be accepted when Options does not say. A burst of that many
-// connects finds room, if net.core.somaxconn (4096 on Linux since 5.4) allows.
+// DefaultBacklog is the number of connections that may wait to be accepted, unless Options says otherwise: room for a
+// burst of that many connects, if net.core.somaxconn (4096 on Linux since 5.4) allows.
 const DefaultBacklog = 4096
 
-// Options says how a socket is opened. The zero value is right for every kind of address.
+// Options are the settings of a socket. The zero value works with every kind of address.
 //
 // Owner, Group and Perms are what -sockowner, -sockgroup and -sockperms take, and "" where the flag is not given. They
-// are for UNIX: addresses alone. Without Perms the mode is what bind(2) gives by itself and dc_client 1.5 left in place:
+// work with UNIX: addresses only. Without Perms the mode is what bind(2) gives by itself and dc_client 1.5 left in place:
 // 0777 less the umask at the start. Under the usual umask of 022 only the owner may then connect.
 type Options struct {
 	Owner   string // user name or numeric ID
@@ -24,21 +24,18 @@ type Options struct {
 	Backlog int    // connections that may wait to be accepted; DefaultBacklog if 0 or less
 }
 
-// Validate tells what is wrong with the options for this address. It does not look up Owner and Group. Its message starts with the flag, and its error wraps ErrOnlyUnix or ErrPerms.
+// Validate checks the options for this address. It does not look up Owner and Group. Its error wraps ErrOnlyUnix or
+// ErrPerms, and the message starts with the flag.
 func (o Options) Validate(addr address.Address) error {
-	if addr.Kind != address.Unix {
-		return o.refuseAll(addr)
-	}
-	if o.Perms == "" {
+	if addr.Kind == address.Unix {
+		if o.Perms == "" {
+			return nil
+		}
+		if _, err := ParsePerms(o.Perms); err != nil {
+			return fmt.Errorf("-sockperms: %w", err)
+		}
 		return nil
 	}
-	if _, err := ParsePerms(o.Perms); err != nil {
-		return fmt.Errorf("-sockperms: %w", err)
-	}
-	return nil
-}
-
-func (o Options) refuseAll(addr address.Address) error {
 	for _, option := range []struct{ flag, value string }{
 		{"-sockowner", o.Owner}, {"-sockgroup", o.Group}, {"-sockperms", o.Perms},
 	} {
@@ -69,7 +66,7 @@ func ParsePerms(text string) (uint32, error) {
 // unchanged is the ID that tells chown(2) to keep the owner or the group.
 const unchanged = -1
 
-// access is the owner, group and mode that a socket file is to have.
+// access is the owner, group and mode of a socket file to be.
 type access struct {
 	uid, gid int    // or unchanged
 	mode     uint32 // permission bits; only if explicit
@@ -97,7 +94,7 @@ func resolveAccess(opt Options) (access, error) {
 	return want, err
 }
 
-// lookupUser prefers the name, as chown(1) does: a user may be named 1000.
+// lookupUser tries the name first, as chown(1) does: a user may be named 1000.
 func lookupUser(text string) (int, error) {
 	found, err := user.Lookup(text)
 	if err == nil {

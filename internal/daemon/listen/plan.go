@@ -10,8 +10,8 @@ import (
 	"distcache/codec/address"
 )
 
-// Plan is how a socket will be opened: Inspect has looked everything up, and nothing is changed yet. A start carries it
-// out with Open; -check asks Check instead. End with Close in both cases.
+// Plan tells how to open a socket. Inspect has looked everything up, and nothing is changed yet. A start carries it out
+// with Open; -check calls Check instead. Call Close at the end in both cases.
 type Plan struct {
 	addr      address.Address
 	backlog   int
@@ -78,7 +78,7 @@ func (p *Plan) named(err error) error {
 // at the path. The errors are those of Open. Another process that listens on the path is only a warning, as it may be
 // the daemon that is to be replaced. Some failures show in the attempt alone: a TCP port in use, a full disk.
 //
-// A start does not ask Check: what may be done is for the kernel to decide, which knows of more reasons.
+// A start does not call Check: there the kernel decides what is permitted.
 func (p *Plan) Check() (warnings []string, err error) {
 	switch {
 	case p.addr.Kind == address.Unix:

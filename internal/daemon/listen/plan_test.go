@@ -2,8 +2,10 @@ package listen
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -86,6 +88,50 @@ func TestSwapBetweenInspectAndOpen(t *testing.T) {
 			}
 			if after := lstat(t, path); after.Ino != before.Ino || after.Mode != before.Mode {
 				t.Errorf("got another file than before: %+v, want %+v", after, before)
+			}
+		})
+	}
+}
+
+// checker makes a plan, checks it, carries it out, and tells how both went.
+func checker() {
+	p, err := Inspect(mustParse(os.Getenv(targetVariable)), optionsFromLine(os.Getenv(pathVariable)))
+	if err != nil {
+		fmt.Println("error:", err)
+		return
+	}
+	defer p.Close()
+	_, checked := p.Check()
+	s, opened := p.Open()
+	if s != nil {
+		_ = s.Close()
+	}
+	fmt.Println(checked == nil, opened == nil)
+}
+
+// TestCheckKnowsCapabilities: with the capabilities that it takes, an ordinary user may do as much as root.
+func TestCheckKnowsCapabilities(t *testing.T) {
+	needRoot(t)
+	dir := tempDirectory(t, 0o777)
+	for _, test := range []struct {
+		name, target, options string
+		capabilities          []uintptr
+		enough                bool
+	}{
+		{"owner, none", "UNIX:" + dir + "/s", "root", nil, false},
+		{"owner", "UNIX:" + dir + "/s", "root", []uintptr{unix.CAP_CHOWN}, false},
+		{"owner and mode", "UNIX:" + dir + "/s", "root", []uintptr{unix.CAP_CHOWN, unix.CAP_FOWNER}, true},
+		{"owner alone may use it", "UNIX:" + dir + "/s", "root,,600", []uintptr{unix.CAP_CHOWN}, true},
+		{"group, none", "UNIX:" + dir + "/s", ",root", nil, false},
+		{"group", "UNIX:" + dir + "/s", ",root", []uintptr{unix.CAP_CHOWN}, true},
+		{"port, none", "IP:127.0.0.1:1", "", nil, false},
+		{"port", "IP:127.0.0.1:1", "", []uintptr{unix.CAP_NET_BIND_SERVICE}, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			sys := &syscall.SysProcAttr{Credential: asNobody(nobody), AmbientCaps: test.capabilities}
+			h := startHelperWith(t, "checker", sys, nil, targetVariable+"="+test.target, pathVariable+"="+test.options)
+			if line := h.hear(); line != fmt.Sprint(test.enough, test.enough) {
+				t.Errorf("got %q from Check and Open, want both %v", line, test.enough)
 			}
 		})
 	}

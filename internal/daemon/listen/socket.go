@@ -22,12 +22,12 @@ type Socket struct {
 	Warnings []string
 
 	addr address.Address
-	dir  *directory // where the socket file is; nil if Open made none, or it has been dealt with
+	dir  *directory // where the socket file is; nil if Open made none, or after Unlink
 	file *boundFile // the socket file; nil like dir
 }
 
-// Addr returns the address on which the socket really listens, in libnal syntax: with the port that was chosen for port
-// 0, the address that a host name stood for, or what a descriptor that was passed in is bound to.
+// Addr returns the address that the socket is bound to, in the syntax of codec/address: with the port that the kernel
+// chose for port 0, and the IP address of a host name.
 func (s *Socket) Addr() string { return s.addr.String() }
 
 // Check tells whether clients still find the socket under its path: nil, or an error that wraps ErrGone, ErrReplaced or
@@ -42,8 +42,8 @@ func (s *Socket) Check() error {
 	return nil
 }
 
-// CloseListener closes the listening descriptor, so that no more clients come; the socket file stays until Unlink. To
-// call it again does nothing.
+// CloseListener closes the listening descriptor, so that no more clients come; the socket file stays until Unlink. A
+// second call does nothing.
 func (s *Socket) CloseListener() error {
 	if s.FD < 0 {
 		return nil
@@ -56,16 +56,16 @@ func (s *Socket) CloseListener() error {
 	return nil
 }
 
-// Unlink removes the socket file if Open made one and it still stands at its path; another file there is left alone,
-// and a file that is gone is no error. The error, which names the path and the reason, is that of unlinkat(2), as when
-// privileges were dropped that the directory asks for, or wraps ErrLocked. To call it again does nothing.
+// Unlink removes the socket file if Open made one and it is still at its path. Another file there is left alone, and a
+// missing file is no error. The error names the path; it wraps ErrLocked or that of unlinkat(2), as when the privileges
+// that the directory requires were dropped. A second call does nothing.
 func (s *Socket) Unlink() error {
 	if s.dir == nil {
 		return nil
 	}
 	dir, file := s.dir, s.file
 	s.dir, s.file = nil, nil
-	defer dir.close() // and so unlocks
+	defer dir.close() // which also unlocks
 	if file == nil {
 		return nil
 	}
@@ -76,12 +76,12 @@ func (s *Socket) Unlink() error {
 	return nil
 }
 
-// Close is CloseListener and Unlink.
+// Close calls CloseListener and Unlink.
 func (s *Socket) Close() error {
 	return errors.Join(s.CloseListener(), s.Unlink())
 }
 
-// fail closes what is open so far, and returns err with what went wrong in that.
+// fail closes the socket, and returns err joined with any error of that.
 func (s *Socket) fail(err error) error {
 	if closeErr := s.Close(); closeErr != nil {
 		return fmt.Errorf("%w; moreover: %w", err, closeErr)

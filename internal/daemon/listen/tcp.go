@@ -23,7 +23,7 @@ const resolveWait = 10 * time.Second
 // unprivilegedFile holds the lowest port that every user may bind.
 const unprivilegedFile = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
 
-// errPrivilegedPort is the reason of EACCES.
+// errPrivilegedPort explains EACCES.
 var errPrivilegedPort = errors.New("ports below net.ipv4.ip_unprivileged_port_start need root or CAP_NET_BIND_SERVICE")
 
 // endpoint is one address that a socket may be bound to.
@@ -47,8 +47,7 @@ func (e endpoint) local() bool {
 	})
 }
 
-// checkTCP looks for what would keep openTCP from succeeding: one of the addresses must be on this machine, and the port
-// open to this process.
+// checkTCP looks for reasons why openTCP would fail: an address of another machine, or a privileged port.
 func (p *Plan) checkTCP() error {
 	if !slices.ContainsFunc(p.endpoints, endpoint.local) {
 		return fmt.Errorf("not an address of this machine: %w", unix.EADDRNOTAVAIL)
@@ -74,13 +73,13 @@ func (p *Plan) openTCP() (s *Socket, err error) {
 	return s, err
 }
 
-// absent reports whether the address, or its whole family, is not on this machine, so that the next one is worth a try.
+// absent reports whether the address, or its whole family, is missing on this machine, so that the next one is to be tried.
 func absent(err error) bool {
 	return errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL)
 }
 
-// endpointsOf returns what the address stands for, in the order of preference. A host name is resolved here and now; the
-// socket will listen on one of its addresses, an IPv4 one if there is one, since that is all that dc_client 1.5 knew.
+// endpointsOf returns the endpoints of the address, in the order of preference. It resolves a host name. The socket will
+// listen on one of its addresses, preferably IPv4, which is all that dc_client 1.5 supports.
 func endpointsOf(addr address.Address) ([]endpoint, error) {
 	if addr.Host == "" {
 		return everyInterface(addr.Family), nil
@@ -97,7 +96,7 @@ func endpointsOf(addr address.Address) ([]endpoint, error) {
 	return ranked(ips), nil
 }
 
-// ranked puts the IPv4 addresses first, and leaves the order of the resolver otherwise.
+// ranked puts the IPv4 addresses first, and keeps the order of the resolver otherwise.
 func ranked(ips []netip.Addr) []endpoint {
 	endpoints := make([]endpoint, 0, len(ips))
 	for _, ip := range ips {
@@ -118,7 +117,7 @@ func everyInterface(family address.Family) []endpoint {
 	return []endpoint{{ip: v6, dual: true}, {ip: v4}}
 }
 
-// network is the family in the words of package net.
+// network returns the name of the family in package net.
 func network(family address.Family) string {
 	switch family {
 	case address.IPv4:
@@ -167,7 +166,7 @@ func (s *Socket) startTCP(e endpoint, backlog int) error {
 }
 
 func setTCPOptions(fd int, e endpoint) error {
-	// So that a restart does not wait for the connections of the last run to leave TIME_WAIT.
+	// A restart does not wait for the connections of the last run to leave TIME_WAIT.
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
 		return os.NewSyscallError("setsockopt SO_REUSEADDR", err)
 	}

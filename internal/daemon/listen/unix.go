@@ -18,7 +18,7 @@ const startWait = 5 * time.Second
 // creationUmask leaves a new socket file to its owner alone, until it has got its owner and mode.
 const creationUmask = 0o077
 
-// checkUnix looks for what would keep openUnix from succeeding.
+// checkUnix looks for reasons why openUnix would fail.
 func (p *Plan) checkUnix() (warnings []string, err error) {
 	if err := p.access.permitted(); err != nil {
 		return nil, err
@@ -38,15 +38,15 @@ func (p *Plan) checkUnix() (warnings []string, err error) {
 
 // permitted tells whether this process may give a file of its own that owner and group.
 func (a access) permitted() error {
-	if a.uid == unchanged && a.gid == unchanged || capable(unix.CAP_CHOWN) {
-		return nil
-	}
 	groups, err := os.Getgroups()
 	if err != nil {
 		return err
 	}
-	own := append(groups, os.Getegid(), unchanged)
-	if (a.uid == unchanged || a.uid == os.Geteuid()) && slices.Contains(own, a.gid) {
+	otherUser := a.uid != unchanged && a.uid != os.Geteuid()
+	otherGroup := !slices.Contains(append(groups, os.Getegid(), unchanged), a.gid)
+	// The mode is set last, when the file is the other user's, unless it has that mode from the beginning.
+	chmod := otherUser && !(a.explicit && a.mode&creationUmask == 0)
+	if (!otherUser && !otherGroup || capable(unix.CAP_CHOWN)) && (!chmod || capable(unix.CAP_FOWNER)) {
 		return nil
 	}
 	return fmt.Errorf("-sockowner, -sockgroup: cannot give the socket to %s: %w", ownerText(a.uid, a.gid), fs.ErrPermission)

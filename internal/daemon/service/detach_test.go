@@ -422,7 +422,7 @@ func TestDetachWithoutProc(t *testing.T) {
 	t.Setenv("PATH", "/nowhere")
 	p := startRole(t, "standard", nil, "chroot", t.TempDir())
 	code, stderr := p.end(t)
-	if code != 1 || !strings.Contains(stderr, "cannot detach: own program not found (is /proc mounted?)") {
+	if code != 1 || !strings.Contains(stderr, "cannot detach: cannot find the program file (is /proc mounted?)") {
 		t.Errorf("got exit %d and %q, want 1 and why", code, stderr)
 	}
 }

@@ -69,7 +69,7 @@ func checkKind(dir int, name string) (there bool, err error) {
 	return true, nil
 }
 
-// lockStale locks fd, unless it is in use or not a pidfile.
+// lockStale locks fd, unless the file is in use or not a pidfile.
 func lockStale(dir int, name string, fd int) error {
 	locked := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
 	if locked != nil && locked != unix.EWOULDBLOCK {
@@ -147,7 +147,7 @@ func isLive(pid int, program string) bool {
 	if err != nil {
 		return true
 	}
-	// The numbers of threads pass the signal test too, and in a container they are often those of an earlier run.
+	// The IDs of threads pass the test by signal too, and in a container they are often those of an earlier run.
 	if status["Tgid"] != strconv.Itoa(pid) || strings.HasPrefix(status["State"], "Z") {
 		return false
 	}

@@ -16,9 +16,9 @@ import (
 // the foreground; the methods accept that and do nothing, so that both ways of starting share their code.
 type Parent struct{}
 
-// FindParent returns the parent that waits for us, or nil when this process was not started by Detach. It takes the mark
-// out of the environment, gives the process the name of the program (/proc/self/exe would have it named "exe"), and
-// hands sockets that systemd passed to the parent on to us. Call it once, first of all.
+// FindParent returns the parent that waits for us, or nil when this process was not started by Detach. It
+// removes the mark from the environment, gives the process the name of the program (otherwise "exe", of /proc/self/exe),
+// and claims the sockets that systemd passed to the parent. Call it once, first of all.
 func FindParent() *Parent {
 	starter := os.Getenv(starterEnv)
 	os.Unsetenv(starterEnv)

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pidfileMode lets everybody read the number; it does not depend on the umask.
+// pidfileMode lets all users read the number; it does not depend on the umask.
 const pidfileMode = 0o644
 
 // pidfileAttempts bounds how often a start tries again because another process changed the path.
@@ -25,11 +25,11 @@ type Pidfile struct {
 	// dir and file are bare descriptors, so that no finalizer ends the lock. dir also lets Remove find a relative path
 	// after the working directory has changed. Each is -1 when it is not open.
 	dir, file int
-	dirname   string // of dir, for messages
+	dirname   string // the path of dir
 }
 
-// OpenPidfile looks at what is at path, for Write, and changes nothing. ErrPidfileForeign is returned for a directory, a
-// symbolic link or a device.
+// OpenPidfile opens the directory of path and checks the file there, if any. It changes nothing. ErrPidfileForeign is
+// returned for a directory, a symbolic link or a device.
 func OpenPidfile(path string) (*Pidfile, error) {
 	dirname, base := filepath.Split(path)
 	p := &Pidfile{path: path, dirname: cmp.Or(dirname, "."), base: base, dir: -1, file: -1}

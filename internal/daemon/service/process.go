@@ -102,7 +102,7 @@ func Traced() bool {
 	return false
 }
 
-// readStatus reads a status file of /proc (proc(5)) into its fields; blanks around the values are cut off.
+// readStatus reads a status file of /proc (proc(5)) into its fields; spaces around the values are removed.
 func readStatus(path string) (map[string]string, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {

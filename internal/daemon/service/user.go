@@ -23,13 +23,13 @@ type User struct {
 	Groups   []int // all groups of the user, GID among them, ascending
 }
 
-// LookupUser finds the account called name, or with that number as its ID, for Drop. It changes nothing and belongs with
-// the checks of the command line. ErrSuperuser is returned for user ID 0, ErrNeedRoot when this process is not root, and
-// a number without an account is refused, since its groups cannot be known.
+// LookupUser finds the account called name, or with that number as its ID, for Drop. It changes nothing. ErrSuperuser is
+// returned for user ID 0, ErrNeedRoot when this process is not root. A number without an account is refused, since its
+// groups are unknown.
 func LookupUser(name string) (User, error) {
 	account, err := user.Lookup(name)
 	if errors.As(err, new(user.UnknownUserError)) {
-		// The error that counts stays "unknown user": of a name, the other says that it is no number.
+		// Keep the error "unknown user": that of LookupId would be about a number.
 		if byID, failed := user.LookupId(name); failed == nil {
 			account, err = byID, nil
 		}
