@@ -31,7 +31,7 @@ type App interface {
 	Busy() int
 	// Stop answers the requests that are still open.
 	Stop(now time.Duration)
-	// Close frees what Open made. The loop has ended.
+	// Close frees the memory of Open. The loop has ended.
 	Close() error
 }
 
@@ -208,7 +208,7 @@ func (d *running) stop() {
 	}
 }
 
-// cleanUp removes what the start made. What cannot be removed is logged and left.
+// cleanUp removes the files of the start. It logs and leaves those that it cannot remove.
 func (d *running) cleanUp() {
 	if d.socket != nil {
 		d.complain(d.socket.Unlink())

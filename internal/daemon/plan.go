@@ -50,8 +50,8 @@ func (p *plan) inspect(c *Config) error {
 	return err
 }
 
-// check finds what would keep the plan from being carried out. The start itself does not
-// ask: it tries, and learns that from the kernel.
+// check looks for reasons why the plan would fail. A start does not call it: there the
+// kernel decides.
 func (p *plan) check(c Config) error {
 	warnings, err := p.listen.Check()
 	p.warn(warnings...)
@@ -80,7 +80,7 @@ func (p *plan) warn(texts ...string) {
 	}
 }
 
-// close frees what inspect opened. The pidfile, if it was written, stays where it is.
+// close closes the descriptors of inspect. A pidfile that was written stays.
 func (p *plan) close() {
 	if p.listen != nil {
 		p.listen.Close()

@@ -179,7 +179,7 @@ func TestOwners(t *testing.T) {
 	}
 }
 
-// TestWithoutRights opens as nobody what takes more.
+// TestWithoutRights opens as an ordinary user, without the privileges that each row takes.
 func TestWithoutRights(t *testing.T) {
 	needRoot(t)
 	open := tempDirectory(t, 0o777)
@@ -232,7 +232,7 @@ func TestOpenAsNobody(t *testing.T) {
 	checkAbsent(t, path)
 }
 
-// TestFoundByName holds what is not taken for the file that was just bound.
+// TestFoundByName checks which files are mistaken for the one that was just bound: only another fresh socket.
 func TestFoundByName(t *testing.T) {
 	tests := []struct {
 		name string

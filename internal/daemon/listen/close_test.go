@@ -36,13 +36,13 @@ func TestUnlinkFirst(t *testing.T) {
 	check(t, s.Close())
 }
 
-// TestWhatIsNotOurs is RELIABILITY.md O16: what happened to the file while the socket was open, and what the end does then.
+// TestWhatIsNotOurs is RELIABILITY.md O16: the file changes while the socket is open, and Close leaves files of others.
 func TestWhatIsNotOurs(t *testing.T) {
 	tests := []struct {
 		name   string
 		happen func(t *testing.T, path string)
-		check  error // what Check returns
-		left   bool  // whether something stands at the path at the end
+		check  error // of Check
+		left   bool  // whether a file is at the path at the end
 	}{
 		{"nothing", func(*testing.T, string) {}, nil, false},
 		{"deleted", func(t *testing.T, path string) { check(t, os.Remove(path)) }, ErrGone, false},
@@ -115,7 +115,7 @@ func TestFolderRenamed(t *testing.T) {
 	checkAbsent(t, dir+"/b/s")
 }
 
-// TestUnlinkWithoutPrivileges has the root socket in a sticky directory outlive a process that is nobody by then.
+// TestUnlinkWithoutPrivileges drops privileges after opening a socket in a sticky directory: its file cannot be removed.
 func TestUnlinkWithoutPrivileges(t *testing.T) {
 	needRoot(t)
 	path := filepath.Join(tempDirectory(t, 0o777|os.ModeSticky), "s")

@@ -99,8 +99,8 @@ func (d *directory) look() (dead fileID, found bool, err error) {
 	return identity(st), true, probe(d.path)
 }
 
-// clear removes the dead socket at the path, if there is one. It refuses to touch anything else, also what has replaced
-// the dead socket since it was looked at.
+// clear removes the dead socket at the path, if there is one. It refuses to touch any other file, even one that replaced
+// the dead socket a moment ago.
 func (d *directory) clear() error {
 	dead, found, err := d.look()
 	if err != nil || !found {

@@ -48,7 +48,7 @@ func rawSocket(t *testing.T, path string, kind, backlog int) int {
 	return fd
 }
 
-// staleSocket leaves a socket file on which nobody answers.
+// staleSocket leaves a socket file on which no process listens.
 func staleSocket(t *testing.T, path string) {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -204,7 +204,7 @@ func TestBadDirectories(t *testing.T) {
 	}
 }
 
-// TestObstacles is RELIABILITY.md O09: what is not a dead socket stays as it is.
+// TestObstacles is RELIABILITY.md O09: anything but a dead socket stays as it is.
 func TestObstacles(t *testing.T) {
 	tests := []struct {
 		name string

@@ -25,7 +25,7 @@ const (
 	targetVariable = "DC_LISTEN_TARGET"
 )
 
-// nobody is a user without rights. The number is that of every Linux distribution.
+// nobody is a user without privileges, with the number that every Linux distribution uses.
 const nobody = 65534
 
 // patience bounds every wait for another process.
@@ -51,12 +51,12 @@ type helper struct {
 	lines chan string
 }
 
-// asNobody is a user without rights, in the group of that number.
+// asNobody is a user without privileges, in the group of that number.
 func asNobody(group uint32) *syscall.Credential {
 	return &syscall.Credential{Uid: nobody, Gid: group}
 }
 
-// startHelper runs a helper as that user, or as the one who runs the test if it is nil. It gets the files as descriptors 3
+// startHelper runs a helper as that user, or as the user of the test if it is nil. It gets the files as descriptors 3
 // and up, and the variables, which are name=value.
 func startHelper(t *testing.T, name string, user *syscall.Credential, extra []*os.File, variables ...string) *helper {
 	t.Helper()

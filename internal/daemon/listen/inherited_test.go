@@ -64,7 +64,7 @@ func TestAdopt(t *testing.T) {
 			check(t, s.Unlink())
 		})
 	}
-	lstat(t, path) // whoever made the socket removes it
+	lstat(t, path) // the process that made the socket removes it
 }
 
 func TestAdoptRefuses(t *testing.T) {

@@ -15,7 +15,7 @@ const DefaultBacklog = 4096
 // Options are the settings of a socket. The zero value works with every kind of address.
 //
 // Owner, Group and Perms are what -sockowner, -sockgroup and -sockperms take, and "" where the flag is not given. They
-// work with UNIX: addresses only. Without Perms the mode is what bind(2) gives by itself and dc_client 1.5 left in place:
+// work with UNIX: addresses only. Without Perms the mode is that of bind(2), as with dc_client 1.5:
 // 0777 less the umask at the start. Under the usual umask of 022 only the owner may then connect.
 type Options struct {
 	Owner   string // user name or numeric ID

@@ -109,7 +109,7 @@ func (p *Plan) Open() (s *Socket, err error) {
 	return s, p.named(err)
 }
 
-// Close frees what Inspect opened and Open has not taken over.
+// Close closes the directory, unless Open has taken it over.
 func (p *Plan) Close() {
 	if p.dir != nil {
 		p.dir.close()

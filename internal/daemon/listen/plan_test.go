@@ -61,7 +61,7 @@ func TestCheckSaysWhatOpenWould(t *testing.T) {
 	}
 }
 
-// TestSwapBetweenInspectAndOpen: what has changed at the path since the plan was made is seen by Open, and left alone.
+// TestSwapBetweenInspectAndOpen: Open sees that another file has come to the path since Inspect, and leaves it alone.
 func TestSwapBetweenInspectAndOpen(t *testing.T) {
 	for _, test := range []struct {
 		name string

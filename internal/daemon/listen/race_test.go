@@ -18,7 +18,7 @@ import (
 // enoughTries is how often an attacker must have met a socket that is being opened for the attack to count.
 const enoughTries = 100
 
-// hammer is the attacker who connects again and again, to catch the instant in which a socket is too open. It says
+// hammer is an attacker that connects again and again, to catch the instant in which a socket is too open. It says
 // "ready" at the start, "in" when it first gets in, "enough" when it has met a closed socket often, and at the end how its
 // attempts ended.
 func hammer() {
@@ -132,7 +132,7 @@ func TestHammerFindsAnOpening(t *testing.T) {
 	check(t, os.Chmod(path, 0o600))
 }
 
-// racer is the attacker who owns the directory, and swaps the socket for a link to a file of another user.
+// racer is an attacker that owns the directory, and swaps the socket for a link to a file of another user.
 func racer() {
 	path, target := os.Getenv(pathVariable), os.Getenv(targetVariable)
 	ended := inputEnds()

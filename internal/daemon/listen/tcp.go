@@ -222,7 +222,7 @@ func zoneIndex(zone string) (uint32, error) {
 	return uint32(link.Index), nil
 }
 
-// boundAddress asks the kernel what the socket is bound to.
+// boundAddress returns the address that the socket is bound to.
 func boundAddress(fd int) (address.Address, error) {
 	sa, err := unix.Getsockname(fd)
 	if err != nil {

@@ -63,7 +63,7 @@ func (p *Plan) openUnix() (*Socket, error) {
 	return s, nil
 }
 
-// startUnix leaves the directory locked: if it fails, what it made is removed under the same lock.
+// startUnix leaves the directory locked: if it fails, the caller removes the new file under the same lock.
 func (s *Socket) startUnix(want access, backlog int) error {
 	if err := s.dir.lock(startWait); err != nil {
 		return err

@@ -17,7 +17,7 @@ type handler struct {
 	level  slog.Leveler
 	layout layout
 	prefix string // groups that are open, each with a dot
-	attrs  []byte // what With added, ready to be appended
+	attrs  []byte // of With, as text
 }
 
 // Enabled implements slog.Handler.
@@ -59,7 +59,7 @@ func (h *handler) WithGroup(name string) slog.Handler {
 // timeForm is RFC 3339 with milliseconds; lines are stamped in UTC, so it always ends in Z.
 const timeForm = "2006-01-02T15:04:05.000Z07:00"
 
-// lineMax is the greatest length of a line in bytes, what any syslog daemon takes in one piece; longer ones are cut.
+// lineMax is the greatest length of a line in bytes, which every syslog daemon takes in one piece; longer ones are cut.
 const lineMax = 2048
 
 // layout tells whether lines get a time and a level; syslog adds its own.

@@ -72,7 +72,7 @@ func countLines(text string) (whole, lost int) {
 	return whole, lost
 }
 
-// TestUnreadPipe floods a pipe that nobody reads until the flood is over.
+// TestUnreadPipe floods a pipe that is not read until the flood is over.
 func TestUnreadPipe(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {

@@ -67,7 +67,7 @@ func (s *Set) mistake() *UsageError {
 
 func (s *Set) seeHelp() string { return "see " + s.program + " -help" }
 
-// value is what package flag calls for one name of one flag.
+// value is the flag.Value of one name of a flag.
 type value struct {
 	set   *Set
 	entry *entry

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// config is what the flags of the sample tool are read into.
+// config holds the flags of the sample tool.
 type config struct {
 	listen, user, server string
 	daemon, killable     bool

@@ -26,7 +26,7 @@ type Set struct {
 // entry is one flag with its aliases.
 type entry struct {
 	names    []string // the first is the main one
-	argument string   // what its argument is called; "" when it takes none
+	argument string   // the name of its argument; "" when it takes none
 	note     string   // its range and default, for the usage text
 	help     string
 	check    func(text string) error // checks a value and stores it

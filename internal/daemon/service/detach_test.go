@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// daemonState is what a detached daemon found around itself when it was ready.
+// daemonState is the environment of a detached daemon when it was ready.
 type daemonState struct {
 	Pid, Session int
 	Folder       string
@@ -261,7 +261,7 @@ func TestDetachDescriptors(t *testing.T) {
 func TestDetachListenPid(t *testing.T) {
 	rows := []struct{ name, shell string }{
 		{"ours", `export LISTEN_PID=$$; exec "$@"`},
-		{"somebody else's", `export LISTEN_PID=1; exec "$@"`},
+		{"another process's", `export LISTEN_PID=1; exec "$@"`},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -299,7 +299,7 @@ func TestMarkAlone(t *testing.T) {
 	}
 }
 
-// TestDetachOrphan holds that a daemon that nobody waits for undoes its start.
+// TestDetachOrphan checks that a daemon whose parent has died undoes its start.
 func TestDetachOrphan(t *testing.T) {
 	configure, gone := lifeline(t)
 	directory := t.TempDir()
@@ -416,7 +416,7 @@ func TestSignalDuringStart(t *testing.T) {
 	}
 }
 
-// TestDetachWithoutProc starts where the own program cannot be found.
+// TestDetachWithoutProc starts where the program file cannot be found.
 func TestDetachWithoutProc(t *testing.T) {
 	needRoot(t)
 	t.Setenv("PATH", "/nowhere")
@@ -427,7 +427,7 @@ func TestDetachWithoutProc(t *testing.T) {
 	}
 }
 
-// playStandard prints what descriptors 0 to 2 are into a file, or detaches below another root.
+// playStandard writes the targets of descriptors 0 to 2 into a file, or detaches below another root.
 func playStandard(args []string) int {
 	if args[0] == "chroot" {
 		if err := syscall.Chroot(args[1]); err != nil {
@@ -447,7 +447,7 @@ func playStandard(args []string) int {
 	return 0
 }
 
-// TestClosedStandardDescriptors holds what the package promises in the runtime's name.
+// TestClosedStandardDescriptors checks the promise of doc.go about the Go runtime.
 func TestClosedStandardDescriptors(t *testing.T) {
 	rows := []struct{ name, redirect string }{
 		{"stdin", "<&-"},

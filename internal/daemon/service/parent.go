@@ -115,7 +115,7 @@ func appendReport(b []byte, kind, text string) []byte {
 	return append(b, '\n')
 }
 
-// outcome is what a child reported: err is nil when it is ready, ErrSilent when it ended before it said so.
+// outcome is what a child reported: err is nil when it is ready, ErrSilent when it ended without a report.
 type outcome struct {
 	warnings []string
 	err      error

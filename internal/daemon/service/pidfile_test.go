@@ -229,7 +229,7 @@ func threadOf(t *testing.T, pid int) int {
 	return 0
 }
 
-// TestPidfileIsRefused holds that what is no pidfile of ours stays exactly as it is.
+// TestPidfileIsRefused checks that any file but a stale pidfile stays exactly as it is.
 func TestPidfileIsRefused(t *testing.T) {
 	rows := []struct {
 		name   string
@@ -245,7 +245,7 @@ func TestPidfileIsRefused(t *testing.T) {
 		{"dangling link", func(t *testing.T, path string) { os.Symlink(path+".none", path) }, ErrPidfileForeign, "it is a symbolic link"},
 		{"fifo", func(t *testing.T, path string) { unix.Mkfifo(path, 0o600) }, ErrPidfileForeign, "it is a fifo"},
 		{"socket", func(t *testing.T, path string) { unix.Mknod(path, unix.S_IFSOCK|0o600, 0) }, ErrPidfileForeign, "it is a socket"},
-		{"somebody's text", func(t *testing.T, path string) { write(t, path, "root:x:0:0\n") }, ErrPidfileForeign, "does not hold a process ID"},
+		{"another text", func(t *testing.T, path string) { write(t, path, "root:x:0:0\n") }, ErrPidfileForeign, "does not hold a process ID"},
 		{"negative number", func(t *testing.T, path string) { write(t, path, "-1\n") }, ErrPidfileForeign, "does not hold a process ID"},
 		{"two numbers", func(t *testing.T, path string) { write(t, path, "1\n2\n") }, ErrPidfileForeign, "does not hold a process ID"},
 		{"number beyond any", func(t *testing.T, path string) { write(t, path, "2147483648\n") }, ErrPidfileForeign, "does not hold a process ID"},
@@ -330,7 +330,7 @@ func TestPidfileUnwritable(t *testing.T) {
 	}
 }
 
-// TestPidfileNameOfAnyLength holds that the temporary name is not what limits the length.
+// TestPidfileNameOfAnyLength checks that the temporary name does not limit the length.
 func TestPidfileNameOfAnyLength(t *testing.T) {
 	p, err := writePidfile(filepath.Join(t.TempDir(), strings.Repeat("x", 255)))
 	if err != nil {
@@ -419,7 +419,7 @@ func TestPidfileMode(t *testing.T) {
 	}
 }
 
-// TestPidfileRemoveOnlyOurs holds that what has taken the place of our file stays.
+// TestPidfileRemoveOnlyOurs checks that a file which has replaced ours stays.
 func TestPidfileRemoveOnlyOurs(t *testing.T) {
 	rows := []struct {
 		name   string
@@ -496,7 +496,7 @@ func TestPidfileRemoveNotPermitted(t *testing.T) {
 	again.Remove()
 }
 
-// TestPidfileWithoutProc holds that a live process counts when nobody can tell what it is.
+// TestPidfileWithoutProc checks that a live process counts when its program cannot be found out.
 func TestPidfileWithoutProc(t *testing.T) {
 	needRoot(t)
 	directory := t.TempDir()
@@ -597,7 +597,7 @@ func TestPidfileStress(t *testing.T) {
 		total += n
 	}
 	if total == 0 {
-		t.Errorf("got nobody who ever held it")
+		t.Errorf("got no process that ever held it")
 	}
 	if got := listFolder(t, directory); got != "" {
 		t.Errorf("directory: got %s, want nothing", got)

@@ -66,7 +66,7 @@ type sigevent struct {
 	_      [52]byte
 }
 
-// KillAfter has the kernel kill this process (SIGKILL) after d, whatever it does then. It is for a process that is about
+// KillAfter has the kernel kill this process (SIGKILL) after d. It is for a process that is about
 // to end because of a bug: it then ends even if an unread stderr blocks its last log lines, or the Go runtime waits for a
 // thread that never comes.
 func KillAfter(d time.Duration) error {
