@@ -173,7 +173,7 @@ func TestO24DetachedDaemonPanicsIntoSyslog(t *testing.T) {
 		}
 		breakWith(t, at, "fault:panic")
 		text := ""
-		for _, want := range []string{"panic: ending", "faulty.Received("} {
+		for _, want := range []string{"panic: exiting", "faulty.Received("} {
 			for !strings.Contains(text, want) {
 				select {
 				case line := <-lines:
