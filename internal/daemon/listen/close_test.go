@@ -103,7 +103,7 @@ func TestRelativePathOutlivesChdir(t *testing.T) {
 	checkAbsent(t, dir+"/s")
 }
 
-func TestFolderRenamed(t *testing.T) {
+func TestDirectoryRenamed(t *testing.T) {
 	dir := tempDirectory(t, 0o755)
 	check(t, os.Mkdir(dir+"/a", 0o755))
 	s := mustOpen(t, dir+"/a/s", Options{})

@@ -22,7 +22,7 @@ import (
 // daemonState is the environment of a detached daemon when it was ready.
 type daemonState struct {
 	Pid, Session int
-	Folder       string
+	Directory    string
 	Name         string         // of the process, as ps shows it
 	Files        map[int]string // open descriptors
 	Marked       bool           // the mark is still in the environment
@@ -111,7 +111,7 @@ func daemonStart(parent *Parent, plan, pidfile, state string) (code int, undo fu
 func writeState(path string) {
 	s := daemonState{Pid: os.Getpid(), Files: map[int]string{}, ListenPid: os.Getenv("LISTEN_PID")}
 	s.Session, _ = unix.Getsid(0)
-	s.Folder, _ = os.Getwd()
+	s.Directory, _ = os.Getwd()
 	name, _ := os.ReadFile("/proc/self/comm")
 	s.Name = strings.TrimSpace(string(name))
 	_, s.Marked = os.LookupEnv(starterEnv)
@@ -175,8 +175,8 @@ func TestDetach(t *testing.T) {
 		t.Errorf("pidfile: got %q, want %d", pidfile, got.Pid)
 	case got.Session != got.Pid:
 		t.Errorf("session: got %d, want its own, %d", got.Session, got.Pid)
-	case got.Folder != "/":
-		t.Errorf("working directory: got %s, want /", got.Folder)
+	case got.Directory != "/":
+		t.Errorf("working directory: got %s, want /", got.Directory)
 	case got.Name != name:
 		t.Errorf("name: got %q, want %q", got.Name, name)
 	case got.Marked:
@@ -188,7 +188,7 @@ func TestDetach(t *testing.T) {
 		}
 	}
 	syscall.Kill(got.Pid, syscall.SIGTERM)
-	eventually(t, "removal of the relative pidfile", func() bool { return listFolder(t, directory) == "state" })
+	eventually(t, "removal of the relative pidfile", func() bool { return listDirectory(t, directory) == "state" })
 }
 
 // TestDetachFailures holds that the parent tells why there is no daemon, in so many words, and that there is none.
@@ -313,7 +313,7 @@ func TestDetachOrphan(t *testing.T) {
 	if want := ErrParentGone.Error(); err != nil || string(got) != want {
 		t.Errorf("Ready: got %q, %v, want %q", got, err, want)
 	}
-	if got := listFolder(t, directory); got != "state" {
+	if got := listDirectory(t, directory); got != "state" {
 		t.Errorf("left behind: got %s, want state only", got)
 	}
 }

@@ -176,8 +176,8 @@ func asNobody(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 }
 
-// listFolder returns the names in a directory, to be compared before and after.
-func listFolder(t *testing.T, directory string) string {
+// listDirectory returns the names in a directory, to be compared before and after.
+func listDirectory(t *testing.T, directory string) string {
 	t.Helper()
 	entries, err := os.ReadDir(directory)
 	if err != nil {

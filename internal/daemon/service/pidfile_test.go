@@ -155,13 +155,13 @@ func TestPidfileIsWritten(t *testing.T) {
 			if err != nil || string(got) != own {
 				t.Errorf("content: got %q, %v, want %q", got, err, own)
 			}
-			if got := listFolder(t, directory); got != "dc.pid" {
+			if got := listDirectory(t, directory); got != "dc.pid" {
 				t.Errorf("directory: got %s, want dc.pid only", got)
 			}
 			if err := p.Remove(); err != nil {
 				t.Errorf("Remove: %v", err)
 			}
-			if got := listFolder(t, directory); got != "" {
+			if got := listDirectory(t, directory); got != "" {
 				t.Errorf("directory after Remove: got %s, want nothing", got)
 			}
 			if err := p.Remove(); err != nil {
@@ -188,7 +188,7 @@ func TestPidfileKeepsNoDescriptors(t *testing.T) {
 	directory := t.TempDir()
 	path, foreign := filepath.Join(directory, "dc.pid"), filepath.Join(directory, "foreign")
 	write(t, foreign, "text\n")
-	before := len(strings.Fields(listFolder(t, "/proc/self/fd")))
+	before := len(strings.Fields(listDirectory(t, "/proc/self/fd")))
 	for range rounds {
 		write(t, path, "0\n")
 		p, err := writePidfile(path)
@@ -205,7 +205,7 @@ func TestPidfileKeepsNoDescriptors(t *testing.T) {
 		}
 	}
 	// The runtime may have opened one or two of its own.
-	if got := len(strings.Fields(listFolder(t, "/proc/self/fd"))); got > before+rounds/2 {
+	if got := len(strings.Fields(listDirectory(t, "/proc/self/fd"))); got > before+rounds/2 {
 		t.Errorf("open descriptors: got %d, want about %d", got, before)
 	}
 }
@@ -220,7 +220,7 @@ func write(t *testing.T, path, text string) {
 // threadOf returns the ID of a thread of process pid that is not its first.
 func threadOf(t *testing.T, pid int) int {
 	t.Helper()
-	for _, name := range strings.Fields(listFolder(t, fmt.Sprintf("/proc/%d/task", pid))) {
+	for _, name := range strings.Fields(listDirectory(t, fmt.Sprintf("/proc/%d/task", pid))) {
 		if id, _ := strconv.Atoi(name); id != pid {
 			return id
 		}
@@ -282,7 +282,7 @@ func TestPidfileIsRefused(t *testing.T) {
 			directory := t.TempDir()
 			path := filepath.Join(directory, "dc.pid")
 			row.before(t, path)
-			before, names := fileIdentity(t, path), listFolder(t, directory)
+			before, names := fileIdentity(t, path), listDirectory(t, directory)
 			p, err := writePidfile(path)
 			if p != nil || !errors.Is(err, row.want) {
 				t.Fatalf("got %v, %v, want %v", p, err, row.want)
@@ -293,7 +293,7 @@ func TestPidfileIsRefused(t *testing.T) {
 			if got := fileIdentity(t, path); got != before {
 				t.Errorf("the file: got %s, want it as it was, %s", got, before)
 			}
-			if got := listFolder(t, directory); got != names {
+			if got := listDirectory(t, directory); got != names {
 				t.Errorf("directory: got %s, want %s", got, names)
 			}
 		})
@@ -323,7 +323,7 @@ func TestPidfileUnwritable(t *testing.T) {
 			if !errors.Is(err, row.want) || !strings.HasPrefix(fmt.Sprint(err), "-pidfile "+row.path+": ") {
 				t.Errorf("got %v, want %v and the path", err, row.want)
 			}
-			if got := listFolder(t, directory); got != "file" {
+			if got := listDirectory(t, directory); got != "file" {
 				t.Errorf("directory: got %s, want it unchanged", got)
 			}
 		})
@@ -385,7 +385,7 @@ func TestPidfileFullDisk(t *testing.T) {
 		if _, err := writePidfile(path); !errors.Is(err, unix.ENOSPC) || !strings.Contains(err.Error(), path) {
 			t.Errorf("got %v, want %v and the path", err, unix.ENOSPC)
 		}
-		if got := listFolder(t, directory); got != before {
+		if got := listDirectory(t, directory); got != before {
 			t.Errorf("directory: got %s, want %s", got, before)
 		}
 		write(t, path, "") // a stale one, which must survive the second round
@@ -449,7 +449,7 @@ func TestPidfileRemoveOnlyOurs(t *testing.T) {
 			if err := p.Remove(); err != nil {
 				t.Errorf("Remove: %v", err)
 			}
-			if got := listFolder(t, directory); got != row.want {
+			if got := listDirectory(t, directory); got != row.want {
 				t.Errorf("directory: got %q, want %q", got, row.want)
 			}
 		})
@@ -465,7 +465,7 @@ func TestPidfileRemoveAfterChdir(t *testing.T) {
 			t.Errorf("%s: %s", order, got)
 		}
 	}
-	if got := listFolder(t, directory); got != "" {
+	if got := listDirectory(t, directory); got != "" {
 		t.Errorf("directory: got %s, want nothing", got)
 	}
 }
@@ -552,7 +552,7 @@ func TestPidfileRace(t *testing.T) {
 		if got := winner.do(t, "remove"); got != "ok" {
 			t.Errorf("round %d: remove: %s", round, got)
 		}
-		if got := listFolder(t, directory); got != "" {
+		if got := listDirectory(t, directory); got != "" {
 			t.Errorf("round %d: directory: got %s, want nothing", round, got)
 		}
 	}
@@ -599,7 +599,7 @@ func TestPidfileStress(t *testing.T) {
 	if total == 0 {
 		t.Errorf("got no process that ever held it")
 	}
-	if got := listFolder(t, directory); got != "" {
+	if got := listDirectory(t, directory); got != "" {
 		t.Errorf("directory: got %s, want nothing", got)
 	}
 }
