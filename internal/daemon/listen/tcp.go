@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,37 +20,66 @@ import (
 // resolveWait is how long a start waits for a host name to be resolved.
 const resolveWait = 10 * time.Second
 
+// unprivilegedFile holds the lowest port that every user may bind.
+const unprivilegedFile = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
+
+// errPrivilegedPort explains EACCES.
+var errPrivilegedPort = errors.New("ports below net.ipv4.ip_unprivileged_port_start need root or CAP_NET_BIND_SERVICE")
+
 // endpoint is one address that a socket may be bound to.
 type endpoint struct {
 	ip   netip.Addr
 	dual bool // an IPv6 socket that takes IPv4 connections too
 }
 
-func openTCP(addr address.Address, opt Options) (*Socket, error) {
-	endpoints, err := endpointsOf(addr)
-	if err != nil {
-		return nil, err
+// local reports whether the address is on this machine, as far as can be told.
+func (e endpoint) local() bool {
+	if e.ip.IsUnspecified() || e.ip.IsLoopback() {
+		return true
 	}
-	for _, e := range endpoints {
-		var s *Socket
-		s, err = listenTCP(addr, e, opt.backlog())
-		if err == nil {
-			return s, nil
-		}
-		if !absent(err) {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return true
+	}
+	return slices.ContainsFunc(all, func(a net.Addr) bool {
+		prefix, err := netip.ParsePrefix(a.String())
+		return err == nil && prefix.Addr().Unmap() == e.ip.WithZone("")
+	})
+}
+
+// checkTCP looks for reasons why openTCP would fail: an address of another machine, or a privileged port.
+func (p *Plan) checkTCP() error {
+	if !slices.ContainsFunc(p.endpoints, endpoint.local) {
+		return fmt.Errorf("not an address of this machine: %w", unix.EADDRNOTAVAIL)
+	}
+	limit, err := os.ReadFile(unprivilegedFile)
+	if err != nil {
+		return nil // without /proc only the attempt can tell
+	}
+	first, err := strconv.Atoi(strings.TrimSpace(string(limit)))
+	if err == nil && p.addr.Port > 0 && int(p.addr.Port) < first && !capable(unix.CAP_NET_BIND_SERVICE) {
+		return fmt.Errorf("%w: %w", errPrivilegedPort, unix.EACCES)
+	}
+	return nil
+}
+
+// openTCP listens on the first endpoint that this machine has.
+func (p *Plan) openTCP() (s *Socket, err error) {
+	for _, e := range p.endpoints {
+		if s, err = listenTCP(p.addr, e, p.backlog); err == nil || !absent(err) {
 			break
 		}
 	}
-	return nil, err
+	return s, err
 }
 
-// absent reports whether the address, or its whole family, is not on this machine, so that the next one is worth a try.
+// absent reports whether the address, or its whole family, is missing on this machine, so that the next one is to be tried.
 func absent(err error) bool {
 	return errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL)
 }
 
-// endpointsOf returns what the address stands for, in the order of preference. A host name is resolved here and now; the
-// socket will listen on one of its addresses, an IPv4 one if there is one, since that is all that dc_client 1.5 knew.
+// endpointsOf returns the endpoints of the address, in the order of preference. It resolves a host name. The socket will
+// listen on one of its addresses, preferably IPv4, which is all that dc_client 1.5 supports.
 func endpointsOf(addr address.Address) ([]endpoint, error) {
 	if addr.Host == "" {
 		return everyInterface(addr.Family), nil
@@ -66,7 +96,7 @@ func endpointsOf(addr address.Address) ([]endpoint, error) {
 	return ranked(ips), nil
 }
 
-// ranked puts the IPv4 addresses first, and leaves the order of the resolver otherwise.
+// ranked puts the IPv4 addresses first, and keeps the order of the resolver otherwise.
 func ranked(ips []netip.Addr) []endpoint {
 	endpoints := make([]endpoint, 0, len(ips))
 	for _, ip := range ips {
@@ -87,7 +117,7 @@ func everyInterface(family address.Family) []endpoint {
 	return []endpoint{{ip: v6, dual: true}, {ip: v4}}
 }
 
-// network is the family in the words of package net.
+// network returns the name of the family in package net.
 func network(family address.Family) string {
 	switch family {
 	case address.IPv4:
@@ -136,7 +166,7 @@ func (s *Socket) startTCP(e endpoint, backlog int) error {
 }
 
 func setTCPOptions(fd int, e endpoint) error {
-	// So that a restart does not wait for the connections of the last run to leave TIME_WAIT.
+	// A restart does not wait for the connections of the last run to leave TIME_WAIT.
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
 		return os.NewSyscallError("setsockopt SO_REUSEADDR", err)
 	}
@@ -161,7 +191,7 @@ func bindTCP(fd int, ip netip.Addr, port uint16) error {
 	case unix.EADDRINUSE:
 		return ErrInUse
 	case unix.EACCES:
-		return fmt.Errorf("ports below net.ipv4.ip_unprivileged_port_start are for root: %w", os.NewSyscallError("bind", err))
+		return fmt.Errorf("%w: %w", errPrivilegedPort, os.NewSyscallError("bind", err))
 	default:
 		return os.NewSyscallError("bind", err)
 	}
@@ -192,7 +222,7 @@ func zoneIndex(zone string) (uint32, error) {
 	return uint32(link.Index), nil
 }
 
-// boundAddress asks the kernel what the socket is bound to.
+// boundAddress returns the address that the socket is bound to.
 func boundAddress(fd int) (address.Address, error) {
 	sa, err := unix.Getsockname(fd)
 	if err != nil {

@@ -131,7 +131,7 @@ func TestPrivilegedPort(t *testing.T) {
 	h := startHelper(t, "stayer", asNobody(nobody), nil, targetVariable+"=IP:127.0.0.1:1")
 	line := h.hear()
 	if line == "IP:127.0.0.1:1" {
-		t.Skip("here nobody may listen on port 1")
+		t.Skip("here every user may listen on port 1")
 	}
 	if !strings.HasPrefix(line, "error: IP:127.0.0.1:1: ports below") || !strings.Contains(line, "permission denied") {
 		t.Errorf("got %q, want the address and the reason", line)

@@ -41,10 +41,10 @@ func TestK01WrongSwitches(t *testing.T) {
 		client(`-server: needs an argument: -server address`, "-server"),
 		client(`-server: is required: the address of dc_server, such as IP:cache.example.net:9001`),
 		client(`-server: is given twice (the second value is "UNIX:/y")`, "-server", "UNIX:/x", "-server", "UNIX:/y"),
-		client(`-connect: is given beside -server, and they are the same flag (the second value is "UNIX:/y")`,
+		client(`-connect: is the same flag as -server, which is given too (the second value is "UNIX:/y")`,
 			"-server", "UNIX:/x", "-connect", "UNIX:/y"),
 		client(`-pidfile: needs an argument, and "-daemon" is a flag (if it is meant, write -pidfile=-daemon)`, "-pidfile", "-daemon"),
-		client(`"stray" belongs to no flag, see dc_client -help`, "stray"),
+		client(`unexpected argument "stray", see dc_client -help`, "stray"),
 		client(`-check: is given twice`, "-check", "-check"),
 		server(`-server: there is no such flag, see dc_server -help`, "-server", "UNIX:/x"),
 		server(`-sessions: needs an argument: -sessions number`, "-sessions"),
@@ -99,9 +99,9 @@ func TestK03AddressesSayWhatIsWrong(t *testing.T) {
 		server(`-listen: bad address "IP:h:65536": the port is not a decimal number from 0 to 65535`, "-listen", "IP:h:65536"),
 		server(`-listen: bad address "FD:2": the descriptor is not a decimal number from 3 to 2147483647 (0 to 2 are the standard ones)`,
 			"-listen", "FD:2"),
-		server(`-listen: UNIX:rel is a relative path, and -daemon changes to /: give the whole path`, "-listen", "UNIX:rel", "-daemon"),
-		client(`-server: UNIX:rel is a relative path, and -daemon changes to /: give the whole path`, "-server", "UNIX:rel", "-daemon"),
-		server(`-sockperms: it is only for UNIX: addresses, and the address to listen on is IP:9001`, "-listen", "IP:9001", "-sockperms", "660"),
+		server(`-listen: UNIX:rel is a relative path, but -daemon changes the working directory to /: give an absolute path`, "-listen", "UNIX:rel", "-daemon"),
+		client(`-server: UNIX:rel is a relative path, but -daemon changes the working directory to /: give an absolute path`, "-server", "UNIX:rel", "-daemon"),
+		server(`-sockperms: works with UNIX: addresses only, and -listen is IP:9001`, "-listen", "IP:9001", "-sockperms", "660"),
 	))
 }
 
@@ -115,7 +115,7 @@ func TestK04RetryAndIdleAreBounded(t *testing.T) {
 
 func TestK07ServerIsOneself(t *testing.T) {
 	itself := func(listen, to string) usageRow {
-		return client("-server: "+to+" is the address of -listen too: dc_client would connect to itself", "-listen", listen, "-server", to)
+		return client("-server: "+to+" is also the address of -listen: dc_client would connect to itself", "-listen", listen, "-server", to)
 	}
 	mustRefuse(t, []usageRow{
 		itself("UNIX:/a", "UNIX:/a"),
@@ -124,6 +124,6 @@ func TestK07ServerIsOneself(t *testing.T) {
 		itself("IP:9001", "IP:127.0.0.1:9001"),
 		itself("IP:9001", "IP:localhost:9001"),
 		itself("IPv6:9001", "IP:[::1]:9001"),
-		client("-server: UNIX:/tmp/scache is the address of -listen too: dc_client would connect to itself", "-server", "UNIX:/tmp/scache"),
+		client("-server: UNIX:/tmp/scache is also the address of -listen: dc_client would connect to itself", "-server", "UNIX:/tmp/scache"),
 	})
 }

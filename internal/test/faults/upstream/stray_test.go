@@ -9,8 +9,8 @@ import (
 	"distcache/internal/test/kit"
 )
 
-// hint is what dc_client logs of answers that nobody asked for.
-const hint = "sends answers that nobody asked for"
+// hint is what dc_client logs of answers that match no request.
+const hint = "sends answers that match no request"
 
 // TestU04U05StrayAnswersAreLoggedOnce: they are dropped, clients get their own, and the log
 // says so once.
