@@ -10,6 +10,7 @@ import (
 	"distcache/engine/deadline"
 	"distcache/internal/daemon"
 	"distcache/internal/daemon/options"
+	"distcache/internal/version"
 	"distcache/upstream"
 )
 
@@ -62,7 +63,7 @@ func (c *config) flags() *options.Set {
 		"Clients that may be connected at a time; more are closed at once.")
 	s.Int(&c.loops, "loops", "number", 1, 1, maxLoops,
 		"Event loops, for as many cores; each has a connection to dc_server of its own.")
-	s.Version(daemon.Version(program))
+	s.Version(version.Text(program))
 	return s
 }
 

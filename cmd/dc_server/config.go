@@ -7,6 +7,7 @@ import (
 	"distcache/internal/daemon"
 	"distcache/internal/daemon/options"
 	"distcache/internal/store"
+	"distcache/internal/version"
 )
 
 const (
@@ -37,7 +38,7 @@ func (c *config) flags() *options.Set {
 		"Log a line of figures after every so many operations; 0: never.")
 	s.Millis(&c.minExpiry, "minexpiry", 0, 0, codec.MaxTimeout,
 		"Raise the timeout of sessions that are added with a shorter one.")
-	s.Version(daemon.Version(program))
+	s.Version(version.Text(program))
 	return s
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"distcache/bench/load"
+	"distcache/internal/version"
 )
 
 // report is the file of -json. It is opened before the run, so that a path that cannot be written is known at once, and
@@ -38,7 +39,7 @@ func (r *report) write(result *load.Result) error {
 	if err != nil {
 		return fmt.Errorf("-json: %w", err)
 	}
-	text, err := json.MarshalIndent(contents{Tool: version(), Report: data}, "", "  ")
+	text, err := json.MarshalIndent(contents{Tool: version.Text(program), Report: data}, "", "  ")
 	if err != nil {
 		return fmt.Errorf("-json: %w", err)
 	}

@@ -133,7 +133,7 @@ func TestSocketObstacle(t *testing.T) {
 	}{
 		{"regular file", func(p string) error { return os.WriteFile(p, []byte("precious"), 0o600) }, "a regular file"},
 		{"empty file", func(p string) error { return os.WriteFile(p, nil, 0o600) }, "a regular file"},
-		{"folder", func(p string) error { return os.Mkdir(p, 0o700) }, "a folder"},
+		{"folder", func(p string) error { return os.Mkdir(p, 0o700) }, "a directory"},
 		{"link to nothing", func(p string) error { return os.Symlink("/nowhere/s", p) }, "a symbolic link"},
 		{"link to a file", func(p string) error { return os.Symlink(target, p) }, "a symbolic link"},
 		{"link to a dead socket", func(p string) error { return os.Symlink(dead, p) }, "a symbolic link"},

@@ -19,7 +19,7 @@ func (d *folder) clear() error {
 		return err
 	}
 	if before.Mode&unix.S_IFMT != unix.S_IFSOCK {
-		return fmt.Errorf("%s stands there: %w", kindOf(before.Mode), ErrOccupied)
+		return fmt.Errorf("%s stands there: %w", FileKind(before.Mode), ErrOccupied)
 	}
 	if err := probe(d.path); err != nil {
 		return err
@@ -64,12 +64,13 @@ func probe(path string) error {
 	}
 }
 
-func kindOf(mode uint32) string {
+// FileKind is the kind of file that a mode of stat tells, with its article.
+func FileKind(mode uint32) string {
 	switch mode & unix.S_IFMT {
 	case unix.S_IFREG:
 		return "a regular file"
 	case unix.S_IFDIR:
-		return "a folder"
+		return "a directory"
 	case unix.S_IFLNK:
 		return "a symbolic link"
 	case unix.S_IFIFO:

@@ -212,7 +212,7 @@ func TestObstacles(t *testing.T) {
 		says string
 	}{
 		{"regular file", func(t *testing.T, path string) { check(t, os.WriteFile(path, []byte("text"), 0o640)) }, "a regular file"},
-		{"empty folder", func(t *testing.T, path string) { check(t, os.Mkdir(path, 0o750)) }, "a folder"},
+		{"empty folder", func(t *testing.T, path string) { check(t, os.Mkdir(path, 0o750)) }, "a directory"},
 		{"dangling link", func(t *testing.T, path string) { check(t, os.Symlink(path+".none", path)) }, "a symbolic link"},
 		{"link to a file", func(t *testing.T, path string) {
 			check(t, os.WriteFile(path+".target", nil, 0o640))

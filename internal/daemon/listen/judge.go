@@ -79,7 +79,7 @@ func (d *folder) judge() error {
 		return err
 	}
 	if there.Mode&unix.S_IFMT != unix.S_IFSOCK {
-		return fmt.Errorf("%s stands there: %w", kindOf(there.Mode), ErrOccupied)
+		return fmt.Errorf("%s stands there: %w", FileKind(there.Mode), ErrOccupied)
 	}
 	return probe(d.path)
 }

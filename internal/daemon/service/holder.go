@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"distcache/internal/daemon/listen"
 )
 
 // nothingThere is what claimStale returns for a path at which nothing stands.
@@ -54,8 +56,8 @@ func checkKind(folder int, name string) (there bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if kind := st.Mode & unix.S_IFMT; kind != unix.S_IFREG {
-		return true, fmt.Errorf("%w: it is a %s; nothing was changed", ErrPidfileForeign, kindName(kind))
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return true, fmt.Errorf("%w: it is %s; nothing was changed", ErrPidfileForeign, listen.FileKind(st.Mode))
 	}
 	return true, nil
 }
@@ -84,22 +86,6 @@ func lockStale(folder int, name string, fd int) error {
 		return fmt.Errorf("%w: process %d is a %s", ErrPidfileHeld, pid, programName())
 	}
 	return nil
-}
-
-// kindName returns the English name of a file type.
-func kindName(kind uint32) string {
-	switch kind {
-	case unix.S_IFDIR:
-		return "folder"
-	case unix.S_IFLNK:
-		return "symbolic link"
-	case unix.S_IFIFO:
-		return "fifo"
-	case unix.S_IFSOCK:
-		return "socket"
-	default:
-		return "device"
-	}
 }
 
 // readPid reads the number in an open pidfile; 0 stands for an empty one, as Pidfile.Remove leaves behind. Anything else
