@@ -10,6 +10,7 @@ import (
 	"distcache/engine/deadline"
 	"distcache/internal/daemon"
 	"distcache/internal/daemon/options"
+	"distcache/internal/version"
 	"distcache/upstream"
 )
 
@@ -64,7 +65,7 @@ func (c *config) flags() *options.Set {
 		"Limit of connected clients; further connections are closed at once.")
 	s.Int(&c.loops, "loops", "number", 1, 1, maxLoops,
 		"Number of event loops, one per CPU core to use; each has its own connection to dc_server.")
-	s.Version(daemon.Version(program))
+	s.Version(version.Text(program))
 	return s
 }
 

@@ -7,6 +7,7 @@ import (
 	"distcache/internal/daemon"
 	"distcache/internal/daemon/options"
 	"distcache/internal/store"
+	"distcache/internal/version"
 )
 
 const (
@@ -37,7 +38,7 @@ func (c *config) flags() *options.Set {
 		"Log statistics each time this many operations are done (0: never).")
 	s.Millis(&c.minExpiry, "minexpiry", 0, 0, codec.MaxTimeout,
 		"Minimum session timeout: shorter ones are raised to it.")
-	s.Version(daemon.Version(program))
+	s.Version(version.Text(program))
 	return s
 }
 

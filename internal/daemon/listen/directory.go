@@ -94,7 +94,7 @@ func (d *directory) look() (dead fileID, found bool, err error) {
 		return fileID{}, false, err
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFSOCK {
-		return fileID{}, false, fmt.Errorf("the path is %s: %w", kindOf(st.Mode), ErrOccupied)
+		return fileID{}, false, fmt.Errorf("the path is %s: %w", FileKind(st.Mode), ErrOccupied)
 	}
 	return identity(st), true, probe(d.path)
 }
@@ -145,7 +145,8 @@ func probe(path string) error {
 	}
 }
 
-func kindOf(mode uint32) string {
+// FileKind returns the kind of file that a mode of stat tells, with its article.
+func FileKind(mode uint32) string {
 	switch mode & unix.S_IFMT {
 	case unix.S_IFREG:
 		return "a regular file"

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"distcache/codec/address"
+	"distcache/engine/socket"
 )
 
 // resolveWait is how long a start waits for a host name to be resolved.
@@ -84,23 +85,20 @@ func endpointsOf(addr address.Address) ([]endpoint, error) {
 	if addr.Host == "" {
 		return everyInterface(addr.Family), nil
 	}
-	if ip, err := netip.ParseAddr(addr.Host); err == nil {
-		return []endpoint{{ip: ip.Unmap()}}, nil
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), resolveWait)
 	defer cancel()
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, network(addr.Family), addr.Host)
+	found, err := addr.Resolve(ctx, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoAddress, err)
 	}
-	return ranked(ips), nil
+	return ranked(found), nil
 }
 
-// ranked puts the IPv4 addresses first, and keeps the order of the resolver otherwise.
-func ranked(ips []netip.Addr) []endpoint {
-	endpoints := make([]endpoint, 0, len(ips))
-	for _, ip := range ips {
-		endpoints = append(endpoints, endpoint{ip: ip.Unmap()})
+// ranked puts the IPv4 addresses first, and leaves the order of the resolver otherwise.
+func ranked(found []netip.AddrPort) []endpoint {
+	endpoints := make([]endpoint, 0, len(found))
+	for _, f := range found {
+		endpoints = append(endpoints, endpoint{ip: f.Addr()})
 	}
 	slices.SortStableFunc(endpoints, func(a, b endpoint) int { return a.ip.BitLen() - b.ip.BitLen() })
 	return endpoints
@@ -117,23 +115,8 @@ func everyInterface(family address.Family) []endpoint {
 	return []endpoint{{ip: v6, dual: true}, {ip: v4}}
 }
 
-// network returns the name of the family in package net.
-func network(family address.Family) string {
-	switch family {
-	case address.IPv4:
-		return "ip4"
-	case address.IPv6:
-		return "ip6"
-	}
-	return "ip"
-}
-
 func listenTCP(addr address.Address, e endpoint, backlog int) (*Socket, error) {
-	family := unix.AF_INET
-	if e.ip.Is6() {
-		family = unix.AF_INET6
-	}
-	fd, err := newSocket(family)
+	fd, err := newSocket(socket.Family(e.ip))
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +164,7 @@ func setTCPOptions(fd int, e endpoint) error {
 }
 
 func bindTCP(fd int, ip netip.Addr, port uint16) error {
-	sa, err := socketAddress(ip, port)
+	sa, err := socket.Sockaddr(netip.AddrPortFrom(ip, port))
 	if err != nil {
 		return err
 	}
@@ -197,32 +180,7 @@ func bindTCP(fd int, ip netip.Addr, port uint16) error {
 	}
 }
 
-func socketAddress(ip netip.Addr, port uint16) (unix.Sockaddr, error) {
-	if ip.Is4() {
-		return &unix.SockaddrInet4{Addr: ip.As4(), Port: int(port)}, nil
-	}
-	zone, err := zoneIndex(ip.Zone())
-	if err != nil {
-		return nil, err
-	}
-	return &unix.SockaddrInet6{Addr: ip.As16(), Port: int(port), ZoneId: zone}, nil
-}
-
-func zoneIndex(zone string) (uint32, error) {
-	if zone == "" {
-		return 0, nil
-	}
-	if index, err := strconv.ParseUint(zone, 10, 32); err == nil {
-		return uint32(index), nil
-	}
-	link, err := net.InterfaceByName(zone)
-	if err != nil {
-		return 0, fmt.Errorf("zone %s: %w", zone, err)
-	}
-	return uint32(link.Index), nil
-}
-
-// boundAddress returns the address that the socket is bound to.
+// boundAddress asks the kernel what the socket is bound to.
 func boundAddress(fd int) (address.Address, error) {
 	sa, err := unix.Getsockname(fd)
 	if err != nil {

@@ -140,12 +140,12 @@ func TestPrivilegedPort(t *testing.T) {
 
 // TestRanked holds that IPv4 comes before IPv6, and that the resolver's order stays otherwise.
 func TestRanked(t *testing.T) {
-	var ips []netip.Addr
-	for _, text := range []string{"::2", "::ffff:192.0.2.2", "::1", "192.0.2.1"} {
-		ips = append(ips, netip.MustParseAddr(text))
+	var found []netip.AddrPort
+	for _, text := range []string{"::2", "192.0.2.2", "::1", "192.0.2.1"} {
+		found = append(found, netip.AddrPortFrom(netip.MustParseAddr(text), 9001))
 	}
 	var got []string
-	for _, e := range ranked(ips) {
+	for _, e := range ranked(found) {
 		got = append(got, e.ip.String())
 	}
 	if want := "192.0.2.2 192.0.2.1 ::2 ::1"; strings.Join(got, " ") != want {

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"distcache/internal/daemon/listen"
 )
 
 // nothingThere is returned in place of a descriptor when there is no file.
@@ -63,8 +65,8 @@ func checkKind(dir int, name string) (there bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if kind := st.Mode & unix.S_IFMT; kind != unix.S_IFREG {
-		return true, fmt.Errorf("%w: it is a %s", ErrPidfileForeign, kindName(kind))
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return true, fmt.Errorf("%w: it is %s", ErrPidfileForeign, listen.FileKind(st.Mode))
 	}
 	return true, nil
 }
@@ -95,24 +97,8 @@ func lockStale(dir int, name string, fd int) error {
 	return nil
 }
 
-// kindName returns the English name of a file type.
-func kindName(kind uint32) string {
-	switch kind {
-	case unix.S_IFDIR:
-		return "directory"
-	case unix.S_IFLNK:
-		return "symbolic link"
-	case unix.S_IFIFO:
-		return "fifo"
-	case unix.S_IFSOCK:
-		return "socket"
-	default:
-		return "device"
-	}
-}
-
-// readPid reads the number in an open pidfile; 0 stands for an empty one, as Pidfile.Remove leaves behind. Any other
-// file is refused: a mistyped path must not cost a file.
+// readPid reads the number in an open pidfile; 0 stands for an empty one, as Pidfile.Remove leaves behind. Anything else
+// is somebody's file, which a typing error must not cost them.
 func readPid(fd int) (int, error) {
 	b := make([]byte, pidfileMax+1)
 	n, err := unix.Pread(fd, b, 0)

@@ -243,7 +243,7 @@ func TestPidfileIsRefused(t *testing.T) {
 			os.Symlink(path+".target", path)
 		}, ErrPidfileForeign, "it is a symbolic link"},
 		{"dangling link", func(t *testing.T, path string) { os.Symlink(path+".none", path) }, ErrPidfileForeign, "it is a symbolic link"},
-		{"fifo", func(t *testing.T, path string) { unix.Mkfifo(path, 0o600) }, ErrPidfileForeign, "it is a fifo"},
+		{"fifo", func(t *testing.T, path string) { unix.Mkfifo(path, 0o600) }, ErrPidfileForeign, "it is a named pipe"},
 		{"socket", func(t *testing.T, path string) { unix.Mknod(path, unix.S_IFSOCK|0o600, 0) }, ErrPidfileForeign, "it is a socket"},
 		{"another text", func(t *testing.T, path string) { write(t, path, "root:x:0:0\n") }, ErrPidfileForeign, "does not hold a process ID"},
 		{"negative number", func(t *testing.T, path string) { write(t, path, "-1\n") }, ErrPidfileForeign, "does not hold a process ID"},

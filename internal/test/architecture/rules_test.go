@@ -34,7 +34,7 @@ var rules = []rule{
 	{
 		"client is for applications, which get no more than codec with it", false,
 		func(f file) bool { return f.in("client") },
-		func(path string) bool { return !standard(path) && path != module+"codec" },
+		func(path string) bool { return !standard(path) && !under(path, module+"codec") },
 	},
 	{
 		"engine does not know upstream: internal/agent joins them", false,

@@ -1,4 +1,4 @@
-package main
+package version
 
 import (
 	"fmt"
@@ -6,9 +6,8 @@ import (
 	"runtime/debug"
 )
 
-// version returns one line. The daemons' version has the same form; their package is not imported for it, because it
-// brings the poller along.
-func version() string {
+// Text is the line that a program prints for -version: its name, what it was built from, the protocol and the Go release.
+func Text(program string) string {
 	version := "(unknown version)"
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		version = info.Main.Version
