@@ -1,6 +1,9 @@
 package upstream
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // The reasons to end a connection to dc_server, beside the errors of the system and of codec.
 var (
@@ -19,7 +22,7 @@ var (
 	ErrAttemptTimeout = errors.New("timed out while connecting or waiting for the first answer")
 	// ErrSilent is the reason when dc_server sends nothing for SilentTimeouts request
 	// timeouts, with requests in flight.
-	ErrSilent = errors.New("no answer for three times -timeout")
+	ErrSilent = fmt.Errorf("no answer for %d times -timeout", SilentTimeouts)
 	// ErrStopped is the reason when Stop ended the connection.
 	ErrStopped = errors.New("stopping")
 	// ErrClosed is the reason when dc_server ends the connection.
