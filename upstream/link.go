@@ -24,8 +24,8 @@ const (
 	ReadBuffer = 256 << 10
 )
 
-// Link is the connection to dc_server: it keeps trying to have one, and knows whether
-// it may be used.
+// Link is the connection to dc_server: it connects, probes, notices when the server has
+// gone, and connects again.
 type Link struct {
 	config    Config
 	mux       *Mux
@@ -39,7 +39,7 @@ type Link struct {
 	looked    time.Duration // when keepAlive looked last
 	blocked   bool          // the transport does not take more now
 	closing   bool
-	strayed   bool // Stray was called
+	strayed   bool // Stray has been called
 	more      bool // the last read filled the buffer
 
 	assembler codec.Assembler
@@ -112,8 +112,8 @@ func (l *Link) Received(n int, now time.Duration) {
 	l.in = l.in[:copy(l.in, rest)]
 }
 
-// MoreWaits reports, once after each read, whether that filled the buffer: what is behind may
-// be answers to requests whose time is up.
+// MoreWaits reports, once after each read, whether the read filled the buffer. The bytes
+// behind it may answer requests whose time is up.
 func (l *Link) MoreWaits() bool {
 	more := l.more
 	l.more = false
@@ -165,8 +165,8 @@ func (l *Link) Expire(now time.Duration) {
 	}
 }
 
-// silentAt is when the silence becomes too long. It counts from the last byte or from
-// when answers began to be owed, whatever came later.
+// silentAt is when the silence becomes too long. It counts from the last byte, or from when
+// answers began to be owed if that was later.
 func (l *Link) silentAt() time.Duration {
 	since := l.mux.BusySince()
 	if since == deadline.Never || l.config.Timeout == deadline.Never {
@@ -175,8 +175,7 @@ func (l *Link) silentAt() time.Duration {
 	return max(since, l.heard) + SilentTimeouts*l.config.Timeout
 }
 
-// keepAlive asks a server that has been silent whether it is there. Where answers are
-// owed already, those tell.
+// keepAlive sends a probe to a server that has been silent, unless it owes answers already.
 func (l *Link) keepAlive(now time.Duration) {
 	l.looked = now
 	if l.mux.Unanswered() > 0 {
@@ -225,8 +224,7 @@ func (l *Link) dial(now time.Duration) {
 	l.transport.Dial()
 }
 
-// fail is the one way down: whatever ended the connection or the attempt, first error
-// wins and everything in flight is answered.
+// fail is the only way to Down. The first error wins, and everything in flight is answered.
 func (l *Link) fail(why error, now time.Duration) {
 	if l.state == Down {
 		return
@@ -236,8 +234,8 @@ func (l *Link) fail(why error, now time.Duration) {
 	l.state = Down
 	l.retryAt = deadline.Never
 	if !l.closing {
-		// A connection that held for longer than the retry time is replaced at once: two
-		// attempts are that far apart in any case.
+		// A connection that lasted longer than the retry time is replaced at once: the two
+		// attempts are far enough apart.
 		l.retryAt = max(now, l.attemptAt+l.jittered(l.config.Retry))
 	}
 	l.mux.Lost(now)
@@ -250,7 +248,7 @@ func (l *Link) enter(to State, why error, now time.Duration) {
 	l.watcher.LinkChanged(from, to, why, now)
 }
 
-// write returns how much was taken, all of which is owed to a live connection.
+// write writes b and returns how many bytes the transport took; 0 when the link went down.
 func (l *Link) write(b []byte, now time.Duration) int {
 	n, err := l.transport.Write(b)
 	if err != nil {
@@ -261,8 +259,8 @@ func (l *Link) write(b []byte, now time.Duration) int {
 	return n
 }
 
-// probeIDLen is the length of a probe's random session ID, in bytes: such an ID is
-// nobody's session.
+// probeIDLen is the length of a probe's random session ID, in bytes: long enough that no
+// session has it.
 const probeIDLen = 32
 
 // newProbe makes the next probe: a HAVE of a random ID under a random uid.
@@ -274,8 +272,8 @@ func (l *Link) newProbe() {
 	l.probe = codec.Message{Wire: l.probeWire, UID: uid, Op: codec.OpHave, PayloadLen: probeIDLen}
 }
 
-// jittered shortens d by up to a fifth, at random, so that the agents of a fleet do
-// not come back all at once.
+// jittered shortens d by up to a fifth, at random, so that the agents of a fleet do not all
+// reconnect at the same time.
 func (l *Link) jittered(d time.Duration) time.Duration {
 	var random [8]byte
 	l.config.Random(random[:])

@@ -186,11 +186,8 @@ func (e endpoint) explain(err error) error { return fmt.Errorf("%s: %w", e.name,
 func (e endpoint) connect(ctx context.Context) (int, error) {
 	dialer := net.Dialer{KeepAlive: -1, FallbackDelay: -1, Control: tune}
 	connected, err := dialer.DialContext(ctx, e.network, e.address)
-	if op := (*net.OpError)(nil); errors.As(err, &op) {
-		return -1, op.Err // without the address in another notation
-	}
 	if err != nil {
-		return -1, err
+		return -1, reason(err)
 	}
 	defer connected.Close()
 	raw, err := connected.(syscall.Conn).SyscallConn()
@@ -202,6 +199,18 @@ func (e endpoint) connect(ctx context.Context) (int, error) {
 		fd, err = unix.FcntlInt(theirs, unix.F_DUPFD_CLOEXEC, 0)
 	})
 	return fd, errors.Join(controlErr, socket.Error("fcntl", err))
+}
+
+// reason is what is behind an error of net.Dialer, without the address in another notation.
+// Package net names the system call of each error but that of its poller.
+func reason(err error) error {
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		err = op.Err
+	}
+	if errno, bare := err.(syscall.Errno); bare {
+		return socket.Error("epoll_ctl", errno)
+	}
+	return err
 }
 
 // tune sets the options of a socket before it connects.

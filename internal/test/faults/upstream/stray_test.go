@@ -65,7 +65,7 @@ func TestU11FloodIsBounded(t *testing.T) {
 		client.Answer(kit.Have(2, "nobody's"))
 		return up.Conns() >= began+4
 	})
-	if text := process.Stderr(); !strings.Contains(text, "too many answers that nobody asked for") {
+	if text := process.Stderr(); !strings.Contains(text, "too many unsolicited answers") {
 		t.Errorf("got no reason in the log, want it; stderr:\n%s", text)
 	}
 	up.Honest()
