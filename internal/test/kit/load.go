@@ -13,7 +13,7 @@ import (
 )
 
 // loadPatience is how long a client of a Load waits for an answer before it counts as hung.
-const loadPatience = 10 * time.Second
+const loadPatience = time.Minute
 
 // Load is clients with lasting connections that ask all the time, each for a session of its
 // own, and check every answer: their own data, NOTOK or DISCONNECTED, for their own uid.
@@ -174,8 +174,10 @@ func (c *loader) judge(payload []byte) (served bool, err error) {
 		c.add = false
 	case !c.add && status == codec.StatusNotOK:
 		c.add = true // a dc_server that was started again is empty
-	case c.add || !bytes.Equal(payload, c.data):
-		return true, fmt.Errorf("got %s, want its own data", brief(payload))
+	case c.add:
+		return true, fmt.Errorf("got %s for ADD, want a status", brief(payload))
+	case !bytes.Equal(payload, c.data):
+		return true, fmt.Errorf("not its own data: %s", Difference(payload, c.data))
 	}
 	return true, nil
 }
