@@ -38,6 +38,14 @@ func (r Rig) Within(wrap func(Command) Command) Rig {
 	return r
 }
 
+// Wrap is what Within changes a command into.
+func (r Rig) Wrap(c Command) Command {
+	if r.wrap == nil {
+		return c
+	}
+	return r.wrap(c)
+}
+
 // Server starts a dc_server.
 func (r Rig) Server(flags ...string) (*Process, Endpoint) {
 	r.t.Helper()
@@ -90,11 +98,7 @@ func (r Rig) Command(name string, args ...string) Command {
 	if r.tag != "" {
 		path = r.tag + "/" + name
 	}
-	c := Command{Path: Tool(path), Args: args}
-	if r.wrap != nil {
-		c = r.wrap(c)
-	}
-	return c
+	return r.Wrap(Command{Path: Tool(path), Args: args})
 }
 
 // listening starts a daemon, and gives where its ready line says that it listens.

@@ -17,9 +17,9 @@ import (
 // is work that was asked for, 20 µs in both daemons, and asking costs next to nothing.
 func TestNoInputCostsMoreThanTenfold(t *testing.T) {
 	const visits, most, line = 2000, 10, 300
-	cache, server := startServer(t)
+	cache, server := kit.NewRig(t).Server()
 	addBig(t, server)
-	process, at := startClient(t, server)
+	process, at := kit.NewRig(t).Client(server)
 	for _, l := range lives() {
 		t.Run(l.name, func(t *testing.T) {
 			before, logged, began := cpu(t, process, cache), len(process.Stderr()), time.Now()

@@ -63,7 +63,7 @@ func incomplete(n int) []byte {
 func TestH07WrongHeadersAreNotForwarded(t *testing.T) {
 	t.Parallel()
 	up := kit.NewUpstream(t, kit.Loopback())
-	process, at := startClient(t, up.Endpoint())
+	process, at := kit.NewRig(t).Client(up.Endpoint())
 	neighbour := kit.Dial(t, at)
 	neighbour.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 	post := process.Post()

@@ -36,7 +36,7 @@ func TestH04HalfARequestIsNotForwardedAndItsPlaceIsFree(t *testing.T) {
 func leaveWithin(t *testing.T, network string, leave func(*kit.Conn) error) {
 	jitter := kit.MeasureJitter(t)
 	up := kit.NewUpstream(t, kit.Loopback())
-	process, at := startClientOn(t, network, up.Endpoint(), "-maxclients", "2")
+	process, at := kit.NewRig(t).Client(up.Endpoint(), append(listen(t, network), "-maxclients", "2")...)
 	neighbour, next := mustGetIn(t, at), mustGetIn(t, at)
 	post := process.Post()
 	var worst time.Duration

@@ -24,8 +24,8 @@ type asker struct {
 func TestH23EachClientHasItsShare(t *testing.T) {
 	t.Parallel()
 	const floods, span = 4, time.Second
-	_, server := startServer(t)
-	_, at := startClient(t, server)
+	_, server := kit.NewRig(t).Server()
+	_, at := kit.NewRig(t).Client(server)
 	modest := &asker{depth: 40}
 	all := []*asker{modest}
 	for range floods {

@@ -20,9 +20,9 @@ func TestH19WhoReadsNoMoreHarmsNobody(t *testing.T) {
 			t.Run(daemon+", "+network, func(t *testing.T) {
 				t.Parallel()
 				jitter := kit.MeasureJitter(t)
-				process, at := startOn(t, network, "dc_server", " ready ")
+				process, at := kit.NewRig(t).Server(listen(t, network)...)
 				if daemon == "dc_client" {
-					process, at = startClientOn(t, network, at)
+					process, at = kit.NewRig(t).Client(at, listen(t, network)...)
 				}
 				addBig(t, at)
 				readNoMore(t, jitter, process, at)
@@ -79,7 +79,7 @@ func TestH19WhoReadsNoMoreBeforeItsAnswer(t *testing.T) {
 	up := kit.NewUpstream(t, kit.Loopback())
 	up.After(1).Do(kit.Late(takes))
 	up.Put(big, dataOf(bigSize), time.Hour)
-	process, at := startClient(t, up.Endpoint())
+	process, at := kit.NewRig(t).Client(up.Endpoint())
 	neighbour := kit.Dial(t, at)
 	neighbour.ExpectStatus(kit.Have(1, big), codec.StatusOK)
 	before, asked := vitals(t, process).FDs, up.Asked()

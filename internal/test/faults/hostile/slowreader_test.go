@@ -17,7 +17,7 @@ func TestH10WhoReadsSlowlyIsNotEnded(t *testing.T) {
 	for network, sip := range map[string]int{"unix": 2 << 10, "tcp": 8 << 10} { // bytes
 		t.Run(network, func(t *testing.T) {
 			t.Parallel()
-			process, at := startOn(t, network, "dc_server", " ready ")
+			process, at := kit.NewRig(t).Server(listen(t, network)...)
 			addBig(t, at)
 			const asked = 300 // of 32 KB: more than sockets take
 			c := kit.Dial(t, at)

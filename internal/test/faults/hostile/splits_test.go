@@ -48,9 +48,9 @@ func newSplitter(t *testing.T, daemon string) *splitter {
 	s := &splitter{t: t}
 	if daemon == "dc_client" {
 		s.up = kit.NewUpstream(t, kit.Unix(t))
-		_, s.at = startClient(t, s.up.Endpoint())
+		_, s.at = kit.NewRig(t).Client(s.up.Endpoint())
 	} else {
-		_, s.at = startServer(t)
+		_, s.at = kit.NewRig(t).Server()
 	}
 	s.neighbour = kit.Dial(t, s.at)
 	return s

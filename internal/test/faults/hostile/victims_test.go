@@ -125,9 +125,9 @@ func needQuiet(t *testing.T) {
 // startPair runs a dc_client in front of a dc_server of its own, until the test ends.
 func startPair(t *testing.T) (*kit.Process, kit.Endpoint) {
 	t.Helper()
-	_, server := startServer(t)
+	_, server := kit.NewRig(t).Server()
 	addBig(t, server)
-	return startClient(t, server)
+	return kit.NewRig(t).Client(server)
 }
 
 // TestH05SlowClientsLeaveVictims has 5,000 clients that send a request byte by byte, some a
@@ -136,8 +136,8 @@ func TestH05SlowClientsLeaveVictims(t *testing.T) {
 	needQuiet(t)
 	needDescriptors(t, dripping+500)
 	up := kit.NewUpstream(t, kit.Loopback())
-	_, at := startClient(t, up.Endpoint())
-	_, calm := startClient(t, kit.NewUpstream(t, kit.Loopback()).Endpoint())
+	_, at := kit.NewRig(t).Client(up.Endpoint())
+	_, calm := kit.NewRig(t).Client(kit.NewUpstream(t, kit.Loopback()).Endpoint())
 	mustLeaveVictims(t, orders{At: at, Attack: "drip", Every: time.Millisecond}, calm, 1000)
 	if n := up.Seen(codec.OpAdd, dripped); n != 0 {
 		t.Errorf("got %d requests forwarded that never came whole, want none", n)

@@ -35,9 +35,7 @@ func TestN12OneConnectPerStep(t *testing.T) {
 			t.Parallel()
 			jitter := kit.MeasureJitter(t)
 			up := kit.NewUpstream(t, kit.Loopback())
-			at := kit.Unix(t)
-			process := kit.Start(t, kit.Tool("dc_client"), "-listen", at.String(), "-server", up.Endpoint().String(), millis("-retry", step))
-			process.WaitStderr(patience, "connected to dc_server")
+			_, at := kit.NewRig(t).Client(up.Endpoint(), millis("-timeout", timeout), millis("-retry", step))
 			load := kit.StartLoad(t, at, 20, time.Millisecond)
 			load.FirstServed(patience, time.Now())
 			row.storm(up)
@@ -69,8 +67,7 @@ func TestN12PortsUsedUp(t *testing.T) {
 	namespace := newNamespace(t)
 	var up *kit.Upstream
 	within(t, namespace, func() { up = kit.NewUpstream(t, kit.Loopback()) })
-	process, at := startIn(t, namespace, "-server", up.Endpoint().String(), millis("-timeout", timeout), millis("-retry", retry))
-	process.WaitStderr(patience, "connected to dc_server")
+	process, at := inNamespace(t, namespace).Client(up.Endpoint(), millis("-timeout", timeout), millis("-retry", retry))
 	client := kit.Dial(t, at)
 	client.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 

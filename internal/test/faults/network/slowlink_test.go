@@ -77,9 +77,7 @@ func TestN11LossIsLatency(t *testing.T) {
 	random := kit.Random(t)
 	up := kit.NewUpstream(t, kit.Loopback())
 	way := kit.NewProxy(t, up.Endpoint())
-	at := kit.Unix(t)
-	process := kit.Start(t, kit.Tool("dc_client"), "-listen", at.String(), "-server", way.Endpoint().String(), "-timeout=5000")
-	process.WaitStderr(patience, "connected to dc_server")
+	_, at := kit.NewRig(t).Client(way.Endpoint(), "-timeout=60000")
 	load := kit.StartLoad(t, at, 20, 5*time.Millisecond)
 	var resuming sync.WaitGroup
 	for _, lost := range []float64{0.01, 0.1} {
@@ -117,13 +115,8 @@ func TestN11LossIsLatency(t *testing.T) {
 func TestN17NoWaitingForAcknowledgements(t *testing.T) {
 	t.Parallel()
 	jitter := kit.MeasureJitter(t)
-	server := kit.Start(t, kit.Tool("dc_server"), "-listen", "IP:127.0.0.1:0")
-	server.WaitStderr(patience, " ready ")
-	_, rest, _ := strings.Cut(server.Stderr(), " ready listen=")
-	where, _, _ := strings.Cut(rest, " ")
-	at := kit.Unix(t)
-	process := kit.Start(t, kit.Tool("dc_client"), "-listen", at.String(), "-server", where, "-timeout=10000")
-	process.WaitStderr(patience, "connected to dc_server")
+	_, where := kit.NewRig(t).Server("-listen", kit.Loopback().String())
+	_, at := kit.NewRig(t).Client(where)
 	client := kit.Dial(t, at)
 	var all []kit.Outcome
 	for n := range uint32(600) {

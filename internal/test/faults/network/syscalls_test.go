@@ -62,12 +62,15 @@ func startInjected(t *testing.T, up *kit.Upstream, rule string) (process *kit.Pr
 	if err != nil {
 		t.Skipf("no strace: %v", err)
 	}
-	at, trace = kit.Unix(t), filepath.Join(t.TempDir(), "trace")
+	trace = filepath.Join(t.TempDir(), "trace")
 	calls, _, _ := strings.Cut(rule, ":")
-	// With -D the process is dc_client, and the tracer ends with it.
-	process = kit.Start(t, strace, "-D", "-f", "-qq", "-o", trace, "-e", "trace="+calls, "-e", "inject="+rule,
-		kit.Tool("dc_client"), "-listen", at.String(), "-server", up.Endpoint().String(), "-timeout=10000", millis("-retry", retry))
-	process.WaitStderr(patience, "connected to dc_server")
+	injected := kit.NewRig(t).Within(func(c kit.Command) kit.Command {
+		// With -D the process is dc_client, and the tracer ends with it.
+		c.Args = append([]string{"-D", "-f", "-qq", "-o", trace, "-e", "trace=" + calls, "-e", "inject=" + rule, c.Path}, c.Args...)
+		c.Path = strace
+		return c
+	})
+	process, at = injected.Client(up.Endpoint(), millis("-retry", retry))
 	return process, at, trace
 }
 

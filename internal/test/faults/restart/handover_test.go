@@ -70,7 +70,7 @@ func TestV01NobodyIsRefusedWhileDcClientRestarts(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			_, server := startServer(t)
+			_, server := kit.NewRig(t).Server()
 			s := supervise(t, row.at(t), "dc_client", "-server", server.String(), "-timeout", "10000")
 			process := ready(row.start(s))
 			crowd := startCrowd(s.at, clients)
@@ -95,7 +95,7 @@ func TestV01DcServerIsPassedItsSocket(t *testing.T) {
 	s := supervise(t, kit.Loopback(), "dc_server")
 	process := ready(s.run())
 	at := kit.Unix(t)
-	client := startClient(t, at, s.at, "-retry", "50")
+	client, _ := kit.NewRig(t).Client(s.at, "-listen", at.String(), "-retry", "50")
 	for _, id := range []string{"first", "second", "third"} {
 		mustKeep(t, at, id)
 		mustEnd(t, process)
@@ -113,7 +113,7 @@ func TestV01DcServerIsPassedItsSocket(t *testing.T) {
 // are answered by the one that comes.
 func TestV01BacklogIsServedByTheNext(t *testing.T) {
 	t.Parallel()
-	_, server := startServer(t)
+	_, server := kit.NewRig(t).Server()
 	s := supervise(t, kit.Unix(t), "dc_client", "-server", server.String(), "-timeout", "10000")
 	first := ready(s.run())
 	mustKeep(t, s.at, "kept")
@@ -136,9 +136,9 @@ func TestV01BacklogIsServedByTheNext(t *testing.T) {
 func TestV01WithoutHandOver(t *testing.T) {
 	t.Parallel()
 	const restarts = 10
-	_, server := startServer(t)
+	_, server := kit.NewRig(t).Server()
 	at := kit.Unix(t)
-	process := startClient(t, at, server)
+	process, _ := kit.NewRig(t).Client(server, "-listen", at.String())
 	crowd := startCrowd(at, 40)
 	for range restarts {
 		crowd.mustGoOn(t, 100)
@@ -149,7 +149,7 @@ func TestV01WithoutHandOver(t *testing.T) {
 		}
 		process.Signal(syscall.SIGTERM)
 		process.Exit(patience)
-		process = startClient(t, at, server)
+		process, _ = kit.NewRig(t).Client(server, "-listen", at.String())
 	}
 	crowd.mustEnd(t)
 	mustEnd(t, process)
@@ -160,7 +160,7 @@ func TestV01WithoutHandOver(t *testing.T) {
 func TestV01SilentConnectionsStayInTheBacklog(t *testing.T) {
 	t.Parallel()
 	const clients = 3000
-	_, server := startServer(t)
+	_, server := kit.NewRig(t).Server()
 	s := supervise(t, kit.Unix(t), "dc_client", "-server", server.String(), "-timeout", "10000")
 	first := ready(s.run())
 	first.Signal(syscall.SIGSTOP)

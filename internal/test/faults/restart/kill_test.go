@@ -28,11 +28,11 @@ func TestV06RestartedServerIsEmpty(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			at := kit.Unix(t)
-			server, where := startServer(t)
-			startClient(t, at, where, "-retry", "50")
+			server, where := kit.NewRig(t).Server()
+			kit.NewRig(t).Client(where, "-listen", at.String(), "-retry", "50")
 			mustKeep(t, at, "kept")
 			row.end(server)
-			start(t, "dc_server", "-listen", where.String())
+			kit.NewRig(t).Server("-listen", where.String())
 			var last codec.Status
 			kit.Wait(t, patience, "NOTOK", func() bool {
 				var err error
@@ -58,10 +58,10 @@ const recovery = time.Second
 func TestV08KilledProxyComesBack(t *testing.T) {
 	t.Parallel()
 	const kills = 8
-	_, server := startServer(t)
+	_, server := kit.NewRig(t).Server()
 	at := kit.Unix(t)
 	pidfile := filepath.Join(filepath.Dir(at.Address), "pid")
-	process := startClient(t, at, server, "-pidfile", pidfile)
+	process, _ := kit.NewRig(t).Client(server, "-listen", at.String(), "-pidfile", pidfile)
 	mustKeep(t, at, "kept")
 	worst := time.Duration(0)
 	for range kills {

@@ -19,29 +19,8 @@ func TestMain(m *testing.M) {
 	kit.Suite{Commands: []string{"dc_client", "dc_server", "dc_test"}, Parallel: 8}.Run(m)
 }
 
-// start runs one of the daemons until it is ready.
-func start(t *testing.T, name string, args ...string) *kit.Process {
-	t.Helper()
-	return ready(kit.Start(t, kit.Tool(name), args...))
-}
-
 func ready(p *kit.Process) *kit.Process {
 	p.WaitStderr(patience, " ready ")
-	return p
-}
-
-// startServer runs a dc_server until the test ends, and gives where it listens.
-func startServer(t *testing.T, args ...string) (*kit.Process, kit.Endpoint) {
-	t.Helper()
-	at := kit.Unix(t)
-	return start(t, "dc_server", append([]string{"-listen", at.String()}, args...)...), at
-}
-
-// startClient runs a dc_client in front of that server until it is connected.
-func startClient(t *testing.T, at, server kit.Endpoint, args ...string) *kit.Process {
-	t.Helper()
-	p := start(t, "dc_client", append([]string{"-listen", at.String(), "-server", server.String(), "-timeout", "10000"}, args...)...)
-	p.WaitStderr(patience, "connected to dc_server")
 	return p
 }
 

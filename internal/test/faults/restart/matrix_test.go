@@ -141,9 +141,7 @@ func TestV04OldAndNewTogether(t *testing.T) {
 					case oldBetween:
 						at = startOldProxy(t, at)
 					case between != "directly":
-						proxy := kit.Unix(t)
-						startClient(t, proxy, at)
-						at = proxy
+						_, at = kit.NewRig(t).Client(at)
 					}
 					var c asker = oldClient{at, new(uint32)}
 					if !oldAsks {
@@ -176,7 +174,7 @@ func matrixServer(t *testing.T, old bool) kit.Endpoint {
 		_, at := startOldServer(t)
 		return at
 	}
-	_, at := startServer(t)
+	_, at := kit.NewRig(t).Server()
 	return at
 }
 
@@ -237,8 +235,7 @@ func TestV04QuirksOfTheOld(t *testing.T) {
 	t.Run("an old dc_server closes on a short ADD", func(t *testing.T) {
 		t.Parallel()
 		old, server := startOldServer(t)
-		at := kit.Unix(t)
-		process := startClient(t, at, server)
+		process, at := kit.NewRig(t).Client(server)
 		victim := kit.Dial(t, at)
 		for n := range 8 {
 			short := kit.Dial(t, at)

@@ -197,7 +197,7 @@ const lameDuckLimit = 5 * time.Second
 func TestV03PersistentClientsMoveOver(t *testing.T) {
 	t.Parallel()
 	const clients, upgrades = 20, 3
-	_, server := startServer(t)
+	_, server := kit.NewRig(t).Server()
 	s := supervise(t, kit.Unix(t), "dc_client", "-server", server.String(), "-timeout", "10000")
 	old := ready(s.run())
 	talk := startTalk(s.at, clients)

@@ -29,7 +29,7 @@ func TestU02DownIsAnsweredAtOnce(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			jitter := kit.MeasureJitter(t)
-			process, at := start(t, row.server(t), millis("-retry", retry))
+			process, at := kit.NewRig(t).Unlinked(row.server(t), millis("-retry", retry))
 			process.WaitStderr(patience, row.reason)
 			began := time.Now()
 			load := kit.StartLoad(t, at, 20, 5*time.Millisecond)
@@ -56,7 +56,7 @@ func TestU02FullBacklogHeals(t *testing.T) {
 	t.Parallel()
 	jitter := kit.MeasureJitter(t)
 	full := newFullBacklog(t)
-	process, at := start(t, full.at, millis("-retry", retry))
+	process, at := kit.NewRig(t).Unlinked(full.at, millis("-retry", retry))
 	asked := time.Now() // the very first wait for the connection, but not for long
 	kit.Dial(t, at).ExpectStatus(kit.Have(1, "nobody's"), codec.StatusDisconnected)
 	jitter.MustTake(t, "first answer", time.Since(asked), 0, 250*time.Millisecond+kit.Promptly)

@@ -24,9 +24,7 @@ func TestU15FrozenServer(t *testing.T) {
 				t.Skip("-short")
 			}
 			jitter := kit.MeasureJitter(t)
-			where := kit.Unix(t)
-			server := kit.Start(t, kit.Tool("dc_server"), "-listen", where.String())
-			server.WaitStderr(patience, " ready ")
+			server, where := kit.NewRig(t).Server()
 			process, at := startLinked(t, where)
 			load := kit.StartLoad(t, at, 20, 10*time.Millisecond)
 			load.FirstServed(patience, time.Now())

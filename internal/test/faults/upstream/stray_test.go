@@ -27,8 +27,7 @@ func TestU04U05StrayAnswersAreLoggedOnce(t *testing.T) {
 			t.Parallel()
 			up := kit.NewUpstream(t, kit.Loopback())
 			up.Put("session", "data", time.Hour)
-			process, at := start(t, up.Endpoint(), "-timeout=10000", millis("-retry", retry))
-			process.WaitStderr(patience, "connected to dc_server")
+			process, at := kit.NewRig(t).Client(up.Endpoint(), "-timeout=10000", millis("-retry", retry))
 			if strings.Contains(process.Stderr(), hint) {
 				t.Errorf("got the hint before there was a reason; stderr:\n%s", process.Stderr())
 			}

@@ -85,8 +85,7 @@ func TestU14ResetMidFrame(t *testing.T) {
 	const clients = 50
 	jitter := kit.MeasureJitter(t)
 	up := kit.NewUpstream(t, kit.Loopback())
-	process, at := start(t, up.Endpoint(), "-timeout=60000", millis("-retry", retry))
-	process.WaitStderr(patience, "connected to dc_server")
+	_, at := kit.NewRig(t).Client(up.Endpoint(), "-timeout=60000", millis("-retry", retry))
 	up.On(func(q kit.Request) bool { return q.Conn == 1 && q.ID == "waits" }).Do(kit.Drop)
 	reset := make(chan time.Time, 1)
 	up.Expect(codec.OpGet, "breaks").Do(func(x *kit.Exchange) {
