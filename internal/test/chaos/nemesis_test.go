@@ -3,7 +3,6 @@ package chaos
 import (
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -57,7 +56,11 @@ func faults() []fault {
 // begins with those without which a run shows little.
 func (n *nemesis) rage() {
 	all := faults()
-	for i := 0; n.wait(100*time.Millisecond, 1200*time.Millisecond); i++ {
+	pause := 1200 * time.Millisecond
+	if !kit.Full() {
+		pause = 300 * time.Millisecond // so that a short run has several faults
+	}
+	for i := 0; n.wait(100*time.Millisecond, pause); i++ {
 		f := n.pick(all)
 		if i < always {
 			f = all[i]
@@ -98,7 +101,7 @@ func (n *nemesis) kill() { n.kills.record(n.server.Kill) }
 // restart starts dc_server again after up to that long.
 func (n *nemesis) restart(most time.Duration) {
 	n.wait(0, most)
-	n.server = start(n.t, "dc_server", "-listen", n.at.String(), "-sessions", serverSessions)
+	n.server = kit.NewRig(n.t).Start("dc_server", "-listen", n.at.String(), "-sessions", serverSessions)
 }
 
 func (n *nemesis) freeze(most time.Duration) {
@@ -167,9 +170,7 @@ func (n *nemesis) crumble(p *kit.Proxy) {
 func freePort(t testing.TB, r *rand.Rand) kit.Endpoint {
 	t.Helper()
 	host := fmt.Sprintf("127.%d.%d.%d", 1+r.IntN(254), r.IntN(256), 1+r.IntN(254))
-	server := start(t, "dc_server", "-listen", "IP:"+host+":0")
-	_, rest, _ := strings.Cut(server.Stderr(), " ready listen=IP:")
-	address, _, _ := strings.Cut(rest, " ")
+	server, at := kit.NewRig(t).Server("-listen", "IP:"+host+":0")
 	server.Stop()
-	return kit.Endpoint{Network: "tcp", Address: address}
+	return at
 }

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"distcache/internal/test/kit"
 )
 
 // fromEnv gives a setting that `make` passes on in the environment, or otherwise when
@@ -26,11 +28,11 @@ func fromEnv[T any](t testing.TB, name string, parse func(string) (T, error), ot
 func number(text string) (int64, error) { return strconv.ParseInt(text, 10, 64) }
 
 // durationOf is CHAOS_DURATION or SOAK_DURATION (“10m”), otherwise the form for
-// `make test`, otherwise the one for `go test -short`.
-func durationOf(t testing.TB, name string, test, short time.Duration) time.Duration {
+// `make faults` or for `make test`.
+func durationOf(t testing.TB, name string, full, test time.Duration) time.Duration {
 	t.Helper()
-	if testing.Short() {
-		test = short
+	if kit.Full() {
+		test = full
 	}
 	return fromEnv(t, name, time.ParseDuration, test)
 }

@@ -78,6 +78,16 @@ func (c *Client) ExpectStatus(request []byte, want codec.Status) {
 	}
 }
 
+// AwaitStatus sends the request until its answer is that one status byte: where there is
+// a time without service, or a machine so busy that a request may run into its timeout.
+func (c *Client) AwaitStatus(request []byte, want codec.Status) {
+	c.t.Helper()
+	Wait(c.t, Patience, fmt.Sprintf("answer %v", want), func() bool {
+		got := c.Answer(request)
+		return len(got) == 1 && codec.Status(got[0]) == want
+	})
+}
+
 // ExpectClosed waits until the other side has closed; nothing may come before that.
 func (c *Client) ExpectClosed() {
 	c.t.Helper()

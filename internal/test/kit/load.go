@@ -37,10 +37,17 @@ type Outcome struct {
 	Served bool // by dc_server, and not DISCONNECTED
 }
 
+// calmer is how many times as long clients of a Load pause beside other tests, whose CPU
+// they would take.
+const calmer = 4
+
 // StartLoad starts that many clients, each of which pauses between an answer and the next
-// request. It ends with the test, or with Stop.
+// request, longer where the tests are not Full. It ends with the test, or with Stop.
 func StartLoad(t testing.TB, at Endpoint, clients int, pause time.Duration) *Load {
 	t.Helper()
+	if !Full() {
+		pause *= calmer
+	}
 	l := &Load{t: t, at: at, pause: pause, quit: make(chan struct{})}
 	for n := range clients {
 		c := &loader{load: l, uid: uint32(n) << 16, id: fmt.Sprintf("session %d of the load", n)}

@@ -16,7 +16,11 @@ import (
 // Hundreds of requests in one write, whose answers are read at one go, are left out too: each
 // is work that was asked for, 20 µs in both daemons, and asking costs next to nothing.
 func TestNoInputCostsMoreThanTenfold(t *testing.T) {
-	const visits, most, line = 2000, 10, 300
+	const most, line = 10, 300
+	visits := 2000
+	if !kit.Full() {
+		visits = 100
+	}
 	cache, server := kit.NewRig(t).Server()
 	addBig(t, server)
 	process, at := kit.NewRig(t).Client(server)
@@ -33,7 +37,7 @@ func TestNoInputCostsMoreThanTenfold(t *testing.T) {
 				t.Errorf("got %d visits, want %d", did.Acts, visits)
 			}
 			if ours > most*did.CPU {
-				t.Errorf("got %v of CPU used for what cost them %v, want at most %d times as much", ours, did.CPU, most)
+				kit.TooSlow(t, "got %v of CPU used for what cost them %v, want at most %d times as much", ours, did.CPU, most)
 			}
 			if !l.hits && did.Got > most*did.Sent {
 				t.Errorf("got %d bytes for %d, want at most %d times as many", did.Got, did.Sent, most)

@@ -74,7 +74,7 @@ func mustIdle(t *testing.T, process *kit.Process, neighbour *kit.Client, span ti
 	used, took := cpu(t, process)-before, time.Since(began)
 	t.Logf("%v of CPU used in %v", used, took)
 	if float64(used) > idleShare*float64(took) {
-		t.Errorf("got %v of CPU used in %v of waiting, want %.0f %% at most", used, took, idleShare*100)
+		kit.TooSlow(t, "got %v of CPU used in %v of waiting, want %.0f %% at most", used, took, idleShare*100)
 	}
 }
 

@@ -2,6 +2,7 @@ package hostile
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -41,7 +42,11 @@ func leaveWithin(t *testing.T, network string, leave func(*kit.Conn) error) {
 	post := process.Post()
 	var worst time.Duration
 	request := kit.Add(7, half, dataOf(2*codec.MaxFrameData+100), time.Hour)
-	for _, cut := range edges(request) {
+	cuts := edges(request)
+	if !kit.Full() {
+		cuts = slices.DeleteFunc(cuts, func(cut int) bool { return cut%8 != 1 })
+	}
+	for _, cut := range cuts {
 		next.Send(request[:cut])
 		neighbour.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK) // so what came before is taken
 		kit.Dial(t, at).ExpectClosed()

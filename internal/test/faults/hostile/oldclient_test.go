@@ -115,7 +115,7 @@ func TestH24OldClientsGetAnswersOfEveryLengthIntact(t *testing.T) {
 // meanwhile, and whoever reads in the end finds the whole answer.
 func TestH24WhoDoesNotReadHarmsNobody(t *testing.T) {
 	t.Parallel()
-	const idle, waits = 200, time.Second
+	const idle, waits = 200, 300 * time.Millisecond
 	up := kit.NewUpstream(t, kit.Loopback())
 	data := dataOf(codec.MaxFrameData + 2022)
 	up.Put("id", data, time.Hour)

@@ -23,7 +23,11 @@ type asker struct {
 // few: dc_client takes from each in turn, so that each is answered as often.
 func TestH23EachClientHasItsShare(t *testing.T) {
 	t.Parallel()
-	const floods, span = 4, time.Second
+	const floods = 4
+	span := time.Second
+	if !kit.Full() {
+		span = 300 * time.Millisecond
+	}
 	_, server := kit.NewRig(t).Server()
 	_, at := kit.NewRig(t).Client(server)
 	modest := &asker{depth: 40}
@@ -35,7 +39,7 @@ func TestH23EachClientHasItsShare(t *testing.T) {
 	share := float64(modest.answered.Load()) / float64(total)
 	t.Logf("%d answers in all, of which the modest client had %.1f %%", total, share*100)
 	if fair := 1.0 / (floods + 1); share < fair/2 {
-		t.Errorf("got %.1f %% of all answers for one of %d clients, want half of %.1f %% at least", share*100, len(all), fair*100)
+		kit.TooSlow(t, "got %.1f %% of all answers for one of %d clients, want half of %.1f %% at least", share*100, len(all), fair*100)
 	}
 }
 

@@ -32,7 +32,7 @@ func TestH19WhoReadsNoMoreHarmsNobody(t *testing.T) {
 }
 
 func readNoMore(t *testing.T, jitter *kit.Jitter, process *kit.Process, at kit.Endpoint) {
-	const clients, asked = 20, 300 // of 32 KB: more than sockets take
+	const clients, asked = 10, 300 // of 32 KB: more than sockets take
 	neighbour := kit.Dial(t, at)
 	neighbour.ExpectStatus(kit.Have(1, big), codec.StatusOK)
 	post := process.Post()

@@ -14,7 +14,7 @@ import (
 // reads at a time, for longer than requests may take: none of them is told DISCONNECTED.
 func TestO25AnswersThatCameAreDelivered(t *testing.T) {
 	t.Parallel()
-	const clients, data, rounds, timeout = 60, 32_000, 20, 500 * time.Millisecond
+	const clients, data, rounds, timeout = 60, 32_000, 10, 500 * time.Millisecond
 	up := kit.NewUpstream(t, kit.Loopback())
 	up.Put("big", strings.Repeat("x", data), time.Hour)
 	p := programs()[0]

@@ -18,7 +18,7 @@ const patience = 20 * time.Second
 const nobody = 65534
 
 func TestMain(m *testing.M) {
-	kit.Suite{Commands: []string{"dc_client", "dc_server"}, Tags: []string{"faults"}, Parallel: 8}.Run(m)
+	kit.Suite{Commands: []string{"dc_client", "dc_server"}, Tags: []string{"faults"}, Parallel: 12}.Run(m)
 }
 
 // program is one of the daemons, and what it needs to run by itself.
@@ -100,6 +100,14 @@ func inShell(c kit.Command, lines string) kit.Command {
 	c.Args = append([]string{"-ec", lines + "\n" + `exec "$0" "$@"`, c.Path}, c.Args...)
 	c.Path = "/bin/sh"
 	return c
+}
+
+// atFull is how often something is done at full size, and once beside other tests.
+func atFull(n int) int {
+	if kit.Full() {
+		return n
+	}
+	return 1
 }
 
 // needRoot skips what only root can do.

@@ -17,7 +17,7 @@ func TestR03AllClientsAreReplacedAtOnce(t *testing.T) {
 	p := programs()[0]
 	at := kit.Unix(t)
 	process := ready(inShell(p.command("-listen", at.String(), "-maxclients", "100"), "ulimit -n 164").Start(t))
-	for range 3 {
+	for range atFull(3) {
 		var old, young []*kit.Client
 		for range most {
 			old = append(old, p.insider(t, at))

@@ -20,7 +20,7 @@ const again = 100 * time.Millisecond
 func startAgain(t *testing.T, up *kit.Upstream, args ...string) (program, *kit.Process, kit.Endpoint) {
 	t.Helper()
 	p := program{name: "dc_client", path: kit.Tool("dc_client"), absent: codec.StatusNotOK,
-		args: []string{"-server", up.Endpoint().String(), "-timeout", "1000", "-retry", "100"}}
+		args: []string{"-server", up.Endpoint().String(), "-timeout", "10000", "-retry", "100"}}
 	process, at := p.start(t, args...)
 	process.WaitStderr(patience, "connected to dc_server")
 	return p, process, at
@@ -35,7 +35,7 @@ func TestR02R04NoSocketToTheServer(t *testing.T) {
 		call   string
 		errnos []unix.Errno
 	}{
-		{"socket", scarce},
+		{"socket", scarce()},
 		{"connect", []unix.Errno{unix.ENOMEM, unix.ENOBUFS, unix.EADDRNOTAVAIL}},
 		{"epoll_ctl", []unix.Errno{unix.ENOSPC, unix.ENOMEM}},
 	} {
@@ -56,11 +56,9 @@ func TestR02R04NoSocketToTheServer(t *testing.T) {
 				mustName(t, process.Stderr()[said:], errno.Error())
 				failed := failing.stop()
 				freed := time.Now()
-				kit.Wait(t, patience, "service", func() bool {
-					return inside.Answer(kit.Have(1, "nobody's"))[0] == byte(codec.StatusNotOK)
-				})
+				inside.AwaitStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 				jitter.MustTake(t, "service once it can", time.Since(freed), 0, again+kit.Promptly)
-				least, most := int(watched/again)/2, int(freed.Sub(began)/(again*4/5))+2
+				least, most := fewest(again)/2, int(freed.Sub(began)/(again*4/5))+2
 				if len(failed) < least || len(failed) > most {
 					t.Errorf("got %d attempts in %v, want %d to %d", len(failed), freed.Sub(began), least, most)
 				}
@@ -84,7 +82,7 @@ func TestR02TheServerHasItsDescriptor(t *testing.T) {
 	for range most {
 		inside = append(inside, p.insider(t, at))
 	}
-	for range 3 {
+	for range atFull(3) {
 		up.Stop()
 		for range 20 {
 			if newcomer := newcomer(t, at); p.isServed(t, newcomer) {
@@ -95,9 +93,7 @@ func TestR02TheServerHasItsDescriptor(t *testing.T) {
 		mustServeAtOnce(t, jitter, codec.StatusDisconnected, inside...)
 		up.Start()
 		back := time.Now()
-		kit.Wait(t, patience, "service", func() bool {
-			return inside[0].Answer(kit.Have(1, "nobody's"))[0] == byte(codec.StatusNotOK)
-		})
+		inside[0].AwaitStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 		jitter.MustTake(t, "service once dc_server is back", time.Since(back), 0, again+kit.Promptly)
 		mustServeAtOnce(t, jitter, codec.StatusNotOK, inside...)
 	}

@@ -59,7 +59,8 @@ func (s *supervisor) activate() *kit.Process {
 // TestV01NobodyIsRefusedWhileDcClientRestarts restarts dc_client 20 times under load. The
 // listening socket is passed in, so who connects meanwhile waits in its backlog.
 func TestV01NobodyIsRefusedWhileDcClientRestarts(t *testing.T) {
-	const restarts, clients = 20, 40
+	const clients = 40
+	restarts := atFull(20, 4)
 	for _, row := range []struct {
 		name  string
 		at    func(t *testing.T) kit.Endpoint
@@ -135,7 +136,7 @@ func TestV01BacklogIsServedByTheNext(t *testing.T) {
 // refused in the gap and nowhere else, and who was accepted is answered.
 func TestV01WithoutHandOver(t *testing.T) {
 	t.Parallel()
-	const restarts = 10
+	restarts := atFull(10, 3)
 	_, server := kit.NewRig(t).Server()
 	at := kit.Unix(t)
 	process, _ := kit.NewRig(t).Client(server, "-listen", at.String())
@@ -159,7 +160,7 @@ func TestV01WithoutHandOver(t *testing.T) {
 // that have not asked yet: those that it has not accepted are served by the next one.
 func TestV01SilentConnectionsStayInTheBacklog(t *testing.T) {
 	t.Parallel()
-	const clients = 3000
+	clients := atFull(3000, 1000)
 	_, server := kit.NewRig(t).Server()
 	s := supervise(t, kit.Unix(t), "dc_client", "-server", server.String(), "-timeout", "10000")
 	first := ready(s.run())

@@ -24,6 +24,14 @@ func ready(p *kit.Process) *kit.Process {
 	return p
 }
 
+// atFull is a number at full size, and another beside other tests.
+func atFull(full, less int) int {
+	if kit.Full() {
+		return full
+	}
+	return less
+}
+
 // mustEnd ends it in the orderly way.
 func mustEnd(t *testing.T, p *kit.Process) {
 	t.Helper()

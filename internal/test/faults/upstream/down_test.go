@@ -66,7 +66,7 @@ func TestU02FullBacklogHeals(t *testing.T) {
 	back := time.Now()
 	process.WaitStderr(patience, "connected to dc_server")
 	jitter.MustTake(t, "connection", time.Since(back), 0, attempt+retry+100*time.Millisecond)
-	kit.Dial(t, at).ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
+	kit.Dial(t, at).AwaitStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 	if up.Conns() != 1 {
 		t.Errorf("got %d connections, want one", up.Conns())
 	}

@@ -10,25 +10,22 @@ import (
 )
 
 // TestU15FrozenServer stops a real dc_server for a while (SIGSTOP): requests end in time
-// meanwhile, and afterwards it works without a restart. The long form adds two minutes.
+// meanwhile, and afterwards it works without a restart. The long form adds 10 s and two minutes.
 func TestU15FrozenServer(t *testing.T) {
 	t.Parallel()
-	rows := []time.Duration{time.Second, 10 * time.Second}
+	rows := []time.Duration{time.Second}
 	if kit.Full() {
-		rows = append(rows, 2*time.Minute)
+		rows = append(rows, 10*time.Second, 2*time.Minute)
 	}
 	for _, frozen := range rows {
 		t.Run(frozen.String(), func(t *testing.T) {
 			t.Parallel()
-			if testing.Short() && frozen > time.Second {
-				t.Skip("-short")
-			}
 			jitter := kit.MeasureJitter(t)
 			server, where := kit.NewRig(t).Server()
 			process, at := startLinked(t, where)
 			load := kit.StartLoad(t, at, 20, 10*time.Millisecond)
 			load.FirstServed(patience, time.Now())
-			kit.Dial(t, at).ExpectStatus(kit.Add(1, "kept", "data", time.Hour), codec.StatusOK)
+			kit.Dial(t, where).ExpectStatus(kit.Add(1, "kept", "data", time.Hour), codec.StatusOK)
 			post := process.Post()
 
 			server.Signal(syscall.SIGSTOP)
@@ -42,7 +39,7 @@ func TestU15FrozenServer(t *testing.T) {
 			jitter.MustTake(t, "slowest answer", kit.Slowest(all), 0, timeout+kit.Promptly)
 			jitter.MustTake(t, "service", took, 0, retry+100*time.Millisecond)
 			mustFailWhile(t, all, stopped.Add(timeout), back.Add(-timeout))
-			kit.Dial(t, at).ExpectStatus(kit.Have(1, "kept"), codec.StatusOK)
+			kit.Dial(t, at).AwaitStatus(kit.Have(1, "kept"), codec.StatusOK)
 			post.Check(slack())
 		})
 	}

@@ -56,7 +56,7 @@ func TestU11FloodIsBounded(t *testing.T) {
 	up := kit.NewUpstream(t, kit.Loopback())
 	process, at := startLinked(t, up.Endpoint())
 	client := kit.Dial(t, at)
-	client.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
+	client.AwaitStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 	post := process.Post()
 	up.On(func(q kit.Request) bool { return q.Number > 1 }).Do(kit.Flood)
 	began := up.Conns()

@@ -45,7 +45,7 @@ func TestU12WindowZeroIsBounded(t *testing.T) {
 	}
 	t.Logf("%d of %d waited for dc_server; the slowest took %v", slow, clients, kit.Slowest(all))
 	if slow > clients*2/3 {
-		t.Errorf("got %d of %d that waited for dc_server, want those beyond the batch answered at once", slow, clients)
+		kit.TooSlow(t, "got %d of %d that waited for dc_server, want those beyond the batch answered at once", slow, clients)
 	}
 	// 1,000 clients that begin together wait for each other before dc_client sees them.
 	jitter.MustTake(t, "slowest answer", kit.Slowest(all), 0, timeout+kit.Promptly+200*time.Millisecond)
@@ -53,9 +53,7 @@ func TestU12WindowZeroIsBounded(t *testing.T) {
 
 	up.Honest()
 	client := kit.Dial(t, at)
-	kit.Wait(t, patience, "service", func() bool {
-		return client.Answer(kit.Have(1, "nobody's"))[0] == byte(codec.StatusNotOK)
-	})
+	client.AwaitStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 	_ = client.Close()
 	slack := slack()
 	slack.RSS = 64 << 20 // of the bound that the start logs, which is several hundred MB
@@ -105,7 +103,5 @@ func TestU14ResetMidFrame(t *testing.T) {
 		c.Expect(kit.Status(uint32(n), codec.OpGet, codec.StatusDisconnected))
 	}
 	jitter.MustTake(t, "answers", time.Since(<-reset), 0, 10*time.Millisecond)
-	kit.Wait(t, patience, "service", func() bool {
-		return last.Answer(kit.Have(1, "nobody's"))[0] == byte(codec.StatusNotOK)
-	})
+	last.AwaitStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 }
