@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	kit.Suite{Commands: []string{"dc_client", "dc_server"}, Parallel: 8}.Run(m)
+	kit.Suite{Commands: []string{"dc_client", "dc_server"}, Parallel: 16}.Run(m)
 }
 
 // listen gives the flags that have a daemon listen on that kind of network.

@@ -19,7 +19,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	kit.Suite{Commands: []string{"dc_client", "dc_server"}, Parallel: 8}.Run(m)
+	kit.Suite{Commands: []string{"dc_client", "dc_server"}, Parallel: 16}.Run(m)
 }
 
 func millis(name string, d time.Duration) string { return fmt.Sprintf("%s=%d", name, d.Milliseconds()) }

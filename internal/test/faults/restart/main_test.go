@@ -16,7 +16,7 @@ const patience = 20 * time.Second
 const nowhere = "UNIX:/nowhere/dc_server"
 
 func TestMain(m *testing.M) {
-	kit.Suite{Commands: []string{"dc_client", "dc_server", "dc_test"}, Parallel: 8}.Run(m)
+	kit.Suite{Commands: []string{"dc_client", "dc_server", "dc_test"}, Parallel: 12}.Run(m)
 }
 
 func ready(p *kit.Process) *kit.Process {

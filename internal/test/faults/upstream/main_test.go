@@ -19,7 +19,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	kit.Suite{Commands: []string{"dc_client", "dc_server"}, Parallel: 8}.Run(m)
+	kit.Suite{Commands: []string{"dc_client", "dc_server"}, Parallel: 16}.Run(m)
 }
 
 // startLinked runs a dc_client with timeout and retry, and waits for the connection.
