@@ -160,7 +160,7 @@ func TestV01WithoutHandOver(t *testing.T) {
 // that have not asked yet: those that it has not accepted are served by the next one.
 func TestV01SilentConnectionsStayInTheBacklog(t *testing.T) {
 	t.Parallel()
-	clients := atFull(3000, 1000)
+	clients := atFull(3000, 400)
 	_, server := kit.NewRig(t).Server()
 	s := supervise(t, kit.Unix(t), "dc_client", "-server", server.String(), "-timeout", "10000")
 	first := ready(s.run())

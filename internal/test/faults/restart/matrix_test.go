@@ -107,7 +107,7 @@ func matrixSizes(t *testing.T) (sizes []int) {
 	most := distcache.MaxData(len("session-00000"))
 	step, others := 1, 100
 	if !kit.Full() {
-		step, others = 7, 10
+		step, others = 11, 5
 	}
 	for n := range 16 {
 		for d := -30; d <= 5; d += step {
