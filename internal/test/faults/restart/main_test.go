@@ -1,7 +1,10 @@
 package restart
 
 import (
+	"io/fs"
 	"os"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -71,3 +74,49 @@ func inode(t *testing.T, path string) uint64 {
 	}
 	return inodeOf(info)
 }
+
+// ask connects, asks and leaves. The answer must be one status byte.
+func ask(at kit.Endpoint, request []byte) (codec.Status, error) {
+	conn, err := kit.Connect(at)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = conn.Close() }()
+	m, err := conn.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	return codec.ParseStatus(m)
+}
+
+// mustName holds that the text has each of the words.
+func mustName(t *testing.T, text string, words ...string) {
+	t.Helper()
+	for _, word := range words {
+		if !strings.Contains(text, word) {
+			t.Errorf("got %q, want it to name %q", text, word)
+		}
+	}
+}
+
+// mustNotName holds that the text has none of the words.
+func mustNotName(t *testing.T, text string, words ...string) {
+	t.Helper()
+	for _, word := range words {
+		if strings.Contains(text, word) {
+			t.Errorf("got %q, want it not to name %q", text, word)
+		}
+	}
+}
+
+// contains reports whether the text has one of the words.
+func contains(text string, words ...string) bool {
+	for _, word := range words {
+		if strings.Contains(text, word) {
+			return true
+		}
+	}
+	return false
+}
+
+func inodeOf(info fs.FileInfo) uint64 { return info.Sys().(*syscall.Stat_t).Ino }
