@@ -41,7 +41,7 @@ func Unix(t testing.TB) Endpoint {
 // port that it was given.
 func Loopback() Endpoint { return Endpoint{"tcp", "127.0.0.1:0"} }
 
-// SocketDir is a fresh folder whose path leaves room for names in the 107 bytes of a
+// SocketDir is a fresh directory whose path leaves room for names in the 107 bytes of a
 // unix socket's, which t.TempDir does not. It goes away with the test.
 func SocketDir(t testing.TB) string {
 	t.Helper()

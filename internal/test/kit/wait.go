@@ -61,7 +61,7 @@ func Seed(t testing.TB) uint64 {
 }
 
 // DocumentHolds fails the test unless the document, a path below the module's root, has
-// text, line for line, in a block indented by four spaces. The test must run two folders
+// text, line for line, in a block indented by four spaces. The test must run two directories
 // below that root.
 func DocumentHolds(t *testing.T, document, text string) {
 	t.Helper()

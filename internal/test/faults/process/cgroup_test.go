@@ -19,21 +19,21 @@ const controllers = "/sys/fs/cgroup"
 
 // cgroup is a control group that a test made. It is removed when the test's processes have ended.
 type cgroup struct {
-	t      *testing.T
-	folder string
+	t         *testing.T
+	directory string
 }
 
 // newCgroup makes a group of that controller (“memory”), or skips the test.
 func newCgroup(t *testing.T, controller string) cgroup {
 	t.Helper()
-	folder, err := os.MkdirTemp(filepath.Join(controllers, controller), "dc")
+	directory, err := os.MkdirTemp(filepath.Join(controllers, controller), "dc")
 	if err != nil {
 		t.Skipf("no control group can be made: %v", err)
 	}
-	g := cgroup{t, folder}
+	g := cgroup{t, directory}
 	t.Cleanup(func() {
-		if !kit.Within(patience, func() bool { return os.Remove(folder) == nil }) {
-			t.Errorf("got %s left behind, want it to be empty", folder)
+		if !kit.Within(patience, func() bool { return os.Remove(directory) == nil }) {
+			t.Errorf("got %s left behind, want it to be empty", directory)
 		}
 	})
 	return g
@@ -41,14 +41,14 @@ func newCgroup(t *testing.T, controller string) cgroup {
 
 func (g cgroup) set(file, value string) {
 	g.t.Helper()
-	if err := os.WriteFile(filepath.Join(g.folder, file), []byte(value), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(g.directory, file), []byte(value), 0o644); err != nil {
 		g.t.Fatal(err)
 	}
 }
 
 func (g cgroup) get(file string) string {
 	g.t.Helper()
-	text, err := os.ReadFile(filepath.Join(g.folder, file))
+	text, err := os.ReadFile(filepath.Join(g.directory, file))
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func (g cgroup) number(file string) int {
 
 // run is the command, from its first instruction on within the group.
 func (g cgroup) run(c kit.Command) kit.Command {
-	return inShell(c, "echo $$ >"+g.folder+"/cgroup.procs")
+	return inShell(c, "echo $$ >"+g.directory+"/cgroup.procs")
 }
 
 // memoryBound is what the ready line says, in bytes.

@@ -118,7 +118,7 @@ func atFull(n int) int {
 func needRoot(t *testing.T) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("only root can change users, mount, and change the root folder")
+		t.Skip("only root can change users, mount, and change the root directory")
 	}
 }
 

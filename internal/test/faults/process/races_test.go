@@ -130,19 +130,19 @@ func mustBeGone(t *testing.T, paths ...string) {
 	}
 }
 
-// TestO14SwappedNamesHarmNobody starts daemons in a folder that belongs to an attacker, who
+// TestO14SwappedNamesHarmNobody starts daemons in a directory that belongs to an attacker, who
 // puts links to files of root in the place of socket and pidfile, and of their temporary
-// names' folder neighbours, all the time. Whatever becomes of the starts, those files keep
+// names' directory neighbours, all the time. Whatever becomes of the starts, those files keep
 // content, owner, mode and all.
 func TestO14SwappedNamesHarmNobody(t *testing.T) {
 	t.Parallel()
 	needRoot(t)
-	safe, folder := kit.SocketDir(t), kit.SocketDir(t)
-	if err := os.Chown(folder, nobody, nobody); err != nil {
+	safe, directory := kit.SocketDir(t), kit.SocketDir(t)
+	if err := os.Chown(directory, nobody, nobody); err != nil {
 		t.Fatal(err)
 	}
-	at := kit.Endpoint{Network: "unix", Address: filepath.Join(folder, "s")}
-	pidfile := filepath.Join(folder, "pid")
+	at := kit.Endpoint{Network: "unix", Address: filepath.Join(directory, "s")}
+	pidfile := filepath.Join(directory, "pid")
 	targets := []string{filepath.Join(safe, "text"), filepath.Join(safe, "pid"), filepath.Join(safe, "empty")}
 	for i, text := range []string{"precious", "99999999\n", ""} {
 		if err := os.WriteFile(targets[i], []byte(text), 0o600); err != nil {
