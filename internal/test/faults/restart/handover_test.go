@@ -117,6 +117,7 @@ func TestV01BacklogIsServedByTheNext(t *testing.T) {
 	_, server := kit.NewRig(t).Server()
 	s := supervise(t, kit.Unix(t), "dc_client", "-server", server.String(), "-timeout", "10000")
 	first := ready(s.run())
+	first.WaitStderr(patience, "connected to dc_server")
 	mustKeep(t, s.at, "kept")
 	mustEnd(t, first)
 	var waiting []*kit.Client
@@ -127,8 +128,21 @@ func TestV01BacklogIsServedByTheNext(t *testing.T) {
 		waiting = append(waiting, c)
 	}
 	ready(s.run())
+	late := 0
 	for n, c := range waiting {
-		c.Expect(kit.Status(uint32(n), codec.OpHave, codec.StatusOK))
+		m, err := c.ReadMessage()
+		if err != nil || m.UID != uint32(n) || m.Op != codec.OpHave {
+			t.Fatalf("got %v of %#x, %v, want the answer to HAVE of %#x", m.Op, m.UID, err, n)
+		}
+		switch status, err := codec.ParseStatus(m); {
+		case err == nil && status == codec.StatusDisconnected:
+			late++ // its connection to dc_server took longer than it waits for that
+		case err != nil || status != codec.StatusOK:
+			t.Errorf("got %v, %v for %#x, want OK", status, err, n)
+		}
+	}
+	if late > 0 {
+		kit.TooSlow(t, "got %d of %d answers DISCONNECTED, want none", late, len(waiting))
 	}
 }
 
