@@ -13,7 +13,7 @@ import (
 )
 
 // connectPatience is how long a connect may take before the test is told.
-const connectPatience = 5 * time.Second
+const connectPatience = Patience
 
 // Endpoint is where something listens.
 type Endpoint struct {

@@ -13,7 +13,7 @@ import (
 )
 
 // stopPatience is how long a process may take to end after SIGTERM.
-const stopPatience = 10 * time.Second
+const stopPatience = Patience
 
 // Command is what to run and in which surroundings.
 type Command struct {

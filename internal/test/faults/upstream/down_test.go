@@ -37,8 +37,11 @@ func TestU02DownIsAnsweredAtOnce(t *testing.T) {
 			time.Sleep(attempt + retry) // an attempt, of each kind
 			down := load.Since(began)
 			load.Stop()
+			if len(down) == 0 {
+				t.Fatal("got no answer, want 100 and more")
+			}
 			if len(down) < 100 {
-				t.Fatalf("got %d answers, want 100 and more", len(down))
+				kit.TooSlow(t, "got %d answers, want 100 and more", len(down))
 			}
 			for _, o := range down {
 				if o.Served {
@@ -68,8 +71,8 @@ func TestU02FullBacklogHeals(t *testing.T) {
 	process.WaitStderr(patience, "connected to dc_server")
 	jitter.MustTake(t, "connection", time.Since(back), 0, attempt+retry+100*time.Millisecond)
 	kit.Dial(t, at).AwaitStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
-	if up.Conns() != 1 {
-		t.Errorf("got %d connections, want one", up.Conns())
+	if up.Conns() != 1 { // an attempt may have run out of time
+		kit.TooSlow(t, "got %d connections, want one", up.Conns())
 	}
 }
 

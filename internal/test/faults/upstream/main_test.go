@@ -10,7 +10,7 @@ import (
 
 const (
 	// patience is how long a test waits for what must come, on a busy machine.
-	patience = 20 * time.Second
+	patience = time.Minute
 	// timeout and retry are the flags of the dc_client under test, unless a test has its own.
 	timeout = 200 * time.Millisecond
 	retry   = 200 * time.Millisecond
