@@ -1,16 +1,11 @@
 package client
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 
 	"distcache/internal/test/kit"
 )
@@ -22,81 +17,18 @@ const (
 	serverEnv = "DISTCACHE_SERVER"
 
 	// patience is how long a test waits for what must come, on a busy machine.
-	patience = 20 * time.Second
+	patience = time.Minute
 )
 
 // TestMain runs the tests beside a real dc_client with a real dc_server behind it.
 func TestMain(m *testing.M) {
-	pair, err := startPair()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		pair.stop()
-		os.Exit(1)
-	}
-	goleak.VerifyTestMain(m, goleak.IgnoreCurrent(), goleak.Cleanup(func(code int) {
-		pair.stop()
-		os.Exit(code)
-	}))
-}
-
-// pair is the daemons that all tests share. kit's processes belong to a test each.
-type pair struct {
-	folder  string
-	daemons []*exec.Cmd
-}
-
-func startPair() (*pair, error) {
-	p := new(pair)
-	folder, err := os.MkdirTemp("", "dc")
-	if err != nil {
-		return p, err
-	}
-	p.folder = folder
-	build := exec.Command("go", "build", "-o", folder+"/", "distcache/cmd/dc_client", "distcache/cmd/dc_server")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return p, fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	server, agent := "UNIX:"+filepath.Join(folder, "server"), "UNIX:"+filepath.Join(folder, "agent")
-	err = errors.Join(os.Setenv(serverEnv, server), os.Setenv(agentEnv, agent))
-	if err == nil {
-		err = p.start("dc_server", " ready ", "-listen", server)
-	}
-	if err == nil {
-		err = p.start("dc_client", "connected to dc_server", "-listen", agent, "-server", server, "-timeout", "5000")
-	}
-	return p, err
-}
-
-// start runs a daemon and waits for that line of its log.
-func (p *pair) start(name, line string, args ...string) error {
-	logged, err := os.Create(filepath.Join(p.folder, name+".log"))
-	if err != nil {
-		return err
-	}
-	defer logged.Close()
-	cmd := exec.Command(filepath.Join(p.folder, name), args...)
-	cmd.Stderr = logged
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	p.daemons = append(p.daemons, cmd)
-	var text []byte
-	if !kit.Within(patience, func() bool {
-		text, _ = os.ReadFile(logged.Name())
-		return bytes.Contains(text, []byte(line))
-	}) {
-		return fmt.Errorf("%s: got no line with %q, want it; its log:\n%s", name, line, text)
-	}
-	return nil
-}
-
-func (p *pair) stop() {
-	for _, cmd := range p.daemons {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	}
-	_ = os.RemoveAll(p.folder)
+	kit.Suite{Commands: []string{"dc_client", "dc_server"}, Parallel: 8, Shared: func(t testing.TB) {
+		_, server := kit.NewRig(t).Server()
+		_, agent := kit.NewRig(t).Client(server)
+		if err := errors.Join(os.Setenv(serverEnv, server.String()), os.Setenv(agentEnv, agent.String())); err != nil {
+			t.Fatal(err)
+		}
+	}}.Run(m)
 }
 
 // open returns a client of what listens there, until the test ends.

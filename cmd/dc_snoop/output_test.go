@@ -202,7 +202,7 @@ func TestKeepsUp(t *testing.T) {
 	}
 	t.Logf("%d operations in %v", clients*rounds, took)
 	if took > patience {
-		t.Errorf("got %v, want at most %v", took, patience)
+		kit.TooSlow(t, "got %v, want at most %v", took, patience)
 	}
 }
 

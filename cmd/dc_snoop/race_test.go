@@ -2,4 +2,4 @@
 
 package main
 
-func buildFlags() []string { return []string{"-race"} }
+const raceDetector = true

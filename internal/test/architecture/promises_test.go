@@ -15,13 +15,13 @@ var chapters = []struct {
 // promise is a row of docs/RELIABILITY.md: | ID | Promise | Tests |.
 type promise struct {
 	id, text string
-	tests    []string // folder.TestName
+	tests    []string // directory.TestName
 	without  string   // why there is none: "none: …" or "open: …"
 }
 
 var (
 	promiseID   = regexp.MustCompile(`^[A-Z]\d\d$`)
-	namedTest   = regexp.MustCompile("^`([\\w./-]+\\.(?:Test|Fuzz|Benchmark)\\w*)`$")
+	namedTest   = regexp.MustCompile("^`([\\w./-]+\\.(?:Test|Fuzz|Benchmark)\\w*)`(?: \\(make faults\\))?$")
 	escapedPipe = strings.NewReplacer(`\|`, "\x00")
 )
 
@@ -63,7 +63,7 @@ func readPromise(cells []string) (promise, error) {
 	for item := range strings.SplitSeq(cells[2], ",") {
 		found := namedTest.FindStringSubmatch(strings.TrimSpace(item))
 		if found == nil {
-			return row, fmt.Errorf("%s: %q is neither `folder.TestName` in backquotes, nor begins with none: or open:", row.id, item)
+			return row, fmt.Errorf("%s: %q is neither `directory.TestName` in backquotes, nor begins with none: or open:", row.id, item)
 		}
 		row.tests = append(row.tests, found[1])
 	}
@@ -81,7 +81,7 @@ func reasonWithout(cell string) (reason string, found bool) {
 }
 
 // promiseFaults tells what is wrong with the rows: each case of the catalogue once, each
-// test in the folder that is named. tests has folder.TestName of the whole module.
+// test in the directory that is named. tests has directory.TestName of the whole module.
 func promiseFaults(rows []promise, tests map[string]bool) (faults []string) {
 	seen := map[string]int{}
 	for _, row := range rows {

@@ -33,8 +33,8 @@ func TestReliabilityNamesItsTests(t *testing.T) {
 	}
 }
 
-// moduleTests gives folder.TestName for each test below root, by the last element of the
-// folder and by the whole of it: engine.TestStop, engine/poll.TestStop and poll.TestStop.
+// moduleTests gives directory.TestName for each test below root, by the last element of the
+// directory and by the whole of it: engine.TestStop, engine/poll.TestStop and poll.TestStop.
 func moduleTests(t *testing.T, root string) map[string]bool {
 	t.Helper()
 	found := map[string]bool{}
@@ -54,8 +54,8 @@ func moduleTests(t *testing.T, root string) map[string]bool {
 		}
 		names, err := testsIn(name, nil)
 		for _, test := range names {
-			folder := path.Dir(filepath.ToSlash(relative))
-			found[folder+"."+test], found[path.Base(folder)+"."+test] = true, true
+			directory := path.Dir(filepath.ToSlash(relative))
+			found[directory+"."+test], found[path.Base(directory)+"."+test] = true, true
 		}
 		return err
 	})
@@ -136,6 +136,7 @@ func TestReliabilityCheck(t *testing.T) {
 		{"as it should be", row, nil},
 		{"no test, with a reason", "| H05 | it holds | none: no such machine, or two |\n", nil},
 		{"open", "| H05 | it holds | open: needs TLS |\n", nil},
+		{"a test of make faults", "| H05 | it holds | `engine.TestA` (make faults), `engine/poll.TestB` |\n", nil},
 		{"a fuzz target", "| H05 | it holds | `codec.FuzzC` |\n", nil},
 		{"a bar in the text", "| H05 | a \\| b | `engine.TestA` |\n", nil},
 		{"missing", "", []string{"H05 is there 0 times, want once"}},
@@ -143,14 +144,14 @@ func TestReliabilityCheck(t *testing.T) {
 		{"not of the catalogue", row + "| H27 | it holds | none: why |\n", []string{"H27 is no case of the catalogue"}},
 		{"test that does not exist", "| H05 | it holds | `engine.TestZ` |\n",
 			[]string{"H05 names engine.TestZ, and there is no such test"}},
-		{"test in another folder", "| H05 | it holds | `codec.TestA` |\n",
+		{"test in another directory", "| H05 | it holds | `codec.TestA` |\n",
 			[]string{"H05 names codec.TestA, and there is no such test"}},
 		{"no backquotes", "| H05 | it holds | engine.TestA |\n",
-			[]string{"H05: \"engine.TestA\" is neither `folder.TestName` in backquotes, nor begins with none: or open:"}},
-		{"no folder", "| H05 | it holds | `TestA` |\n",
-			[]string{"H05: \"`TestA`\" is neither `folder.TestName` in backquotes, nor begins with none: or open:"}},
+			[]string{"H05: \"engine.TestA\" is neither `directory.TestName` in backquotes, nor begins with none: or open:"}},
+		{"no directory", "| H05 | it holds | `TestA` |\n",
+			[]string{"H05: \"`TestA`\" is neither `directory.TestName` in backquotes, nor begins with none: or open:"}},
 		{"no tests", "| H05 | it holds | |\n",
-			[]string{"H05: \"\" is neither `folder.TestName` in backquotes, nor begins with none: or open:"}},
+			[]string{"H05: \"\" is neither `directory.TestName` in backquotes, nor begins with none: or open:"}},
 		{"no reason", "| H05 | it holds | none: |\n", []string{`H05 gives no reason after "none:"`}},
 		{"no promise", "| H05 | | `engine.TestA` |\n", []string{"H05 promises nothing"}},
 		{"too few columns", "| H05 | it holds |\n",

@@ -22,8 +22,8 @@ type file struct {
 	settable bool // it reads a clock that can be set, or that a suspended machine moves
 }
 
-// in reports whether f is in folder or below it.
-func (f file) in(folder string) bool { return under(path.Dir(f.path), folder) }
+// in reports whether f is in directory or below it.
+func (f file) in(directory string) bool { return under(path.Dir(f.path), directory) }
 
 // parse reads a source file. Build constraints do not matter: the rules hold under all.
 func parse(name string, source []byte) (file, error) {

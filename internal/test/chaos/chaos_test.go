@@ -19,7 +19,9 @@ const (
 	// serverSessions is room for more sessions than a run has IDs between two kills.
 	serverSessions = "1000000"
 	// testRate is how many requests a second `make test` asks, beside other tests.
-	testRate = 1500
+	testRate = 1000
+	// testLength is how long a run is in `make test`, fullLength in `make faults`.
+	testLength, fullLength = 3 * time.Second, time.Minute
 )
 
 // TestChaos breaks everything under clients that check what they are answered. SEED,
@@ -27,7 +29,7 @@ const (
 // second; 0: all that are possible) come from the environment.
 func TestChaos(t *testing.T) {
 	t.Parallel()
-	length := durationOf(t, "CHAOS_DURATION", time.Minute, 10*time.Second)
+	length := durationOf(t, "CHAOS_DURATION", fullLength, testLength)
 	most := fromEnv(t, "CHAOS_OPS", number, 0)
 	a := newArena(t, float64(fromEnv(t, "CHAOS_RATE", number, testRate)))
 	a.begin()
@@ -80,7 +82,7 @@ func newArena(t *testing.T, rate float64) *arena {
 	a.checker = newChecker(k, a.field.ledger)
 	at := freePort(t, random)
 	n := &nemesis{t: t, random: random, quit: a.field.quit, kills: k, at: at, done: map[string]int{}}
-	n.server = start(t, "dc_server", "-listen", at.String(), "-sessions", serverSessions)
+	n.server = kit.NewRig(t).Start("dc_server", "-listen", at.String(), "-sessions", serverSessions)
 	n.link = kit.NewProxy(t, at)
 	toA := a.startAgent(at)
 	toB := a.startAgent(n.link.Endpoint())
@@ -92,10 +94,8 @@ func newArena(t *testing.T, rate float64) *arena {
 
 // startAgent runs a dc_client until the end, and waits for its connection to dc_server.
 func (a *arena) startAgent(server kit.Endpoint) kit.Endpoint {
-	at := kit.Unix(a.t)
-	p := start(a.t, "dc_client", "-listen", at.String(), "-server", server.String(),
+	p, at := kit.NewRig(a.t).Client(server,
 		"-timeout", fmt.Sprint(requestTimeout.Milliseconds()), "-retry", fmt.Sprint(retry.Milliseconds()))
-	p.WaitStderr(patience, "connected to dc_server")
 	a.agents = append(a.agents, p)
 	return at
 }
@@ -153,7 +153,10 @@ func (a *arena) judge() {
 	}
 	a.checker.finish()
 	a.machine.stop()
-	excused := a.field.tardy.judge(a.machine, a.field.ledger)
+	excused := 0
+	if kit.TimesJudged() {
+		excused = a.field.tardy.judge(a.machine, a.field.ledger)
+	}
 	a.t.Log(a.summary(elapsed, excused))
 	a.field.ledger.judge(a.t)
 	a.wantAlive()
@@ -185,13 +188,15 @@ func (a *arena) wantEventful() {
 		"kill": int64(a.nemesis.kills.begun()), "request that was refused": l.outcomes[refused].Load(), "hit": l.hits.Load(),
 		"connection lost": l.outcomes[lost].Load(), "rude client": l.rude.Load(), "history": a.checker.checked.Load(),
 	} {
-		if n == 0 {
+		if n == 0 && (what == "kill" || what == "hit" || what == "history") {
 			a.t.Errorf("got no %s in the whole run, want some: it shows nothing", what)
+		} else if n == 0 { // the machine may have been too slow for so many requests
+			kit.TooSlow(a.t, "got no %s in the whole run, want some: it shows nothing", what)
 		}
 	}
 	for _, c := range a.clients {
 		if c.requests.Load() == 0 {
-			a.t.Errorf("got no request of client %d, want some", c.number)
+			kit.TooSlow(a.t, "got no request of client %d, want some", c.number)
 		}
 	}
 }

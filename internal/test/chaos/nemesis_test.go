@@ -2,8 +2,9 @@ package chaos
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
-	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -57,7 +58,11 @@ func faults() []fault {
 // begins with those without which a run shows little.
 func (n *nemesis) rage() {
 	all := faults()
-	for i := 0; n.wait(100*time.Millisecond, 1200*time.Millisecond); i++ {
+	pause := 1200 * time.Millisecond
+	if !kit.Full() {
+		pause = 300 * time.Millisecond // so that a short run has several faults
+	}
+	for i := 0; n.wait(100*time.Millisecond, pause); i++ {
 		f := n.pick(all)
 		if i < always {
 			f = all[i]
@@ -98,7 +103,7 @@ func (n *nemesis) kill() { n.kills.record(n.server.Kill) }
 // restart starts dc_server again after up to that long.
 func (n *nemesis) restart(most time.Duration) {
 	n.wait(0, most)
-	n.server = start(n.t, "dc_server", "-listen", n.at.String(), "-sessions", serverSessions)
+	n.server = kit.NewRig(n.t).Start("dc_server", "-listen", n.at.String(), "-sessions", serverSessions)
 }
 
 func (n *nemesis) freeze(most time.Duration) {
@@ -167,9 +172,59 @@ func (n *nemesis) crumble(p *kit.Proxy) {
 func freePort(t testing.TB, r *rand.Rand) kit.Endpoint {
 	t.Helper()
 	host := fmt.Sprintf("127.%d.%d.%d", 1+r.IntN(254), r.IntN(256), 1+r.IntN(254))
-	server := start(t, "dc_server", "-listen", "IP:"+host+":0")
-	_, rest, _ := strings.Cut(server.Stderr(), " ready listen=IP:")
-	address, _, _ := strings.Cut(rest, " ")
+	server, at := kit.NewRig(t).Server("-listen", "IP:"+host+":0")
 	server.Stop()
-	return kit.Endpoint{Network: "tcp", Address: address}
+	return at
+}
+
+// clock tells the time since the run began, in nanoseconds, by the monotonic clock.
+type clock struct{ began time.Time }
+
+func (c clock) now() int64 { return int64(time.Since(c.began)) }
+
+// kill is one end of dc_server: its memory is gone at some time from begin to end, in
+// nanoseconds of the run's clock.
+type kill struct{ begin, end int64 }
+
+// kills are those of a run, in order. The n-th ended the n-th dc_server; so the number of
+// those before tells which dc_server it is, from 0: its epoch.
+type kills struct {
+	clock clock
+	mu    sync.Mutex
+	all   []kill
+}
+
+// record notes one that end carries out.
+func (k *kills) record(end func()) {
+	k.mu.Lock()
+	k.all = append(k.all, kill{k.clock.now(), math.MaxInt64})
+	n := len(k.all) - 1
+	k.mu.Unlock()
+	end()
+	k.mu.Lock()
+	k.all[n].end = k.clock.now()
+	k.mu.Unlock()
+}
+
+// begun is how many there were so far, the one under way included: the epoch of the
+// newest dc_server that can have heard of anything sent until now.
+func (k *kills) begun() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return len(k.all)
+}
+
+// during gives those that may fall between two times, and the epoch before them.
+func (k *kills) during(first, last int64) (epoch int, these []kill) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, one := range k.all {
+		switch {
+		case one.end < first:
+			epoch++
+		case one.begin <= last:
+			these = append(these, one)
+		}
+	}
+	return epoch, these
 }

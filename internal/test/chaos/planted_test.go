@@ -64,7 +64,10 @@ func interrogate(t *testing.T, u *kit.Upstream, want violation) *ledger {
 	c := clock{time.Now()}
 	f := &field{
 		clock: c, kills: &kills{clock: c}, ledger: &ledger{}, tardy: &tardy{limit: requestTimeout + grace},
-		patience: 4 * time.Second, quit: make(chan struct{}),
+		patience: patience, quit: make(chan struct{}),
+	}
+	if want == unanswered {
+		f.patience = time.Second
 	}
 	machine := &lag{} // never late: what is planted is found, and others beside it do not matter
 	if want == numViolations {
@@ -80,11 +83,11 @@ func interrogate(t *testing.T, u *kit.Upstream, want violation) *ledger {
 		}
 		crowd.Go(one.run)
 	}
-	enough := int64(2000)
+	enough := int64(1000)
 	if want != numViolations {
 		enough = 200_000
 	}
-	kit.Within(10*time.Second, func() bool {
+	kit.Within(time.Minute, func() bool {
 		found := want == late && f.tardy.worst() >= plantedDelay || want < numViolations && f.ledger.counts[want].Load() > 0
 		return found || f.ledger.requests() > enough
 	})
@@ -92,7 +95,9 @@ func interrogate(t *testing.T, u *kit.Upstream, want violation) *ledger {
 	crowd.Wait()
 	s.finish()
 	k.finish()
-	f.tardy.judge(machine, f.ledger)
+	if want != numViolations || kit.TimesJudged() {
+		f.tardy.judge(machine, f.ledger)
+	}
 	return f.ledger
 }
 

@@ -3,6 +3,7 @@ package kit
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 	"syscall"
 	"testing"
@@ -45,8 +46,8 @@ func (c *Client) Expect(want ...[]byte) {
 	if err != nil {
 		c.t.Fatalf("got %d bytes (%s), then %v, want %d (%s)", len(got), brief(got), err, len(all), brief(all))
 	}
-	if !bytes.Equal(got, all) {
-		c.t.Fatalf("got %s, want %s", brief(got), brief(all))
+	if difference := Difference(got, all); difference != "" {
+		c.t.Fatal(difference)
 	}
 }
 
@@ -77,6 +78,16 @@ func (c *Client) ExpectStatus(request []byte, want codec.Status) {
 	}
 }
 
+// AwaitStatus sends the request until its answer is that one status byte: where there is
+// a time without service, or a machine so busy that a request may run into its timeout.
+func (c *Client) AwaitStatus(request []byte, want codec.Status) {
+	c.t.Helper()
+	Wait(c.t, Patience, fmt.Sprintf("answer %v", want), func() bool {
+		got := c.Answer(request)
+		return len(got) == 1 && codec.Status(got[0]) == want
+	})
+}
+
 // ExpectClosed waits until the other side has closed; nothing may come before that.
 func (c *Client) ExpectClosed() {
 	c.t.Helper()
@@ -95,4 +106,40 @@ func (c *Client) ExpectQuiet(d time.Duration) {
 	if err := c.Quiet(d); err != nil {
 		c.t.Fatalf("got %v within %v, want nothing", err, d)
 	}
+}
+
+// brief shows bytes in a failure's message: all of a few, the beginning of many.
+func brief(b []byte) string {
+	const most = 64
+	if len(b) <= most {
+		return fmt.Sprintf("%x", b)
+	}
+	return fmt.Sprintf("%x… (%d bytes)", b[:most], len(b))
+}
+
+// Difference tells where got first differs from want, with what stands around there; it is
+// "" where they are equal.
+func Difference(got, want []byte) string {
+	if bytes.Equal(got, want) {
+		return ""
+	}
+	at := 0
+	for at < len(got) && at < len(want) && got[at] == want[at] {
+		at++
+	}
+	return fmt.Sprintf("got %d bytes, want %d; they differ from byte %d on: got %s, want %s",
+		len(got), len(want), at, around(got, at), around(want, at))
+}
+
+// around shows the bytes around an offset, in hex; those from the offset on are in brackets.
+func around(b []byte, at int) string {
+	const before, after = 8, 16
+	text := fmt.Sprintf("%x[%x]", b[max(0, at-before):at], b[at:min(len(b), at+after)])
+	if at > before {
+		text = "…" + text
+	}
+	if at+after < len(b) {
+		text += "…"
+	}
+	return text
 }

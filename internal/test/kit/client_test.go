@@ -1,6 +1,7 @@
 package kit
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"testing"
@@ -52,7 +53,7 @@ func TestClientFails(t *testing.T) {
 		do     func(c *Client)
 		want   string
 	}{
-		{"other bytes", 0, []byte("abcd"), func(c *Client) { c.Expect([]byte("abce")) }, "got 61626364, want 61626365"},
+		{"other bytes", 0, []byte("abcd"), func(c *Client) { c.Expect([]byte("abce")) }, "they differ from byte 3 on: got 616263[64], want 616263[65]"},
 		{"too few bytes", 0, []byte("abc"), func(c *Client) { c.Expect([]byte("abcd")) }, "got 3 bytes (616263), then unexpected EOF, want 4"},
 		{"bytes before the end", 0, []byte("a"), func(c *Client) { c.ExpectClosed() }, "got 61, want the connection closed"},
 		{"the end, not quiet", 0, nil, func(c *Client) { c.ExpectQuiet(Patience) }, "got EOF within"},
@@ -106,5 +107,28 @@ func TestBrief(t *testing.T) {
 	got := brief(make([]byte, 65))
 	if want := "00… (65 bytes)"; got[len(got)-len(want):] != want || len(got) != 128+len(want)-2 {
 		t.Errorf("got %q, want 64 bytes and %q", got, want)
+	}
+}
+
+func TestDifference(t *testing.T) {
+	whole := []byte("0123456789abcdefghijklmnopqrstuvwxyz")
+	other := bytes.Clone(whole)
+	other[12] = '!'
+	for _, row := range []struct {
+		name      string
+		got, want []byte
+		text      string
+	}{
+		{"equal", whole, whole, ""},
+		{"one byte", other, whole, "got 36 bytes, want 36; they differ from byte 12 on: " +
+			"got …3435363738396162[216465666768696a6b6c6d6e6f707172]…, want …3435363738396162[636465666768696a6b6c6d6e6f707172]…"},
+		{"too short", whole[:2], whole[:4], "got 2 bytes, want 4; they differ from byte 2 on: got 3031[], want 3031[3233]"},
+		{"nothing", nil, whole[:1], "got 0 bytes, want 1; they differ from byte 0 on: got [], want [30]"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if got := Difference(row.got, row.want); got != row.text {
+				t.Errorf("got %q, want %q", got, row.text)
+			}
+		})
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 // Patience is how long one call of a Conn may take unless told otherwise: far more than
 // anything on one machine needs, far less than a test run.
-const Patience = 5 * time.Second
+const Patience = time.Minute
 
 // Conn is a client's connection of exact bytes: what is written goes out as it is, what
 // comes in is given back as it came. Its calls return errors, so that any goroutine may

@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"distcache/codec"
 )
 
 // connectPatience is how long a connect may take before the test is told.
-const connectPatience = 5 * time.Second
+const connectPatience = Patience
 
 // Endpoint is where something listens.
 type Endpoint struct {
@@ -39,7 +41,7 @@ func Unix(t testing.TB) Endpoint {
 // port that it was given.
 func Loopback() Endpoint { return Endpoint{"tcp", "127.0.0.1:0"} }
 
-// SocketDir is a fresh folder whose path leaves room for names in the 107 bytes of a
+// SocketDir is a fresh directory whose path leaves room for names in the 107 bytes of a
 // unix socket's, which t.TempDir does not. It goes away with the test.
 func SocketDir(t testing.TB) string {
 	t.Helper()
@@ -80,4 +82,37 @@ func reset(c net.Conn) error {
 		_ = tcp.SetLinger(0)
 	}
 	return c.Close()
+}
+
+// Add is an ADD in wire form. ttl is sent in whole milliseconds; nothing is checked.
+func Add(uid uint32, id, data string, ttl time.Duration) []byte {
+	payload := codec.AppendAdd(nil, codec.Add{Timeout: ttl, ID: []byte(id), Data: []byte(data)})
+	return Ask(uid, codec.OpAdd, payload)
+}
+
+// Get is a GET in wire form.
+func Get(uid uint32, id string) []byte { return Ask(uid, codec.OpGet, []byte(id)) }
+
+// Remove is a REMOVE in wire form.
+func Remove(uid uint32, id string) []byte { return Ask(uid, codec.OpRemove, []byte(id)) }
+
+// Have is a HAVE in wire form.
+func Have(uid uint32, id string) []byte { return Ask(uid, codec.OpHave, []byte(id)) }
+
+// Ask is a request with any payload, in wire form.
+func Ask(uid uint32, op codec.Op, payload []byte) []byte {
+	return codec.AppendMessage(nil, codec.Request, uid, op, payload)
+}
+
+// Hit is the answer to a GET that found data, in wire form.
+func Hit(uid uint32, data string) []byte { return Answer(uid, codec.OpGet, []byte(data)) }
+
+// Status is an answer of one status byte, in wire form.
+func Status(uid uint32, op codec.Op, s codec.Status) []byte {
+	return codec.AppendStatus(nil, uid, op, s)
+}
+
+// Answer is an answer with any payload, in wire form.
+func Answer(uid uint32, op codec.Op, payload []byte) []byte {
+	return codec.AppendMessage(nil, codec.Response, uid, op, payload)
 }

@@ -166,40 +166,45 @@ func TestDelayIsOfEachByItself(t *testing.T) {
 	for uid := range uint32(20) {
 		c.Expect(Status(uid, codec.OpGet, codec.StatusNotOK))
 	}
-	if took := time.Since(began); took < d || took > 10*d {
-		t.Errorf("got all after %v, want %v and far less than 20 times as much", took, d)
+	if took := time.Since(began); took < d {
+		t.Errorf("got all after %v, want %v at least", took, d)
+	} else if took > 10*d {
+		TooSlow(t, "got all after %v, want %v and far less than 20 times as much", took, d)
 	}
 }
 
 func TestLateIsOvertaken(t *testing.T) {
+	t.Parallel()
 	u := NewUpstream(t, Unix(t))
-	u.On(func(q Request) bool { return q.UID == 1 }).Do(Late(100 * time.Millisecond))
+	u.On(func(q Request) bool { return q.UID == 1 }).Do(Late(time.Second))
 	c := Dial(t, u.Endpoint())
 	began := time.Now()
 	c.Send(Get(1, "id"), Get(2, "id"))
 	c.Expect(Status(2, codec.OpGet, codec.StatusNotOK), Status(1, codec.OpGet, codec.StatusNotOK))
-	if took := time.Since(began); took < 100*time.Millisecond || took > Patience {
-		t.Errorf("got it after %v, want 100ms and not much more", took)
+	if took := time.Since(began); took < time.Second || took > Patience {
+		t.Errorf("got it after %v, want a second and not much more", took)
 	}
 }
 
 func TestHoldBack(t *testing.T) {
-	c := faulty(t, Loopback(), HoldBack(4, 200*time.Millisecond))
+	t.Parallel()
+	c := faulty(t, Loopback(), HoldBack(4, time.Second))
 	want := Hit(1, "data")
 	began := time.Now()
 	c.Send(Get(1, "id"))
 	c.Expect(want[:len(want)-4])
 	c.ExpectQuiet(20 * time.Millisecond)
 	c.Expect(want[len(want)-4:])
-	if took := time.Since(began); took < 200*time.Millisecond || took > Patience {
-		t.Errorf("got the rest after %v, want 200ms and not much more", took)
+	if took := time.Since(began); took < time.Second || took > Patience {
+		t.Errorf("got the rest after %v, want a second and not much more", took)
 	}
 }
 
 func TestWriteAfterHoldsNothingBefore(t *testing.T) {
+	t.Parallel()
 	c := faulty(t, Unix(t), func(x *Exchange) {
 		x.Write([]byte("a"))
-		x.WriteAfter(200*time.Millisecond, []byte("b"))
+		x.WriteAfter(time.Second, []byte("b"))
 		x.Write([]byte("c"))
 	})
 	c.Send(Get(1, "id"))

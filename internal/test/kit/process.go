@@ -6,13 +6,14 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 )
 
 // stopPatience is how long a process may take to end after SIGTERM.
-const stopPatience = 10 * time.Second
+const stopPatience = Patience
 
 // Command is what to run and in which surroundings.
 type Command struct {
@@ -170,4 +171,22 @@ func (p *Process) cleanup() {
 	if p.t.Failed() {
 		p.t.Logf("%s wrote to stderr:\n%s", p.cmd.Path, p.Stderr())
 	}
+}
+
+// output collects what a process writes while it runs.
+type output struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
 }

@@ -140,13 +140,14 @@ func TestLaneDelayIsOfEachByteByItself(t *testing.T) {
 	began := time.Now()
 	for uid := range uint32(20) {
 		c.Send(Get(uid, "id"))
-		c.ExpectQuiet(time.Millisecond)
 	}
 	for uid := range uint32(20) {
 		c.Expect(Hit(uid, "data"))
 	}
-	if took := time.Since(began); took < d || took > 10*d {
-		t.Errorf("got all after %v, want %v and far less than 20 times as much", took, d)
+	if took := time.Since(began); took < d {
+		t.Errorf("got all after %v, want %v at least", took, d)
+	} else if took > 10*d {
+		TooSlow(t, "got all after %v, want %v and far less than 20 times as much", took, d)
 	}
 }
 

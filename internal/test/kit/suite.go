@@ -1,20 +1,24 @@
 package kit
 
 import (
+	"crypto/sha256"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
+	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
 )
 
-// toolsEnv names the folder of the commands that a Suite has built.
+// toolsEnv names the directory of the commands that a Suite has built.
 const toolsEnv = "DISTCACHE_TEST_TOOLS"
 
 // Suite is the tests of a package that run the commands themselves. TestMain calls Run.
@@ -22,66 +26,158 @@ type Suite struct {
 	Commands []string // those to build: “dc_client”
 	Tags     []string // build tags, with each of which they are built once more
 	Parallel int      // how many tests run at a time: they wait more than they work
+	Race     bool     // build with the race detector
+
+	// Shared starts what all tests share, where that is not nil. Its testing.TB is good for
+	// Rig, Process and Endpoint; what it cleans up goes after the last test.
+	Shared func(t testing.TB)
 }
 
-// Run builds the commands once, as `make build` does, runs the tests, holds that they leave
-// no goroutine, and ends the process.
+// Run builds the commands, as `make build` does, runs the tests, holds that they leave no
+// goroutine, and ends the process.
 func (s Suite) Run(m *testing.M) {
 	flag.Parse()
-	folder, err := os.MkdirTemp("", "dc")
+	directory, err := os.MkdirTemp("", "dc")
 	if err == nil {
-		err = s.build(folder)
+		err = s.build(directory)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	_ = flag.Set("test.parallel", strconv.Itoa(s.Parallel))
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		_ = os.RemoveAll(folder)
+	all := &shared{}
+	if s.Shared != nil {
+		s.Shared(all)
+	}
+	goleak.VerifyTestMain(m, goleak.IgnoreCurrent(), goleak.Cleanup(func(code int) {
+		all.end()
+		_ = os.RemoveAll(directory)
 		os.Exit(code)
 	}))
 }
 
-// build leaves the folder open to everybody: some tests run as an ordinary user.
-func (s Suite) build(folder string) error {
+// build leaves the directory open to everybody: some tests run as an ordinary user.
+func (s Suite) build(directory string) error {
 	for _, tag := range append([]string{""}, s.Tags...) {
-		into := filepath.Join(folder, tag)
+		into := filepath.Join(directory, tag)
 		if err := os.MkdirAll(into, 0o755); err != nil {
 			return err
 		}
 		if err := os.Chmod(into, 0o755); err != nil {
 			return err
 		}
-		args := []string{"build", "-tags", tag, "-o", into + "/"}
-		for _, name := range s.Commands {
-			args = append(args, "distcache/cmd/"+name)
-		}
-		cmd := exec.Command("go", args...)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("go %q: %w\n%s", args, err, out)
+		if err := s.buildTag(into, tag); err != nil {
+			return err
 		}
 	}
-	return os.Setenv(toolsEnv, folder)
+	return os.Setenv(toolsEnv, directory)
+}
+
+// buildTag puts the commands into the directory. All packages of a module build into one
+// directory, one after the other: the first links a command, and the go command of the
+// others sees that nothing has changed, in a few tenths of a second. What they get is a
+// link to the file, which a later build does not change.
+func (s Suite) buildTag(into, tag string) error {
+	root, err := moduleRoot()
+	if err != nil {
+		return err
+	}
+	builds, unlock, err := lockBuilds(fmt.Sprint(root, runtime.Version(), tag, s.Race))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	cgo, args := "0", []string{"build", "-tags", tag, "-o", builds + "/"}
+	if s.Race {
+		cgo, args = "1", append(args, "-race")
+	}
+	for _, name := range s.Commands {
+		args = append(args, "distcache/cmd/"+name)
+	}
+	cmd := exec.Command("go", args...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go %q: %w\n%s", args, err, out)
+	}
+	for _, name := range s.Commands {
+		if err := linkOrCopy(filepath.Join(builds, name), filepath.Join(into, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lockBuilds gives the directory of one kind of builds, for this process alone until unlock.
+func lockBuilds(kind string) (directory string, unlock func(), err error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	directory = filepath.Join(cache, "distcache-test", fmt.Sprintf("%x", sha256.Sum256([]byte(kind)))[:16])
+	if err := os.MkdirAll(directory, 0o755); err != nil {
+		return "", nil, err
+	}
+	lock, err := os.OpenFile(filepath.Join(directory, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return "", nil, err
+	}
+	for err = syscall.EINTR; errors.Is(err, syscall.EINTR); {
+		err = syscall.Flock(int(lock.Fd()), syscall.LOCK_EX)
+	}
+	if err != nil {
+		_ = lock.Close()
+		return "", nil, fmt.Errorf("lock %s: %w", lock.Name(), err)
+	}
+	return directory, func() { _ = lock.Close() }, nil
+}
+
+// linkOrCopy copies where the file systems differ.
+func linkOrCopy(from, to string) error {
+	if os.Link(from, to) == nil {
+		return nil
+	}
+	source, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = source.Close() }()
+	copied, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(copied, source)
+	return errors.Join(err, copied.Close())
+}
+
+// Build builds a main package (“distcache/cmd/dc_client”) with those flags of go build
+// (“-race”), and gives the path of the binary, in a directory that goes away with the test.
+func Build(t testing.TB, pkg string, flags ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), filepath.Base(pkg))
+	args := append([]string{"build", "-o", path}, flags...)
+	if out, err := exec.Command("go", append(args, pkg)...).CombinedOutput(); err != nil {
+		t.Fatalf("go build %s: %v\n%s", pkg, err, out)
+	}
+	return path
 }
 
 // Tool is the path of a command that the Suite of the test has built, or, of one that it has
 // built with a tag, of “tag/command”. It panics where there is no Suite.
 func Tool(name string) string {
-	folder, ok := os.LookupEnv(toolsEnv)
+	directory, ok := os.LookupEnv(toolsEnv)
 	if !ok {
 		panic("kit.Tool: TestMain has run no Suite")
 	}
 	if err := noteSources(); err != nil {
 		panic(err)
 	}
-	return filepath.Join(folder, name)
+	return filepath.Join(directory, name)
 }
 
-// noteSources looks at the folders of the commands' sources, so that the go command knows
-// what the tests depend on: it would else take their results from its cache when a source
-// has changed.
+// noteSources looks at the directories of the commands' sources, so that the go command
+// knows what the tests depend on: it would else take their results from its cache when a
+// source has changed.
 func noteSources() error {
 	root, err := moduleRoot()
 	if err != nil {
@@ -92,11 +188,11 @@ func noteSources() error {
 			if err != nil || !d.IsDir() {
 				return err
 			}
-			folder, err := os.Open(path) // which the go command hears of
+			directory, err := os.Open(path) // which the go command hears of
 			if err != nil {
 				return err
 			}
-			return folder.Close()
+			return directory.Close()
 		})
 		if err != nil {
 			return fmt.Errorf("look at the sources: %w", err)
@@ -105,16 +201,16 @@ func noteSources() error {
 	return nil
 }
 
-// moduleRoot is the folder above the test's that has go.mod.
+// moduleRoot is the directory above the test's that has go.mod.
 func moduleRoot() (string, error) {
-	folder, err := os.Getwd()
+	directory, err := os.Getwd()
 	for err == nil {
-		_, err = os.Stat(filepath.Join(folder, "go.mod"))
+		_, err = os.Stat(filepath.Join(directory, "go.mod"))
 		if err == nil {
-			return folder, nil
+			return directory, nil
 		}
-		if errors.Is(err, fs.ErrNotExist) && folder != filepath.Dir(folder) {
-			folder, err = filepath.Dir(folder), nil
+		if errors.Is(err, fs.ErrNotExist) && directory != filepath.Dir(directory) {
+			directory, err = filepath.Dir(directory), nil
 		}
 	}
 	return "", fmt.Errorf("look for go.mod: %w", err)

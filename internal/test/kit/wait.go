@@ -1,6 +1,11 @@
 package kit
 
 import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -31,4 +36,51 @@ func Within(limit time.Duration, done func() bool) bool {
 		}
 		time.Sleep(pollInterval)
 	}
+}
+
+// Random gives a source of random numbers of that Seed.
+func Random(t testing.TB) *rand.Rand {
+	t.Helper()
+	return rand.New(rand.NewPCG(Seed(t), 0))
+}
+
+// Seed gives a new seed each time, logs it, and takes it back from the environment:
+// SEED=n go test -run TheTest.
+func Seed(t testing.TB) uint64 {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	if text, ok := os.LookupEnv("SEED"); ok {
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			t.Fatalf("SEED=%q: %v; want a decimal number", text, err)
+		}
+		seed = n
+	}
+	t.Logf("to repeat: SEED=%d", seed)
+	return seed
+}
+
+// DocumentHolds fails the test unless the document, a path below the module's root, has
+// text, line for line, in a block indented by four spaces. The test must run two directories
+// below that root.
+func DocumentHolds(t *testing.T, document, text string) {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join("..", "..", document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := indented(text); !strings.Contains(string(content), want) {
+		t.Errorf("%s lacks this block, or has an older form of it:\n%s", document, want)
+	}
+}
+
+func indented(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if strings.TrimSpace(line) != "" {
+			b.WriteString("    ")
+		}
+		b.WriteString(line)
+	}
+	return b.String()
 }

@@ -1,9 +1,15 @@
 package hostile
 
 import (
+	"bytes"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"distcache/codec"
 	"distcache/internal/test/kit"
 )
 
@@ -16,10 +22,14 @@ import (
 // Hundreds of requests in one write, whose answers are read at one go, are left out too: each
 // is work that was asked for, 20 µs in both daemons, and asking costs next to nothing.
 func TestNoInputCostsMoreThanTenfold(t *testing.T) {
-	const visits, most, line = 2000, 10, 300
-	cache, server := startServer(t)
+	const most, line = 10, 300
+	visits := 2000
+	if !kit.Full() {
+		visits = 100
+	}
+	cache, server := kit.NewRig(t).Server()
 	addBig(t, server)
-	process, at := startClient(t, server)
+	process, at := kit.NewRig(t).Client(server)
 	for _, l := range lives() {
 		t.Run(l.name, func(t *testing.T) {
 			before, logged, began := cpu(t, process, cache), len(process.Stderr()), time.Now()
@@ -33,7 +43,7 @@ func TestNoInputCostsMoreThanTenfold(t *testing.T) {
 				t.Errorf("got %d visits, want %d", did.Acts, visits)
 			}
 			if ours > most*did.CPU {
-				t.Errorf("got %v of CPU used for what cost them %v, want at most %d times as much", ours, did.CPU, most)
+				kit.TooSlow(t, "got %v of CPU used for what cost them %v, want at most %d times as much", ours, did.CPU, most)
 			}
 			if !l.hits && did.Got > most*did.Sent {
 				t.Errorf("got %d bytes for %d, want at most %d times as many", did.Got, did.Sent, most)
@@ -61,4 +71,81 @@ func vitals(t *testing.T, p *kit.Process) kit.Vitals {
 		t.Fatal(err)
 	}
 	return v
+}
+
+// asker is a client that always has that many requests on the way, or waiting to be taken.
+type asker struct {
+	depth    int
+	answered atomic.Int64
+}
+
+// TestH23EachClientHasItsShare has clients with hundreds of requests waiting, and one with
+// few: dc_client takes from each in turn, so that each is answered as often.
+func TestH23EachClientHasItsShare(t *testing.T) {
+	t.Parallel()
+	const floods = 4
+	span := time.Second
+	if !kit.Full() {
+		span = 300 * time.Millisecond
+	}
+	_, server := kit.NewRig(t).Server()
+	_, at := kit.NewRig(t).Client(server)
+	modest := &asker{depth: 40}
+	all := []*asker{modest}
+	for range floods {
+		all = append(all, &asker{depth: 800})
+	}
+	total := askFor(t, at, span, all)
+	share := float64(modest.answered.Load()) / float64(total)
+	t.Logf("%d answers in all, of which the modest client had %.1f %%", total, share*100)
+	if fair := 1.0 / (floods + 1); share < fair/2 {
+		kit.TooSlow(t, "got %.1f %% of all answers for one of %d clients, want half of %.1f %% at least", share*100, len(all), fair*100)
+	}
+}
+
+// askFor has them ask for that long, and gives how often all were answered.
+func askFor(t *testing.T, at kit.Endpoint, span time.Duration, all []*asker) (total int64) {
+	t.Helper()
+	stop := time.Now().Add(span)
+	var running sync.WaitGroup
+	errs := make([]error, len(all))
+	for n, a := range all {
+		running.Go(func() { errs[n] = a.ask(at, stop) })
+	}
+	running.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range all {
+		total += a.answered.Load()
+	}
+	return total
+}
+
+// ask asks until then: a request for each answer.
+func (a *asker) ask(at kit.Endpoint, until time.Time) error {
+	c, err := kit.Connect(at)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = c.Close() }()
+	request, answer := kit.Have(1, "nobody's"), kit.Status(1, codec.OpHave, codec.StatusNotOK)
+	half := max(1, a.depth/2)
+	if err := c.Write(slices.Repeat(request, a.depth)); err != nil {
+		return err
+	}
+	for time.Now().Before(until) {
+		got, err := c.Read(half * len(answer))
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(got, slices.Repeat(answer, half)) {
+			return errors.New("got other answers than NOTOK")
+		}
+		a.answered.Add(int64(half))
+		if err := c.Write(slices.Repeat(request, half)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,8 +1,10 @@
 package hostile
 
 import (
+	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"distcache/codec"
 	"distcache/internal/test/kit"
@@ -63,7 +65,7 @@ func incomplete(n int) []byte {
 func TestH07WrongHeadersAreNotForwarded(t *testing.T) {
 	t.Parallel()
 	up := kit.NewUpstream(t, kit.Loopback())
-	process, at := startClient(t, up.Endpoint())
+	process, at := kit.NewRig(t).Client(up.Endpoint())
 	neighbour := kit.Dial(t, at)
 	neighbour.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 	post := process.Post()
@@ -82,4 +84,108 @@ func TestH07WrongHeadersAreNotForwarded(t *testing.T) {
 	neighbour.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 	post.Check(kit.DefaultSlack())
 	mustHaveSeenNothingOf(t, up, codec.OpRemove)
+}
+
+// freed is how soon the place of a client that has left is another's, besides what the
+// machine is late.
+const freed = 100 * time.Millisecond
+
+// half is the ID of the session in requests that never come whole.
+const half = "half"
+
+// ways are how a client can leave.
+func ways() map[string]func(*kit.Conn) error {
+	return map[string]func(*kit.Conn) error{"an end": (*kit.Conn).Close, "a reset": (*kit.Conn).Reset}
+}
+
+// TestH04HalfARequestIsNotForwardedAndItsPlaceIsFree has clients leave within a request of
+// three frames, at each of its edges. There is room for two, a neighbour and the one that
+// leaves: whoever comes next has its place.
+func TestH04HalfARequestIsNotForwardedAndItsPlaceIsFree(t *testing.T) {
+	t.Parallel()
+	for _, network := range []string{"unix", "tcp"} {
+		for name, leave := range ways() {
+			t.Run(network+", "+name, func(t *testing.T) { leaveWithin(t, network, leave) })
+		}
+	}
+}
+
+func leaveWithin(t *testing.T, network string, leave func(*kit.Conn) error) {
+	jitter := kit.MeasureJitter(t)
+	up := kit.NewUpstream(t, kit.Loopback())
+	process, at := kit.NewRig(t).Client(up.Endpoint(), append(listen(t, network), "-maxclients", "2")...)
+	neighbour, next := mustGetIn(t, at), mustGetIn(t, at)
+	post := process.Post()
+	var worst time.Duration
+	request := kit.Add(7, half, dataOf(2*codec.MaxFrameData+100), time.Hour)
+	cuts := edges(request)
+	if !kit.Full() {
+		cuts = slices.DeleteFunc(cuts, func(cut int) bool { return cut%8 != 1 })
+	}
+	for _, cut := range cuts {
+		next.Send(request[:cut])
+		neighbour.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK) // so what came before is taken
+		kit.Dial(t, at).ExpectClosed()
+		began := time.Now()
+		if err := leave(next.Conn); err != nil {
+			t.Fatal(err)
+		}
+		next = mustGetIn(t, at)
+		took := time.Since(began)
+		jitter.MustTake(t, fmt.Sprintf("the place of one who left after %d bytes", cut), took, 0, freed)
+		if worst = max(worst, took); t.Failed() {
+			break
+		}
+	}
+	t.Logf("a place was free within %v", worst)
+	post.Check(kit.DefaultSlack())
+	mustHaveSeenNothingOf(t, up, codec.OpAdd)
+}
+
+// mustGetIn connects until there is room, which is when it is answered.
+func mustGetIn(t *testing.T, at kit.Endpoint) *kit.Client {
+	t.Helper()
+	var in *kit.Client
+	kit.Wait(t, patience, "room for a client", func() bool {
+		c := kit.Dial(t, at)
+		if _, err := c.Do(kit.Have(2, "nobody's")); err != nil {
+			return c.Close() != nil
+		}
+		in = c
+		return true
+	})
+	return in
+}
+
+// edges are where a request is cut: within its headers, and around the ends of its frames.
+func edges(request []byte) []int {
+	const around = 5 // of the end of a frame
+	var all []int
+	for n := 1; n < len(request); n++ {
+		within := n % codec.FrameSize
+		if within <= codec.HeaderSize+1 || within >= codec.FrameSize-around || n >= len(request)-around {
+			all = append(all, n)
+		}
+	}
+	return all
+}
+
+// mustHaveSeenNothingOf holds that dc_server got no request of that operation, nor
+// anything corrupt, over the one connection that it had.
+func mustHaveSeenNothingOf(t *testing.T, up *kit.Upstream, op codec.Op) {
+	t.Helper()
+	for _, q := range up.Requests() {
+		if q.Op == op {
+			t.Errorf("got %v of %.40q at dc_server, want none", q.Op, q.ID)
+		}
+	}
+	mustKeepItsLink(t, up)
+}
+
+// mustKeepItsLink holds that dc_server noticed nothing of what clients did.
+func mustKeepItsLink(t *testing.T, up *kit.Upstream) {
+	t.Helper()
+	if got, corrupt := up.Conns(), up.Corrupt(); got != 1 || len(corrupt) > 0 {
+		t.Errorf("got %d connections to dc_server, %v, want the first to have lasted", got, corrupt)
+	}
 }

@@ -95,8 +95,8 @@ func dangerous() []int {
 func TestH24OldClientsGetAnswersOfEveryLengthIntact(t *testing.T) {
 	t.Parallel()
 	up := kit.NewUpstream(t, kit.Loopback())
-	_, client := startClient(t, up.Endpoint())
-	_, server := startServer(t)
+	_, client := kit.NewRig(t).Client(up.Endpoint())
+	_, server := kit.NewRig(t).Server()
 	adder := kit.Dial(t, server)
 	for _, n := range dangerous() {
 		id, data := fmt.Sprint(n), dataOf(n)
@@ -115,11 +115,11 @@ func TestH24OldClientsGetAnswersOfEveryLengthIntact(t *testing.T) {
 // meanwhile, and whoever reads in the end finds the whole answer.
 func TestH24WhoDoesNotReadHarmsNobody(t *testing.T) {
 	t.Parallel()
-	const idle, waits = 200, time.Second
+	const idle, waits = 200, 300 * time.Millisecond
 	up := kit.NewUpstream(t, kit.Loopback())
 	data := dataOf(codec.MaxFrameData + 2022)
 	up.Put("id", data, time.Hour)
-	process, at := startClient(t, up.Endpoint())
+	process, at := kit.NewRig(t).Client(up.Endpoint())
 	victim := kit.Dial(t, at)
 	victim.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 	post := process.Post()

@@ -20,9 +20,9 @@ func TestH19WhoReadsNoMoreHarmsNobody(t *testing.T) {
 			t.Run(daemon+", "+network, func(t *testing.T) {
 				t.Parallel()
 				jitter := kit.MeasureJitter(t)
-				process, at := startOn(t, network, "dc_server", " ready ")
+				process, at := kit.NewRig(t).Server(listen(t, network)...)
 				if daemon == "dc_client" {
-					process, at = startClientOn(t, network, at)
+					process, at = kit.NewRig(t).Client(at, listen(t, network)...)
 				}
 				addBig(t, at)
 				readNoMore(t, jitter, process, at)
@@ -32,7 +32,7 @@ func TestH19WhoReadsNoMoreHarmsNobody(t *testing.T) {
 }
 
 func readNoMore(t *testing.T, jitter *kit.Jitter, process *kit.Process, at kit.Endpoint) {
-	const clients, asked = 20, 300 // of 32 KB: more than sockets take
+	const clients, asked = 10, 300 // of 32 KB: more than sockets take
 	neighbour := kit.Dial(t, at)
 	neighbour.ExpectStatus(kit.Have(1, big), codec.StatusOK)
 	post := process.Post()
@@ -79,7 +79,7 @@ func TestH19WhoReadsNoMoreBeforeItsAnswer(t *testing.T) {
 	up := kit.NewUpstream(t, kit.Loopback())
 	up.After(1).Do(kit.Late(takes))
 	up.Put(big, dataOf(bigSize), time.Hour)
-	process, at := startClient(t, up.Endpoint())
+	process, at := kit.NewRig(t).Client(up.Endpoint())
 	neighbour := kit.Dial(t, at)
 	neighbour.ExpectStatus(kit.Have(1, big), codec.StatusOK)
 	before, asked := vitals(t, process).FDs, up.Asked()
@@ -94,4 +94,32 @@ func TestH19WhoReadsNoMoreBeforeItsAnswer(t *testing.T) {
 	jitter.MustTake(t, "the last end", time.Since(began), 0, takes+freed)
 	neighbour.ExpectStatus(kit.Have(1, big), codec.StatusOK)
 	mustKeepItsLink(t, up)
+}
+
+// TestH10WhoReadsSlowlyIsNotEnded has clients ask for more than their sockets take and then
+// read, a little at a time, for longer than those have who read nothing. All the answers come.
+func TestH10WhoReadsSlowlyIsNotEnded(t *testing.T) {
+	t.Parallel()
+	for network, sip := range map[string]int{"unix": 2 << 10, "tcp": 8 << 10} { // bytes
+		t.Run(network, func(t *testing.T) {
+			t.Parallel()
+			process, at := kit.NewRig(t).Server(listen(t, network)...)
+			addBig(t, at)
+			const asked = 300 // of 32 KB: more than sockets take
+			c := kit.Dial(t, at)
+			c.Send(slices.Repeat(kit.Get(1, big), asked))
+			read := 0
+			for began := time.Now(); time.Since(began) < front.ReadTimeout+time.Second; read += sip {
+				if _, err := c.Read(sip); err != nil {
+					t.Fatalf("got %v after %d bytes and %v; stderr:\n%s", err, read, time.Since(began), process.Stderr())
+				}
+				time.Sleep(100 * time.Millisecond) // the pace of the client
+			}
+			one := codec.MessageSize(bigSize)
+			if _, err := c.Read(asked*one - read); err != nil {
+				t.Fatalf("got %v, want the rest of the answers", err)
+			}
+			c.ExpectStatus(kit.Have(2, big), codec.StatusOK)
+		})
+	}
 }

@@ -83,32 +83,25 @@ func run(t *testing.T, name string, args ...string) {
 // startServer runs a dc_server on the server's side.
 func (n *lan) startServer() *kit.Process {
 	n.t.Helper()
-	server := inNamespace(n.server, kit.Tool("dc_server"), "-listen", "IP:"+serverIP+":"+cachePort).Start(n.t)
-	server.WaitStderr(patience, " ready ")
+	server, _ := inNamespace(n.t, n.server).Server("-listen", "IP:"+serverIP+":"+cachePort)
 	return server
 }
 
 // startClient runs a dc_client on the client's side, and waits for the connection.
-func (n *lan) startClient(args ...string) (*kit.Process, kit.Endpoint) {
+func (n *lan) startClient(flags ...string) (*kit.Process, kit.Endpoint) {
 	n.t.Helper()
-	process, at := startIn(n.t, n.client, append(args, "-server", "IP:"+serverIP+":"+cachePort)...)
-	process.WaitStderr(patience, "connected to dc_server")
-	return process, at
+	return inNamespace(n.t, n.client).Client(kit.Endpoint{Network: "tcp", Address: serverIP + ":" + cachePort}, flags...)
 }
 
-// startIn runs a dc_client in that namespace until it is ready.
-func startIn(t *testing.T, namespace string, args ...string) (*kit.Process, kit.Endpoint) {
-	t.Helper()
-	at := kit.Unix(t)
-	process := inNamespace(namespace, kit.Tool("dc_client"), append(args, "-listen", at.String())...).Start(t)
-	process.WaitStderr(patience, " ready ")
-	return process, at
-}
-
-// inNamespace is the command, run there. ip(8) becomes it: the process is the command's own.
-func inNamespace(namespace, path string, args ...string) kit.Command {
-	ip, _ := exec.LookPath("ip")
-	return kit.Command{Path: ip, Args: append([]string{"netns", "exec", namespace, path}, args...)}
+// inNamespace is a rig whose commands run there. ip(8) becomes the command: the process is
+// the command's own.
+func inNamespace(t *testing.T, namespace string) kit.Rig {
+	return kit.NewRig(t).Within(func(c kit.Command) kit.Command {
+		ip, _ := exec.LookPath("ip") // newNamespace has found it
+		c.Args = append([]string{"netns", "exec", namespace, c.Path}, c.Args...)
+		c.Path = ip
+		return c
+	})
 }
 
 // loseRequests makes a black hole of the way to the server: the client's side sends to

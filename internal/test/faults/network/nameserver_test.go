@@ -158,13 +158,15 @@ func (n *named) writeHosts(t *testing.T, text string) {
 // ip(8) gives it mounts of its own.
 func (n *named) startClient(t *testing.T) (*kit.Process, kit.Endpoint) {
 	t.Helper()
-	at := kit.Unix(t)
 	const script = `mount --bind "$1" /etc/resolv.conf && mount --bind "$2" /etc/hosts && shift 2 && exec "$@"`
-	process := inNamespace(n.namespace, "sh", "-c", script, "sh", n.resolv, n.hosts,
-		kit.Tool("dc_client"), "-listen", at.String(), "-server", "IP:"+serverName+":"+cachePort,
-		millis("-timeout", timeout), millis("-retry", retry)).Start(t)
-	process.WaitStderr(patience, " ready ")
-	return process, at
+	rig := inNamespace(t, n.namespace)
+	bound := kit.NewRig(t).Within(func(c kit.Command) kit.Command {
+		c.Args = append([]string{"-c", script, "sh", n.resolv, n.hosts, c.Path}, c.Args...)
+		c.Path = "/bin/sh"
+		return rig.Wrap(c)
+	})
+	return bound.Unlinked(kit.Endpoint{Network: "tcp", Address: serverName + ":" + cachePort},
+		millis("-timeout", timeout), millis("-retry", retry))
 }
 
 // startUpstream runs a dc_server there.

@@ -17,7 +17,11 @@ import (
 // after it does so no more they are served.
 func TestN12OneConnectPerStep(t *testing.T) {
 	t.Parallel()
-	const step, steps = 100 * time.Millisecond, 15
+	const step = 100 * time.Millisecond
+	steps := 15
+	if !kit.Full() {
+		steps = 6
+	}
 	for _, row := range []struct {
 		name  string
 		storm func(up *kit.Upstream)
@@ -35,9 +39,7 @@ func TestN12OneConnectPerStep(t *testing.T) {
 			t.Parallel()
 			jitter := kit.MeasureJitter(t)
 			up := kit.NewUpstream(t, kit.Loopback())
-			at := kit.Unix(t)
-			process := kit.Start(t, kit.Tool("dc_client"), "-listen", at.String(), "-server", up.Endpoint().String(), millis("-retry", step))
-			process.WaitStderr(patience, "connected to dc_server")
+			_, at := kit.NewRig(t).Client(up.Endpoint(), millis("-timeout", timeout), millis("-retry", step))
 			load := kit.StartLoad(t, at, 20, time.Millisecond)
 			load.FirstServed(patience, time.Now())
 			row.storm(up)
@@ -50,12 +52,12 @@ func TestN12OneConnectPerStep(t *testing.T) {
 			if made := up.Conns() - 1; float64(made) > 2+float64(took)/float64(step*4/5) {
 				t.Errorf("got %d connections in %v, want one in %v at most", made, took, step*4/5)
 			}
-			jitter.MustTake(t, fmt.Sprint(steps, " attempts"), took, step*4/5*(steps-2), step*steps+kit.Promptly)
+			jitter.MustTake(t, fmt.Sprint(steps, " attempts"), took, step*4/5*time.Duration(steps-2), step*time.Duration(steps)+kit.Promptly)
 			up.Honest()
 			took = load.FirstServed(patience, time.Now())
 			jitter.MustTake(t, "service", took, 0, step+kit.Promptly)
 			if slowest := kit.Slowest(load.Stop()); slowest > timeout+jitter.Allowance() {
-				t.Errorf("got an answer after %v, want all within %v", slowest, timeout)
+				kit.TooSlow(t, "got an answer after %v, want all within %v", slowest, timeout)
 			}
 		})
 	}
@@ -69,10 +71,9 @@ func TestN12PortsUsedUp(t *testing.T) {
 	namespace := newNamespace(t)
 	var up *kit.Upstream
 	within(t, namespace, func() { up = kit.NewUpstream(t, kit.Loopback()) })
-	process, at := startIn(t, namespace, "-server", up.Endpoint().String(), millis("-timeout", timeout), millis("-retry", retry))
-	process.WaitStderr(patience, "connected to dc_server")
+	process, at := inNamespace(t, namespace).Client(up.Endpoint(), millis("-timeout", timeout), millis("-retry", retry))
 	client := kit.Dial(t, at)
-	client.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
+	client.AwaitStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 
 	const few, many = "40000 40003", "32768 60999"
 	useUpPorts(t, namespace, few, 4, up.Endpoint())
@@ -91,9 +92,7 @@ func TestN12PortsUsedUp(t *testing.T) {
 	}
 	setPorts(t, namespace, many)
 	freed := time.Now()
-	kit.Wait(t, patience, "service", func() bool {
-		return client.Answer(kit.Have(1, "nobody's"))[0] == byte(codec.StatusNotOK)
-	})
+	client.AwaitStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 	jitter.MustTake(t, "service once there are ports", time.Since(freed), 0, retry+kit.Promptly)
 }
 

@@ -34,15 +34,11 @@ func TestN07EveryCut(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			where := kit.Unix(t)
-			server := kit.Start(t, kit.Tool("dc_server"), "-listen", where.String())
-			server.WaitStderr(patience, " ready ")
+			_, where := kit.NewRig(t).Server()
 			way := kit.NewProxy(t, where)
 			way.Up.Chunks(row.chunks...)
 			way.Down.Chunks(row.chunks...)
-			at := kit.Unix(t)
-			process := kit.Start(t, kit.Tool("dc_client"), "-listen", at.String(), "-server", way.Endpoint().String(), "-timeout=20000")
-			process.WaitStderr(patience, "connected to dc_server")
+			_, at := kit.NewRig(t).Client(way.Endpoint(), "-timeout=60000")
 			mustCarry(t, at, sizes(row.large))
 			if way.Conns() != 1 {
 				t.Errorf("got %d connections, want the first to have lasted", way.Conns())
@@ -74,8 +70,8 @@ func mustCarry(t *testing.T, at kit.Endpoint, sizes []int) {
 		id := fmt.Sprintf("%d bytes", size)
 		data := bytes.Repeat([]byte(fmt.Sprintf("%d:", n)), size)[:size]
 		client.ExpectStatus(kit.Add(uint32(n), id, string(data), time.Hour), codec.StatusOK)
-		if got := client.Answer(kit.Get(uint32(n), id)); !bytes.Equal(got, data) {
-			t.Fatalf("got %d bytes for %s, want those that were added", len(got), id)
+		if difference := kit.Difference(client.Answer(kit.Get(uint32(n), id)), data); difference != "" {
+			t.Fatalf("session of %s: %s", id, difference)
 		}
 	}
 }
@@ -91,7 +87,7 @@ func TestN08ShortWrites(t *testing.T) {
 		}
 	}
 	n.startServer()
-	_, at := n.startClient("-timeout=20000")
+	_, at := n.startClient("-timeout=60000")
 	done := make(chan error, 10)
 	for c := range 10 {
 		go func() { done <- carryLarge(at, c) }()
@@ -118,8 +114,11 @@ func carryLarge(at kit.Endpoint, c int) error {
 		if err != nil || m.Payload(nil)[0] != byte(codec.StatusOK) {
 			return fmt.Errorf("ADD of %s: got %x, %v, want OK", id, m.Payload(nil), err)
 		}
-		if m, err = conn.Do(kit.Get(2, id)); err != nil || !bytes.Equal(m.Payload(nil), data) {
-			return fmt.Errorf("GET of %s: got %d bytes, %v, want its data", id, len(m.Payload(nil)), err)
+		if m, err = conn.Do(kit.Get(2, id)); err != nil {
+			return fmt.Errorf("GET of %s: %w", id, err)
+		}
+		if difference := kit.Difference(m.Payload(nil), data); difference != "" {
+			return fmt.Errorf("GET of %s: %s", id, difference)
 		}
 	}
 	return nil

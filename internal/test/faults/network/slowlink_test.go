@@ -16,9 +16,7 @@ import (
 // small requests get their turn between large ones of another client.
 func TestN06SlowLink(t *testing.T) {
 	t.Parallel()
-	if testing.Short() {
-		t.Skip("-short: it takes its time")
-	}
+	kit.NeedFull(t, "compares times on a slow link")
 	if _, err := exec.LookPath("tc"); err != nil {
 		t.Skipf("no tc(8): %v", err)
 	}
@@ -77,13 +75,15 @@ func TestN11LossIsLatency(t *testing.T) {
 	random := kit.Random(t)
 	up := kit.NewUpstream(t, kit.Loopback())
 	way := kit.NewProxy(t, up.Endpoint())
-	at := kit.Unix(t)
-	process := kit.Start(t, kit.Tool("dc_client"), "-listen", at.String(), "-server", way.Endpoint().String(), "-timeout=5000")
-	process.WaitStderr(patience, "connected to dc_server")
+	_, at := kit.NewRig(t).Client(way.Endpoint(), "-timeout=60000")
 	load := kit.StartLoad(t, at, 20, 5*time.Millisecond)
 	var resuming sync.WaitGroup
+	steps := 150
+	if !kit.Full() {
+		steps = 50
+	}
 	for _, lost := range []float64{0.01, 0.1} {
-		for range 150 {
+		for range steps {
 			for _, lane := range []*kit.Lane{way.Up, way.Down} {
 				lane.Delay(time.Duration(random.IntN(5)) * time.Millisecond)
 				if random.Float64() < lost {
@@ -105,7 +105,7 @@ func TestN11LossIsLatency(t *testing.T) {
 		}
 	}
 	if kit.Quantile(all, 0.99) < 50*time.Millisecond || len(all) < 500 {
-		t.Errorf("got %d requests with a p99 of %v, want a way that delays some of many", len(all), kit.Quantile(all, 0.99))
+		kit.TooSlow(t, "got %d requests with a p99 of %v, want a way that delays some of many", len(all), kit.Quantile(all, 0.99))
 	}
 	if way.Conns() != 1 {
 		t.Errorf("got %d connections, want the first to have lasted", way.Conns())
@@ -117,16 +117,15 @@ func TestN11LossIsLatency(t *testing.T) {
 func TestN17NoWaitingForAcknowledgements(t *testing.T) {
 	t.Parallel()
 	jitter := kit.MeasureJitter(t)
-	server := kit.Start(t, kit.Tool("dc_server"), "-listen", "IP:127.0.0.1:0")
-	server.WaitStderr(patience, " ready ")
-	_, rest, _ := strings.Cut(server.Stderr(), " ready listen=")
-	where, _, _ := strings.Cut(rest, " ")
-	at := kit.Unix(t)
-	process := kit.Start(t, kit.Tool("dc_client"), "-listen", at.String(), "-server", where, "-timeout=10000")
-	process.WaitStderr(patience, "connected to dc_server")
+	_, where := kit.NewRig(t).Server("-listen", kit.Loopback().String())
+	_, at := kit.NewRig(t).Client(where)
 	client := kit.Dial(t, at)
 	var all []kit.Outcome
-	for n := range uint32(600) {
+	count := uint32(600)
+	if !kit.Full() {
+		count = 100
+	}
+	for n := range count {
 		data := strings.Repeat("x", []int{20, 2048, 2100, 10000, 30000}[n%5])
 		id := fmt.Sprint("session ", n)
 		for _, request := range [][]byte{kit.Add(n, id, data, time.Hour), kit.Get(n, id)} {

@@ -24,13 +24,13 @@ const pauseMost = time.Millisecond
 // where there is one, does not stop it for long.
 func TestR15ManyClientsAndNoCollections(t *testing.T) {
 	const size = 4 << 10
-	clients, rounds := 1500, 8
+	clients, rounds := 500, 8
 	if kit.Full() {
 		limit, _ := service.RaiseNofile(33_000)
 		clients, rounds = min(limit-250, 33_000), 20
 	}
 	server, serverAt := programs()[1].start(t)
-	p := program{path: kit.Tool("dc_client"), args: []string{"-server", serverAt.String(), "-timeout", "20000"}}
+	p := program{path: kit.Tool("dc_client"), args: []string{"-server", serverAt.String(), "-timeout", "60000"}}
 	at := kit.Unix(t)
 	c := p.command("-listen", at.String())
 	c.Env = []string{"GODEBUG=gctrace=1"}
@@ -51,8 +51,8 @@ func TestR15ManyClientsAndNoCollections(t *testing.T) {
 	if most := 1 + len(asked)/100_000; collected > most {
 		t.Errorf("got %d collections in %d requests, want %d at most", collected, len(asked), most)
 	}
-	if longest(stopped) > pauseMost && kit.Full() { // else the machine may have been late
-		t.Errorf("got dc_client stopped for %v, want %v at most", longest(stopped), pauseMost)
+	if longest(stopped) > pauseMost {
+		kit.TooSlow(t, "got dc_client stopped for %v, want %v at most", longest(stopped), pauseMost)
 	}
 	mustEnd(t, process)
 	mustEnd(t, server)

@@ -12,30 +12,30 @@ import (
 	"distcache/internal/test/kit"
 )
 
-// jail is an empty root folder with the binary in it.
-func (p program) jail(t *testing.T) (folder string) {
+// jail is an empty root directory with the binary in it.
+func (p program) jail(t *testing.T) (directory string) {
 	t.Helper()
 	needRoot(t)
-	folder = kit.SocketDir(t)
+	directory = kit.SocketDir(t)
 	// Not a copy: a file that was just written cannot be run while another test forks.
-	if err := os.Link(p.path, filepath.Join(folder, p.name)); err != nil {
+	if err := os.Link(p.path, filepath.Join(directory, p.name)); err != nil {
 		t.Fatal(err)
 	}
-	return folder
+	return directory
 }
 
 // TestO22EmptyRootFolder: without /proc, /etc and /dev a daemon serves, and writes and
 // removes its files as ever.
 func TestO22EmptyRootFolder(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		folder := p.jail(t)
+		directory := p.jail(t)
 		c := p.command("-listen", "UNIX:/s", "-pidfile", "/pid", "-sockperms", "600", "-sockowner", "12345")
-		c.Path, c.Dir, c.Sys = "/"+p.name, "/", &syscall.SysProcAttr{Chroot: folder}
+		c.Path, c.Dir, c.Sys = "/"+p.name, "/", &syscall.SysProcAttr{Chroot: directory}
 		process := ready(c.Start(t))
-		p.mustServe(t, kit.Endpoint{Network: "unix", Address: filepath.Join(folder, "s")})
+		p.mustServe(t, kit.Endpoint{Network: "unix", Address: filepath.Join(directory, "s")})
 		mustEnd(t, process)
-		if names, err := os.ReadDir(folder); err != nil || len(names) != 1 {
-			t.Errorf("got %v, %v in the folder, want the binary alone", names, err)
+		if names, err := os.ReadDir(directory); err != nil || len(names) != 1 {
+			t.Errorf("got %v, %v in the directory, want the binary alone", names, err)
 		}
 	})
 }
@@ -54,9 +54,9 @@ func TestO22WhatCannotBeDoneIsSaid(t *testing.T) {
 			{"no /dev/null to detach to", []string{"-listen", "UNIX:/s", "-daemon"}, []string{"/dev/null"}},
 		} {
 			t.Run(row.name, func(t *testing.T) {
-				folder := p.jail(t)
+				directory := p.jail(t)
 				c := p.command(row.args...)
-				c.Path, c.Dir, c.Sys = "/"+p.name, "/", &syscall.SysProcAttr{Chroot: folder}
+				c.Path, c.Dir, c.Sys = "/"+p.name, "/", &syscall.SysProcAttr{Chroot: directory}
 				process := c.Start(t)
 				if code := process.Exit(patience); code != 1 {
 					t.Errorf("got exit code %d, want 1", code)
@@ -65,14 +65,14 @@ func TestO22WhatCannotBeDoneIsSaid(t *testing.T) {
 			})
 		}
 		t.Run("read-only file system", func(t *testing.T) {
-			folder := kit.SocketDir(t)
-			c := inShell(p.command("-listen", "UNIX:"+folder+"/s"), "mount -t tmpfs -o ro none "+folder)
+			directory := kit.SocketDir(t)
+			c := inShell(p.command("-listen", "UNIX:"+directory+"/s"), "mount -t tmpfs -o ro none "+directory)
 			c.Sys = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 			process := c.Start(t)
 			if code := process.Exit(patience); code != 1 {
 				t.Errorf("got exit code %d, want 1", code)
 			}
-			mustName(t, process.Stderr(), folder+"/s", "read-only file system")
+			mustName(t, process.Stderr(), directory+"/s", "read-only file system")
 		})
 	})
 }

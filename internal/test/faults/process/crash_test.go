@@ -162,11 +162,11 @@ func TestO24DetachedDaemonPanicsIntoSyslog(t *testing.T) {
 		t.Skip("this machine has a syslog daemon at /dev/log, which comes first")
 	}
 	forEach(t, func(t *testing.T, p program) {
-		folder := kit.SocketDir(t)
-		lines := listenSyslog(t, filepath.Join(folder, "log"))
-		at := kit.Endpoint{Network: "unix", Address: filepath.Join(folder, "s")}
+		directory := kit.SocketDir(t)
+		lines := listenSyslog(t, filepath.Join(directory, "log"))
+		at := kit.Endpoint{Network: "unix", Address: filepath.Join(directory, "s")}
 		c := inShell(p.faulty().command("-daemon", "-listen", at.String()),
-			"mount -t tmpfs none /var/run/\nln -s "+folder+"/log /var/run/log")
+			"mount -t tmpfs none /var/run/\nln -s "+directory+"/log /var/run/log")
 		c.Sys = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 		if code := c.Start(t).Exit(patience); code != 0 {
 			t.Fatalf("got exit code %d of the parent, want 0", code)

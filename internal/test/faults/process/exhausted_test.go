@@ -18,14 +18,25 @@ import (
 const (
 	// resting is how long accepting may rest before it is tried again.
 	resting = 100 * time.Millisecond
-	// watched is how long a daemon is watched that is out of something.
-	watched = time.Second
 	// restingCPU is the share of a CPU that it may take then.
 	restingCPU = 0.02
 )
 
+// watched is how long a daemon is watched that is out of something.
+func watched() time.Duration {
+	if kit.Full() {
+		return time.Second
+	}
+	return 4 * resting
+}
+
 // scarce is what a system call may be refused for.
-var scarce = []unix.Errno{unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOBUFS}
+func scarce() []unix.Errno {
+	if kit.Full() {
+		return []unix.Errno{unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOBUFS}
+	}
+	return []unix.Errno{unix.EMFILE, unix.ENOMEM}
+}
 
 // insider is a client that is served before something runs out.
 func (p program) insider(t *testing.T, at kit.Endpoint) *kit.Client {
@@ -60,6 +71,16 @@ func (p program) isServed(t *testing.T, c *kit.Client) bool {
 	return true
 }
 
+// fewest is how many tries that far apart there are at the least in the time in which a
+// daemon is watched: half of them on a machine that is busy.
+func fewest(apart time.Duration) int {
+	n := int(watched() / apart)
+	if !kit.TimesJudged() {
+		n /= 2
+	}
+	return n
+}
+
 // mustServeAtOnce holds that clients that are in are served as promptly as ever.
 func mustServeAtOnce(t *testing.T, jitter *kit.Jitter, want codec.Status, inside ...*kit.Client) {
 	t.Helper()
@@ -75,19 +96,19 @@ func mustServeAtOnce(t *testing.T, jitter *kit.Jitter, want codec.Status, inside
 // mustRest holds that the process takes next to no CPU for a while.
 func mustRest(t *testing.T, process *kit.Process) {
 	t.Helper()
-	share := cpuWhile(t, process, watched)
+	share := cpuWhile(t, process, watched())
 	if t.Logf("%.1f %% of a CPU", share*100); share > restingCPU {
-		t.Errorf("got %.1f %% of a CPU, want %.0f %% at most", share*100, restingCPU*100)
+		kit.TooSlow(t, "got %.1f %% of a CPU, want %.0f %% at most", share*100, restingCPU*100)
 	}
 }
 
 // mustSay holds that a line with the text and the reason came, and no more than one a
-// second, since it had written that many bytes to stderr.
+// second with the text, since it had written that many bytes to stderr.
 func mustSay(t *testing.T, process *kit.Process, since int, began time.Time, text, reason string) {
 	t.Helper()
 	process.Wait(patience, text, func() bool { return strings.Contains(process.Stderr()[since:], text) })
 	said := process.Stderr()[since:]
-	lines, most := strings.Count(said, "\n"), int(time.Since(began)/time.Second)+1
+	lines, most := strings.Count(said, text), int(time.Since(began)/time.Second)+1
 	if lines > most {
 		t.Errorf("got %d lines, want %d at most:\n%s", lines, most, said)
 	}
@@ -99,7 +120,7 @@ func mustSay(t *testing.T, process *kit.Process, since int, began time.Time, tex
 // once it succeeds.
 func TestR02AcceptFails(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		for _, errno := range scarce {
+		for _, errno := range scarce() {
 			t.Run(unix.ErrnoName(errno), func(t *testing.T) {
 				t.Parallel()
 				jitter := kit.MeasureJitter(t)
@@ -124,7 +145,7 @@ func TestR02AcceptFails(t *testing.T) {
 				}
 				jitter.MustTake(t, "service once accepting succeeds", time.Since(freed), 0, resting)
 				// Each time it is tried twice: the second is for the descriptor in reserve.
-				least, most := int(watched/resting), 2*int(freed.Sub(began)/(40*time.Millisecond))
+				least, most := fewest(resting), 2*int(freed.Sub(began)/(40*time.Millisecond))
 				if len(failed) < least || len(failed) > most {
 					t.Fatalf("got %d accepts that failed in %v, want %d to %d", len(failed), freed.Sub(began), least, most)
 				}
@@ -143,8 +164,12 @@ func TestR02AcceptFailsOnce(t *testing.T) {
 		process, at := p.startLinked(t)
 		inside := p.insider(t, at)
 		errs := 0
-		for _, errno := range scarce {
-			for call := 1; call <= 5; call++ {
+		calls := 5
+		if !kit.Full() {
+			calls = 2
+		}
+		for _, errno := range scarce() {
+			for call := 1; call <= calls; call++ {
 				rule := fmt.Sprintf("accept4:error=%s:when=%d", unix.ErrnoName(errno), call)
 				failed, _ := p.mustRefuseFew(t, process, at, jitter, rule)
 				errs += failed
@@ -152,8 +177,8 @@ func TestR02AcceptFailsOnce(t *testing.T) {
 			}
 		}
 		// Where the loop changes its thread, counting begins anew.
-		if errs < 10 {
-			t.Errorf("got %d errors, want one in most of twenty times", errs)
+		if tries := calls * len(scarce()); errs < tries/2 {
+			t.Errorf("got %d errors, want one in most of %d times", errs, tries)
 		}
 		mustEnd(t, process)
 	})
@@ -204,7 +229,8 @@ func lowerNofile(t *testing.T, process *kit.Process, most uint64) (raise func())
 func TestR01FullOfDescriptors(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		needRoot(t) // for another process's limits
-		const most, crowd, rounds = 100, 250, 9
+		const most, crowd = 100, 250
+		rounds := atFull(9)
 		jitter := kit.MeasureJitter(t)
 		p = p.linked(t)
 		process, at := p.startLinked(t)
@@ -227,11 +253,14 @@ func TestR01FullOfDescriptors(t *testing.T) {
 
 		var took []time.Duration
 		for range rounds {
+			_ = inside[0].CloseWrite() // is told at once, also where another test's fork has the descriptor for a moment
 			_ = inside[0].Close()
 			inside = inside[1:]
 			freed := time.Now()
 			for !p.isServed(t, outside[0]) {
-				outside = outside[1:]
+				if outside = append(outside[1:], newcomer(t, at)); time.Since(freed) > patience {
+					t.Fatal("got no newcomer served once a descriptor was free")
+				}
 			}
 			took = append(took, time.Since(freed))
 			inside, outside = append(inside, outside[0]), outside[1:]

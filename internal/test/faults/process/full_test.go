@@ -80,9 +80,7 @@ func TestR06HungServer(t *testing.T) {
 		}
 	}
 	last := kit.Dial(t, at)
-	kit.Wait(t, patience, "service", func() bool {
-		return last.Answer(kit.Have(1, "nobody's"))[0] == byte(codec.StatusNotOK)
-	})
+	last.AwaitStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 	mustEnd(t, process)
 }
 
@@ -106,7 +104,10 @@ func fillBatch(t *testing.T, at kit.Endpoint) []*kit.Conn {
 // this machine's stalls are no fault of dc_client, which would be late in all of them.
 func mustAnswerPromptly(t *testing.T, clients []*kit.Conn) {
 	t.Helper()
-	const rounds = 20
+	rounds := 20
+	if !kit.TimesJudged() {
+		rounds = 1
+	}
 	best := time.Hour
 	for round := range uint32(rounds) {
 		best = min(best, kit.Quantile(askEach(t, clients, round), 0.99))
@@ -115,7 +116,7 @@ func mustAnswerPromptly(t *testing.T, clients []*kit.Conn) {
 			return
 		}
 	}
-	t.Errorf("got a p99 of %v in the best of %d rounds, want %v at most", best, rounds, promptlyFull)
+	kit.TooSlow(t, "got a p99 of %v in the best of %d rounds, want %v at most", best, rounds, promptlyFull)
 }
 
 // askEach has each of the clients ask once, a few at a time.

@@ -75,9 +75,15 @@ func (p program) isAsFastUnread(t *testing.T) bool {
 	return fast
 }
 
-// areAsFast compares the best rounds of the two: in the others the machine was late.
+// areAsFast compares the best rounds of the two: in the others the machine was late. Where
+// times are not judged, both are asked once.
 func areAsFast(t *testing.T, unread, read *timed) bool {
 	t.Helper()
+	if !kit.TimesJudged() {
+		read.round()
+		unread.round()
+		return true
+	}
 	const least, most = 6, 20
 	n, fast := 0, false
 	for ; n < most && !fast; n++ {

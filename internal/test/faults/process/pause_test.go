@@ -3,6 +3,7 @@ package process
 import (
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,8 +19,16 @@ func (p program) linked(t *testing.T) program {
 	t.Helper()
 	if p.name == "dc_client" {
 		up := kit.NewUpstream(t, kit.Unix(t))
-		p.args = []string{"-server", up.Endpoint().String(), "-timeout", "1000"}
+		p.args = []string{"-server", up.Endpoint().String(), "-timeout", "10000"}
 		p.absent = codec.StatusNotOK
+	}
+	return p
+}
+
+// impatient is the program with less time for a request than it is held still.
+func (p program) impatient() program {
+	if n := len(p.args); p.name == "dc_client" {
+		p.args = append(slices.Clone(p.args[:n-1]), "1000")
 	}
 	return p
 }
@@ -39,7 +48,7 @@ func heldFor() time.Duration {
 	if kit.Full() {
 		return 60 * time.Second
 	}
-	return 3 * time.Second
+	return 2 * time.Second // the build for tests allows 1.5 s
 }
 
 // mustSurvive has clients ask, holds the daemon still, has them ask meanwhile, lets it go
@@ -70,7 +79,7 @@ func (p program) mustSurvive(t *testing.T, process *kit.Process, at kit.Endpoint
 			t.Fatalf("got %v, %v after it went on, want a status for request 2", m, err)
 		}
 	}
-	clients[0].ExpectStatus(kit.Have(3, "nobody's"), p.absent)
+	clients[0].AwaitStatus(kit.Have(3, "nobody's"), p.absent)
 	if lines := strings.Count(process.Stderr()[said:], "\n"); lines > 4 {
 		t.Errorf("got %d lines about it, want few:\n%s", lines, process.Stderr()[said:])
 	}
@@ -82,7 +91,7 @@ func (p program) mustSurvive(t *testing.T, process *kit.Process, at kit.Endpoint
 // stuck does no harm.
 func TestO25StoppedAndContinued(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		p = p.faulty().linked(t)
+		p = p.faulty().linked(t).impatient()
 		process, at := p.startLinked(t)
 		p.mustSurvive(t, process, at,
 			func() { process.Signal(syscall.SIGSTOP) }, func() { process.Signal(syscall.SIGCONT) })
@@ -98,7 +107,7 @@ func TestO25TracedAndHeld(t *testing.T) {
 		if err != nil {
 			t.Skip("strace is not there to be the debugger")
 		}
-		p = p.faulty().linked(t)
+		p = p.faulty().linked(t).impatient()
 		process, at := p.startLinked(t)
 		tracer := exec.Command(strace, "-qq", "-f", "-o", "/dev/null", "-p", strconv.Itoa(process.PID()))
 		if err := tracer.Start(); err != nil {
@@ -129,6 +138,7 @@ func traced(pid int) bool {
 // TestR09ABusyNeighbour shares one CPU with four processes that want all of it: answers
 // are right, and the watchdog, which allows 1.5 s here, sees nothing stuck.
 func TestR09ABusyNeighbour(t *testing.T) {
+	kit.NeedFull(t, "takes the CPU from other tests")
 	taskset, err := exec.LookPath("taskset")
 	if err != nil {
 		t.Skip("taskset is not there to tie processes to a CPU")
@@ -155,4 +165,58 @@ func TestR09ABusyNeighbour(t *testing.T) {
 		t.Logf("%d answers in %v beside four that want the CPU", answered, heldFor())
 		mustEnd(t, process)
 	})
+}
+
+// TestO25AnswersThatCameAreDelivered holds dc_client still while more answers come than it
+// reads at a time, for longer than requests may take: none of them is told DISCONNECTED.
+func TestO25AnswersThatCameAreDelivered(t *testing.T) {
+	t.Parallel()
+	const clients, data, rounds, timeout = 60, 32_000, 10, 500 * time.Millisecond
+	up := kit.NewUpstream(t, kit.Loopback())
+	up.Put("big", strings.Repeat("x", data), time.Hour)
+	p := programs()[0]
+	p.args = []string{"-server", up.Endpoint().String(), "-timeout", "500"}
+	process, at := p.startLinked(t)
+	var all []*kit.Client
+	for range clients {
+		c := kit.Dial(t, at)
+		c.SetPatience(patience)
+		all = append(all, c)
+	}
+	for range rounds { // the kernel gives the connection larger buffers
+		askForBig(all)
+		disconnected(t, all)
+	}
+	up.On(func(kit.Request) bool { return true }).Times(1).Do(kit.Delay(timeout / 2))
+	before := up.Asked()
+	askForBig(all)
+	kit.Wait(t, patience, "requests at dc_server", func() bool { return up.Asked() == before+clients })
+	process.Signal(syscall.SIGSTOP)
+	time.Sleep(2 * timeout) // it is held, and that is not waited for
+	process.Signal(syscall.SIGCONT)
+	if n := disconnected(t, all); n > 0 {
+		t.Errorf("got %d of %d requests answered DISCONNECTED, want their answers", n, clients)
+	}
+	mustEnd(t, process)
+}
+
+func askForBig(clients []*kit.Client) {
+	for _, c := range clients {
+		c.Send(kit.Get(1, "big"))
+	}
+}
+
+// disconnected reads an answer for each, and counts those that are not dc_server's.
+func disconnected(t *testing.T, clients []*kit.Client) (n int) {
+	t.Helper()
+	for _, c := range clients {
+		m, err := c.ReadMessage()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, err := codec.ParseStatus(m); err == nil && s == codec.StatusDisconnected {
+			n++
+		}
+	}
+	return n
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -20,7 +21,7 @@ const again = 100 * time.Millisecond
 func startAgain(t *testing.T, up *kit.Upstream, args ...string) (program, *kit.Process, kit.Endpoint) {
 	t.Helper()
 	p := program{name: "dc_client", path: kit.Tool("dc_client"), absent: codec.StatusNotOK,
-		args: []string{"-server", up.Endpoint().String(), "-timeout", "1000", "-retry", "100"}}
+		args: []string{"-server", up.Endpoint().String(), "-timeout", "10000", "-retry", "100"}}
 	process, at := p.start(t, args...)
 	process.WaitStderr(patience, "connected to dc_server")
 	return p, process, at
@@ -35,7 +36,7 @@ func TestR02R04NoSocketToTheServer(t *testing.T) {
 		call   string
 		errnos []unix.Errno
 	}{
-		{"socket", scarce},
+		{"socket", scarce()},
 		{"connect", []unix.Errno{unix.ENOMEM, unix.ENOBUFS, unix.EADDRNOTAVAIL}},
 		{"epoll_ctl", []unix.Errno{unix.ENOSPC, unix.ENOMEM}},
 	} {
@@ -56,11 +57,9 @@ func TestR02R04NoSocketToTheServer(t *testing.T) {
 				mustName(t, process.Stderr()[said:], errno.Error())
 				failed := failing.stop()
 				freed := time.Now()
-				kit.Wait(t, patience, "service", func() bool {
-					return inside.Answer(kit.Have(1, "nobody's"))[0] == byte(codec.StatusNotOK)
-				})
+				inside.AwaitStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 				jitter.MustTake(t, "service once it can", time.Since(freed), 0, again+kit.Promptly)
-				least, most := int(watched/again)/2, int(freed.Sub(began)/(again*4/5))+2
+				least, most := fewest(again)/2, int(freed.Sub(began)/(again*4/5))+2
 				if errno == unix.EADDRNOTAVAIL {
 					most *= 3 // package net tries again twice, at once
 				}
@@ -87,7 +86,7 @@ func TestR02TheServerHasItsDescriptor(t *testing.T) {
 	for range most {
 		inside = append(inside, p.insider(t, at))
 	}
-	for range 3 {
+	for range atFull(3) {
 		up.Stop()
 		for range 20 {
 			if newcomer := newcomer(t, at); p.isServed(t, newcomer) {
@@ -98,9 +97,7 @@ func TestR02TheServerHasItsDescriptor(t *testing.T) {
 		mustServeAtOnce(t, jitter, codec.StatusDisconnected, inside...)
 		up.Start()
 		back := time.Now()
-		kit.Wait(t, patience, "service", func() bool {
-			return inside[0].Answer(kit.Have(1, "nobody's"))[0] == byte(codec.StatusNotOK)
-		})
+		inside[0].AwaitStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 		jitter.MustTake(t, "service once dc_server is back", time.Since(back), 0, again+kit.Promptly)
 		mustServeAtOnce(t, jitter, codec.StatusNotOK, inside...)
 	}
@@ -121,4 +118,45 @@ func descriptorsFor(t *testing.T, p program, clients int) uint64 {
 		t.Fatalf("got %q of -check, want the number of descriptors: %v", check.Stdout(), err)
 	}
 	return all
+}
+
+// TestR03AllClientsAreReplacedAtOnce: with room for exactly as many clients as there are
+// descriptors, all of them leave and as many come while the process is held: the newcomers
+// take the places of those that left, and none is refused for want of a descriptor.
+func TestR03AllClientsAreReplacedAtOnce(t *testing.T) {
+	t.Parallel()
+	const most = 100
+	p := programs()[0]
+	at := kit.Unix(t)
+	process := ready(inShell(p.command("-listen", at.String(), "-maxclients", "100"), "ulimit -n 164").Start(t))
+	for range atFull(3) {
+		var old, young []*kit.Client
+		for range most {
+			old = append(old, p.insider(t, at))
+		}
+		process.Signal(syscall.SIGSTOP)
+		for _, c := range old {
+			_ = c.CloseWrite() // is told at once, also where a test beside this one is starting a process, which has all descriptors for a moment
+			_ = c.Close()
+		}
+		for range most {
+			young = append(young, newcomer(t, at))
+		}
+		process.Signal(syscall.SIGCONT)
+		refused := 0
+		for _, c := range young {
+			if !p.isServed(t, c) {
+				refused++
+			}
+			_ = c.CloseWrite()
+			_ = c.Close()
+		}
+		if refused > 0 {
+			t.Errorf("got %d of %d newcomers refused, want all served", refused, most)
+		}
+	}
+	if strings.Contains(process.Stderr(), "accepting rests") {
+		t.Errorf("got %q, want enough descriptors", process.Stderr())
+	}
+	mustEnd(t, process)
 }

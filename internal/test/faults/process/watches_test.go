@@ -21,7 +21,11 @@ func TestR04NoMoreWatches(t *testing.T) {
 		inside := p.insider(t, at)
 		said, began := len(process.Stderr()), time.Now()
 		refused := 0
-		for _, errno := range []unix.Errno{unix.ENOSPC, unix.ENOMEM} {
+		errnos := []unix.Errno{unix.ENOSPC, unix.ENOMEM}
+		if !kit.Full() {
+			errnos = errnos[:1]
+		}
+		for _, errno := range errnos {
 			for call := 1; call <= 5; call++ {
 				rule := fmt.Sprintf("epoll_ctl:error=%s:when=%d", unix.ErrnoName(errno), call)
 				_, ended := p.mustRefuseFew(t, process, at, jitter, rule)
@@ -30,8 +34,8 @@ func TestR04NoMoreWatches(t *testing.T) {
 			}
 		}
 		// Where the loop changes its thread, the error may have been another call's.
-		if refused < 5 {
-			t.Errorf("got %d refused for want of a watch, want one in most of ten times", refused)
+		if refused < 1 || kit.Full() && refused < 5 {
+			t.Errorf("got %d refused for want of a watch, want one in most of %d times", refused, 5*len(errnos))
 		}
 		mustSay(t, process, said, began, "accepting rests", unix.ENOSPC.Error())
 		mustEnd(t, process)
@@ -56,7 +60,7 @@ func TestR04ListenerGetsNoWatch(t *testing.T) {
 		mustRest(t, process)
 		mustServeAtOnce(t, jitter, p.absent, inside)
 		mustSay(t, process, said, began, "cannot go on yet", unix.ENOSPC.Error())
-		if failed := len(failing.stop()); failed < 5 {
+		if failed := len(failing.stop()); failed < fewest(resting)/2 {
 			t.Errorf("got %d errors, want more", failed)
 		}
 		freed := time.Now()
@@ -75,7 +79,7 @@ func TestR04ListenerCannotRest(t *testing.T) {
 		p = p.linked(t)
 		process, at := p.startLinked(t)
 		said, began := len(process.Stderr()), time.Now()
-		const most = 20
+		const most = 100
 		for try := 1; !p.mustServeWhereNothingRests(t, process, at, jitter); try++ {
 			if try == most {
 				t.Fatalf("got the errors of no try where they were to be, in %d", most)

@@ -154,6 +154,7 @@ func TestK11CheckRefusesWhatAStartWould(t *testing.T) {
 		{[]string{"-listen", "FD:999"}, "FD:999: not a listening stream socket: getsockopt: bad file descriptor"},
 	} {
 		t.Run(strings.Join(row.args, " "), func(t *testing.T) {
+			t.Parallel()
 			for _, i := range instances() {
 				stdout, stderr := checked(t, i.name, folder, 2, append(row.args, i.args...)...)
 				if want := i.name + ": " + row.message + "\n"; stderr != want || stdout != "" {

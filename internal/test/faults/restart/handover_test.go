@@ -59,7 +59,8 @@ func (s *supervisor) activate() *kit.Process {
 // TestV01NobodyIsRefusedWhileDcClientRestarts restarts dc_client 20 times under load. The
 // listening socket is passed in, so who connects meanwhile waits in its backlog.
 func TestV01NobodyIsRefusedWhileDcClientRestarts(t *testing.T) {
-	const restarts, clients = 20, 40
+	const clients = 40
+	restarts := atFull(20, 4)
 	for _, row := range []struct {
 		name  string
 		at    func(t *testing.T) kit.Endpoint
@@ -70,7 +71,7 @@ func TestV01NobodyIsRefusedWhileDcClientRestarts(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			_, server := startServer(t)
+			_, server := kit.NewRig(t).Server()
 			s := supervise(t, row.at(t), "dc_client", "-server", server.String(), "-timeout", "10000")
 			process := ready(row.start(s))
 			crowd := startCrowd(s.at, clients)
@@ -95,7 +96,7 @@ func TestV01DcServerIsPassedItsSocket(t *testing.T) {
 	s := supervise(t, kit.Loopback(), "dc_server")
 	process := ready(s.run())
 	at := kit.Unix(t)
-	client := startClient(t, at, s.at, "-retry", "50")
+	client, _ := kit.NewRig(t).Client(s.at, "-listen", at.String(), "-retry", "50")
 	for _, id := range []string{"first", "second", "third"} {
 		mustKeep(t, at, id)
 		mustEnd(t, process)
@@ -113,9 +114,10 @@ func TestV01DcServerIsPassedItsSocket(t *testing.T) {
 // are answered by the one that comes.
 func TestV01BacklogIsServedByTheNext(t *testing.T) {
 	t.Parallel()
-	_, server := startServer(t)
+	_, server := kit.NewRig(t).Server()
 	s := supervise(t, kit.Unix(t), "dc_client", "-server", server.String(), "-timeout", "10000")
 	first := ready(s.run())
+	first.WaitStderr(patience, "connected to dc_server")
 	mustKeep(t, s.at, "kept")
 	mustEnd(t, first)
 	var waiting []*kit.Client
@@ -126,8 +128,21 @@ func TestV01BacklogIsServedByTheNext(t *testing.T) {
 		waiting = append(waiting, c)
 	}
 	ready(s.run())
+	late := 0
 	for n, c := range waiting {
-		c.Expect(kit.Status(uint32(n), codec.OpHave, codec.StatusOK))
+		m, err := c.ReadMessage()
+		if err != nil || m.UID != uint32(n) || m.Op != codec.OpHave {
+			t.Fatalf("got %v of %#x, %v, want the answer to HAVE of %#x", m.Op, m.UID, err, n)
+		}
+		switch status, err := codec.ParseStatus(m); {
+		case err == nil && status == codec.StatusDisconnected:
+			late++ // its connection to dc_server took longer than it waits for that
+		case err != nil || status != codec.StatusOK:
+			t.Errorf("got %v, %v for %#x, want OK", status, err, n)
+		}
+	}
+	if late > 0 {
+		kit.TooSlow(t, "got %d of %d answers DISCONNECTED, want none", late, len(waiting))
 	}
 }
 
@@ -135,10 +150,10 @@ func TestV01BacklogIsServedByTheNext(t *testing.T) {
 // refused in the gap and nowhere else, and who was accepted is answered.
 func TestV01WithoutHandOver(t *testing.T) {
 	t.Parallel()
-	const restarts = 10
-	_, server := startServer(t)
+	restarts := atFull(10, 3)
+	_, server := kit.NewRig(t).Server()
 	at := kit.Unix(t)
-	process := startClient(t, at, server)
+	process, _ := kit.NewRig(t).Client(server, "-listen", at.String())
 	crowd := startCrowd(at, 40)
 	for range restarts {
 		crowd.mustGoOn(t, 100)
@@ -149,7 +164,7 @@ func TestV01WithoutHandOver(t *testing.T) {
 		}
 		process.Signal(syscall.SIGTERM)
 		process.Exit(patience)
-		process = startClient(t, at, server)
+		process, _ = kit.NewRig(t).Client(server, "-listen", at.String())
 	}
 	crowd.mustEnd(t)
 	mustEnd(t, process)
@@ -159,8 +174,8 @@ func TestV01WithoutHandOver(t *testing.T) {
 // that have not asked yet: those that it has not accepted are served by the next one.
 func TestV01SilentConnectionsStayInTheBacklog(t *testing.T) {
 	t.Parallel()
-	const clients = 3000
-	_, server := startServer(t)
+	clients := atFull(3000, 400)
+	_, server := kit.NewRig(t).Server()
 	s := supervise(t, kit.Unix(t), "dc_client", "-server", server.String(), "-timeout", "10000")
 	first := ready(s.run())
 	first.Signal(syscall.SIGSTOP)

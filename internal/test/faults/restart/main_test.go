@@ -1,7 +1,10 @@
 package restart
 
 import (
+	"io/fs"
 	"os"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -10,19 +13,13 @@ import (
 )
 
 // patience is how long a test waits for what must come, on a busy machine.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // nowhere is where nobody ever listens.
 const nowhere = "UNIX:/nowhere/dc_server"
 
 func TestMain(m *testing.M) {
-	kit.Suite{Commands: []string{"dc_client", "dc_server", "dc_test"}, Parallel: 8}.Run(m)
-}
-
-// start runs one of the daemons until it is ready.
-func start(t *testing.T, name string, args ...string) *kit.Process {
-	t.Helper()
-	return ready(kit.Start(t, kit.Tool(name), args...))
+	kit.Suite{Commands: []string{"dc_client", "dc_server", "dc_test"}, Parallel: 12}.Run(m)
 }
 
 func ready(p *kit.Process) *kit.Process {
@@ -30,19 +27,12 @@ func ready(p *kit.Process) *kit.Process {
 	return p
 }
 
-// startServer runs a dc_server until the test ends, and gives where it listens.
-func startServer(t *testing.T, args ...string) (*kit.Process, kit.Endpoint) {
-	t.Helper()
-	at := kit.Unix(t)
-	return start(t, "dc_server", append([]string{"-listen", at.String()}, args...)...), at
-}
-
-// startClient runs a dc_client in front of that server until it is connected.
-func startClient(t *testing.T, at, server kit.Endpoint, args ...string) *kit.Process {
-	t.Helper()
-	p := start(t, "dc_client", append([]string{"-listen", at.String(), "-server", server.String(), "-timeout", "10000"}, args...)...)
-	p.WaitStderr(patience, "connected to dc_server")
-	return p
+// atFull is a number at full size, and another beside other tests.
+func atFull(full, less int) int {
+	if kit.Full() {
+		return full
+	}
+	return less
 }
 
 // mustEnd ends it in the orderly way.
@@ -84,3 +74,49 @@ func inode(t *testing.T, path string) uint64 {
 	}
 	return inodeOf(info)
 }
+
+// ask connects, asks and leaves. The answer must be one status byte.
+func ask(at kit.Endpoint, request []byte) (codec.Status, error) {
+	conn, err := kit.Connect(at)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = conn.Close() }()
+	m, err := conn.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	return codec.ParseStatus(m)
+}
+
+// mustName holds that the text has each of the words.
+func mustName(t *testing.T, text string, words ...string) {
+	t.Helper()
+	for _, word := range words {
+		if !strings.Contains(text, word) {
+			t.Errorf("got %q, want it to name %q", text, word)
+		}
+	}
+}
+
+// mustNotName holds that the text has none of the words.
+func mustNotName(t *testing.T, text string, words ...string) {
+	t.Helper()
+	for _, word := range words {
+		if strings.Contains(text, word) {
+			t.Errorf("got %q, want it not to name %q", text, word)
+		}
+	}
+}
+
+// contains reports whether the text has one of the words.
+func contains(text string, words ...string) bool {
+	for _, word := range words {
+		if strings.Contains(text, word) {
+			return true
+		}
+	}
+	return false
+}
+
+func inodeOf(info fs.FileInfo) uint64 { return info.Sys().(*syscall.Stat_t).Ino }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,15 +30,18 @@ func TestU02DownIsAnsweredAtOnce(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			jitter := kit.MeasureJitter(t)
-			process, at := start(t, row.server(t), millis("-retry", retry))
+			process, at := kit.NewRig(t).Unlinked(row.server(t), millis("-retry", retry))
 			process.WaitStderr(patience, row.reason)
 			began := time.Now()
 			load := kit.StartLoad(t, at, 20, 5*time.Millisecond)
 			time.Sleep(attempt + retry) // an attempt, of each kind
 			down := load.Since(began)
 			load.Stop()
+			if len(down) == 0 {
+				t.Fatal("got no answer, want 100 and more")
+			}
 			if len(down) < 100 {
-				t.Fatalf("got %d answers, want 100 and more", len(down))
+				kit.TooSlow(t, "got %d answers, want 100 and more", len(down))
 			}
 			for _, o := range down {
 				if o.Served {
@@ -56,7 +60,7 @@ func TestU02FullBacklogHeals(t *testing.T) {
 	t.Parallel()
 	jitter := kit.MeasureJitter(t)
 	full := newFullBacklog(t)
-	process, at := start(t, full.at, millis("-retry", retry))
+	process, at := kit.NewRig(t).Unlinked(full.at, millis("-retry", retry))
 	asked := time.Now() // the very first wait for the connection, but not for long
 	kit.Dial(t, at).ExpectStatus(kit.Have(1, "nobody's"), codec.StatusDisconnected)
 	jitter.MustTake(t, "first answer", time.Since(asked), 0, 250*time.Millisecond+kit.Promptly)
@@ -66,9 +70,9 @@ func TestU02FullBacklogHeals(t *testing.T) {
 	back := time.Now()
 	process.WaitStderr(patience, "connected to dc_server")
 	jitter.MustTake(t, "connection", time.Since(back), 0, attempt+retry+100*time.Millisecond)
-	kit.Dial(t, at).ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
-	if up.Conns() != 1 {
-		t.Errorf("got %d connections, want one", up.Conns())
+	kit.Dial(t, at).AwaitStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
+	if up.Conns() != 1 { // an attempt may have run out of time
+		kit.TooSlow(t, "got %d connections, want one", up.Conns())
 	}
 }
 
@@ -143,4 +147,57 @@ func (b *fullBacklog) close(t *testing.T) {
 		_ = c.Close()
 	}
 	b.fd = -1
+}
+
+// TestU15FrozenServer stops a real dc_server for a while (SIGSTOP): requests end in time
+// meanwhile, and afterwards it works without a restart. The long form adds 10 s and two minutes.
+func TestU15FrozenServer(t *testing.T) {
+	t.Parallel()
+	rows := []time.Duration{time.Second}
+	if kit.Full() {
+		rows = append(rows, 10*time.Second, 2*time.Minute)
+	}
+	for _, frozen := range rows {
+		t.Run(frozen.String(), func(t *testing.T) {
+			t.Parallel()
+			jitter := kit.MeasureJitter(t)
+			server, where := kit.NewRig(t).Server()
+			process, at := startLinked(t, where)
+			load := kit.StartLoad(t, at, 20, 10*time.Millisecond)
+			load.FirstServed(patience, time.Now())
+			kit.Dial(t, where).ExpectStatus(kit.Add(1, "kept", "data", time.Hour), codec.StatusOK)
+			post := process.Post()
+
+			server.Signal(syscall.SIGSTOP)
+			stopped := time.Now()
+			time.Sleep(frozen)
+			server.Signal(syscall.SIGCONT)
+			back := time.Now()
+			took := load.FirstServed(patience, back)
+			all := load.Stop()
+			t.Logf("%d requests, the slowest took %v; service came back after %v", len(all), kit.Slowest(all), took)
+			jitter.MustTake(t, "slowest answer", kit.Slowest(all), 0, timeout+kit.Promptly)
+			jitter.MustTake(t, "service", took, 0, retry+100*time.Millisecond)
+			mustFailWhile(t, all, stopped.Add(timeout), back.Add(-timeout))
+			kit.Dial(t, at).AwaitStatus(kit.Have(1, "kept"), codec.StatusOK)
+			post.Check(slack())
+		})
+	}
+}
+
+// mustFailWhile holds that nothing that was asked between those times was served.
+func mustFailWhile(t *testing.T, all []kit.Outcome, from, to time.Time) {
+	t.Helper()
+	failed := 0
+	for _, o := range all {
+		if o.Asked.Before(from) || o.Asked.After(to) {
+			continue
+		}
+		if failed++; o.Served {
+			t.Errorf("got an answer of dc_server %v after it could not give any", o.Asked.Sub(from))
+		}
+	}
+	if failed == 0 {
+		t.Error("got no answers meanwhile, want some")
+	}
 }

@@ -11,13 +11,13 @@ trap 'rm -rf "$work"' EXIT
 
 # covered lists the blocks that one run of the fuzz target executes: seeds of the source
 # with all inputs in testdata, or a single input.
-covered() { # folder, pattern
+covered() { # directory, pattern
 	(cd "$1" && "$work/tests" -test.run "$2" -test.coverprofile "$work/profile") >"$work/said" 2>&1 ||
 		{ cat "$work/said" >&2; return 1; }
 	awk '$NF > 0 { print $1 }' "$work/profile" | sort -u
 }
 
-keep_new() { # folder, target
+keep_new() { # directory, target
 	local kept="$1/testdata/fuzz/$2" input name found=0
 	covered "$1" "^$2\$" >"$work/seen"
 	while read -r input; do
@@ -37,9 +37,9 @@ keep_new() { # folder, target
 	echo "$1 $2: $found more"
 }
 
-grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r folder; do
-	"$go" test -c -coverpkg ./... -o "$work/tests" "$folder"
-	for target in $(grep -h '^func Fuzz' "$folder"/*_test.go | sed 's/func \(Fuzz[A-Za-z0-9_]*\).*/\1/' | sort); do
-		keep_new "$folder" "$target"
+grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r directory; do
+	"$go" test -c -coverpkg ./... -o "$work/tests" "$directory"
+	for target in $(grep -h '^func Fuzz' "$directory"/*_test.go | sed 's/func \(Fuzz[A-Za-z0-9_]*\).*/\1/' | sort); do
+		keep_new "$directory" "$target"
 	done
 done
