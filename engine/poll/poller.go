@@ -2,11 +2,15 @@ package poll
 
 import (
 	"errors"
+	"fmt"
+	"log/slog"
 	"os"
+	"sync"
 
 	_ "distcache/engine/poll/gnetenv" // keeps gnet's logger from reading the environment
 
 	errorx "github.com/panjf2000/gnet/v2/pkg/errors"
+	"github.com/panjf2000/gnet/v2/pkg/logging"
 	"github.com/panjf2000/gnet/v2/pkg/netpoll"
 	"github.com/panjf2000/gnet/v2/pkg/queue"
 	"golang.org/x/sys/unix"
@@ -214,3 +218,17 @@ func (p *Poller) dispatch(fd int, ev netpoll.IOEvent, _ netpoll.IOFlags) error {
 	}
 	return nil
 }
+
+// redirectLogs replaces gnet's logger, which is global to the process.
+var redirectLogs = sync.OnceFunc(func() {
+	logging.SetDefaultLoggerAndFlusher(gnetLogger{}, func() error { return nil })
+})
+
+// gnetLogger passes what netpoll says of epoll and eventfd errors to slog.
+type gnetLogger struct{}
+
+func (gnetLogger) Debugf(format string, args ...any) { slog.Debug(fmt.Sprintf(format, args...)) }
+func (gnetLogger) Infof(format string, args ...any)  { slog.Info(fmt.Sprintf(format, args...)) }
+func (gnetLogger) Warnf(format string, args ...any)  { slog.Warn(fmt.Sprintf(format, args...)) }
+func (gnetLogger) Errorf(format string, args ...any) { slog.Error(fmt.Sprintf(format, args...)) }
+func (gnetLogger) Fatalf(format string, args ...any) { slog.Error(fmt.Sprintf(format, args...)) }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"unsafe"
 )
@@ -61,3 +62,10 @@ func (c Config) limit(classes *classes) int64 {
 func slack(sessions int, classes *classes) int64 {
 	return int64(min(sessions, len(classes.list))) * pageSize
 }
+
+// ErrConfig is returned, wrapped, when a limit in a Config is out of range.
+var ErrConfig = errors.New("cache: limit out of range")
+
+// ErrMemory is returned, wrapped with the kernel's reason, when the address space that
+// the limits ask for cannot be had.
+var ErrMemory = errors.New("cache: cannot reserve memory")

@@ -1,5 +1,11 @@
 package store
 
+import (
+	"encoding/binary"
+
+	"distcache/codec"
+)
+
 // slab keeps records. In each size class they lie one after the other: when one goes,
 // the last of its class is moved into its place. So memory is never in use for less than
 // it holds, whatever sizes came and went, but for a part of one page a class.
@@ -90,3 +96,134 @@ func (s *slab) wipe() {
 		}
 	}
 }
+
+// pageSize is what a size class takes from the arena at a time, in bytes.
+const pageSize = 256 << 10
+
+// noPage ends a list of pages.
+const noPage = ^uint32(0)
+
+// class is one size of records. Its records fill its pages from the start on, without
+// a hole: only the last page is not full.
+type class struct {
+	size  int // of a slot, in bytes
+	slots int // in a page
+	// cost is a slot's part of the page, in bytes: a little over size where slots do not
+	// fill a page to its end.
+	cost int64
+
+	last uint32 // the page that is being filled, noPage if there is none
+	used int    // slots used in it
+}
+
+// full reports whether one more record needs another page.
+func (c *class) full() bool { return c.last == noPage || c.used == c.slots }
+
+// classes are all sizes, the smallest first.
+type classes struct {
+	list []class
+	// bySize is the number of the class for a record, by its size in units of refUnit,
+	// rounded up.
+	bySize [maxRecord/refUnit + 2]uint8
+}
+
+// newClasses lays out the sizes: in steps of refUnit up to 1,024 bytes, then of about
+// 1/32, and towards the end in those that fill a page.
+func newClasses() *classes {
+	c := &classes{}
+	for size := refUnit; ; size += max(refUnit, size/32/refUnit*refUnit) {
+		slots := pageSize / size
+		size = pageSize / slots / refUnit * refUnit // the largest of which as many fit
+		c.list = append(c.list, class{
+			size:  size,
+			slots: slots,
+			cost:  int64((pageSize + slots - 1) / slots),
+			last:  noPage,
+		})
+		if size >= maxRecord {
+			break
+		}
+	}
+	c.index()
+	return c
+}
+
+// index fills bySize.
+func (c *classes) index() {
+	number := 0
+	for units := range c.bySize {
+		if number+1 < len(c.list) && units*refUnit > c.list[number].size {
+			number++
+		}
+		c.bySize[units] = uint8(number)
+	}
+}
+
+// of is the class for a record of size bytes, at most maxRecord.
+func (c *classes) of(size int) *class {
+	return &c.list[c.bySize[(size+refUnit-1)/refUnit]]
+}
+
+// largest is the class of the largest records.
+func (c *classes) largest() *class { return &c.list[len(c.list)-1] }
+
+// A record is one session in the slab:
+//
+//	0        4          6        7     8         8+idLen
+//	| leaf   | dataLen  | idLen  | 0   | id      | data
+//
+// The expiry time is not here but in the leaf: as long as the soonest session of all
+// is alive, a lookup need not ask for it.
+const (
+	recordDataLen = 4
+	recordIDLen   = 6
+	recordHeader  = 8
+)
+
+// maxRecord is the size of the largest record, in bytes. Its data length must fit 16 bits.
+const maxRecord = recordHeader + codec.MaxIDLen + codec.MaxDataLen
+
+const (
+	_ = uint16(codec.MaxDataLen)
+	_ = uint8(codec.MaxIDLen)
+)
+
+// ref says where in the slab a record is, in units of refUnit bytes.
+type ref uint32
+
+const refUnit = 16
+
+// record is the slab's memory from a record's first byte on; it may go on after its
+// last.
+type record []byte
+
+// recordSize is the size of a record in bytes, header included.
+func recordSize(idLen, dataLen int) int { return recordHeader + idLen + dataLen }
+
+// write fills r, of recordSize bytes or more.
+func (r record) write(leaf uint32, id, data []byte) {
+	r.setLeaf(leaf)
+	binary.LittleEndian.PutUint16(r[recordDataLen:], uint16(len(data)))
+	r[recordIDLen] = uint8(len(id))
+	copy(r[recordHeader:], id)
+	copy(r[recordHeader+len(id):], data)
+}
+
+func (r record) leaf() uint32        { return binary.LittleEndian.Uint32(r) }
+func (r record) setLeaf(leaf uint32) { binary.LittleEndian.PutUint32(r, leaf) }
+
+// lengths gives the length of the id and of the data, in bytes.
+func (r record) lengths() (idLen, dataLen int) {
+	return int(r[recordIDLen]), int(binary.LittleEndian.Uint16(r[recordDataLen:]))
+}
+
+func (r record) id() []byte { return r[recordHeader : recordHeader+int(r[recordIDLen])] }
+
+// data is cut so that an append to it cannot reach the bytes after it.
+func (r record) data() []byte {
+	idLen, dataLen := r.lengths()
+	from := recordHeader + idLen
+	return r[from : from+dataLen : from+dataLen]
+}
+
+func (r record) size() int { return recordSize(r.lengths()) }
