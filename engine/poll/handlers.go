@@ -12,23 +12,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Events says what may be worth trying on a descriptor.
+// Events says which operations on a descriptor may succeed now.
 type Events uint32
 
-// Readable reports whether a read may tell something: bytes, the end, an error.
+// Readable reports whether a read may return something: bytes, the end, an error.
 func (e Events) Readable() bool {
 	return e&(netpoll.ReadEvents|netpoll.ErrEvents) != 0
 }
 
-// Writable reports whether a write may tell something.
+// Writable reports whether a write may succeed or return an error.
 func (e Events) Writable() bool {
 	return e&(netpoll.WriteEvents|netpoll.ErrEvents) != 0
 }
 
-// Interest is what a descriptor is watched for, level-triggered.
+// Interest is the set of events that a descriptor is watched for, level-triggered.
 type Interest uint8
 
-// The interests. With None nothing is reported, not even an error or a hang-up.
+// The interests. With None no event is reported, not even an error or a hang-up.
 const (
 	None      Interest = 0
 	Read      Interest = 1
@@ -36,24 +36,24 @@ const (
 	ReadWrite Interest = Read | Write
 )
 
-// Handler is told of a descriptor's events.
+// Handler receives the events of a descriptor.
 type Handler interface {
-	// Ready is called on the loop goroutine, once a turn at most. The descriptor may be
-	// closed, and others too, from within.
+	// Ready is called on the loop goroutine, at most once a turn. It may close the
+	// descriptor, and others too.
 	Ready(ev Events)
 }
 
-// mailbox is what any goroutine wants done on the loop goroutine. It is a descriptor of
-// the set like any other, because netpoll's own queue is drained until it is empty:
-// whoever kept posting would keep the loop from its descriptors.
+// mailbox holds the functions that other goroutines post to the loop goroutine. It is a
+// descriptor of the set like any other: netpoll drains its own queue until it is empty, so
+// a goroutine that kept posting there would keep the loop from its descriptors.
 type mailbox struct {
-	fd int // an eventfd that is readable while posted is not empty
+	fd int // an eventfd, readable while posted is not empty
 
 	mu     sync.Mutex
 	shut   bool     // under mu: fd is closed
 	posted []func() // under mu
 
-	taken []func() // the loop goroutine's: what is being run
+	taken []func() // of the loop goroutine: the functions that run now
 }
 
 func openMailbox() (*mailbox, error) {
@@ -64,7 +64,7 @@ func openMailbox() (*mailbox, error) {
 	return &mailbox{fd: fd}, nil
 }
 
-// post puts fn at the end. It returns ErrStopped after close.
+// post appends fn. It returns ErrStopped after close.
 func (m *mailbox) post(fn func()) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -73,7 +73,7 @@ func (m *mailbox) post(fn func()) error {
 	}
 	m.posted = append(m.posted, fn)
 	if len(m.posted) > 1 {
-		return nil // the loop has been told, and has not looked yet
+		return nil // fd is readable already
 	}
 	var one [8]byte
 	binary.NativeEndian.PutUint64(one[:], 1)
@@ -81,8 +81,8 @@ func (m *mailbox) post(fn func()) error {
 	return socket.Error("write to eventfd", err)
 }
 
-// Ready runs what was posted before it, in order. What is posted meanwhile waits for
-// the next turn.
+// Ready runs the functions that were posted before it, in order. Those that are posted
+// meanwhile wait for the next turn.
 func (m *mailbox) Ready(Events) {
 	var count [8]byte
 	_, _ = socket.Read(m.fd, count[:]) // first: a later post makes fd readable again
@@ -95,21 +95,21 @@ func (m *mailbox) Ready(Events) {
 	clear(m.taken)
 }
 
-// close makes post refuse. What has been posted and not run is dropped.
+// close makes post return ErrStopped, and drops the functions that have not run.
 func (m *mailbox) close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.shut, m.posted = true, nil
-	_ = unix.Close(m.fd) // an eventfd has nothing left to report
+	_ = unix.Close(m.fd) // close of an eventfd reports nothing
 }
 
-// Timer is one timerfd on the monotonic clock.
+// Timer is a timerfd on the monotonic clock.
 type Timer struct {
 	fd    int
 	fired func()
 }
 
-// NewTimer attaches a timer that calls fired on the loop goroutine when it goes off.
+// NewTimer attaches a timer that calls fired on the loop goroutine when it expires.
 func (p *Poller) NewTimer(fired func()) (*Timer, error) {
 	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC)
 	if err != nil {
@@ -124,21 +124,21 @@ func (p *Poller) NewTimer(fired func()) (*Timer, error) {
 	return t, nil
 }
 
-// Set makes the timer go off once, after d; a d of 0 or less is at once.
+// Set makes the timer expire once, after d. If d is 0 or less, it expires at once.
 func (t *Timer) Set(d time.Duration) error {
 	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(max(1, d.Nanoseconds()))}
 	return socket.Error("timerfd_settime", unix.TimerfdSettime(t.fd, 0, &spec, nil))
 }
 
-// Close ends the timer; the Poller's Run must have returned.
+// Close frees the timer. The Poller's Run must have returned.
 func (t *Timer) Close() error { return socket.Error("close", unix.Close(t.fd)) }
 
-// Ready reads the count of expirations, without which a level-triggered set would
-// report it for ever.
+// Ready reads the count of expirations. If it did not, a level-triggered set would report
+// the timer for ever.
 func (t *Timer) Ready(Events) {
 	var count [8]byte
 	if _, err := socket.Read(t.fd, count[:]); err != nil {
-		return // EAGAIN: it was set anew since
+		return // EAGAIN: Set was called since
 	}
 	if binary.NativeEndian.Uint64(count[:]) > 0 {
 		t.fired()
