@@ -6,7 +6,7 @@ import (
 	"distcache/internal/test/kit"
 )
 
-func TestReadmeShowsTheUsage(t *testing.T) {
+func TestDocumentShowsTheUsage(t *testing.T) {
 	var c config
-	kit.DocumentHolds(t, "README.md", c.flags().Usage())
+	kit.DocumentHolds(t, "docs/dc_client.md", c.flags().Usage())
 }

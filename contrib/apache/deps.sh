@@ -1,12 +1,12 @@
 #!/bin/sh
-# Gets what test.sh needs: Debian's httpd (the programs, not the service), what modules are built with, and
-# from the source package of apache2 the one file modules/cache/mod_socache_dc.c.
-# usage: deps.sh [folder]   (default: build, beside this script)
+# Installs what test.sh needs: Debian's httpd (the programs, not the service) and the tools to build modules. It
+# also fetches modules/cache/mod_socache_dc.c from the source package of apache2.
+# usage: deps.sh [directory]   (default: build, beside this script)
 set -eu
 cd "$(dirname "$0")"
-folder=${1:-build}
-mkdir -p "$folder"
-folder=$(cd "$folder" && pwd)
+directory=${1:-build}
+mkdir -p "$directory"
+directory=$(cd "$directory" && pwd)
 
 packages="apache2-bin apache2-dev gcc libc6-dev libssl-dev make openssl"
 missing=
@@ -17,17 +17,17 @@ if [ -n "$missing" ]; then
 	[ "$(id -u)" = 0 ] || { echo "not installed:$missing; as root: apt-get install$missing" >&2; exit 1; }
 	apt-get update -qq
 	# shellcheck disable=SC2086 # several words
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >"$folder/install.log" 2>&1 ||
-		{ tail -n 20 "$folder/install.log" >&2; exit 1; }
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >"$directory/install.log" 2>&1 ||
+		{ tail -n 20 "$directory/install.log" >&2; exit 1; }
 fi
 
-if [ -f "$folder/mod_socache_dc.c" ]; then
-	echo "source: apache2 $(cat "$folder/version")"
+if [ -f "$directory/mod_socache_dc.c" ]; then
+	echo "source: apache2 $(cat "$directory/version")"
 	exit 0
 fi
 
-# A list of sources of our own, so that the system's is left alone.
-mkdir -p "$folder/lists/partial"
+# A separate list of sources, so that the system's list does not change.
+mkdir -p "$directory/lists/partial"
 . /etc/os-release
 for place in "debian $VERSION_CODENAME $VERSION_CODENAME-updates" "debian-security $VERSION_CODENAME-security"; do
 	cat <<E1
@@ -38,17 +38,17 @@ Components: main
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 
 E1
-done >"$folder/src.sources"
+done >"$directory/src.sources"
 apt() {
 	program=$1
 	shift
-	"$program" -q -o Dir::Etc::SourceList="$folder/src.sources" -o Dir::Etc::SourceParts=/nonexistent \
-		-o Dir::State::Lists="$folder/lists" -o APT::Sandbox::User="$(id -un)" "$@"
+	"$program" -q -o Dir::Etc::SourceList="$directory/src.sources" -o Dir::Etc::SourceParts=/nonexistent \
+		-o Dir::State::Lists="$directory/lists" -o APT::Sandbox::User="$(id -un)" "$@"
 }
-apt apt-get update >"$folder/source.log" 2>&1 || { tail -n 20 "$folder/source.log" >&2; exit 1; }
+apt apt-get update >"$directory/source.log" 2>&1 || { tail -n 20 "$directory/source.log" >&2; exit 1; }
 
-# The newest version in the index may be gone from the archive, or not be there yet: take the next one then.
-cd "$folder"
+# The archive may lack the newest version in the index. Then take the next one.
+cd "$directory"
 for version in $(apt apt-cache showsrc --only-source apache2 | sed -n 's/^Version: //p' | sort -Vru); do
 	if apt apt-get --only-source --download-only source "apache2=$version" >>source.log 2>&1; then
 		tarball=apache2_${version%-*}.orig.tar.gz
@@ -59,7 +59,7 @@ for version in $(apt apt-cache showsrc --only-source apache2 | sed -n 's/^Versio
 		echo "source: apache2 $version"
 		exit 0
 	fi
-	echo "source: apache2 $version is in the index and cannot be had" >&2
+	echo "source: apache2 $version is in the index, but cannot be downloaded" >&2
 done
 tail -n 20 source.log >&2
 exit 1

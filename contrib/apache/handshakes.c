@@ -1,10 +1,10 @@
 /* TLS handshakes by the hundred, for test.sh.
  *
  *   handshakes ports N                        prints N free ports of 127.0.0.1
- *   handshakes full ROUNDS TLS PORT PORT      100 full handshakes a round with each in turn; their times in ms
+ *   handshakes full ROUNDS TLS PORT PORT      100 full handshakes a round with each in turn; prints times in ms
  *   handshakes cross THREADS COUNT TLS PORT PORT
  *                                             each thread: a full handshake with one, two resumptions with the
- *                                             other, and so on; how many were what
+ *                                             other, and so on; prints the number of each outcome
  *
  * TLS is 1.2 or 1.3. Times are from connect to the end of the handshake and the first byte of an answer to
  * GET /, which in TLS 1.3 comes after the tickets, that is after the server has stored the session. */
@@ -157,10 +157,10 @@ static void print_series(struct series *series, int count)
 	printf(" p99=%.2f max=%.2f\n", percentile(series->times, count, 99), percentile(series->times, count, 100));
 }
 
-/* measure takes the two ports in turn, so that what else the machine does falls on both. p99_more is by how much
- * the first port's p99 is above the second's. On a busy machine bursts of other work decide that, so there is
- * p99_more_quiet too: the same of each round, and of those the lower quartile. Whatever makes one handshake in
- * thirty slow shows in it, and a burst does not. */
+/* measure alternates between the two ports, so that other load falls on both. p99_more is the first port's p99
+ * minus the second's. On a busy machine bursts of other work decide that, so there is
+ * p99_more_quiet too: the same of each round, and of those the lower quartile. A cause that makes one handshake
+ * in thirty slow shows in it, and a burst does not. */
 static int measure(int rounds, const char *tls, const int *ports)
 {
 	enum { ROUND = 100 };

@@ -1,42 +1,42 @@
 # Sourced by test.sh after start.sh: a site of several httpds that share one dc_client and dc_server.
-# Set before: folder (temporary), DAEMONS, build (with mod_socache_dc.so).
+# Set before: directory (temporary), DAEMONS, build (with mod_socache_dc.so).
 
 httpd=${HTTPD:-/usr/sbin/apache2}
 modules=$(apxs -q LIBEXECDIR)
 
-# identity prints whom httpd's children run as: root's httpd would not serve as root.
+# identity prints the user of httpd's children: httpd refuses to serve as root.
 identity() {
 	[ "$(id -u)" != 0 ] || printf 'User www-data\\nGroup www-data'
 }
 
 # start_server: dc_server; its pid is in $server.
 start_server() {
-	start dc_server ' ready ' "$DAEMONS/dc_server" -listen "UNIX:$folder/server"
+	start dc_server ' ready ' "$DAEMONS/dc_server" -listen "UNIX:$directory/server"
 	server=$started
 }
 
-# start_client FLAGS...: dc_client on $folder/s, open to httpd's group alone; its pid is in $client.
+# start_client FLAGS...: dc_client on $directory/s, open to httpd's group alone; its pid is in $client.
 start_client() {
 	[ "$(id -u)" != 0 ] || set -- -sockgroup www-data -sockperms 660 "$@"
-	start dc_client ' ready ' "$DAEMONS/dc_client" -listen "UNIX:$folder/s" -server "UNIX:$folder/server" -retry 200 "$@"
+	start dc_client ' ready ' "$DAEMONS/dc_client" -listen "UNIX:$directory/s" -server "UNIX:$directory/server" -retry 200 "$@"
 	client=$started
 }
 
 # write_conf NAME PORT CACHE
 write_conf() {
-	mkdir -p "$folder/$1"
-	sed -e "s|@ROOT@|$folder/$1|" -e "s|@PORT@|$2|" -e "s|@CACHE@|$3|" -e "s|@MODULES@|$modules|" \
+	mkdir -p "$directory/$1"
+	sed -e "s|@ROOT@|$directory/$1|" -e "s|@PORT@|$2|" -e "s|@CACHE@|$3|" -e "s|@MODULES@|$modules|" \
 		-e "s|@SOCACHE_DC@|$build/mod_socache_dc.so|" -e "s|@IDENTITY@|$(identity)|" \
-		-e "s|@CERTIFICATE@|$folder/cert|" -e "s|@KEY@|$folder/key|" httpd.conf.in >"$folder/$1/httpd.conf"
+		-e "s|@CERTIFICATE@|$directory/cert|" -e "s|@KEY@|$directory/key|" httpd.conf.in >"$directory/$1/httpd.conf"
 }
 
 # start_httpd NAME PORT CACHE: it stays in the foreground, so its pid is that of the program; in $started.
 start_httpd() {
 	write_conf "$@"
-	"$httpd" -d "$folder/$1" -f "$folder/$1/httpd.conf" -D FOREGROUND >>"$folder/$1.log" 2>&1 &
+	"$httpd" -d "$directory/$1" -f "$directory/$1/httpd.conf" -D FOREGROUND >>"$directory/$1.log" 2>&1 &
 	started=$!
 	pids="$pids $started"
-	wait_for "resuming normal operations" "$folder/$1.log" "$started"
+	wait_for "resuming normal operations" "$directory/$1.log" "$started"
 }
 
 # request TLS PORT OPTION...: one connection with s_client; prints New or Reused, or nothing when it failed.

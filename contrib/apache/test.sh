@@ -1,7 +1,7 @@
 #!/bin/sh
-# Apache httpd with mod_socache_dc, for real: two httpds share one dc_client and dc_server, and TLS sessions
-# that one of them began are resumed by the other. deps.sh has to have run.
-# usage: [DAEMONS=folder] test.sh [folder of deps.sh]
+# Tests Apache httpd with mod_socache_dc: two httpds share one dc_client and dc_server, and each resumes TLS
+# sessions that the other began. Run deps.sh first.
+# usage: [DAEMONS=directory] test.sh [directory of deps.sh]
 set -eu
 [ -z "${DAEMONS:-}" ] || DAEMONS=$(cd "$DAEMONS" && pwd)
 cd "$(dirname "$0")"
@@ -10,7 +10,7 @@ library=../libdistcache
 begun=$(date +%s)
 
 if [ ! -f "$build/mod_socache_dc.c" ]; then
-	echo "the source of mod_socache_dc is not there: run contrib/apache/deps.sh first" >&2
+	echo "the source of mod_socache_dc is missing: run contrib/apache/deps.sh first" >&2
 	exit 1
 fi
 if [ -z "${DAEMONS:-}" ]; then
@@ -32,9 +32,9 @@ build_all >"$build/build.log" 2>&1 || { tail -n 30 "$build/build.log" >&2; exit 
 
 . $library/tests/start.sh
 . ./site.sh
-chmod 755 "$folder"
+chmod 755 "$directory"
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost \
-	-keyout "$folder/key" -out "$folder/cert" 2>/dev/null
+	-keyout "$directory/key" -out "$directory/cert" 2>/dev/null
 echo "$("$httpd" -v | sed -n 's/^Server version: //p'), mod_socache_dc of apache2 $(cat "$build/version"), $(openssl version | cut -d' ' -f1-2)"
 
 # expect WHAT GOT WANT
@@ -54,31 +54,31 @@ set -- $("$build/handshakes" ports 3)
 a=$1 b=$2 plain=$3
 start_server
 start_client -minexpiry 300000
-start_httpd a "$a" "dc:UNIX:$folder/s"
+start_httpd a "$a" "dc:UNIX:$directory/s"
 httpd_a=$started
-DISTCACHE_TIMEOUT_MSECS=100 start_httpd b "$b" "dc:UNIX:$folder/s"
+DISTCACHE_TIMEOUT_MSECS=100 start_httpd b "$b" "dc:UNIX:$directory/s"
 start_httpd plain "$plain" none
 
 echo "--- resumed by the other httpd"
 for tls in tls1_2 tls1_3; do
-	expect "$tls, begun on the first" "$(request $tls "$a" -sess_out "$folder/$tls.a")" New
-	expect "$tls, on the second" "$(request $tls "$b" -sess_in "$folder/$tls.a" -sess_out "$folder/$tls.b")" Reused
+	expect "$tls, begun on the first" "$(request $tls "$a" -sess_out "$directory/$tls.a")" New
+	expect "$tls, on the second" "$(request $tls "$b" -sess_in "$directory/$tls.a" -sess_out "$directory/$tls.b")" Reused
 	# In TLS 1.3 a resumption gives new tickets; in TLS 1.2 the session stays the same.
-	[ -f "$folder/$tls.b" ] || cp "$folder/$tls.a" "$folder/$tls.b"
-	expect "$tls, back on the first" "$(request $tls "$a" -sess_in "$folder/$tls.b")" Reused
-	expect "$tls, begun, to be resumed later" "$(request $tls "$a" -sess_out "$folder/$tls.later")" New
-	expect "$tls, on one without the cache" "$(request $tls "$plain" -sess_in "$folder/$tls.later")" New
+	[ -f "$directory/$tls.b" ] || cp "$directory/$tls.a" "$directory/$tls.b"
+	expect "$tls, back on the first" "$(request $tls "$a" -sess_in "$directory/$tls.b")" Reused
+	expect "$tls, begun, to be resumed later" "$(request $tls "$a" -sess_out "$directory/$tls.later")" New
+	expect "$tls, on one without the cache" "$(request $tls "$plain" -sess_in "$directory/$tls.later")" New
 done
 
 echo "--- after 2 seconds (mod_socache_dc asks for under one; -minexpiry raises it)"
 sleep 2.2
 for tls in tls1_2 tls1_3; do
-	expect "$tls, 2 s later" "$(request $tls "$b" -sess_in "$folder/$tls.later")" Reused
+	expect "$tls, 2 s later" "$(request $tls "$b" -sess_in "$directory/$tls.later")" Reused
 done
 
-echo "--- after a graceful restart of httpd, which loads the module anew"
+echo "--- after a graceful restart of httpd, which loads the module again"
 for tls in tls1_2 tls1_3; do
-	expect "$tls, begun before" "$(request $tls "$a" -sess_out "$folder/$tls.before")" New
+	expect "$tls, begun before" "$(request $tls "$a" -sess_out "$directory/$tls.before")" New
 done
 kill -USR1 "$httpd_a"
 # until_true FUNCTION: waits for it, 10 seconds at most.
@@ -89,10 +89,10 @@ until_true() {
 	done
 	fail "not within 10 seconds: $1"
 }
-restarted() { [ "$(grep -c 'resuming normal operations' "$folder/a.log")" = 2 ]; }
+restarted() { [ "$(grep -c 'resuming normal operations' "$directory/a.log")" = 2 ]; }
 until_true restarted
 for tls in tls1_2 tls1_3; do
-	expect "$tls, resumed afterwards" "$(request $tls "$a" -sess_in "$folder/$tls.before")" Reused
+	expect "$tls, resumed afterwards" "$(request $tls "$a" -sess_in "$directory/$tls.before")" Reused
 done
 
 echo "--- many at a time: each a full handshake and two resumptions on the other"
@@ -105,8 +105,8 @@ for tls in 1.2 1.3; do
 	expect "failed" "$(field failed "$line")" 0
 done
 
-# What mod_socache_dc says when it could not store or find a session for another reason than that it is not there.
-! grep -E 'AH0074[0-9]' "$folder/a.log" "$folder/b.log" | head -n 5 | grep . || fail "operations have failed"
+# mod_socache_dc logs these if it could not store or find a session, except when the session does not exist.
+! grep -E 'AH0074[0-9]' "$directory/a.log" "$directory/b.log" | head -n 5 | grep . || fail "operations have failed"
 echo "ok   no operation of mod_socache_dc has failed so far"
 
 # measure WHAT TLS: full handshakes with the cache and without, in turn; the figures are in $lines.
@@ -134,9 +134,9 @@ measure "all is well" 1.3
 
 echo "--- dc_server hangs"
 for tls in tls1_2 tls1_3; do
-	expect "$tls, begun before" "$(request $tls "$a" -sess_out "$folder/$tls.before")" New
+	expect "$tls, begun before" "$(request $tls "$a" -sess_out "$directory/$tls.before")" New
 done
-reconnected() { [ "$(grep -c 'connected to dc_server' "$folder/dc_client.log")" -ge 2 ]; }
+reconnected() { [ "$(grep -c 'connected to dc_server' "$directory/dc_client.log")" -ge 2 ]; }
 kill -STOP "$server"
 for tls in 1.2 1.3; do
 	measure "dc_server hangs" $tls
@@ -147,13 +147,13 @@ done
 kill -CONT "$server"
 until_true reconnected
 for tls in tls1_2 tls1_3; do
-	expect "$tls, when it goes on" "$(request $tls "$b" -sess_in "$folder/$tls.before")" Reused
+	expect "$tls, when it goes on" "$(request $tls "$b" -sess_in "$directory/$tls.before")" Reused
 done
 
 echo "--- dc_server is gone"
 end "$server"
 for tls in tls1_2 tls1_3; do
-	expect "$tls, begun before" "$(request $tls "$b" -sess_in "$folder/$tls.before")" New
+	expect "$tls, begun before" "$(request $tls "$b" -sess_in "$directory/$tls.before")" New
 done
 compare "dc_server is gone"
 
@@ -162,11 +162,11 @@ start_server
 end "$client"
 start_client
 for tls in tls1_2 tls1_3; do
-	expect "$tls, begun" "$(request $tls "$a" -sess_out "$folder/$tls.short")" New
+	expect "$tls, begun" "$(request $tls "$a" -sess_out "$directory/$tls.short")" New
 done
 sleep 2
 for tls in tls1_2 tls1_3; do
-	expect "$tls, 2 s later" "$(request $tls "$b" -sess_in "$folder/$tls.short")" New
+	expect "$tls, 2 s later" "$(request $tls "$b" -sess_in "$directory/$tls.short")" New
 done
 
 echo "--- dc_client hangs: each operation takes the library's whole budget, which for the second httpd is 100 ms"
@@ -184,6 +184,6 @@ end "$client"
 compare "dc_client is gone"
 
 for name in a b plain; do
-	! grep -E 'exit signal|AH00051|AH00052' "$folder/$name.log" || fail "a process of httpd has crashed"
+	! grep -E 'exit signal|AH00051|AH00052' "$directory/$name.log" || fail "a process of httpd has crashed"
 done
 echo "ok   apache, $(($(date +%s) - begun)) s"

@@ -9,8 +9,8 @@ import (
 // ErrFull is the reason where a borrower is refused because the limit is reached.
 var ErrFull = errors.New("out of buffer memory")
 
-// classes are the capacities that are lent, in bytes: a request in one frame and a
-// little more, one message of the largest size, and a batch of answers.
+// The capacities that a Pool lends, in bytes: for a request of one frame and a little more,
+// for one message of the largest size, and for a batch of answers.
 const (
 	small  = 4 << 10
 	medium = 33 << 10
@@ -26,7 +26,7 @@ const Largest = large
 // Pool lends buffers whose capacities together stay within a limit.
 type Pool struct {
 	limit int
-	lent  int // bytes that are out
+	lent  int // bytes on loan
 	kept  int // bytes in free
 	free  [3][][]byte
 }
@@ -34,8 +34,8 @@ type Pool struct {
 // NewPool returns a Pool that lends at most limit bytes at a time.
 func NewPool(limit int) *Pool { return &Pool{limit: limit} }
 
-// Get lends an empty slice with a capacity of at least n bytes, or returns nil: when
-// the limit is reached, or when n is over Largest.
+// Get lends an empty slice with a capacity of at least n bytes. It returns nil if the limit
+// is reached or n is over Largest.
 func (p *Pool) Get(n int) []byte {
 	class, size := classOf(n)
 	if class < 0 || p.lent+size > p.limit {
@@ -53,8 +53,8 @@ func (p *Pool) Get(n int) []byte {
 	return b
 }
 
-// Put takes back what Get lent, which must not be used any more. Session bytes in it
-// are wiped. A nil slice is ignored.
+// Put takes back a slice from Get, which must not be used any more, and wipes it. A nil slice
+// is ignored.
 func (p *Pool) Put(b []byte) {
 	if b == nil {
 		return
@@ -66,8 +66,8 @@ func (p *Pool) Put(b []byte) {
 	p.kept += size
 }
 
-// makeRoom leaves the kept buffers to the collector when a new buffer,
-// already counted as lent, takes the whole over the limit.
+// makeRoom releases the kept buffers to the garbage collector if a new buffer, already
+// counted as lent, takes the sum over the limit.
 func (p *Pool) makeRoom() {
 	if p.lent+p.kept > p.limit {
 		p.free = [3][][]byte{}
@@ -75,8 +75,8 @@ func (p *Pool) makeRoom() {
 	}
 }
 
-// Grow returns b's bytes in a buffer with a capacity of at least n bytes and takes b
-// back. It returns nil, and leaves b as it is, when Get does.
+// Grow returns b's bytes in a buffer with a capacity of at least n bytes, and takes b back.
+// If Get returns nil, so does Grow, and b stays as it is.
 func (p *Pool) Grow(b []byte, n int) []byte {
 	bigger := p.Get(n)
 	if bigger == nil {
@@ -87,7 +87,7 @@ func (p *Pool) Grow(b []byte, n int) []byte {
 	return bigger
 }
 
-// Lent is the number of bytes that are out.
+// Lent is the number of bytes on loan.
 func (p *Pool) Lent() int { return p.lent }
 
 func classOf(n int) (class, size int) {

@@ -1,8 +1,7 @@
-// Package deadline keeps things in order of the time at which they are due, where
-// all things of one kind have the same delay: a thing that is set later is due
-// later, so a queue in order of arrival is in order of deadline, and setting,
-// moving and removing are O(1).
+// Package deadline keeps entries in order of their deadlines. All entries of a queue have
+// the same delay, so an entry that is set later is due later: order of arrival is order of
+// deadline. Setting, moving and removing an entry are O(1).
 //
-// Times are monotonic: time.Duration since some start, passed in. Nothing here
-// reads a clock.
+// Times are monotonic: a time.Duration since some start, passed in. This package reads no
+// clock.
 package deadline

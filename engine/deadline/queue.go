@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// Never is the deadline of what has none, and the delay that gives none.
+// Never is the deadline of an entry that has none, and the delay that gives none.
 const Never = time.Duration(math.MaxInt64)
 
 // none ends a list.
 const none = -1
 
-// Entries is a set of entries, numbered from 0, each of which is in at most one of
-// the queues made over the set. The zero Entries is empty; it grows as numbers are used.
+// Entries is a set of entries, numbered from 0. Each is in at most one of the queues over
+// the set. The zero Entries is empty; it grows as numbers are used.
 type Entries struct {
 	links []link
 }
@@ -23,7 +23,8 @@ type link struct {
 	prev, next int32
 }
 
-// Queue holds entries in the order in which they were set, which is that of their deadlines.
+// Queue holds entries in the order in which they were set, which is the order of their
+// deadlines.
 type Queue struct {
 	entries    *Entries
 	delay      time.Duration
@@ -31,13 +32,13 @@ type Queue struct {
 	len        int
 }
 
-// NewQueue returns an empty queue over e. Its entries are due delay after they are
-// set; with the delay Never they are only kept in order.
+// NewQueue returns an empty queue over e. An entry is due delay after it was set. With the
+// delay Never entries are never due, and only kept in order.
 func (e *Entries) NewQueue(delay time.Duration) *Queue {
 	return &Queue{entries: e, delay: delay, head: none, tail: none}
 }
 
-// Set puts entry i at the end of q, out of whatever queue it is in: due at now plus q's delay.
+// Set moves entry i to the end of q, from any other queue. It is due at now plus q's delay.
 func (q *Queue) Set(i int, now time.Duration) {
 	e := q.entries
 	for len(e.links) <= i {
@@ -58,7 +59,7 @@ func (q *Queue) Set(i int, now time.Duration) {
 	q.len++
 }
 
-// Clear takes entry i out of the queue it is in, if any.
+// Clear removes entry i from its queue, if it is in one.
 func (e *Entries) Clear(i int) {
 	if i >= len(e.links) || e.links[i].queue == nil {
 		return
@@ -82,10 +83,10 @@ func (e *Entries) Clear(i int) {
 // Len is the number of entries in q.
 func (q *Queue) Len() int { return q.len }
 
-// First is the entry that was set first; ok is false when q is empty.
+// First is the entry that was set first; ok is false if q is empty.
 func (q *Queue) First() (i int, ok bool) { return int(q.head), q.head != none }
 
-// Deadline is when the first entry is due, or Never.
+// Deadline is the time when the first entry is due, or Never.
 func (q *Queue) Deadline() time.Duration {
 	if q.head == none {
 		return Never
@@ -93,7 +94,7 @@ func (q *Queue) Deadline() time.Duration {
 	return q.entries.links[q.head].at
 }
 
-// Due is the first entry if its deadline has come; ok is false when there is none such.
+// Due is the first entry if its deadline has come; otherwise ok is false.
 func (q *Queue) Due(now time.Duration) (i int, ok bool) {
 	if q.Deadline() > now {
 		return none, false

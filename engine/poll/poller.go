@@ -2,37 +2,41 @@ package poll
 
 import (
 	"errors"
+	"fmt"
+	"log/slog"
 	"os"
+	"sync"
 
 	_ "distcache/engine/poll/gnetenv" // keeps gnet's logger from reading the environment
 
 	errorx "github.com/panjf2000/gnet/v2/pkg/errors"
+	"github.com/panjf2000/gnet/v2/pkg/logging"
 	"github.com/panjf2000/gnet/v2/pkg/netpoll"
 	"github.com/panjf2000/gnet/v2/pkg/queue"
 	"golang.org/x/sys/unix"
 )
 
-// ErrStopped is returned by Post and Stop when Run has ended.
+// ErrStopped is returned by Post, Stop and Watch once Run has returned.
 var ErrStopped = errors.New("the poller has stopped")
 
 // Poller is one epoll set and the goroutine that runs it.
 type Poller struct {
 	netpoll *netpoll.Poller
 	table   []entry // by fd
-	dying   []int   // closed for us, to be closed for the kernel after the turn
+	dying   []int   // closed by Close; the kernel closes them after the turn
 
 	hooks    Hooks
 	endTurn  queue.Func
-	turnEnds bool // the task endTurn is on its way
+	turnEnds bool // the task endTurn is queued
 
 	mailbox   *mailbox
 	stopping  bool  // Run returns at the end of the turn
-	stopCause error // why, if nobody asked for it
-	ended     bool  // Run has returned: the numbers of the set belong to others
+	stopCause error // why, unless Stop was called
+	ended     bool  // Run has returned: other files may have the set's descriptor numbers
 }
 
 type entry struct {
-	handler  Handler // nil: not ours, or dying
+	handler  Handler // nil: not attached, or dying
 	interest Interest
 }
 
@@ -52,7 +56,7 @@ func Open(hooks Hooks) (*Poller, error) {
 	p := &Poller{netpoll: np, hooks: hooks}
 	p.endTurn = p.runEndOfTurn // bound once: no allocation per turn
 	if err := p.openMailbox(); err != nil {
-		_ = np.Close() // err is what counts
+		_ = np.Close() // err is the one to return
 		return nil, err
 	}
 	return p, nil
@@ -72,7 +76,7 @@ func (p *Poller) openMailbox() error {
 	return nil
 }
 
-// Attach enters fd with its handler, watched for nothing yet.
+// Attach enters fd with its handler. It is not watched yet.
 func (p *Poller) Attach(fd int, h Handler) {
 	for len(p.table) <= fd {
 		p.table = append(p.table, make([]entry, fd+1-len(p.table))...)
@@ -80,10 +84,10 @@ func (p *Poller) Attach(fd int, h Handler) {
 	p.table[fd] = entry{handler: h}
 }
 
-// Watch sets what the attached fd is watched for. It returns the error of epoll_ctl,
-// such as ENOSPC at the kernel's limit of watches; the fd is then watched for nothing, but
-// for one that could not be taken out of the set: that is watched as before. It returns
-// ErrStopped when Run has ended.
+// Watch sets the events that the attached fd is watched for. It returns the error of
+// epoll_ctl, such as ENOSPC at the kernel's limit of watches. The fd is then not watched,
+// except when it could not be taken out of the set: then it is watched as before. Watch
+// returns ErrStopped once Run has returned.
 func (p *Poller) Watch(fd int, want Interest) error {
 	if p.ended {
 		return ErrStopped
@@ -107,8 +111,8 @@ func (p *Poller) Watch(fd int, want Interest) error {
 	return nil
 }
 
-// change maps a change of interest to the calls that netpoll has: it can add with
-// each interest, but modify only to those with reading.
+// change maps a change of interest to the calls that netpoll has. It can add an fd with any
+// interest, but it can modify one only to an interest that includes reading.
 func (p *Poller) change(fd int, had, want Interest) error {
 	pa := netpoll.PollAttachment{FD: fd}
 	switch {
@@ -126,10 +130,10 @@ func (p *Poller) change(fd int, had, want Interest) error {
 	return nil
 }
 
-// Close ends the attached fd: no event of it is delivered any more. The kernel closes
-// it after the turn, which also takes it out of the set, unless another process has the
-// same socket: then it must be watched for None first. When Run has ended, fd is closed
-// at once.
+// Close closes the attached fd. No event of it is delivered any more. The kernel closes it
+// after the turn, which also takes it out of the set. If another process has the same
+// socket, that does not happen: watch it for None first. Once Run has returned, Close
+// closes fd at once.
 func (p *Poller) Close(fd int) {
 	p.table[fd] = entry{}
 	p.dying = append(p.dying, fd)
@@ -140,34 +144,34 @@ func (p *Poller) Close(fd int) {
 	p.EndTurn()
 }
 
-// Dying is how many descriptors have been closed in this turn, and are the process's until
-// its end.
+// Dying is the number of descriptors that Close was called for in this turn. The process
+// has them until the turn ends.
 func (p *Poller) Dying() int { return len(p.dying) }
 
 func (p *Poller) closeDying() {
 	for _, fd := range p.dying {
-		_ = unix.Close(fd) // a socket's close has nothing left to report
+		_ = unix.Close(fd) // close of a socket reports nothing
 	}
 	p.dying = p.dying[:0]
 }
 
-// EndTurn asks for the end-of-turn call. The loop does not sleep before it has been made;
-// asked for within that call, another one follows before any event, so that must have an
-// end.
+// EndTurn asks for a call of turnEnd. The loop does not sleep before that call. If turnEnd
+// itself calls EndTurn, turnEnd is called again before any event; it must stop doing so at
+// some point.
 func (p *Poller) EndTurn() {
 	if p.turnEnds || p.ended {
 		return
 	}
 	p.turnEnds = true
-	// Trigger queues the task even where it returns an error: only a failing write to
-	// its own eventfd is reported, which on a live poller does not happen.
+	// Trigger queues the task even if it returns an error. It reports only a failed write
+	// to its own eventfd, which does not happen while Run has not returned.
 	if err := p.netpoll.Trigger(queue.HighPriority, p.endTurn, nil); err != nil {
 		p.stopping, p.stopCause = true, err
 	}
 }
 
-// runEndOfTurn runs behind all events of a batch: no descriptor in dying can have an
-// event left.
+// runEndOfTurn runs after all events of a batch, so no descriptor in dying has an event
+// left.
 func (p *Poller) runEndOfTurn(any) error {
 	p.turnEnds = false // first: what TurnEnd starts may ask for an end of its own
 	p.hooks.TurnEnd()
@@ -179,13 +183,13 @@ func (p *Poller) runEndOfTurn(any) error {
 	return nil
 }
 
-// Post runs fn on the loop goroutine, soon; what one goroutine posts runs in order. Any
-// goroutine may call it. It returns ErrStopped when Run has ended; after Stop fn may or
-// may not run.
+// Post runs fn on the loop goroutine, soon. The functions that one goroutine posts run in
+// order. Any goroutine may call Post. It returns ErrStopped once Run has returned. After
+// Stop fn may or may not run.
 func (p *Poller) Post(fn func()) error { return p.mailbox.post(fn) }
 
-// Stop makes Run return, after what was posted before and the end of that turn. Any
-// goroutine may call it. It returns ErrStopped when Run has ended.
+// Stop makes Run return, after the functions that were posted before and the end of that
+// turn. Any goroutine may call it. It returns ErrStopped once Run has returned.
 func (p *Poller) Stop() error {
 	return p.Post(func() {
 		p.stopping = true
@@ -193,8 +197,8 @@ func (p *Poller) Stop() error {
 	})
 }
 
-// Run delivers events until Stop is called, then closes the set. It may be called
-// once. It returns nil after Stop, or the error that ended it.
+// Run delivers events until Stop is called, then closes the set. It may be called once. It
+// returns nil after Stop, or the error that ended it.
 func (p *Poller) Run() error {
 	err := p.netpoll.Polling(p.dispatch)
 	p.ended = true
@@ -210,8 +214,8 @@ func (p *Poller) Run() error {
 	return closeErr
 }
 
-// dispatch is netpoll's callback. An fd without interest lost it in this turn: it died,
-// or its owner rests.
+// dispatch is netpoll's callback. An fd without interest lost it in this turn: it was
+// closed, or its owner stopped watching it.
 func (p *Poller) dispatch(fd int, ev netpoll.IOEvent, _ netpoll.IOFlags) error {
 	if fd < len(p.table) {
 		if e := &p.table[fd]; e.interest != None {
@@ -221,3 +225,17 @@ func (p *Poller) dispatch(fd int, ev netpoll.IOEvent, _ netpoll.IOFlags) error {
 	}
 	return nil
 }
+
+// redirectLogs replaces gnet's logger, which is global in the process.
+var redirectLogs = sync.OnceFunc(func() {
+	logging.SetDefaultLoggerAndFlusher(gnetLogger{}, func() error { return nil })
+})
+
+// gnetLogger passes netpoll's messages about epoll and eventfd errors to slog.
+type gnetLogger struct{}
+
+func (gnetLogger) Debugf(format string, args ...any) { slog.Debug(fmt.Sprintf(format, args...)) }
+func (gnetLogger) Infof(format string, args ...any)  { slog.Info(fmt.Sprintf(format, args...)) }
+func (gnetLogger) Warnf(format string, args ...any)  { slog.Warn(fmt.Sprintf(format, args...)) }
+func (gnetLogger) Errorf(format string, args ...any) { slog.Error(fmt.Sprintf(format, args...)) }
+func (gnetLogger) Fatalf(format string, args ...any) { slog.Error(fmt.Sprintf(format, args...)) }

@@ -6,15 +6,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Barrier ends reads: over a unix socket none takes bytes of a Barrier's Write together with
-// bytes that follow. That is how Linux treats what carries a descriptor (unix(7),
-// SCM_RIGHTS). A peer that does not ask for it, as read(2) never does, is not given it.
+// Barrier ends reads: over a unix socket no read takes bytes of a Barrier's Write together
+// with bytes that follow. Linux does this for bytes that carry a descriptor (unix(7),
+// SCM_RIGHTS). A peer that reads with read(2) does not receive the descriptor.
 type Barrier struct {
-	null   *os.File // what is carried
+	null   *os.File // the descriptor that is sent
 	rights []byte
 }
 
-// NewBarrier takes a descriptor.
+// NewBarrier opens /dev/null, the descriptor that Write sends.
 func NewBarrier() (*Barrier, error) {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
@@ -23,9 +23,9 @@ func NewBarrier() (*Barrier, error) {
 	return &Barrier{null: null, rights: unix.UnixRights(int(null.Fd()))}, nil
 }
 
-// Write writes as much of b, which must not be empty, as the unix socket takes. It returns
-// unix.EAGAIN when that is nothing, and unix.ETOOMANYREFS when too many descriptors are with
-// peers that have not read so far.
+// Write writes as much of p as the unix socket takes; p must not be empty. It returns
+// unix.EAGAIN if that is nothing, and unix.ETOOMANYREFS if peers have not yet read too many
+// sent descriptors.
 func (b *Barrier) Write(fd int, p []byte) (int, error) {
 	for {
 		n, err := unix.SendmsgN(fd, p, b.rights, nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
@@ -35,5 +35,5 @@ func (b *Barrier) Write(fd int, p []byte) (int, error) {
 	}
 }
 
-// Close frees the descriptor.
+// Close closes the descriptor.
 func (b *Barrier) Close() error { return b.null.Close() }

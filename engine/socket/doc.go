@@ -1,6 +1,6 @@
 // Package socket makes the system calls of the hot path on non-blocking sockets.
 //
-// They go to the kernel without telling Go's scheduler, which is right for calls
-// that never wait, and without the allocation that accept's peer address costs. Each
-// of them retries EINTR, which is what a stopped and continued process sees.
+// The calls bypass Go's scheduler, which is right for calls that never wait, and save the
+// allocation of accept's peer address. Each of them retries EINTR, which a process gets
+// when it is stopped and continued.
 package socket

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Accept takes the next connection from the listening socket fd: non-blocking and
-// closed on exec. It returns unix.EAGAIN when there is none.
+// Accept accepts the next connection of the listening socket fd, non-blocking and
+// close-on-exec. It returns unix.EAGAIN if there is none.
 func Accept(fd int) (int, error) {
 	for {
 		n, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), 0, 0,
@@ -23,14 +23,14 @@ func Accept(fd int) (int, error) {
 	}
 }
 
-// Read reads what is there into b, which must not be empty. It returns 0 and no
-// error at the end of the stream, and unix.EAGAIN when nothing is there.
+// Read reads the available bytes into b, which must not be empty. It returns 0 and no error
+// at the end of the stream, and unix.EAGAIN if no bytes are available.
 func Read(fd int, b []byte) (int, error) {
 	return transfer(unix.SYS_READ, fd, b)
 }
 
-// Write writes as much of b, which must not be empty, as the socket takes. It
-// returns unix.EAGAIN when that is nothing.
+// Write writes as much of b as the socket takes; b must not be empty. It returns
+// unix.EAGAIN if that is nothing.
 func Write(fd int, b []byte) (int, error) {
 	return transfer(unix.SYS_WRITE, fd, b)
 }
@@ -48,7 +48,7 @@ func transfer(call uintptr, fd int, b []byte) (int, error) {
 	}
 }
 
-// Error gives err the name of the system call that returned it.
+// Error adds to err the name of the system call that returned it.
 func Error(call string, err error) error { return os.NewSyscallError(call, err) }
 
 // IsUnix reports whether fd is a unix socket.
@@ -57,13 +57,53 @@ func IsUnix(fd int) bool {
 	return err == nil && domain == unix.AF_UNIX
 }
 
-// Unread is how many bytes that were written to fd the kernel still has: those that the
-// peer has not read (of a unix socket, with what the kernel adds to each piece) or not
-// acknowledged (TCP). It is 0 where that cannot be known.
+// Unread is the number of written bytes that the kernel still holds for fd: bytes that the
+// peer has not read (unix socket, including the kernel's overhead for each piece) or not
+// acknowledged (TCP). It is 0 if the kernel does not tell.
 func Unread(fd int) int {
 	n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
 	if err != nil {
 		return 0
 	}
 	return n
+}
+
+// With these values the kernel notices a dead peer when nothing else does. It probes an idle
+// connection from tcpIdle on, and gives it up after tcpProbes missed probes, or when bytes
+// have not been acknowledged for tcpUserTimeout.
+const (
+	tcpIdle        = 10     // seconds
+	tcpInterval    = 3      // seconds
+	tcpProbes      = 3      // in a row
+	tcpUserTimeout = 10_000 // ms
+)
+
+// TuneTCP sets the options of every TCP socket of the daemons: small messages do not wait
+// for acknowledgements, and dead peers are noticed. Accepted connections inherit them from
+// the listening socket. A socket that is not TCP stays as it is. Options that the socket
+// does not have are skipped: a Multipath TCP socket, which a supervisor written in Go passes
+// in, lacks some of them.
+func TuneTCP(fd int) error {
+	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	if err != nil {
+		return Error("getsockopt", err)
+	}
+	if domain != unix.AF_INET && domain != unix.AF_INET6 {
+		return nil
+	}
+	for _, o := range []struct{ level, name, value int }{
+		{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1},
+		{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, tcpIdle},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, tcpInterval},
+		{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, tcpProbes},
+		{unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, tcpUserTimeout},
+	} {
+		switch err := unix.SetsockoptInt(fd, o.level, o.name, o.value); err {
+		case nil, unix.ENOPROTOOPT, unix.EOPNOTSUPP:
+		default:
+			return Error("setsockopt", err)
+		}
+	}
+	return nil
 }

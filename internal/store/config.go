@@ -1,28 +1,29 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"unsafe"
 )
 
 const (
-	// maxSessions is what the table and the tournament can number.
+	// maxSessions is the most sessions that the table and the tournament can number.
 	maxSessions = 1 << 30
-	// MinBytes is the least that Config.MaxBytes can be: enough for any one session.
+	// MinBytes is the smallest Config.MaxBytes: enough for any one session.
 	MinBytes = 1 << 20
 )
 
 // Config says how much a Memory may hold.
 type Config struct {
-	// MaxSessions is the most sessions, 1 to 2^30. The index for them all, about 25
-	// bytes each, is reserved at once; memory is taken as sessions come.
+	// MaxSessions is the most sessions, 1 to 2^30. The index for all of them, about 25 bytes
+	// each, is reserved as address space at once; memory is taken as sessions come.
 	MaxSessions int
 	// MaxBytes is the most bytes that the records of all sessions may take, MinBytes or
-	// more: id, data, and about 20 bytes for each. 0 is as much as can be addressed, 64 GiB.
+	// more: id, data, and about 20 bytes for each. 0 means as much as can be addressed, 64 GiB.
 	MaxBytes int64
 }
 
-// validate returns ErrConfig for a limit that is out of range.
+// validate returns an error that wraps ErrConfig if a limit is out of range.
 func (c Config) validate() error {
 	if c.MaxSessions < 1 || c.MaxSessions > maxSessions {
 		return fmt.Errorf("%w: %d sessions, must be 1 to %d", ErrConfig, c.MaxSessions, maxSessions)
@@ -33,8 +34,8 @@ func (c Config) validate() error {
 	return nil
 }
 
-// Bound is the most memory in bytes that a Memory with these limits ever takes, whatever
-// the sizes of sessions and in whatever order they come and go.
+// Bound is the most memory, in bytes, that a Memory with these limits ever takes, for any
+// sizes of sessions and any order in which they come and go.
 func (c Config) Bound() int64 {
 	classes := newClasses()
 	return c.index() + c.limit(classes) + slack(c.MaxSessions, classes)
@@ -46,7 +47,7 @@ func (c Config) index() int64 {
 		int64(contenderCount(c.MaxSessions))*int64(unsafe.Sizeof(contender{}))
 }
 
-// limit is the most that records may cost together.
+// limit is the most that all records may cost together, in bytes.
 func (c Config) limit(classes *classes) int64 {
 	limit := int64(maxArena - growth - len(classes.list)*pageSize)
 	limit = min(limit, int64(c.MaxSessions)*classes.largest().cost)
@@ -56,8 +57,15 @@ func (c Config) limit(classes *classes) int64 {
 	return limit
 }
 
-// slack is what pages that are not full take beyond the cost of their records, in bytes,
-// at the worst: one in each class that has a session.
+// slack is the most that pages which are not full take beyond the cost of their records,
+// in bytes: one page in each class that has a session.
 func slack(sessions int, classes *classes) int64 {
 	return int64(min(sessions, len(classes.list))) * pageSize
 }
+
+// ErrConfig is returned, wrapped, when a limit in a Config is out of range.
+var ErrConfig = errors.New("cache: limit out of range")
+
+// ErrMemory is returned, wrapped with the kernel's reason, when the kernel refuses the
+// address space that the limits need.
+var ErrMemory = errors.New("cache: cannot reserve memory")

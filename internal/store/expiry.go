@@ -1,9 +1,10 @@
 package store
 
 import (
-	"distcache/engine/deadline"
 	"time"
 	"unsafe"
+
+	"distcache/engine/deadline"
 )
 
 // fanout is how many entries of a level compete for one of the level above: four cache
@@ -12,14 +13,14 @@ const fanout = 16
 
 // contender is a session in the tournament.
 type contender struct {
-	// left is Never minus the expiry time: the larger, the sooner it expires. So memory
-	// that was never touched reads as nobody, and no level needs to be filled at start.
+	// left is Never minus the expiry time: the larger, the sooner it expires. 0 is no
+	// session, so memory that was never touched needs no filling at the start.
 	left uint64
-	// turn is the low bits of the count of sessions before it: among equals the older
+	// turn is the low bits of the number of sessions added before: among equals the older
 	// wins. It wraps; equals that are 2^31 ADDs apart do not exist in practice.
 	turn uint32
-	// index is the ref of the record in a leaf, the winning leaf in a level above, the
-	// next free leaf in a free leaf.
+	// index is, in a leaf, the ref of the record; in a free leaf, the next free leaf; in a
+	// level above, the winning leaf.
 	index uint32
 }
 
@@ -33,17 +34,17 @@ func (c *contender) before(d *contender) bool {
 
 func (c *contender) deadline() time.Duration { return deadline.Never - time.Duration(c.left) }
 
-// expiry keeps the sessions' expiry times, and knows the soonest: a tournament.
+// expiry is a tournament tree of the sessions' expiry times. It knows the soonest.
 //
 //	levels[last]     [ the winner of all ]
 //	…                 16 entries compete for one
 //	levels[1]        [ winner of leaves 0–15 | winner of leaves 16–31 | … ]
 //	levels[0]        [ leaf 0 | leaf 1 | … ]              one for each session
 //
-// A session stays in its leaf for life, so unlike in a heap nobody needs to be told of
-// moves, and the way up from a leaf is known beforehand: the processor can fetch all of
-// it at once. Adding a session goes up only as far as it wins, which mostly is nowhere;
-// taking one out goes up as far as it had won.
+// A session stays in one leaf. Unlike in a heap, nothing moves, and the way up from a leaf
+// is known in advance, so the processor can fetch all of it at once. Adding a session goes
+// up only as far as the session wins, which is mostly not at all; removing one goes up as
+// far as it had won.
 type expiry struct {
 	levels [][]contender
 	memory []contender // of all levels
@@ -79,10 +80,10 @@ func contenderCount(maxSessions int) int {
 	}
 }
 
-// winner is who expires soonest; nobody (left is 0) when there is no session.
+// winner is the session that expires soonest; its left is 0 if there is no session.
 func (e *expiry) winner() *contender { return &e.levels[len(e.levels)-1][0] }
 
-// soonest is the first expiry time, or Never.
+// soonest is the earliest expiry time, or Never.
 func (e *expiry) soonest() time.Duration { return e.winner().deadline() }
 
 // deadline is the expiry time of the session in a leaf.
@@ -93,7 +94,7 @@ func (e *expiry) ref(leaf uint32) ref { return ref(e.levels[0][leaf].index) }
 
 func (e *expiry) setRef(leaf uint32, r ref) { e.levels[0][leaf].index = uint32(r) }
 
-// insert enters a session that expires at expiresAt, 0 to Never-1, and returns its leaf.
+// insert adds a session that expires at expiresAt, 0 to Never-1, and returns its leaf.
 func (e *expiry) insert(expiresAt time.Duration, r ref) uint32 {
 	leaf := e.take()
 	c := contender{left: uint64(deadline.Never - expiresAt), turn: e.turn, index: uint32(r)}
@@ -111,7 +112,7 @@ func (e *expiry) insert(expiresAt time.Duration, r ref) uint32 {
 	return leaf
 }
 
-// remove takes the session in a leaf out of the tournament.
+// remove removes the session in a leaf from the tournament.
 func (e *expiry) remove(leaf uint32) {
 	e.levels[0][leaf] = contender{index: e.free}
 	e.free = leaf + 1
@@ -125,8 +126,8 @@ func (e *expiry) remove(leaf uint32) {
 	}
 }
 
-// contest is the best of the entries of a level that compete for the entry at of the
-// one above.
+// contest is the winner of the entries of a level that compete for entry at of the level
+// above.
 func (e *expiry) contest(level int, at uint32) contender {
 	group := e.levels[level][at*fanout:][:fanout]
 	best := 0
@@ -142,8 +143,8 @@ func (e *expiry) contest(level int, at uint32) contender {
 	return c
 }
 
-// take returns a leaf that no session is in: the one that was left last, as it is the
-// likeliest to be in the processor's cache.
+// take returns a free leaf: the one that was freed last, because it is the likeliest to be
+// in the processor's cache.
 func (e *expiry) take() uint32 {
 	if e.free == 0 {
 		e.used++
@@ -154,7 +155,7 @@ func (e *expiry) take() uint32 {
 	return leaf
 }
 
-// resident is the memory in bytes that sessions have touched.
+// resident is the memory that sessions have touched, in bytes.
 func (e *expiry) resident() int64 {
 	total, n := 0, e.used
 	for range e.levels {

@@ -11,21 +11,21 @@ import (
 
 // Memory is the Store that keeps sessions in the memory of this process.
 type Memory struct {
-	// seed is random in each process: nobody outside can choose ids that meet in one bucket.
+	// seed is random, so an outsider cannot choose ids that collide in one bucket.
 	seed    maphash.Seed
 	answers Answers
 	table   table
 	expiry  expiry
 	slab    *slab
 	stats   Stats
-	warmed  uint8 // the sum of what warm read, of no meaning
+	warmed  uint8 // the sum of the bytes that warm read; it has no meaning
 }
 
 var _ Store = (*Memory)(nil)
 
 // NewMemory returns an empty Memory. It returns ErrConfig when a limit is out of range
-// and ErrMemory when the address space for it cannot be had. Close it in the end: the
-// garbage collector does not know its memory.
+// and ErrMemory when the kernel refuses the address space for it. Close must be called in
+// the end: the garbage collector does not know its memory.
 func NewMemory(c Config) (*Memory, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func (m *Memory) Add(id, data []byte, ttl, now time.Duration) AddResult {
 	}
 	m.stats.Stored++
 	if ttl <= 0 {
-		// It expires at once: nobody could see it, and no other session should go for it.
+		// It expires at once: no client could see it, and it must not evict another session.
 		m.stats.Expired++
 		return AddResult{Outcome: Stored}
 	}
@@ -70,13 +70,13 @@ func (m *Memory) Add(id, data []byte, ttl, now time.Duration) AddResult {
 	return AddResult{Outcome: Stored, Evicted: evicted}
 }
 
-// expiryOf is now+ttl, and the last instant that there is when that is too large.
+// expiryOf is now+ttl, or the last possible instant if that is too large.
 func expiryOf(ttl, now time.Duration) time.Duration {
 	now = max(now, 0)
 	return now + min(ttl, deadline.Never-1-now)
 }
 
-// makeRoom drops sessions until one more, with a record of size bytes, can be placed. It
+// makeRoom drops sessions until there is room for one more, with a record of size bytes. It
 // returns how many of them had not expired.
 func (m *Memory) makeRoom(size int, now time.Duration) (evicted int) {
 	for m.stats.Sessions == m.stats.Capacity || !m.slab.fits(size) {
@@ -101,7 +101,7 @@ func (m *Memory) dropSoonest(now time.Duration) (evicted bool) {
 	return evicted
 }
 
-// place puts a session into all three structures. There is room, and no such id.
+// place adds a session to all three structures. There must be room, and no such id.
 func (m *Memory) place(h uint64, id, data []byte, expiresAt time.Duration) {
 	r := m.slab.alloc(recordSize(len(id), len(data)))
 	leaf := m.expiry.insert(expiresAt, r)
@@ -111,7 +111,7 @@ func (m *Memory) place(h uint64, id, data []byte, expiresAt time.Duration) {
 	m.stats.Bytes += int64(len(id) + len(data))
 }
 
-// drop takes a session, whose id has the hash h, out of all three structures.
+// drop removes a session, whose id has the hash h, from all three structures.
 func (m *Memory) drop(r ref, h uint64) {
 	rec := m.slab.record(r)
 	idLen, dataLen := rec.lengths()
@@ -124,7 +124,7 @@ func (m *Memory) drop(r ref, h uint64) {
 	}
 }
 
-// moved tells the table and the tournament that a record is now at to.
+// moved updates the table and the tournament: the record at from is now at to.
 func (m *Memory) moved(from, to ref) {
 	rec := m.slab.record(to)
 	m.table.replace(m.hash(rec.id()), from, to)
@@ -138,8 +138,8 @@ func (m *Memory) View(id []byte, now time.Duration) ([]byte, bool) {
 	if !ok {
 		return nil, false
 	}
-	// All lines of the record at once: else the later ones wait for the first, which
-	// has the length.
+	// Read all lines of the record at once; otherwise the later ones wait for the first,
+	// which has the length.
 	m.warmed += m.slab.warm(r)
 	return m.slab.record(r).data(), true
 }
@@ -167,15 +167,15 @@ func (m *Memory) Remove(id []byte, now time.Duration) bool {
 	return alive
 }
 
-// lookup finds the record of a session that is alive. An id that cannot exist is not
+// lookup finds the record of a session that has not expired. An id that cannot exist is not
 // found.
 func (m *Memory) lookup(id []byte, now time.Duration) (ref, bool) {
 	r, ok := m.table.find(m.hash(id), id, m.slab)
 	return r, ok && m.alive(r, now)
 }
 
-// alive asks the session's leaf, a cache line that is seldom at hand, only when some
-// session has expired and was not dropped yet.
+// alive reports whether a session has not expired. It reads the session's leaf, which is
+// seldom in the processor's cache, only while some expired session has not been dropped.
 func (m *Memory) alive(r ref, now time.Duration) bool {
 	return m.expiry.soonest() >= now || m.expiry.deadline(m.slab.record(r).leaf()) >= now
 }
@@ -204,8 +204,8 @@ func (m *Memory) Deadline() time.Duration {
 // Len is the number of sessions held, with those that expired and were not dropped yet.
 func (m *Memory) Len() int { return m.stats.Sessions }
 
-// Stats implements Store. Memory counts the table as a whole, since its pages are
-// touched at random, and the rest as far as it was used.
+// Stats implements Store. Its Memory counts the whole table, whose pages are touched at
+// random, and the used parts of the others.
 func (m *Memory) Stats() Stats {
 	s := m.stats
 	s.Memory = int64(len(m.table.buckets))*bucketSize + m.expiry.resident() + m.slab.pages.resident

@@ -3,46 +3,47 @@ package store
 import (
 	"errors"
 	"fmt"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
 const (
-	// maxArena is the most that a ref can address, and so the most that the records of
-	// one store take together, in bytes: 64 GiB, or 1 GiB where addresses have 32 bits.
+	// maxArena is the most that a ref can address, and so the most that the records of one
+	// store take, in bytes: 64 GiB, or 1 GiB on machines with 32-bit addresses.
 	maxArena = 1 << (30 + 6*(^uint(0)>>63))
 	// growth is how much of the reserved arena is opened at a time, in bytes.
 	growth = 16 << 20
-	// smallUntil is the part of the arena, in bytes from its start, that is to have no huge
-	// pages: a page for every class fits in there, so that a small cache of sessions of many
-	// sizes takes memory only where it touches it.
+	// smallUntil is the part of the arena, in bytes from its start, without huge pages. A page
+	// of every class fits in there, so a small cache of sessions of many sizes takes memory
+	// only where it touches it.
 	smallUntil = 64 << 20
-	// warmPages is how many pages that nobody uses are kept for the next class that needs
-	// one. The memory of all others goes back to the kernel.
+	// warmPages is the most unused pages that are kept for the next class that needs one. The
+	// memory of all others goes back to the kernel.
 	warmPages = 16
 )
 
-// pages is where the size classes get their memory: an arena of address space, reserved
-// as a whole, opened as it is needed, cut into pages that any class can take.
+// pages gives the size classes their memory. It is an arena of address space, reserved as a
+// whole, made usable as it is needed, and cut into pages that any class can take.
 type pages struct {
 	arena  []byte
 	opened int // bytes of the arena that may be touched
 
 	table []page
-	fresh uint32 // pages from this number on were never taken
+	fresh uint32 // the first page that was never taken
 	warm  uint32 // list of free pages that still have memory
 	cold  uint32 // list of free pages without memory
 	kept  int    // pages in warm
-	// resident is the memory that was touched and not given back, in bytes.
+	// resident is the memory that was touched and not released, in bytes.
 	resident int64
 }
 
-// page is what is known of one page.
+// page describes one page.
 type page struct {
 	// below is the page that was filled before this one in its class, or the next free
 	// page, or noPage.
 	below uint32
-	// touched is how much of the page may have memory, from its start on, in bytes.
+	// touched is the part of the page that may have memory, in bytes from its start.
 	touched uint32
 }
 
@@ -54,7 +55,7 @@ func newPages(size int) (pages, error) {
 		return pages{}, err
 	}
 	p := pages{arena: arena, table: make([]page, size/pageSize), warm: noPage, cold: noPage}
-	// Sessions are secrets: core dumps go without them.
+	// Sessions are secrets: core dumps leave them out.
 	_ = unix.Madvise(arena, unix.MADV_DONTDUMP)
 	if err := p.open(); err != nil {
 		return pages{}, errors.Join(fmt.Errorf("%w: mprotect of %d bytes: %w", ErrMemory, growth, err), p.close())
@@ -62,8 +63,8 @@ func newPages(size int) (pages, error) {
 	return p, nil
 }
 
-// open makes more of the arena usable. It returns ENOMEM at the end of the arena, and
-// when the kernel promises no more memory than it has (vm.overcommit_memory=2).
+// open makes more of the arena usable. It returns ENOMEM at the end of the arena, and when
+// the kernel promises no more memory (vm.overcommit_memory=2).
 func (p *pages) open() error {
 	if p.opened == len(p.arena) {
 		return unix.ENOMEM
@@ -86,8 +87,8 @@ func (p *pages) ready() bool {
 	return p.warm != noPage || p.cold != noPage || (int(p.fresh)+1)*pageSize <= p.opened || p.open() == nil
 }
 
-// take gives a page of zeros, to be put on top of the list that begins at below. Only
-// after ready said yes.
+// take returns a page of zeros, on top of the list that begins at below. ready must have
+// returned true.
 func (p *pages) take(below uint32) uint32 {
 	n := p.fresh
 	switch {
@@ -105,7 +106,7 @@ func (p *pages) take(below uint32) uint32 {
 	return n
 }
 
-// give takes back a page, all zeros, and returns the one below it.
+// give takes back a page, which must be all zeros, and returns the page below it.
 func (p *pages) give(n uint32) (below uint32) {
 	pg := &p.table[n]
 	below = pg.below
@@ -120,7 +121,7 @@ func (p *pages) give(n uint32) (below uint32) {
 	return below
 }
 
-// release gives the memory of a page back to the kernel.
+// release returns the memory of a page to the kernel.
 func (p *pages) release(n uint32) bool {
 	if unix.Madvise(p.bytes(n), unix.MADV_DONTNEED) != nil {
 		return false
@@ -130,8 +131,8 @@ func (p *pages) release(n uint32) bool {
 	return true
 }
 
-// touch notes that the first used bytes of a page are in use. With huge pages that is
-// all of it.
+// touch notes that the first used bytes of a page are in use. With huge pages, the whole
+// page is.
 func (p *pages) touch(n uint32, used int) {
 	pg := &p.table[n]
 	if used <= int(pg.touched) {
@@ -155,3 +156,54 @@ func (p *pages) close() error {
 	*p = pages{}
 	return unmapBytes(arena)
 }
+
+// kernelPage is the unit in which the kernel gives memory, in bytes.
+const kernelPage = 4 << 10
+
+// hugeFrom is the size, in bytes, from which the index of a store asks for huge pages: the
+// processor's translation cache cannot hold that many small ones.
+const hugeFrom = 4 << 20
+
+// mapSlice maps n zero values of T, which must hold no pointers. The kernel commits a
+// page when it is first touched.
+func mapSlice[T any](n int) ([]T, error) {
+	var zero T
+	b, err := mapBytes(n*int(unsafe.Sizeof(zero)), unix.PROT_READ|unix.PROT_WRITE)
+	if err != nil {
+		return nil, err
+	}
+	if len(b) >= hugeFrom {
+		_ = unix.Madvise(b, unix.MADV_HUGEPAGE) // a kernel without them refuses: no harm
+	}
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), n), nil
+}
+
+// unmapSlice undoes mapSlice.
+func unmapSlice[T any](s []T) error {
+	if len(s) == 0 {
+		return nil
+	}
+	var zero T
+	size := roundUp(len(s)*int(unsafe.Sizeof(zero)), kernelPage)
+	return unmapBytes(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), size))
+}
+
+// mapBytes maps private anonymous memory of size bytes, rounded up to kernelPage.
+func mapBytes(size, protection int) ([]byte, error) {
+	size = roundUp(size, kernelPage)
+	b, err := unix.Mmap(-1, 0, size, protection, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
+	if err != nil {
+		return nil, fmt.Errorf("%w: mmap of %d bytes: %w; lower the number of sessions or the bytes, or raise the limit on address space", ErrMemory, size, err)
+	}
+	return b, nil
+}
+
+func unmapBytes(b []byte) error {
+	if err := unix.Munmap(b); err != nil {
+		return fmt.Errorf("cache: munmap of %d bytes: %w", len(b), err)
+	}
+	return nil
+}
+
+// roundUp rounds n up to a multiple of step.
+func roundUp(n, step int) int { return (n + step - 1) / step * step }

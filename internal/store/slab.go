@@ -1,13 +1,19 @@
 package store
 
-// slab keeps records. In each size class they lie one after the other: when one goes,
-// the last of its class is moved into its place. So memory is never in use for less than
-// it holds, whatever sizes came and went, but for a part of one page a class.
+import (
+	"encoding/binary"
+
+	"distcache/codec"
+)
+
+// slab keeps records. In each size class they are adjacent: when a record is freed, the last
+// record of its class moves into its place. So memory is never fragmented, whatever sizes
+// come and go; at most a part of one page in each class is unused.
 //
 //	class 224   [#######page 0#######] [#######page 7#######] [####      page 3]
 //	class 240   [##       page 1     ]                             ▲ last, used
 //
-// Every byte in which there is no record is zero.
+// Every byte outside a record is zero.
 type slab struct {
 	pages   pages
 	classes *classes
@@ -31,7 +37,7 @@ func (s *slab) fits(size int) bool {
 	return s.cost+c.cost <= s.limit && (!c.full() || s.pages.ready())
 }
 
-// alloc gives zeros for a record of size bytes. Only after fits said yes.
+// alloc returns zeros for a record of size bytes. fits must have returned true.
 func (s *slab) alloc(size int) ref {
 	c := s.classes.of(size)
 	if c.full() {
@@ -43,8 +49,8 @@ func (s *slab) alloc(size int) ref {
 	return c.top()
 }
 
-// free wipes a record and takes back its memory. If that moved another record, from
-// where it was to where the freed one was, moved is true.
+// free wipes a record and takes back its memory. If that moved another record, from its
+// place to the place of the freed one, moved is true.
 func (s *slab) free(r ref) (from ref, moved bool) {
 	hole := s.record(r)
 	size := hole.size()
@@ -61,7 +67,7 @@ func (s *slab) free(r ref) (from ref, moved bool) {
 	return top, top != r
 }
 
-// shrink gives up the last slot of a class.
+// shrink frees the last slot of a class.
 func (s *slab) shrink(c *class) {
 	s.cost -= c.cost
 	c.used--
@@ -82,7 +88,7 @@ func (c *class) top() ref {
 // record is the memory of a record.
 func (s *slab) record(r ref) record { return record(s.pages.arena[int(r)*refUnit:]) }
 
-// wipe clears all records; the slab is not usable after it.
+// wipe clears all records. The slab must not be used after it.
 func (s *slab) wipe() {
 	for i := range s.classes.list {
 		for n := s.classes.list[i].last; n != noPage; n = s.pages.table[n].below {
@@ -90,3 +96,134 @@ func (s *slab) wipe() {
 		}
 	}
 }
+
+// pageSize is the memory that a size class takes from the arena at a time, in bytes.
+const pageSize = 256 << 10
+
+// noPage ends a list of pages.
+const noPage = ^uint32(0)
+
+// class is one size of records. Its records fill its pages from the start and without a
+// hole: only the last page is not full.
+type class struct {
+	size  int // of a slot, in bytes
+	slots int // in a page
+	// cost is a slot's share of the page, in bytes: a little over size if the slots do not
+	// fill the page.
+	cost int64
+
+	last uint32 // the page that is being filled; noPage: none
+	used int    // slots used in it
+}
+
+// full reports whether one more record needs another page.
+func (c *class) full() bool { return c.last == noPage || c.used == c.slots }
+
+// classes are all size classes, the smallest first.
+type classes struct {
+	list []class
+	// bySize is the number of the class for a record, by its size in units of refUnit,
+	// rounded up.
+	bySize [maxRecord/refUnit + 2]uint8
+}
+
+// newClasses chooses the sizes: in steps of refUnit up to 1,024 bytes, then of about 1/32,
+// and towards the end sizes that fill a page.
+func newClasses() *classes {
+	c := &classes{}
+	for size := refUnit; ; size += max(refUnit, size/32/refUnit*refUnit) {
+		slots := pageSize / size
+		size = pageSize / slots / refUnit * refUnit // the largest size of which as many fit
+		c.list = append(c.list, class{
+			size:  size,
+			slots: slots,
+			cost:  int64((pageSize + slots - 1) / slots),
+			last:  noPage,
+		})
+		if size >= maxRecord {
+			break
+		}
+	}
+	c.index()
+	return c
+}
+
+// index fills bySize.
+func (c *classes) index() {
+	number := 0
+	for units := range c.bySize {
+		if number+1 < len(c.list) && units*refUnit > c.list[number].size {
+			number++
+		}
+		c.bySize[units] = uint8(number)
+	}
+}
+
+// of is the class for a record of size bytes, at most maxRecord.
+func (c *classes) of(size int) *class {
+	return &c.list[c.bySize[(size+refUnit-1)/refUnit]]
+}
+
+// largest is the class of the largest records.
+func (c *classes) largest() *class { return &c.list[len(c.list)-1] }
+
+// A record is one session in the slab:
+//
+//	0        4          6        7     8         8+idLen
+//	| leaf   | dataLen  | idLen  | 0   | id      | data
+//
+// The expiry time is in the leaf: while the session that expires soonest has not expired, a
+// lookup need not read it.
+const (
+	recordDataLen = 4
+	recordIDLen   = 6
+	recordHeader  = 8
+)
+
+// maxRecord is the size of the largest record, in bytes. Its data length must fit 16 bits.
+const maxRecord = recordHeader + codec.MaxIDLen + codec.MaxDataLen
+
+const (
+	_ = uint16(codec.MaxDataLen)
+	_ = uint8(codec.MaxIDLen)
+)
+
+// ref is the place of a record in the slab, in units of refUnit bytes.
+type ref uint32
+
+const refUnit = 16
+
+// record is the slab's memory from a record's first byte on. It may extend beyond the
+// record's last byte.
+type record []byte
+
+// recordSize is the size of a record in bytes, header included.
+func recordSize(idLen, dataLen int) int { return recordHeader + idLen + dataLen }
+
+// write fills r, of recordSize bytes or more.
+func (r record) write(leaf uint32, id, data []byte) {
+	r.setLeaf(leaf)
+	binary.LittleEndian.PutUint16(r[recordDataLen:], uint16(len(data)))
+	r[recordIDLen] = uint8(len(id))
+	copy(r[recordHeader:], id)
+	copy(r[recordHeader+len(id):], data)
+}
+
+func (r record) leaf() uint32        { return binary.LittleEndian.Uint32(r) }
+func (r record) setLeaf(leaf uint32) { binary.LittleEndian.PutUint32(r, leaf) }
+
+// lengths returns the lengths of the id and of the data, in bytes.
+func (r record) lengths() (idLen, dataLen int) {
+	return int(r[recordIDLen]), int(binary.LittleEndian.Uint16(r[recordDataLen:]))
+}
+
+func (r record) id() []byte { return r[recordHeader : recordHeader+int(r[recordIDLen])] }
+
+// data has no spare capacity, so an append to it cannot reach the bytes after it.
+func (r record) data() []byte {
+	idLen, dataLen := r.lengths()
+	from := recordHeader + idLen
+	return r[from : from+dataLen : from+dataLen]
+}
+
+func (r record) size() int { return recordSize(r.lengths()) }

@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	// bucketSlots is how many sessions a bucket can hold: what fits a cache line.
+	// bucketSlots is the most sessions in a bucket: as many as fit a cache line.
 	bucketSlots = 12
-	// bucketLoad is how many it holds on average when the store is full. Then one
+	// bucketLoad is the average number of sessions in a bucket of a full store. Then one
 	// session in a hundred finds its bucket full and goes to the next.
 	bucketLoad = 8
 	bucketSize = 64
@@ -17,18 +17,18 @@ const (
 
 // bucket is one cache line of the table.
 type bucket struct {
-	// tags are 8 bits of each session's hash, so that nearly every slot that does not
-	// hold the id is passed over without a look at its record. 0 is a free slot.
+	// tags are 8 bits of each session's hash. They rule out nearly every other session without
+	// a read of its record. 0 is a free slot.
 	tags [bucketSlots]uint8
-	// passed is how many sessions found this bucket full on the way from their home
-	// bucket. While it is 0, what is not here is nowhere.
+	// passed is the number of sessions that found this bucket full on the way from their home
+	// bucket. While it is 0, a search ends here.
 	passed uint32
 	refs   [bucketSlots]ref
 }
 
 // table finds the record of an id. It is sized once for the most sessions and never
-// rehashed. A session lives in its home bucket or, where that was full, in the first one
-// after it that was not.
+// rehashed. A session is in its home bucket or, if that was full, in the first bucket after
+// it that was not.
 type table struct {
 	buckets []bucket
 }
@@ -53,7 +53,7 @@ func (t *table) after(i int) int {
 	return 0
 }
 
-// tagOf takes the low bits of the hash; home goes by the high ones.
+// tagOf uses the low bits of the hash; home uses the high ones.
 func tagOf(h uint64) uint8 { return max(1, uint8(h)) }
 
 // find returns the record of an id.
@@ -75,8 +75,8 @@ func (t *table) find(h uint64, id []byte, s *slab) (ref, bool) {
 	return 0, false
 }
 
-// insert adds a record whose id is not in the table. There is a free slot as long as
-// the store holds no more sessions than the table was made for.
+// insert adds a record whose id is not in the table. There is a free slot while the store
+// holds no more sessions than the table was made for.
 func (t *table) insert(h uint64, r ref) {
 	i := t.home(h)
 	for {
@@ -91,7 +91,7 @@ func (t *table) insert(h uint64, r ref) {
 	}
 }
 
-// remove takes out a record that is in the table.
+// remove removes a record that is in the table.
 func (t *table) remove(h uint64, r ref) {
 	i := t.home(h)
 	for {
@@ -105,7 +105,7 @@ func (t *table) remove(h uint64, r ref) {
 	}
 }
 
-// replace tells the table that a record which is in it moved.
+// replace updates the place of a record that is in the table.
 func (t *table) replace(h uint64, from, to ref) {
 	for i := t.home(h); ; i = t.after(i) {
 		b := &t.buckets[i]
@@ -126,10 +126,10 @@ func (b *bucket) holds(tag uint8, r ref) (slot int, ok bool) {
 	return 0, false
 }
 
-// slots is a set of a bucket's slots. Bit 8i+3 stands for slot i, bit 8i+7 for slot i+8.
+// slots is a set of a bucket's slots: bit 8i+3 is slot i, bit 8i+7 is slot i+8.
 type slots uint64
 
-// slot is one of a set that is not empty.
+// slot is one slot of a set that is not empty.
 func (s slots) slot() int {
 	bit := bits.TrailingZeros64(uint64(s))
 	return bit>>3 | bit&4<<1
@@ -138,7 +138,7 @@ func (s slots) slot() int {
 // next is the set without slot.
 func (s slots) next() slots { return s & (s - 1) }
 
-// match gives the slots with that tag, eight compared at a time.
+// match returns the slots with that tag. It compares eight at a time.
 func (b *bucket) match(tag uint8) slots {
 	low := equalBytes(binary.LittleEndian.Uint64(b.tags[:8]), tag)
 	high := equalBytes(uint64(binary.LittleEndian.Uint32(b.tags[8:])), tag) & 0xffffffff

@@ -1,22 +1,22 @@
 package store
 
 const (
-	// warmBatch is how many ids are looked at together. The processor can wait for about
-	// that many cache lines at a time.
+	// warmBatch is the number of ids that are read ahead together. A processor can wait for
+	// about that many cache lines at a time.
 	warmBatch = 32
-	// warmFrom is the size in bytes of all sessions from which it pays: below, they are
-	// in the processor's cache anyway.
+	// warmFrom is the size of all sessions, in bytes, from which reading ahead pays. Smaller
+	// stores are in the processor's cache anyway.
 	warmFrom = 1 << 20
-	// cacheLine is the step in which a processor reads memory, in bytes.
+	// cacheLine is the unit in which a processor reads memory, in bytes.
 	cacheLine = 64
-	// warmLines is how many cache lines of a record are read, from its first byte on.
+	// warmLines is the number of cache lines of a record that are read, from its first byte.
 	warmLines = 4
 )
 
-// Announce reads, for ids that are about to be looked up, the memory where they are, so that
-// a View of each soon after finds it in the processor's cache. It changes nothing, and
-// need not be called. With a million sessions a lookup spends most of its time waiting for
-// two reads of memory, one after the other; the reads for several ids wait together.
+// Announce reads ahead the memory of ids that are about to be looked up, so that a View of each
+// finds it in the processor's cache. It changes nothing and is optional. With a million
+// sessions a lookup spends most of its time in two reads of memory, one after the other;
+// Announce lets the reads of several ids wait together.
 func (m *Memory) Announce(ids [][]byte) {
 	if m.stats.Bytes < warmFrom {
 		return
@@ -28,8 +28,8 @@ func (m *Memory) Announce(ids [][]byte) {
 	}
 }
 
-// warm reads for at most warmBatch ids. The sum of what it read says nothing; it is there
-// so that the reads are not left out as useless.
+// warm reads ahead for at most warmBatch ids. The sum has no meaning; it keeps the compiler
+// from removing the reads.
 func (m *Memory) warm(ids [][]byte) (sum uint8) {
 	var hashes [warmBatch]uint64
 	for i, id := range ids {

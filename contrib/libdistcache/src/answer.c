@@ -14,8 +14,8 @@ void dc_answer_expect(struct dc_answer *answer, enum dc_op op, uint32_t uid, uns
 	answer->expected[DC_OFF_OPERATION] = (unsigned char)op;
 }
 
-/* header_byte_is_good judges one byte of a header. All but the patch level, complete and the length is
- * known beforehand. */
+/* header_byte_is_good checks one byte of a header. All bytes but the patch level, complete and the length
+ * are known in advance. */
 static bool header_byte_is_good(const struct dc_answer *answer, size_t at, unsigned char byte)
 {
 	if (at == DC_OFF_PATCH || at == DC_OFF_PATCH + 1 || at >= DC_OFF_DATA_LEN)
@@ -25,7 +25,7 @@ static bool header_byte_is_good(const struct dc_answer *answer, size_t at, unsig
 	return byte == answer->expected[at];
 }
 
-/* begin_frame judges the length in a whole header. */
+/* begin_frame checks the length in a complete header. */
 static bool begin_frame(struct dc_answer *answer)
 {
 	size_t length = dc_get16(answer->header + DC_OFF_DATA_LEN);
@@ -39,7 +39,7 @@ static bool begin_frame(struct dc_answer *answer)
 	return true;
 }
 
-/* take_header takes bytes up to the end of the header, and returns how many, or 0 when one is wrong. */
+/* take_header takes bytes up to the end of the header. It returns their number, or 0 if one is wrong. */
 static size_t take_header(struct dc_answer *answer, const unsigned char *bytes, size_t count)
 {
 	size_t taken = 0;

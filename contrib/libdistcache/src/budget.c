@@ -4,7 +4,7 @@
 
 enum { DEFAULT_MSECS = 2000, MAX_MSECS = 3600000 };
 
-/* parse returns the number that text is, 1 to MAX_MSECS in digits alone, or 0 when it is none. */
+/* parse returns the number in text, 1 to MAX_MSECS and digits only, or 0 if text is not such a number. */
 static int parse(const char *text)
 {
 	int value = 0;
@@ -17,7 +17,7 @@ static int parse(const char *text)
 	return *text == '\0' ? value : 0;
 }
 
-/* A value that cannot be read is passed over: a library has nowhere to complain, and TLS must work. */
+/* A bad value is ignored: a library has no place to report it, and TLS must work. */
 int dc_budget_msecs(void)
 {
 	const char *text = secure_getenv("DISTCACHE_TIMEOUT_MSECS");

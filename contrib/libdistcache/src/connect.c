@@ -15,8 +15,8 @@ void dc_close(int fd)
 	errno = saved;
 }
 
-/* above_standard moves fd off 0, 1 and 2, which are free in a process that closed them: what such a
- * process prints must not go to the agent. */
+/* above_standard moves fd above 2. In a process that closed 0, 1 or 2, the output of that process must not
+ * go to the agent. */
 static int above_standard(int fd)
 {
 	int moved;
@@ -39,8 +39,8 @@ static int open_socket(int family)
 	return fd;
 }
 
-/* await_backlog waits for a place in the listener's queue. A unix socket that does not block says EAGAIN
- * when the queue is full, and poll cannot wait for that; one that blocks waits up to SO_SNDTIMEO. */
+/* await_backlog waits for a place in the listener's queue. If the queue is full, a non-blocking unix socket
+ * returns EAGAIN, and poll cannot wait for that. A blocking one waits up to SO_SNDTIMEO. */
 static bool await_backlog(int fd, const struct dc_endpoint *endpoint, dc_deadline deadline)
 {
 	int left;

@@ -5,8 +5,8 @@
 #include "deadline.h"
 #include "target.h"
 
-/* dc_connect returns a connected descriptor, closed on exec and above 2, or -1 with errno. The addresses
- * of target are tried in their order; each gets an equal part of the time that is left then. */
+/* dc_connect returns a connected descriptor, closed on exec and above 2, or -1 with errno. It tries
+ * the addresses of target in order; each gets an equal share of the time that is left by then. */
 int dc_connect(const struct dc_target *target, dc_deadline deadline);
 
 /* dc_close closes fd and leaves errno alone. */

@@ -22,7 +22,7 @@ static unsigned long next_serial(void)
 	return atomic_fetch_add(&last, 1) + 1;
 }
 
-/* connect_early opens the first connection of a persistent context, unless that is to be done late. */
+/* connect_early opens the first connection of a persistent context, unless LATE is set. */
 static bool connect_early(DC_CTX *ctx)
 {
 	int fd;

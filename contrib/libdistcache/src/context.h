@@ -1,4 +1,4 @@
-/* What is behind a DC_CTX. After DC_CTX_new only its atomic members change, so threads share it freely. */
+/* The struct behind DC_CTX. After DC_CTX_new only its atomic members change, so threads share it freely. */
 #ifndef DC_CONTEXT_H
 #define DC_CONTEXT_H
 

@@ -1,4 +1,4 @@
-/* The time by which an operation must be over. */
+/* The time by which an operation must end. */
 #ifndef DC_DEADLINE_H
 #define DC_DEADLINE_H
 
@@ -9,7 +9,7 @@ typedef int64_t dc_deadline;
 
 dc_deadline dc_deadline_in(int msecs);
 
-/* dc_deadline_left returns the milliseconds that are left, rounded up; 0 when the time is over. */
+/* dc_deadline_left returns the milliseconds that are left, rounded up; 0 if the time is over. */
 int dc_deadline_left(dc_deadline deadline);
 
 #endif

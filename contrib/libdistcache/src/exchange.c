@@ -54,7 +54,7 @@ static bool ask(int fd, struct operation *operation)
 	return false;
 }
 
-/* let_go keeps a connection that is as it was before the operation, and closes any other. */
+/* let_go keeps a connection that is in the same state as before the operation, and closes any other. */
 static void let_go(int fd, const struct operation *operation, bool answered)
 {
 	bool persistent = operation->ctx->flags & DC_CTX_FLAG_PERSISTENT;
@@ -79,8 +79,8 @@ static bool ask_on_new(struct operation *operation)
 	return ask_once(dc_connect(&operation->ctx->target, operation->deadline), operation);
 }
 
-/* ask_on_kept prefers an idle connection. Only one of those may have been dropped by the other side for
- * being idle, and only that is tried again; on a new one the same would be a fault. */
+/* ask_on_kept prefers an idle connection. The other side may drop an idle connection at any time, so only
+ * that case is retried; on a new connection it would be a fault. */
 static bool ask_on_kept(struct operation *operation)
 {
 	int fd = dc_pool_take(&operation->ctx->pool);

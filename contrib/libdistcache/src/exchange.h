@@ -8,8 +8,8 @@
 #include "context.h"
 #include "request.h"
 
-/* dc_exchange asks question and writes the answer's payload, at most room bytes, to payload. It returns
- * false with errno when there is no such answer within the context's budget. */
+/* dc_exchange sends question and writes the payload of the answer, at most room bytes, to payload. It
+ * returns false with errno if no such answer arrives within the context's budget. */
 bool dc_exchange(DC_CTX *ctx, const struct dc_question *question, unsigned char *payload, size_t room,
                  size_t *length);
 

@@ -21,7 +21,7 @@ static int copy_out(const struct dc_last_get *last, unsigned char *store, unsign
 	return 1;
 }
 
-/* judge tells a hit, true, from the rest: false with errno. */
+/* judge returns true for a hit, and otherwise false with errno. */
 static bool judge(const struct dc_last_get *last)
 {
 	if (last->data_len >= LEAST_HIT)

@@ -31,8 +31,8 @@ static void create_key(void)
 	has_key = pthread_key_create(&key, wipe_and_free) == 0;
 }
 
-/* delete_key runs when the library is unloaded, or the process ends: no thread may then call a destructor
- * that is not there any more. */
+/* delete_key runs when the library is unloaded or the process ends. After that no thread may call a
+ * destructor that is gone. */
 __attribute__((destructor)) static void delete_key(void)
 {
 	void *last = has_key ? pthread_getspecific(key) : NULL;

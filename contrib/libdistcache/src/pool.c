@@ -33,7 +33,7 @@ int dc_pool_take(struct dc_pool *pool)
 	for (int i = 0; i < DC_MAX_IDLE; i++) {
 		int fd;
 
-		/* Looking before the exchange leaves the cache line of an empty place shared. */
+		/* A read before the exchange keeps the cache line of an empty place shared. */
 		if (atomic_load_explicit(&pool->idle[i], memory_order_relaxed) == NONE)
 			continue;
 		fd = atomic_exchange(&pool->idle[i], NONE);

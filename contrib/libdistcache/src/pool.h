@@ -4,8 +4,8 @@
  *     thread B ── take ──▶ connection 2 ── ask, answer ── give ──▶ │ pool │
  *     thread C ── take ──▶ none there: opens connection 3 … give ▶ └──────┘
  *
- * A connection is used by one thread at a time, so no thread waits for another's answer, and there are as
- * many connections as operations at a time. Taking and giving are single atomic exchanges: there is no lock
+ * One thread at a time uses a connection, so no thread waits for the answer of another, and there are as
+ * many connections as operations under way. take and give are single atomic exchanges: there is no lock
  * that a fork could leave locked in the child. */
 #ifndef DC_POOL_H
 #define DC_POOL_H
@@ -22,14 +22,14 @@ struct dc_pool {
 
 void dc_pool_init(struct dc_pool *pool);
 
-/* dc_pool_take returns an idle connection that is open and quiet, or -1. Those that the other side has
- * closed, that have sent unasked, or that belong to the parent of a fork are closed on the way. */
+/* dc_pool_take returns an idle connection that is open and has nothing to read, or -1. It closes those that
+ * the other side closed, that sent unsolicited bytes, or that belong to the parent of a fork. */
 int dc_pool_take(struct dc_pool *pool);
 
-/* dc_pool_give keeps fd, on which no answer is outstanding, or closes it when the pool is full. */
+/* dc_pool_give keeps fd, on which no answer is outstanding, or closes it if the pool is full. */
 void dc_pool_give(struct dc_pool *pool, int fd);
 
-/* dc_pool_empty closes what is idle. */
+/* dc_pool_empty closes the idle connections. */
 void dc_pool_empty(struct dc_pool *pool);
 
 #endif

@@ -24,7 +24,7 @@ static void append(struct dc_request *request, const unsigned char *bytes, size_
 {
 	struct iovec *part = &request->parts[request->count++];
 
-	part->iov_base = (void *)(uintptr_t)bytes; /* only sent, never written to */
+	part->iov_base = (void *)(uintptr_t)bytes; /* it is only sent, never changed */
 	part->iov_len = length;
 }
 

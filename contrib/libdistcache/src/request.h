@@ -8,7 +8,7 @@
 
 #include "wire.h"
 
-/* What is asked. Pieces of the payload that are not there have length 0. */
+/* A question. Absent pieces of the payload have length 0. */
 struct dc_question {
 	enum dc_op op;
 	uint32_t timeout_msecs; /* ADD */
@@ -21,7 +21,7 @@ struct dc_question {
 /* The payload has at most three pieces: the prefix of ADD, the ID, the data. */
 enum { DC_MAX_PIECES = 3, DC_MAX_PARTS = 2 * DC_MAX_FRAMES + DC_MAX_PIECES };
 
-/* The frames of a request as parts to send: headers of its own, and the caller's bytes, not copied. */
+/* The frames of a request as parts to send: its own headers, and the caller's bytes without a copy. */
 struct dc_request {
 	unsigned char prefix[DC_ADD_PREFIX_SIZE];
 	unsigned char headers[DC_MAX_FRAMES][DC_HEADER_SIZE];

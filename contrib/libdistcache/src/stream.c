@@ -4,7 +4,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-/* await waits until fd is ready for events, or has failed, which the next call on it will tell. */
+/* await waits until fd is ready for events or has failed. The next call on fd reports the failure. */
 static bool await(int fd, short events, dc_deadline deadline)
 {
 	struct pollfd waiting = {.fd = fd, .events = events};
@@ -18,13 +18,13 @@ static bool await(int fd, short events, dc_deadline deadline)
 	return ready > 0;
 }
 
-/* is_passing reports whether the call that has set errno is to be made again, when fd is ready. */
+/* is_passing reports whether the call that set errno must be repeated once fd is ready. */
 static bool is_passing(void)
 {
 	return errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK;
 }
 
-/* skip takes sent bytes off the front of message. */
+/* skip removes sent bytes from the front of message. */
 static void skip(struct msghdr *message, size_t sent)
 {
 	while (message->msg_iovlen > 0 && sent >= message->msg_iov->iov_len) {

@@ -8,7 +8,7 @@
 
 #include "deadline.h"
 
-/* dc_stream_send sends all of parts, which it changes as it goes. It returns false with errno:
+/* dc_stream_send sends all of parts, and changes them on the way. It returns false with errno:
  * ETIMEDOUT, or EPIPE or ECONNRESET when the other side has closed. */
 bool dc_stream_send(int fd, struct iovec *parts, size_t count, dc_deadline deadline);
 
@@ -16,7 +16,7 @@ bool dc_stream_send(int fd, struct iovec *parts, size_t count, dc_deadline deadl
  * or ECONNRESET when the other side has closed. */
 size_t dc_stream_receive(int fd, unsigned char *buffer, size_t size, dc_deadline deadline);
 
-/* dc_stream_is_idle reports whether fd is open with nothing to be read. */
+/* dc_stream_is_idle reports whether fd is open and has nothing to read. */
 bool dc_stream_is_idle(int fd);
 
 #endif

@@ -12,7 +12,7 @@ static bool invalid(void)
 	return false;
 }
 
-/* after returns what follows prefix in text, or NULL when text starts otherwise. */
+/* after returns the rest of text after prefix, or NULL if text does not start with it. */
 static const char *after(const char *text, const char *prefix)
 {
 	size_t length = strlen(prefix);
@@ -26,7 +26,7 @@ static bool resolve_unix(struct dc_target *target, const char *path)
 	struct sockaddr_un *un = &endpoint->address.un;
 	size_t length = strlen(path);
 
-	/* A path that is too long is refused: cut short it would name another file. */
+	/* A path that is too long is refused: shortened, it would name another file. */
 	if (length == 0 || length >= sizeof un->sun_path)
 		return invalid();
 	un->sun_family = AF_UNIX;

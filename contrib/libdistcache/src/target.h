@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-/* More addresses than this that a name may have are not tried. */
+/* The most addresses of a name that are tried. */
 enum { DC_MAX_ENDPOINTS = 8 };
 
 struct dc_endpoint {
@@ -25,8 +25,8 @@ struct dc_target {
 	int count;
 };
 
-/* dc_target_resolve reads text and looks its host name up. It returns false with EINVAL when text is no
- * address to connect to, and with EHOSTUNREACH, EAGAIN or ENOMEM when the look-up fails. */
+/* dc_target_resolve parses text and looks up its host name. It returns false with EINVAL if text is not an
+ * address to connect to, and with EHOSTUNREACH, EAGAIN or ENOMEM if the look-up fails. */
 bool dc_target_resolve(struct dc_target *target, const char *text);
 
 #endif

@@ -15,7 +15,7 @@ enum {
 	DC_MAX_TIMEOUT_MSECS = 604800000,
 };
 
-/* Where the fields of a header are. */
+/* Offsets of the fields of a header. */
 enum {
 	DC_OFF_VERSION = 0,
 	DC_OFF_PATCH = 2,

@@ -25,7 +25,7 @@ struct serving {
 
 struct agent {
 	int listener;
-	char folder[64];
+	char directory[64];
 	char path[72];
 	char target[96];
 	agent_script *script;
@@ -106,9 +106,9 @@ struct agent *agent_start(agent_script *script, void *arg)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
 	REQUIRE(agent);
-	snprintf(agent->folder, sizeof agent->folder, "%s/dcXXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-	REQUIRE(mkdtemp(agent->folder));
-	snprintf(agent->path, sizeof agent->path, "%s/s", agent->folder);
+	snprintf(agent->directory, sizeof agent->directory, "%s/dcXXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+	REQUIRE(mkdtemp(agent->directory));
+	snprintf(agent->path, sizeof agent->path, "%s/s", agent->directory);
 	snprintf(agent->target, sizeof agent->target, "UNIX:%s", agent->path);
 	strcpy(address.sun_path, agent->path);
 	agent->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -147,9 +147,9 @@ void agent_stop(struct agent *agent)
 	close(agent->listener);
 	end_connections(agent);
 	reap(agent, true);
-	if (agent->folder[0] != '\0') {
+	if (agent->directory[0] != '\0') {
 		unlink(agent->path);
-		rmdir(agent->folder);
+		rmdir(agent->directory);
 	}
 	pthread_mutex_destroy(&agent->lock);
 	free(agent);

@@ -85,14 +85,14 @@ long check_now(void)
 
 int check_descriptors(void)
 {
-	DIR *folder = opendir("/proc/self/fd");
+	DIR *directory = opendir("/proc/self/fd");
 	int count = 0;
 
-	REQUIRE(folder);
-	while (readdir(folder))
+	REQUIRE(directory);
+	while (readdir(directory))
 		count++;
-	closedir(folder);
-	return count - 3; /* . and .. and the folder itself */
+	closedir(directory);
+	return count - 3; /* . and .. and the directory itself */
 }
 
 int check_until(int (*test)(void *), void *arg)

@@ -1,13 +1,13 @@
 #!/bin/sh
-# Finds dc_client and dc_server and runs a command with DAEMONS set to their folder: the one that DAEMONS
-# names already, or else one that Go builds them into.
-# usage: daemons.sh folder-of-the-build command [argument...]
+# Finds dc_client and dc_server, and runs a command with DAEMONS set to their directory. Go builds them if
+# DAEMONS is not set.
+# usage: daemons.sh build-directory command [argument...]
 set -eu
 build=$(cd "$1" && pwd)
 shift
 if [ -z "${DAEMONS:-}" ]; then
 	if ! command -v "${GO:-go}" >/dev/null || [ ! -f ../../go.mod ]; then
-		echo "skip $2: no dc_client and dc_server: set DAEMONS to the folder of the two programs, or install Go"
+		echo "skip $2: no dc_client and dc_server: set DAEMONS to the directory of the two programs, or install Go"
 		exit 0
 	fi
 	DAEMONS=$build/daemons

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the OpenSSL example, runs it twice, and resumes on the second what began on the first.
-# usage: DAEMONS=folder example.sh folder-of-the-build
+# usage: DAEMONS=directory example.sh build-directory
 set -eu
 here=$(dirname "$0")
 build=$(cd "$1" && pwd)
@@ -12,22 +12,22 @@ fi
 export LD_LIBRARY_PATH="$build"
 
 # shellcheck disable=SC2046 # the flags are several words
-${CC:-cc} -std=c11 -Wall -Wextra -Werror -O2 -Iinclude -o "$folder/example" examples/openssl_server.c \
+${CC:-cc} -std=c11 -Wall -Wextra -Werror -O2 -Iinclude -o "$directory/example" examples/openssl_server.c \
 	-L"$build" -ldistcache $(pkg-config --cflags --libs openssl)
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost \
-	-keyout "$folder/key" -out "$folder/cert" 2>/dev/null
+	-keyout "$directory/key" -out "$directory/cert" 2>/dev/null
 
-start server ' ready ' "$DAEMONS/dc_server" -listen "UNIX:$folder/server"
+start server ' ready ' "$DAEMONS/dc_server" -listen "UNIX:$directory/server"
 server=$started
-start client ' ready ' "$DAEMONS/dc_client" -listen "UNIX:$folder/s" -server "UNIX:$folder/server"
+start client ' ready ' "$DAEMONS/dc_client" -listen "UNIX:$directory/s" -server "UNIX:$directory/server"
 for name in a b; do
-	start $name '^listening' "$folder/example" 127.0.0.1:0 "$folder/cert" "$folder/key" "UNIX:$folder/s"
-	eval "$name=\$(sed -n 's/^listening on //p' '$folder/$name.log')"
+	start $name '^listening' "$directory/example" 127.0.0.1:0 "$directory/cert" "$directory/key" "UNIX:$directory/s"
+	eval "$name=\$(sed -n 's/^listening on //p' '$directory/$name.log')"
 done
 
 # connect TLS OPTION ADDRESS: prints what the server says, full or resumed.
 connect() {
-	timeout 10 openssl s_client -connect "$3" "-$1" "$2" "$folder/session.$1" -ign_eof </dev/null 2>/dev/null |
+	timeout 10 openssl s_client -connect "$3" "-$1" "$2" "$directory/session.$1" -ign_eof </dev/null 2>/dev/null |
 		sed -n "s/^\(full\|resumed\) *$/\1/p" | grep . || echo nothing
 }
 

@@ -212,7 +212,7 @@ static void test_closed(void)
 	}
 }
 
-static void test_nobody(void)
+static void test_no_listener(void)
 {
 	char path[] = "/tmp/dcXXXXXX", target[64];
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -231,7 +231,7 @@ static void test_nobody(void)
 	fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	strcpy(address.sun_path, path);
 	REQUIRE(bind(fd, (struct sockaddr *)&address, sizeof address) == 0);
-	CHECK_INT("nobody listens", operate(ctx, HAVE), -1);
+	CHECK_INT("no listener", operate(ctx, HAVE), -1);
 	CHECK_INT("errno", errno, ECONNREFUSED);
 	DC_CTX_free(ctx);
 	close(fd);
@@ -418,7 +418,7 @@ int main(void)
 	RUN(test_faults);
 	RUN(test_statuses);
 	RUN(test_closed);
-	RUN(test_nobody);
+	RUN(test_no_listener);
 	RUN(test_default_budget);
 	RUN(test_budget_from_environment);
 	RUN(test_full_backlog);

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Checks what is exported and what is installed: programs in C and C++ are built against it and run.
-# usage: install.sh folder-of-the-build
+# usage: install.sh build-directory
 set -eu
 build=$(cd "$1" && pwd)
-folder=$(mktemp -d /tmp/dcXXXXXX)
-trap 'rm -rf "$folder"' EXIT
+directory=$(mktemp -d /tmp/dcXXXXXX)
+trap 'rm -rf "$directory"' EXIT
 trap 'exit 1' HUP INT PIPE TERM
 fail() { echo "FAIL install: $*"; exit 1; }
 
@@ -18,16 +18,16 @@ readelf -d "$build/libdistcache.so" | grep -q 'SONAME.*\[libdistcache.so.1\]' ||
 needed=$(readelf -d "$build/libdistcache.so" | sed -n 's/.*NEEDED.*\[\(.*\)\]/\1/p' | xargs)
 [ "$needed" = libc.so.6 ] || fail "the library needs: got $needed, want libc.so.6 alone"
 
-MAKEFLAGS= make -s install DESTDIR="$folder/root" PREFIX=/opt/dc BUILD="$build" >/dev/null
-export PKG_CONFIG_PATH="$folder/root/opt/dc/lib/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$folder/root"
+MAKEFLAGS= make -s install DESTDIR="$directory/root" PREFIX=/opt/dc BUILD="$build" >/dev/null
+export PKG_CONFIG_PATH="$directory/root/opt/dc/lib/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$directory/root"
 flags=$(pkg-config --cflags --libs distcache) || fail "pkg-config does not find distcache"
 
-cat >"$folder/program.c" <<'C'
+cat >"$directory/program.c" <<'C'
 #include <distcache/dc_client.h>
 #include <stdio.h>
 int main(void)
 {
-	DC_CTX *ctx = DC_CTX_new("UNIX:/nobody/listens/here", 0);
+	DC_CTX *ctx = DC_CTX_new("UNIX:/no/listener/here", 0);
 	unsigned char id[] = {1, 2, 3};
 	int has = DC_CTX_has_session(ctx, id, sizeof id);
 	DC_CTX_free(ctx);
@@ -35,16 +35,16 @@ int main(void)
 	return has == -1 ? 0 : 1;
 }
 C
-cp "$folder/program.c" "$folder/program.cc"
+cp "$directory/program.c" "$directory/program.cc"
 # shellcheck disable=SC2086 # the flags are several words
-${CC:-cc} -Wall -Wextra -Wpedantic -Werror -o "$folder/shared" "$folder/program.c" $flags
-LD_LIBRARY_PATH="$folder/root/opt/dc/lib" "$folder/shared" >/dev/null || fail "the program against the shared library"
-${CC:-cc} -std=c89 -Wall -Wextra -Werror -I"$folder/root/opt/dc/include" -o "$folder/static" "$folder/program.c" \
-	"$folder/root/opt/dc/lib/libdistcache.a" -pthread
-"$folder/static" >/dev/null || fail "the program with the static library"
+${CC:-cc} -Wall -Wextra -Wpedantic -Werror -o "$directory/shared" "$directory/program.c" $flags
+LD_LIBRARY_PATH="$directory/root/opt/dc/lib" "$directory/shared" >/dev/null || fail "the program against the shared library"
+${CC:-cc} -std=c89 -Wall -Wextra -Werror -I"$directory/root/opt/dc/include" -o "$directory/static" "$directory/program.c" \
+	"$directory/root/opt/dc/lib/libdistcache.a" -pthread
+"$directory/static" >/dev/null || fail "the program with the static library"
 if command -v "${CXX:-c++}" >/dev/null; then
 	# shellcheck disable=SC2086
-	${CXX:-c++} -Wall -Wextra -Wpedantic -Werror -o "$folder/plusplus" "$folder/program.cc" $flags
-	LD_LIBRARY_PATH="$folder/root/opt/dc/lib" "$folder/plusplus" >/dev/null || fail "the C++ program"
+	${CXX:-c++} -Wall -Wextra -Wpedantic -Werror -o "$directory/plusplus" "$directory/program.cc" $flags
+	LD_LIBRARY_PATH="$directory/root/opt/dc/lib" "$directory/plusplus" >/dev/null || fail "the C++ program"
 fi
 echo "ok   install: exported symbols, soname, pkg-config, C, C++, static"

@@ -62,11 +62,11 @@ static void test_new_connects(void)
 	DC_CTX_free(ctx);
 	agent_stop(agent);
 
-	CHECK_INT("nobody there", DC_CTX_new("UNIX:/tmp/dc-nobody-listens-here", PERSISTENT) == NULL, 1);
+	CHECK_INT("no agent", DC_CTX_new("UNIX:/tmp/dc-no-listener-here", PERSISTENT) == NULL, 1);
 	CHECK_INT("errno", errno, ENOENT);
-	ctx = DC_CTX_new("UNIX:/tmp/dc-nobody-listens-here", LATE);
+	ctx = DC_CTX_new("UNIX:/tmp/dc-no-listener-here", LATE);
 	REQUIRE(ctx);
-	CHECK_INT("late, nobody there", has(ctx), -1);
+	CHECK_INT("late, no agent", has(ctx), -1);
 	CHECK_INT("errno", errno, ENOENT);
 	DC_CTX_free(ctx);
 }

@@ -1,5 +1,5 @@
-# Sourced by tests that start programs: a temporary folder, and an end for each of them by its process ID.
-folder=$(mktemp -d /tmp/dcXXXXXX)
+# For tests that start programs: makes a temporary directory, and ends each program by its process ID.
+directory=$(mktemp -d /tmp/dcXXXXXX)
 pids=
 
 # end PID: now. A program that was stopped goes on to do so; one that does not in 10 seconds is killed.
@@ -20,7 +20,7 @@ end_all() {
 	for pid in $pids; do
 		end "$pid"
 	done
-	rm -rf "$folder"
+	rm -rf "$directory"
 }
 trap end_all EXIT
 trap 'exit 1' HUP INT PIPE TERM
@@ -42,8 +42,8 @@ wait_for() {
 start() {
 	name=$1 ready=$2
 	shift 2
-	"$@" >"$folder/$name.log" 2>&1 &
+	"$@" >"$directory/$name.log" 2>&1 &
 	started=$!
 	pids="$pids $started"
-	wait_for "$ready" "$folder/$name.log" "$started"
+	wait_for "$ready" "$directory/$name.log" "$started"
 }

@@ -108,8 +108,8 @@ static void *wait_for_answer(void *arg)
 	return NULL;
 }
 
-/* test_nobody_waits_for_another: one after the other they would need WAITERS * ANSWER_MSECS. */
-static void test_nobody_waits_for_another(void)
+/* test_no_thread_waits_for_another: one after the other they would need WAITERS * ANSWER_MSECS. */
+static void test_no_thread_waits_for_another(void)
 {
 	static const unsigned int flags[] = {0, DC_CTX_FLAG_PERSISTENT};
 
@@ -137,6 +137,6 @@ int main(void)
 {
 	RUN(test_temporary);
 	RUN(test_persistent);
-	RUN(test_nobody_waits_for_another);
+	RUN(test_no_thread_waits_for_another);
 	return check_summary();
 }

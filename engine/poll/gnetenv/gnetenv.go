@@ -1,25 +1,25 @@
-// Package gnetenv takes the variables out of the environment that gnet's logger reads while packages are initialised. A
-// bad GNET_LOGGING_LEVEL makes it panic before main, GNET_LOGGING_FILE makes it create a file; neither is any business
-// of ours, which never logs through it.
+// Package gnetenv removes the environment variables that gnet's logger reads while packages are initialised. A bad
+// GNET_LOGGING_LEVEL makes it panic before main, and GNET_LOGGING_FILE makes it create a file. The daemons never log
+// through it.
 //
 // The language sets the order: of the packages whose imports are ready, the one whose path sorts first is initialised
-// next. "distcache/…" sorts before "github.com/…", and this package needs nothing that gnet does not need as well, so it
-// always comes first. For that reason alone it acts on initialisation, imports only syscall, and must not import more.
-// A test starts a program with both variables set to hold all this true. The package that imports gnet imports this one.
+// next. "distcache/…" sorts before "github.com/…", and gnet needs everything that this package needs, so this package
+// always comes first. Only for that reason it acts during initialisation. It imports syscall alone and must not import
+// more. A test starts a program with both variables set. The package that imports gnet imports this one.
 package gnetenv
 
 import "syscall"
 
-// What gnet reads.
+// The variables that gnet reads.
 const (
 	levelName = "GNET_LOGGING_LEVEL"
 	fileName  = "GNET_LOGGING_FILE"
 )
 
-// removed is initialised before gnet, which is the point of it.
+// removed must be initialised before gnet.
 var removed = remove(levelName, fileName)
 
-// Removed returns the names of the variables that were set, for a log line that says that they have no effect.
+// Removed returns the names of the variables that were set. The daemons log that they have no effect.
 func Removed() []string { return append([]string(nil), removed...) }
 
 func remove(names ...string) []string {
