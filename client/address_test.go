@@ -2,8 +2,8 @@ package client
 
 import (
 	"errors"
-	"net"
-	"strconv"
+	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,12 +27,18 @@ func addresses() []string {
 	}
 }
 
-// TestAddressesAreThoseOfTheTools: what dc_client takes for -server, and nothing else.
-func TestAddressesAreThoseOfTheTools(t *testing.T) {
+// TestOpenTakesAddressesOfTheTools: Open takes the addresses that dc_client takes for -server, and no others.
+func TestOpenTakesAddressesOfTheTools(t *testing.T) {
 	good := 0
 	for _, text := range addresses() {
-		if sameAddress(t, text) {
+		_, err := Open(text, Options{})
+		if err == nil {
 			good++
+		} else if !errors.Is(err, ErrAddress) || !strings.HasPrefix(err.Error(), "bad address \"") || strings.ContainsAny(err.Error(), "\n\x00") {
+			t.Errorf("%q: got error %q, want ErrAddress, in one line that starts with the address", text, err)
+		}
+		if _, theirs := address.ParseConnect(text); (err == nil) != (theirs == nil) {
+			t.Errorf("%q: got error %v, want as the tools have: %v", text, err, theirs)
 		}
 	}
 	if good != 17 {
@@ -40,44 +46,15 @@ func TestAddressesAreThoseOfTheTools(t *testing.T) {
 	}
 }
 
-func FuzzAddress(f *testing.F) {
-	for _, text := range addresses() {
-		f.Add(text)
-	}
-	f.Fuzz(func(t *testing.T, text string) { sameAddress(t, text) })
-}
-
-// sameAddress holds that the text means here what it means to the tools, and reports
-// whether that is an address to connect to.
-func sameAddress(t *testing.T, text string) bool {
-	t.Helper()
-	got, err := parseAddress(text)
-	theirs, theirErr := address.ParseConnect(text)
-	if (err == nil) != (theirErr == nil) {
-		t.Errorf("%q: got error %v, want as the tools have: %v", text, err, theirErr)
-	}
+// TestImports: an application gets the standard library, codec and codec/address with package client, and nothing else.
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", "distcache/client").Output()
 	if err != nil {
-		wantOneLine(t, text, err)
-		return false
+		t.Fatal(err)
 	}
-	if want := asEndpoint(theirs); got != want {
-		t.Errorf("%q: got %+v, want %+v", text, got, want)
-	}
-	return true
-}
-
-func asEndpoint(a address.Address) endpoint {
-	if a.Kind == address.Unix {
-		return endpoint{"unix", a.Path}
-	}
-	networks := map[address.Family]string{address.AnyFamily: "tcp", address.IPv4: "tcp4", address.IPv6: "tcp6"}
-	return endpoint{networks[a.Family], net.JoinHostPort(a.Host, strconv.Itoa(int(a.Port)))}
-}
-
-func wantOneLine(t *testing.T, text string, err error) {
-	t.Helper()
-	if !errors.Is(err, ErrAddress) || !strings.HasPrefix(err.Error(), "bad address \"") || strings.ContainsAny(err.Error(), "\n\x00") {
-		t.Errorf("%q: got error %q, want ErrAddress, in one line that starts with the address", text, err)
+	want := []string{"distcache/client", "distcache/codec", "distcache/codec/address"}
+	if got := strings.Fields(string(out)); !slices.Equal(slices.Sorted(slices.Values(got)), want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

@@ -2,58 +2,109 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"time"
+
+	"distcache/codec/address"
 )
+
+const (
+	// DefaultTimeout is the Timeout of Options that set none.
+	DefaultTimeout = 2 * time.Second
+	// DefaultMaxIdle is the MaxIdle of Options that set none.
+	DefaultMaxIdle = 8
+)
+
+// Options say how a Client connects. The zero value is right for an agent on the same
+// host: a connection per operation.
+type Options struct {
+	// Persistent keeps connections for later operations. The Client notices that the service
+	// has closed one, as dc_client -idle does, and replaces it before use.
+	Persistent bool
+	// Retry sends a request once more, over a new connection, when the service closed a kept
+	// connection after the request was sent and before any byte of the answer came. It
+	// applies to all four operations: Add only stores an absent session, so a second Add
+	// overwrites nothing. Error.Retried says what the second answer can be. Retry has no
+	// effect without Persistent.
+	Retry bool
+	// Timeout is the longest that one operation may take, with connecting and Retry; 0 is
+	// DefaultTimeout. A context can shorten it, and not lengthen it.
+	Timeout time.Duration
+	// MaxIdle is how many idle connections Persistent keeps; 0 is DefaultMaxIdle. The Client
+	// closes a connection that is released when there are as many already.
+	MaxIdle int
+}
+
+// complete sets the defaults. Its error wraps ErrOptions.
+func (o Options) complete() (Options, error) {
+	switch {
+	case o.Timeout < 0:
+		return o, fmt.Errorf("%w: a Timeout of %v is negative", ErrOptions, o.Timeout)
+	case o.MaxIdle < 0:
+		return o, fmt.Errorf("%w: a MaxIdle of %d is negative", ErrOptions, o.MaxIdle)
+	}
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
+	}
+	if o.MaxIdle == 0 {
+		o.MaxIdle = DefaultMaxIdle
+	}
+	return o, nil
+}
 
 // Client asks one service. It is safe for concurrent use.
 type Client struct {
 	address string // as it was given
-	to      endpoint
+	to      address.Address
 	opt     Options
-	late    error // the reason why an operation was given up after Options.Timeout
+	late    error // the cause that a context has when Options.Timeout is over
 
 	mu     sync.Mutex
-	idle   []*conn // the one that got free last is the last, and used first
+	idle   []*conn // the last one was released last, and is used first
 	closed bool
 }
 
-// Open returns a Client of the service at that address: UNIX:/path, IP:host:port,
-// IPv4:host:port or IPv6:host:port, an IPv6 address in brackets. It connects to nothing, so
-// the service need not be there yet. Its error wraps ErrAddress or ErrOptions.
-func Open(address string, opt Options) (*Client, error) {
+// Open returns a Client of the service at an address: UNIX:/path, IP:host:port,
+// IPv4:host:port or IPv6:host:port, with an IPv6 address in brackets. It does not connect,
+// so the service need not be up yet. Its error wraps ErrAddress or ErrOptions.
+func Open(addr string, opt Options) (*Client, error) {
 	opt, err := opt.complete()
 	if err != nil {
 		return nil, err
 	}
-	to, err := parseAddress(address)
+	to, err := address.ParseConnect(addr)
 	if err != nil {
-		return nil, err
+		if bad, ok := errors.AsType[*address.Error](err); ok {
+			err = bad.Err // its text begins as that of ErrAddress
+		}
+		return nil, fmt.Errorf("%w %q: %w", ErrAddress, addr, err)
 	}
 	late := fmt.Errorf("no answer within %v: %w", opt.Timeout, context.DeadlineExceeded)
-	return &Client{address: address, to: to, opt: opt, late: late}, nil
+	return &Client{address: addr, to: to, opt: opt, late: late}, nil
 }
 
-// Dial is Open, and connects, so that a service which is not there is noticed at once. A
+// Dial is Open, and connects, so that the caller learns at once that the service is down. A
 // persistent Client uses that connection for its first operation. Beside the errors of Open
-// it returns one that wraps ErrDisconnected, or that of the context.
-func Dial(ctx context.Context, address string, opt Options) (*Client, error) {
-	c, err := Open(address, opt)
+// it returns an error that wraps ErrDisconnected, or the error of the context.
+func Dial(ctx context.Context, addr string, opt Options) (*Client, error) {
+	c, err := Open(addr, opt)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := c.limit(ctx)
 	defer cancel()
-	first, err := c.connect(ctx)
+	first, err := c.acquire(ctx, noIdle)
 	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", address, err)
+		return nil, fmt.Errorf("connect to %s: %w", addr, err)
 	}
 	c.release(first)
 	return c, nil
 }
 
-// Close closes the connections that are kept. Operations that are under way end as they
-// would have; later ones return ErrClosed. The error is nil.
+// Close closes the idle connections. Operations in flight end as they would have; later
+// ones return ErrClosed. The error is always nil.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -68,4 +119,46 @@ func (c *Client) Close() error {
 // limit gives ctx the deadline of one operation.
 func (c *Client) limit(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, c.opt.Timeout, c.late)
+}
+
+// takeIdle returns the idle connection that was used last and is still good, or nil.
+func (c *Client) takeIdle() *conn {
+	for {
+		kept := c.popIdle()
+		if kept == nil || isQuiet(kept.socket) {
+			return kept
+		}
+		kept.close()
+	}
+}
+
+func (c *Client) popIdle() *conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	last := len(c.idle) - 1
+	if last < 0 {
+		return nil
+	}
+	kept := c.idle[last]
+	c.idle[last] = nil
+	c.idle = c.idle[:last]
+	kept.used = true
+	return kept
+}
+
+// release keeps a connection for the next operation, or closes it.
+func (c *Client) release(free *conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.opt.Persistent || c.closed || free.spoilt || len(c.idle) >= c.opt.MaxIdle {
+		free.close()
+		return
+	}
+	c.idle = append(c.idle, free)
+}
+
+func (c *Client) isClosed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
 }

@@ -15,12 +15,12 @@ import (
 // codec.MaxMessageSize.
 const firstBuffer = 512
 
-// conn is one connection. It belongs to one operation at a time.
+// conn is one connection. One operation at a time uses it.
 type conn struct {
 	socket net.Conn
 	uid    uint32 // of the last request
 	buf    []byte // for the request, then for its answer
-	used   bool   // it has been kept since it was made
+	used   bool   // an earlier operation used it
 	spoilt bool   // it must not be kept
 }
 
@@ -28,12 +28,10 @@ func newConn(socket net.Conn) *conn {
 	return &conn{socket: socket, uid: rand.Uint32(), buf: make([]byte, 0, firstBuffer)}
 }
 
-// close ignores the error: nothing that matters is under way.
+// close ignores the error: no answer is awaited any more.
 func (c *conn) close() { _ = c.socket.Close() }
 
-func (c *conn) quiet() bool { return isQuiet(c.socket) }
-
-// exchange sends a request and returns the payload of its answer, which is the caller's.
+// exchange sends a request and returns the payload of its answer, which the caller may keep.
 // dropped says that the connection ended before any byte of the answer came. After an error
 // the connection is spoilt.
 func (c *conn) exchange(ctx context.Context, op codec.Op, payload []byte) (answer []byte, dropped bool, err error) {
@@ -45,7 +43,7 @@ func (c *conn) exchange(ctx context.Context, op codec.Op, payload []byte) (answe
 	return answer, dropped, err
 }
 
-// giveUp ends what waits on the connection, from another goroutine.
+// giveUp ends a read or write of the connection, from another goroutine.
 func (c *conn) giveUp() { _ = c.socket.SetDeadline(time.Unix(1, 0)) }
 
 func (c *conn) send(op codec.Op, payload []byte) (answer []byte, dropped bool, err error) {
@@ -59,7 +57,7 @@ func (c *conn) send(op codec.Op, payload []byte) (answer []byte, dropped bool, e
 		return nil, len(c.buf) == 0, err
 	}
 	if m.UID != c.uid || m.Op != op {
-		return nil, false, fmt.Errorf("%w: it is to uid %08x, %v; asked was uid %08x, %v", ErrProtocol, m.UID, m.Op, c.uid, op)
+		return nil, false, fmt.Errorf("%w: it is for uid %08x, %v; the request was uid %08x, %v", ErrProtocol, m.UID, m.Op, c.uid, op)
 	}
 	if m.Single() {
 		return bytes.Clone(m.Payload(nil)), false, nil
@@ -67,7 +65,7 @@ func (c *conn) send(op codec.Op, payload []byte) (answer []byte, dropped bool, e
 	return m.Payload(make([]byte, 0, m.PayloadLen)), false, nil
 }
 
-// receive reads one whole answer into buf. Bytes behind it spoil the connection.
+// receive reads one whole answer into buf. Bytes after it spoil the connection.
 func (c *conn) receive() (codec.Message, error) {
 	assembler := codec.NewAssembler(codec.Response)
 	c.buf = c.buf[:0]
@@ -86,7 +84,7 @@ func (c *conn) receive() (codec.Message, error) {
 	}
 }
 
-// fill reads once, behind what is in buf.
+// fill reads once, after the bytes in buf.
 func (c *conn) fill() error {
 	if len(c.buf) == cap(c.buf) {
 		grown := make([]byte, len(c.buf), min(2*cap(c.buf), codec.MaxMessageSize))

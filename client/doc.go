@@ -1,6 +1,6 @@
 // Package client asks a distcache service for TLS sessions: the agent of this host
 // (dc_client) as a rule, or a dc_server. It is for Go programs what DC_CTX of libdistcache
-// is for those in C, and depends on the standard library and package codec alone.
+// is for those in C, and depends on the standard library, codec and codec/address alone.
 //
 //	cache, err := client.Open("UNIX:/tmp/scache", client.Options{})
 //	err = cache.Add(ctx, id, session, 5*time.Minute)

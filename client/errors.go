@@ -11,31 +11,31 @@ var (
 	ErrNotFound = errors.New("the cache holds no such session")
 	// ErrExists is returned by Add when the cache holds a session of that ID, which it keeps.
 	ErrExists = errors.New("the cache holds a session of that ID already")
-	// ErrDisconnected is returned when there is no way to the cache at present: the agent has
-	// lost it, or the agent itself cannot be connected to, or hung up. In the latter cases the
-	// error of the network is wrapped too.
+	// ErrDisconnected is returned when the cache is away: the agent has no connection to its
+	// server, or the agent refuses or closes the connection. In the last two cases it comes
+	// with the error of the network.
 	ErrDisconnected = errors.New("the cache cannot be reached")
 	// ErrRejected is returned by Add when the service refuses a session that is within the
 	// limits of the protocol.
 	ErrRejected = errors.New("the cache did not take the session")
-	// ErrProtocol is returned when what came is no answer to what was asked: bytes of another
-	// protocol, another uid or operation, an unknown status. A *codec.CorruptError is wrapped
-	// where there is one.
+	// ErrProtocol is returned when the bytes that came do not answer the request: another
+	// protocol, another uid or operation, an unknown status. It comes with a
+	// *codec.CorruptError where there is one.
 	ErrProtocol = errors.New("no valid answer")
 
 	// ErrID is returned when a session ID is empty or over codec.MaxIDLen bytes. Nothing has
 	// been sent.
 	ErrID = errors.New("a session ID has 1 to 64 bytes")
-	// ErrData is returned by Add when a session is empty or over MaxData bytes, or would be
-	// read back as a status. Nothing has been sent.
-	ErrData = errors.New("such a session cannot be stored")
+	// ErrData is returned by Add when a session is empty or over MaxData bytes, or Get would
+	// take it for a status. Nothing has been sent.
+	ErrData = errors.New("this session cannot be stored")
 	// ErrTTL is returned by Add when the time to live is under a millisecond or over
 	// codec.MaxTimeout. Nothing has been sent.
 	ErrTTL = errors.New("a session lives for 1 ms to 7 days")
 	// ErrClosed is returned after Close.
 	ErrClosed = errors.New("the client is closed")
 
-	// ErrAddress is returned by Open and Dial for a text that is no address to connect to.
+	// ErrAddress is returned by Open and Dial for a text that is not an address to connect to.
 	ErrAddress = errors.New("bad address")
 	// ErrOptions is returned by Open and Dial for Options that are out of range.
 	ErrOptions = errors.New("bad options")
@@ -45,8 +45,8 @@ var (
 type Error struct {
 	Op      codec.Op
 	Address string // of the service, as it was given to Open or Dial
-	// Retried says that the request was sent twice (Options.Retry), and the error is that of
-	// the second time. The first request may have had its effect: Add then finds the session
+	// Retried says that the request was sent twice (Options.Retry), and that this is the error
+	// of the second attempt. The first request may have had its effect: Add then finds the session
 	// that it stored itself (ErrExists), Remove no longer finds one (ErrNotFound).
 	Retried bool
 	Err     error

@@ -46,7 +46,7 @@ func ExampleDial() {
 		Timeout:    250 * time.Millisecond,
 	})
 	if err != nil {
-		log.Fatal(err) // nobody listens there
+		log.Fatal(err) // nothing listens there
 	}
 	defer cache.Close()
 

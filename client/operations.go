@@ -3,14 +3,17 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"os"
 	"time"
 
 	"distcache/codec"
 )
 
 // Add stores a session under an ID of 1 to 64 bytes, for ttl, unless there is one already.
-// The data has 1 to MaxData(len(id)) bytes. Of ttl, 1 ms to 7 days, whole milliseconds
-// count and the rest is cut off: a session never lives longer than was asked for.
+// The data has 1 to MaxData(len(id)) bytes. ttl is 1 ms to 7 days; Add cuts it to whole
+// milliseconds, so a session never lives longer than ttl.
 //
 // The error wraps ErrExists, ErrRejected, ErrDisconnected, ErrProtocol, that of the
 // context or ErrClosed, or, when nothing was sent because of a limit, ErrID, ErrData or
@@ -25,10 +28,10 @@ func (c *Client) Add(ctx context.Context, id, data []byte, ttl time.Duration) er
 	return err
 }
 
-// Get returns the session of that ID. The bytes are the caller's.
+// Get returns the session of that ID. The caller may keep the bytes.
 //
-// An answer of one byte cannot be told from a status: 1 and 2 are taken as such. No TLS
-// session is of one byte, and Add stores none of those two.
+// Get takes an answer of the single byte 1 or 2 for a status. No TLS session has one byte,
+// and Add refuses those two.
 //
 // The error wraps ErrNotFound, ErrDisconnected, ErrProtocol, that of the context or
 // ErrClosed, or, when nothing was sent, ErrID.
@@ -59,4 +62,95 @@ func (c *Client) Have(ctx context.Context, id []byte) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// request is one operation. judge tells success or failure from the payload of the answer.
+type request struct {
+	op      codec.Op
+	payload []byte
+	judge   func(answer []byte) error
+}
+
+// ask sends a request and returns the payload of its answer. Its error is an *Error.
+func (c *Client) ask(ctx context.Context, r request) ([]byte, error) {
+	ctx, cancel := c.limit(ctx)
+	defer cancel()
+	answer, again, err := c.attempt(ctx, r, c.takeIdle)
+	if again {
+		answer, _, err = c.attempt(ctx, r, noIdle)
+	}
+	if err != nil {
+		return nil, &Error{Op: r.op, Address: c.address, Retried: again, Err: err}
+	}
+	return answer, nil
+}
+
+// refuse is the error of an operation that sent nothing.
+func (c *Client) refuse(op codec.Op, err error) error {
+	return &Error{Op: op, Address: c.address, Err: err}
+}
+
+// noIdle makes an attempt use a new connection: the service may have closed the idle ones as well.
+func noIdle() *conn { return nil }
+
+// attempt sends the request over one connection. again says that the caller should retry once.
+func (c *Client) attempt(ctx context.Context, r request, idle func() *conn) (answer []byte, again bool, err error) {
+	over, err := c.acquire(ctx, idle)
+	if err != nil {
+		return nil, false, err
+	}
+	defer c.release(over)
+	answer, dropped, err := over.exchange(ctx, r.op, r.payload)
+	if err != nil {
+		again = dropped && over.used && c.opt.Retry && ctx.Err() == nil
+		return nil, again, failure(ctx, err)
+	}
+	err = r.judge(answer)
+	over.spoilt = over.spoilt || errors.Is(err, ErrProtocol)
+	return answer, false, err
+}
+
+// acquire returns an idle connection or makes a new one. Its error is that of the context,
+// or wraps ErrClosed or ErrDisconnected.
+func (c *Client) acquire(ctx context.Context, idle func() *conn) (*conn, error) {
+	if c.isClosed() {
+		return nil, ErrClosed
+	}
+	if ctx.Err() != nil {
+		return nil, givenUp(ctx)
+	}
+	if kept := idle(); kept != nil {
+		return kept, nil
+	}
+	socket, err := c.to.Dial(ctx)
+	if err != nil {
+		return nil, failure(ctx, err)
+	}
+	return newConn(socket), nil
+}
+
+// failure turns an error of the network into one of this package or of the context.
+func failure(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return givenUp(ctx)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		// The network can notice the context's deadline before the context does.
+		return context.DeadlineExceeded
+	case errors.Is(err, ErrProtocol):
+		return err
+	case err == io.EOF:
+		return fmt.Errorf("%w: it closed the connection before the answer: %w", ErrDisconnected, io.ErrUnexpectedEOF)
+	}
+	return fmt.Errorf("%w: %w", ErrDisconnected, err)
+}
+
+// givenUp is the error of an operation whose ctx is done. It wraps context.DeadlineExceeded
+// or context.Canceled, and the cause that the caller may have set.
+func givenUp(ctx context.Context) error {
+	reason, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, reason) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", reason, cause)
 }

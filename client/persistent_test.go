@@ -88,7 +88,7 @@ func TestDroppedWhileIdle(t *testing.T) {
 			wantErr(t, "Add", ask(t, c, codec.OpAdd), nil)
 			drop(up)
 			wantOpen(t, up, 0)
-			kit.Wait(t, patience, "end of the connection", func() bool { return !c.idle[0].quiet() })
+			kit.Wait(t, patience, "end of the connection", func() bool { return !isQuiet(c.idle[0].socket) })
 			wantErr(t, "Get", ask(t, c, codec.OpGet), nil)
 			wantConns(t, up, 2)
 			if up.Asked() != 2 {

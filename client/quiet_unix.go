@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// isQuiet reports whether nothing has come on an idle connection: neither its end nor bytes
-// that nobody asked for. It does not wait.
+// isQuiet reports whether an idle connection has received nothing: neither its end nor bytes
+// that answer no request. It does not wait.
 func isQuiet(socket net.Conn) bool {
 	has, ok := socket.(syscall.Conn)
 	if !ok {

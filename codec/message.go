@@ -1,6 +1,9 @@
 package codec
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"strconv"
+)
 
 const (
 	// MaxPayload is the most payload a message carries, in bytes.
@@ -82,4 +85,75 @@ func ParseStatus(m Message) (Status, error) {
 		return 0, errNotOneStatus
 	}
 	return Status(m.Wire[HeaderSize]), nil
+}
+
+// Op is the operation of a request and of its answer (PROTOCOL.md, “Frame”, byte 10).
+type Op uint8
+
+// The operations of the user class.
+const (
+	OpAdd    Op = 0
+	OpGet    Op = 1
+	OpRemove Op = 2
+	OpHave   Op = 3
+)
+
+// NumOps is the number of operations: tables by operation have this length.
+const NumOps = 4
+
+// Valid reports whether o is an operation of the protocol.
+func (o Op) Valid() bool { return o < NumOps }
+
+// String gives the protocol's name, in capitals.
+func (o Op) String() string {
+	switch o {
+	case OpAdd:
+		return "ADD"
+	case OpGet:
+		return "GET"
+	case OpRemove:
+		return "REMOVE"
+	case OpHave:
+		return "HAVE"
+	}
+	return "Op(" + strconv.Itoa(int(o)) + ")"
+}
+
+// Status is the one payload byte of every answer but a GET's hit (PROTOCOL.md, “Operations”).
+type Status uint8
+
+// The status codes. Those from 100 on answer an ADD alone.
+const (
+	StatusOK           Status = 0
+	StatusNotOK        Status = 1
+	StatusDisconnected Status = 2
+
+	StatusAddCorrupt Status = 100 // the payload does not parse
+	StatusAddExists  Status = 101 // such a session is there already
+	StatusAddTimeout Status = 102 // the timeout is over MaxTimeout
+	StatusAddIDLen   Status = 103 // the id is empty or over MaxIDLen
+	StatusAddDataLen Status = 104 // the data is over MaxDataLen
+)
+
+// String gives the name used in logs and by dc_snoop.
+func (s Status) String() string {
+	switch s {
+	case StatusOK:
+		return "OK"
+	case StatusNotOK:
+		return "NOTOK"
+	case StatusDisconnected:
+		return "DISCONNECTED"
+	case StatusAddCorrupt:
+		return "CORRUPT"
+	case StatusAddExists:
+		return "EXISTS"
+	case StatusAddTimeout:
+		return "TIMEOUT_RANGE"
+	case StatusAddIDLen:
+		return "ID_LENGTH"
+	case StatusAddDataLen:
+		return "DATA_LENGTH"
+	}
+	return "Status(" + strconv.Itoa(int(s)) + ")"
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"distcache/engine/buffer"
 	"distcache/engine/poll"
 	"distcache/engine/socket"
 
@@ -26,7 +27,6 @@ func (c *client) Ready(ev poll.Events) {
 	if cs.table[fd] == c && ev.Readable() && c.reading {
 		c.read()
 	}
-	cs.loop.Rearm()
 }
 
 // read reads once: the set is level-triggered, and others wait for their turn.
@@ -50,33 +50,27 @@ func (c *client) read() {
 	}
 }
 
-func (c *client) write(b []byte) Outcome {
+func (c *client) write(b []byte) (held bool, err error) {
 	if c.held != nil {
-		return c.hold(b)
+		return true, c.hold(b)
 	}
 	n, err := socket.Write(c.fd, b)
 	if n == len(b) {
-		return Sent
+		return false, nil
 	}
-	if !again(err) {
-		return Failed
+	if err != nil && err != unix.EAGAIN {
+		return false, socket.Error("write", err)
 	}
-	return c.hold(b[n:])
+	return true, c.hold(b[n:])
 }
 
-// again reports whether a write that took too little may go on later.
-func again(err error) bool { return err == nil || err == unix.EAGAIN }
-
 // hold keeps b until the socket is writable.
-func (c *client) hold(b []byte) Outcome {
+func (c *client) hold(b []byte) error {
 	if !c.makeRoom(len(b)) {
-		return NoMemory
+		return buffer.ErrFull
 	}
 	c.held = append(c.held, b...)
-	if c.watch() != nil {
-		return Failed
-	}
-	return Held
+	return c.watch()
 }
 
 // makeRoom lets held take n bytes more. It reports false, and leaves what is held as it

@@ -27,12 +27,8 @@ func NewClients(l *Loop, pool *buffer.Pool) *Clients {
 	return &Clients{loop: l, pool: pool}
 }
 
-// Serve makes h decide what becomes of the clients, and schedules it on the loop.
-func (cs *Clients) Serve(h Handler) {
-	cs.handler = h
-	cs.loop.Schedule(h)
-	cs.loop.AtTurnEnd(h.TurnEnded)
-}
+// Serve makes h the handler of the clients' events.
+func (cs *Clients) Serve(h Handler) { cs.handler = h }
 
 // CountIn makes total the number of open clients of all loops that share it, which
 // Listener's bound is then held against. It is to be called before the first client.
@@ -86,20 +82,13 @@ func (cs *Clients) Adopt(fd int) error {
 	return nil
 }
 
-// Outcome is what became of a Write.
-type Outcome uint8
+// Write sends b to the client. What the socket does not take is copied and held;
+// Handler.Drained follows once the client has read it. The error is buffer.ErrFull when the
+// pool has no room for it, else that of the system. After an error the caller must Close.
+func (cs *Clients) Write(fd int, b []byte) (held bool, err error) { return cs.table[fd].write(b) }
 
-// The outcomes of Write.
-const (
-	Sent     Outcome = iota // all of it is with the kernel
-	Held                    // the rest waits for the client; Handler.Drained follows
-	Failed                  // the client is gone
-	NoMemory                // holding the rest would pass the bound
-)
-
-// Write sends b to the client. What the socket does not take is copied. After Failed and
-// NoMemory nothing more can be written; the caller is to Close.
-func (cs *Clients) Write(fd int, b []byte) Outcome { return cs.table[fd].write(b) }
+// EndTurn asks for the calls at the end of this turn; see Loop.AtTurnEnd.
+func (cs *Clients) EndTurn() { cs.loop.EndTurn() }
 
 // Unread is how much of what was written to the client it has not read yet, in bytes, as far
 // as can be known: it is of use to tell whether that becomes less.

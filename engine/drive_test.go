@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"distcache/engine/deadline"
 	"distcache/internal/test/kit"
 
 	"golang.org/x/sys/unix"
@@ -106,7 +105,7 @@ func (e *echo) Opened(int, time.Duration) {}
 func (e *echo) Buffer(int) []byte { return e.memory }
 
 func (e *echo) Received(c int, b []byte, _ time.Duration) {
-	if e.clients.Write(c, b) >= Failed {
+	if _, err := e.clients.Write(c, b); err != nil {
 		e.clients.Close(c)
 	}
 	if e.endTurn {
@@ -121,10 +120,6 @@ func (e *echo) Failed(c int, _ error, _ time.Duration) { e.clients.Close(c) }
 func (e *echo) Drained(int, time.Duration) {}
 
 func (e *echo) TurnEnded(time.Duration) { e.turns++ }
-
-func (e *echo) Deadline() time.Duration { return deadline.Never }
-
-func (e *echo) Expire(time.Duration) {}
 
 // serveEcho runs a server with an echo until the test ends.
 func serveEcho(t testing.TB, endTurn bool) (*server, *echo) {

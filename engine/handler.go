@@ -17,13 +17,6 @@ type Handler interface {
 	Ended(c int, now time.Duration)
 	// Failed tells of an error on c's socket.
 	Failed(c int, err error, now time.Duration)
-	// Drained tells that all has been written of what a Write had to hold.
+	// Drained tells that the socket has taken all that a Write had to hold.
 	Drained(c int, now time.Duration)
-
-	// TurnEnded is called at the end of a turn in which Loop.EndTurn was called.
-	TurnEnded(now time.Duration)
-	// Deadline is when Expire is to be called next, or deadline.Never.
-	Deadline() time.Duration
-	// Expire is called when Deadline has come.
-	Expire(now time.Duration)
 }

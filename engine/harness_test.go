@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"distcache/engine/buffer"
-	"distcache/engine/deadline"
 	"distcache/internal/test/kit"
 
 	"go.uber.org/goleak"
@@ -141,16 +140,37 @@ func (s *script) TurnEnded(now time.Duration) {
 	s.turn++
 }
 
-func (s *script) Deadline() time.Duration  { return deadline.Never }
-func (s *script) Expire(now time.Duration) { s.t.Errorf("Expire at %v, want never", now) }
+// outcome is what a write returned.
+type outcome string
+
+// The outcomes of a write.
+const (
+	sent     outcome = "sent"
+	held     outcome = "held"
+	failed   outcome = "failed"
+	noMemory outcome = "no memory"
+)
+
+// outcomeOf takes what Clients.Write returned.
+func outcomeOf(kept bool, err error) outcome {
+	switch {
+	case err == buffer.ErrFull:
+		return noMemory
+	case err != nil:
+		return failed
+	case kept:
+		return held
+	}
+	return sent
+}
 
 // write ends the client when it cannot be written to.
-func (s *script) write(c int, b []byte) Outcome {
-	outcome := s.clients.Write(c, b)
-	if outcome >= Failed {
+func (s *script) write(c int, b []byte) outcome {
+	got := outcomeOf(s.clients.Write(c, b))
+	if got == failed || got == noMemory {
 		s.close(c)
 	}
-	return outcome
+	return got
 }
 
 func (s *script) close(c int) {
@@ -209,7 +229,11 @@ func newServer(l limits, handler func(*Clients) Handler) (*server, error) {
 	}
 	pool := buffer.NewPool(l.pool)
 	srv := &server{Loop: loop, clients: NewClients(loop, pool), pool: pool, ended: make(chan error, 1)}
-	srv.clients.Serve(handler(srv.clients))
+	h := handler(srv.clients)
+	srv.clients.Serve(h)
+	if ender, ok := h.(interface{ TurnEnded(time.Duration) }); ok {
+		loop.AtTurnEnd(ender.TurnEnded)
+	}
 	at := unix.Sockaddr(&unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
 	if !l.tcp {
 		if srv.folder, err = os.MkdirTemp("", "dc"); err != nil {

@@ -27,13 +27,13 @@ func newFeeding(piece int) *feeding {
 
 func (f *feeding) feed(c int) {
 	for range 1000 {
-		switch f.clients.Write(c, f.piece) {
-		case Sent:
+		switch outcomeOf(f.clients.Write(c, f.piece)) {
+		case sent:
 			f.written += len(f.piece)
-		case Held:
+		case held:
 			f.written += len(f.piece)
 			return
-		case Failed, NoMemory:
+		case failed, noMemory:
 			f.close(c)
 			return
 		}
@@ -137,8 +137,8 @@ func TestWritesWhileHeld(t *testing.T) {
 				}
 			}
 			for range 100 {
-				if outcome := srv.clients.Write(c, f.piece); outcome != Held {
-					t.Errorf("behind held bytes: got outcome %d, want Held", outcome)
+				if got := outcomeOf(srv.clients.Write(c, f.piece)); got != held {
+					t.Errorf("behind held bytes: got %v, want held", got)
 				}
 				f.written += len(f.piece)
 			}
@@ -184,8 +184,8 @@ func TestSentBytesMakeRoom(t *testing.T) {
 		return c.sent >= 60<<10
 	})
 	srv.do(func() {
-		if outcome := srv.clients.Write(c.fd, f.piece[:60<<10]); outcome != Held {
-			t.Errorf("got outcome %d with %d of %d bytes sent, want Held", outcome, c.sent, len(c.held))
+		if got := outcomeOf(srv.clients.Write(c.fd, f.piece[:60<<10])); got != held {
+			t.Errorf("got %v with %d of %d bytes sent, want held", got, c.sent, len(c.held))
 		}
 	})
 	p.expect(string(f.piece[read:]) + string(f.piece[:60<<10]))
@@ -199,12 +199,12 @@ func TestNothingMoreCanBeHeld(t *testing.T) {
 		name         string
 		first, more  int // bytes written once the socket is full
 		pool         int
-		firstOutcome Outcome
+		firstOutcome outcome
 	}{
-		{"at once over the largest buffer", buffer.Largest + 1, 1, 16 << 20, NoMemory},
-		{"at once over the pool", 5 << 10, 1, 4 << 10, NoMemory},
-		{"in the end over the largest buffer", 30 << 10, buffer.Largest - 30<<10 + 1, 16 << 20, Held},
-		{"in the end over the pool", 3 << 10, 2 << 10, 36 << 10, Held},
+		{"at once over the largest buffer", buffer.Largest + 1, 1, 16 << 20, noMemory},
+		{"at once over the pool", 5 << 10, 1, 4 << 10, noMemory},
+		{"in the end over the largest buffer", 30 << 10, buffer.Largest - 30<<10 + 1, 16 << 20, held},
+		{"in the end over the pool", 3 << 10, 2 << 10, 36 << 10, held},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -217,13 +217,13 @@ func TestNothingMoreCanBeHeld(t *testing.T) {
 				}
 				for socketTakes(t, c, full) {
 				}
-				outcome := s.write(c, make([]byte, row.first))
-				if outcome != row.firstOutcome {
-					t.Errorf("first write: got outcome %d, want %d", outcome, row.firstOutcome)
+				got := s.write(c, make([]byte, row.first))
+				if got != row.firstOutcome {
+					t.Errorf("first write: got %v, want %v", got, row.firstOutcome)
 				}
-				if outcome == Held {
-					if outcome := s.write(c, make([]byte, row.more)); outcome != NoMemory {
-						t.Errorf("write of more: got outcome %d, want NoMemory", outcome)
+				if got == held {
+					if got := s.write(c, make([]byte, row.more)); got != noMemory {
+						t.Errorf("write of more: got %v, want no memory", got)
 					}
 				}
 			}

@@ -81,7 +81,6 @@ func (ln *Listener) Ready(poll.Events) {
 	if ln.empty == emptyWakes {
 		ln.pause(errNobody)
 	}
-	ln.loop.Rearm()
 }
 
 // mustWait reports whether the only descriptors left for clients are those of clients that

@@ -24,7 +24,7 @@ type Loop struct {
 
 // Timed is something that is to be called at a deadline of its own.
 type Timed interface {
-	// Deadline is when Expire is to be called next, or deadline.Never. It is asked
+	// Deadline is when Expire is to be called next, or deadline.Never. The loop asks
 	// after every event, so it must be cheap.
 	Deadline() time.Duration
 	// Expire is called when Deadline has come, on the loop goroutine, after the events
@@ -36,7 +36,7 @@ type Timed interface {
 func NewLoop() (*Loop, error) {
 	l := &Loop{epoch: time.Now(), armed: deadline.Never}
 	var err error
-	if l.poller, err = poll.Open(l.turnEnded); err != nil {
+	if l.poller, err = poll.Open(poll.Hooks{AfterEvent: l.rearm, TurnEnd: l.turnEnded}); err != nil {
 		return nil, err
 	}
 	if l.timer, err = l.poller.NewTimer(l.timerFired); err != nil {
@@ -62,19 +62,14 @@ func (l *Loop) EndTurn() { l.poller.EndTurn() }
 
 // Post runs fn on the loop goroutine, soon. Any goroutine may call it. It returns
 // poll.ErrStopped when the loop has ended.
-func (l *Loop) Post(fn func()) error {
-	return l.poller.Post(func() {
-		fn()
-		l.Rearm()
-	})
-}
+func (l *Loop) Post(fn func()) error { return l.poller.Post(fn) }
 
 // Stop makes Run return nil. Any goroutine may call it, more than once.
 func (l *Loop) Stop() { _ = l.poller.Stop() } // ErrStopped is what was asked for
 
 // Run works until Stop is called, then frees the loop. It may be called once.
 func (l *Loop) Run() error {
-	l.Rearm()
+	l.EndTurn() // for the deadlines that are set already
 	err := l.poller.Run()
 	_ = l.timer.Close() // nothing is lost with a timer
 	if l.barrier != nil {
@@ -90,25 +85,13 @@ func (l *Loop) Run() error {
 // connection of package upstream.
 
 // Attach enters fd with its handler, watched for nothing yet.
-func (l *Loop) Attach(fd int, h poll.Handler) { l.poller.Attach(fd, rearming{l, h}) }
+func (l *Loop) Attach(fd int, h poll.Handler) { l.poller.Attach(fd, h) }
 
 // Watch sets what the attached fd is watched for; see poll.Poller.Watch.
 func (l *Loop) Watch(fd int, want poll.Interest) error { return l.poller.Watch(fd, want) }
 
 // Close ends the attached fd; see poll.Poller.Close.
 func (l *Loop) Close(fd int) { l.poller.Close(fd) }
-
-// rearming is a handler whose events may bring a deadline nearer.
-type rearming struct {
-	loop *Loop
-	poll.Handler
-}
-
-// Ready passes the event on, then looks at the deadlines.
-func (r rearming) Ready(ev poll.Events) {
-	r.Handler.Ready(ev)
-	r.loop.Rearm()
-}
 
 func (l *Loop) turnEnded() {
 	now := l.Now()
@@ -119,7 +102,6 @@ func (l *Loop) turnEnded() {
 	for _, fn := range l.ending {
 		fn(now)
 	}
-	l.Rearm()
 }
 
 func (l *Loop) expire(now time.Duration) {
@@ -130,10 +112,11 @@ func (l *Loop) expire(now time.Duration) {
 	}
 }
 
-// Rearm sets the timer when a deadline comes before it. One that has moved back is
-// noticed when the timer goes off: with requests coming and going that is one system
-// call per timeout, not per request.
-func (l *Loop) Rearm() {
+// rearm sets the timer when a deadline comes before it. The poller calls it after each
+// event, the one place where deadlines are asked for. One that has moved back is noticed
+// when the timer goes off: with requests coming and going that is one system call per
+// timeout, not per request.
+func (l *Loop) rearm() {
 	next := deadline.Never
 	for _, t := range l.timed {
 		next = min(next, t.Deadline())

@@ -1,8 +1,6 @@
 package engine
 
-import (
-	"distcache/engine/socket"
-)
+import "distcache/engine/socket"
 
 // barred is how much of the first part of a WriteParted goes behind the barrier: so much
 // that a client which reads all before it knows that there is more, and so little that one
@@ -13,7 +11,7 @@ const barred = 8
 // and of after its first at bytes, if the socket has room for those. It is Write over TCP,
 // where there is no such thing, and to a client that has not read all it was sent: so a
 // client can keep one descriptor in the kernel at most. b must be longer than at.
-func (cs *Clients) WriteParted(fd int, b []byte, at int) Outcome {
+func (cs *Clients) WriteParted(fd int, b []byte, at int) (held bool, err error) {
 	c, gone := cs.table[fd], 0
 	if c.held == nil && socket.IsUnix(fd) && socket.Unread(fd) == 0 {
 		gone = cs.writeBarred(fd, b[:at])

@@ -16,7 +16,7 @@ import (
 func partedScript(whole string, at int) *script {
 	s := &script{drained: func(int) {}}
 	s.received = func(c int, _ []byte) {
-		if s.clients.WriteParted(c, []byte(whole), at) == Failed {
+		if _, err := s.clients.WriteParted(c, []byte(whole), at); err != nil {
 			s.close(c)
 		}
 	}
@@ -220,11 +220,11 @@ func TestPartedBehindAFullSocket(t *testing.T) {
 
 // TestPartedToAClientThatLeft fails as Write does.
 func TestPartedToAClientThatLeft(t *testing.T) {
-	left, came := make(chan struct{}), make(chan Outcome, 1)
+	left, came := make(chan struct{}), make(chan outcome, 1)
 	s := &script{}
 	s.received = func(c int, _ []byte) {
 		<-left
-		came <- s.clients.WriteParted(c, []byte(pattern(4100)), 2062)
+		came <- outcomeOf(s.clients.WriteParted(c, []byte(pattern(4100)), 2062))
 		s.close(c)
 	}
 	srv := serve(t, s, limits{})
@@ -232,8 +232,8 @@ func TestPartedToAClientThatLeft(t *testing.T) {
 	p.send("x")
 	p.close()
 	close(left)
-	if got := <-came; got != Failed {
-		t.Errorf("got %v, want Failed", got)
+	if got := <-came; got != failed {
+		t.Errorf("got %v, want failed", got)
 	}
 }
 

@@ -23,8 +23,8 @@ func (b *batch) tail(room int) []byte {
 	return b.buf[len(b.buf) : len(b.buf)+room]
 }
 
-// makeRoom moves what is unsent to the front, of larger memory where less than half
-// would be free then: a move is paid for by as many bytes that come before the next.
+// makeRoom moves the unsent bytes to the front. It takes larger memory when less than half
+// would be free: so at least as many bytes as it moves come before it moves any again.
 func (b *batch) makeRoom(room int) {
 	unsent := b.buf[b.sent:]
 	into := b.buf[:0]
@@ -35,8 +35,8 @@ func (b *batch) makeRoom(room int) {
 	b.sent = 0
 }
 
-// add appends wire, which may lie behind the batch: at its very tail, where it is not
-// moved, or further on. It returns wire's place in the batch.
+// add appends wire and returns its place in the batch. wire may lie behind the batch; at
+// its very tail it is not copied.
 func (b *batch) add(wire []byte) []byte {
 	at := len(b.buf)
 	if cap(b.buf)-at < len(wire) {

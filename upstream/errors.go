@@ -1,24 +1,28 @@
 package upstream
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
-// Why a connection to dc_server is given up, beside the errors of the system and of codec.
+// The reasons to end a connection to dc_server, beside the errors of the system and of codec.
 var (
-	// ErrFull is returned by Submit when MaxInFlight requests are in flight, or the
-	// batch that dc_server does not take has reached its bound.
+	// ErrFull is returned by Submit when MaxInFlight requests are in flight, or when
+	// MaxBatch bytes wait for dc_server to take them.
 	ErrFull = errors.New("too many requests in flight")
-	// ErrWrongOperation is returned by Deliver for an answer that carries another
-	// operation than the request of its uid.
-	ErrWrongOperation = errors.New("an answer for another operation than was asked")
-	// ErrUnsolicited is returned by Deliver when answers to nothing keep coming.
-	ErrUnsolicited = errors.New("too many answers that nobody asked for")
+	// ErrWrongOperation is returned by Deliver for an answer whose operation is not that of
+	// the request with its uid.
+	ErrWrongOperation = errors.New("answer for a different operation")
+	// ErrUnsolicited is returned by Deliver after too many unsolicited answers in a row.
+	ErrUnsolicited = errors.New("too many unsolicited answers")
 	// ErrProbe is the reason when a new connection answers the probe with something else
 	// than OK or NOTOK.
-	ErrProbe = errors.New("the probe was not answered as a cache server does")
+	ErrProbe = errors.New("wrong answer to the first request: not a dc_server?")
 	// ErrAttemptTimeout is the reason when a connection is not up within AttemptTimeout.
-	ErrAttemptTimeout = errors.New("not connected and answering in time")
-	// ErrSilent is the reason when dc_server leaves requests unanswered for too long.
-	ErrSilent = errors.New("silent with requests in flight")
+	ErrAttemptTimeout = errors.New("timed out while connecting or waiting for the first answer")
+	// ErrSilent is the reason when dc_server sends nothing for SilentTimeouts request
+	// timeouts, with requests in flight.
+	ErrSilent = fmt.Errorf("no answer for %d times -timeout", SilentTimeouts)
 	// ErrStopped is the reason when Stop ended the connection.
 	ErrStopped = errors.New("stopping")
 	// ErrClosed is the reason when dc_server ends the connection.

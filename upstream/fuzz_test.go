@@ -63,14 +63,14 @@ type model struct {
 // asked is one request.
 type asked struct {
 	codec.Message
-	ticket Ticket
-	since  time.Duration
-	open   bool // owed an answer
+	since time.Duration
+	open  bool // owed an answer
+	left  bool // its client has gone
 }
 
 func newModel(t *testing.T) *model {
 	m := &model{t: t, byPayload: map[string]*asked{}}
-	m.mux = NewMux(MuxConfig{MaxInFlight: 4, MaxBatch: 9000, Timeout: 200 * ms, Generation: 0xfffe}, m)
+	m.mux = NewMux(Config{MaxInFlight: 4, MaxBatch: 9000, Timeout: 200 * ms, Generation: 0xfffe}, m)
 	return m
 }
 
@@ -128,8 +128,7 @@ func (m *model) submit(which int) {
 	}
 	wire := codec.AppendMessage(dst, codec.Request, uint32(which), codec.Op(which%codec.NumOps), payload)
 	r := &asked{Message: parse(slices.Clone(wire), codec.Request), since: m.now}
-	var err error
-	if r.ticket, err = m.mux.Submit(owner, parse(wire, codec.Request), m.now); err != nil {
+	if m.mux.Submit(Owner{Client: int32(owner)}, parse(wire, codec.Request), m.now) != nil {
 		return
 	}
 	r.open = true
@@ -195,8 +194,7 @@ func (m *model) abandon(which int) {
 		return
 	}
 	if r := m.requests[which%len(m.requests)]; r.open {
-		r.open = false
-		m.mux.Abandon(r.ticket)
+		r.open, r.left = false, true
 	}
 }
 
@@ -220,8 +218,12 @@ func (m *model) lose() {
 }
 
 // Answer implements Answers: the answer must be owed, by that owner, and its own.
-func (m *model) Answer(owner int, wire []byte, _ time.Duration) {
+func (m *model) Answer(o Owner, wire []byte, _ time.Duration) bool {
+	owner := int(o.Client)
 	a, r := parse(wire, codec.Response), m.requests[owner]
+	if r.left {
+		return false
+	}
 	if !r.open {
 		m.t.Errorf("request %d got an answer that it is not owed", owner)
 	}
@@ -236,6 +238,7 @@ func (m *model) Answer(owner int, wire []byte, _ time.Duration) {
 		m.t.Errorf("request %d got uid %#x, %v, %q, want %#x, %v, %q",
 			owner, a.UID, a.Op, a.Payload(nil), r.UID, r.Op, want)
 	}
+	return true
 }
 
 // TestMuxScripts plays random scripts, of which the fuzz target only learns in time.

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"encoding/binary"
 	"io"
 	"time"
 
@@ -15,50 +16,18 @@ const (
 	// SilentTimeouts is how many request timeouts dc_server may be silent with requests
 	// in flight before the connection counts as lost.
 	SilentTimeouts = 3
-	// KeepAlive is how long an idle connection is trusted. Then a probe is sent, so
-	// that a server that has gone is noticed before a client has to pay for it.
+	// KeepAlive is how long an idle connection is trusted. Then the Link sends a probe, so
+	// that it finds a dead server before a client has to wait for it.
 	KeepAlive = 5 * time.Second
-	// readBuffer is the size of the buffer for answers, in bytes: a burst of them, and
-	// always room for the largest.
-	readBuffer = 256 << 10
+	// ReadBuffer is the size of the buffer for answers, in bytes: room for a burst of them,
+	// and for more than the largest.
+	ReadBuffer = 256 << 10
 )
 
-// Transport is one connection at a time to dc_server. Its calls do not call back.
-type Transport interface {
-	// Dial begins to connect; Link.Connected or Link.Broken follows.
-	Dial()
-	// Write writes as much of b as is taken now. When that is not all, Link.Writable
-	// follows once more can be, or Link.Broken.
-	Write(b []byte) (n int, err error)
-	// Close ends the connection, or the attempt: nothing is reported of it after that.
-	Close()
-	// EndTurn asks for Link.Flush before the loop sleeps.
-	EndTurn()
-}
-
-// Watcher is told of the link's changes of state.
-type Watcher interface {
-	// LinkChanged is called after each change; why says what ended a connection or an
-	// attempt, and is nil otherwise. What was in flight has been answered by then, or is in
-	// the next turns where that is much.
-	LinkChanged(from, to State, why error, now time.Duration)
-}
-
-// LinkConfig sets a Link's times.
-type LinkConfig struct {
-	Retry   time.Duration // between two attempts (the flag -retry)
-	Timeout time.Duration // of a request (the flag -timeout); deadline.Never: none
-	// Random fills b with random bytes: the probe's ID and the jitter of Retry.
-	Random func(b []byte)
-	// Stray is called at the first answer since start that is to no request, or the second
-	// to one; nil: nothing is. MuxCounters.Unsolicited counts them all.
-	Stray func()
-}
-
-// Link is the connection to dc_server: it keeps trying to have one, and knows whether
-// it may be used.
+// Link is the connection to dc_server: it connects, probes, notices when the server has
+// gone, and connects again.
 type Link struct {
-	config    LinkConfig
+	config    Config
 	mux       *Mux
 	transport Transport
 	watcher   Watcher
@@ -70,7 +39,7 @@ type Link struct {
 	looked    time.Duration // when keepAlive looked last
 	blocked   bool          // the transport does not take more now
 	closing   bool
-	strayed   bool // Stray was called
+	strayed   bool // Stray has been called
 	more      bool // the last read filled the buffer
 
 	assembler codec.Assembler
@@ -80,10 +49,10 @@ type Link struct {
 }
 
 // NewLink makes a Link that is Down until Start.
-func NewLink(config LinkConfig, mux *Mux, t Transport, w Watcher) *Link {
+func NewLink(config Config, mux *Mux, t Transport, w Watcher) *Link {
 	return &Link{
 		config: config, mux: mux, transport: t, watcher: w,
-		retryAt: deadline.Never, in: make([]byte, 0, readBuffer),
+		retryAt: deadline.Never, in: make([]byte, 0, ReadBuffer),
 	}
 }
 
@@ -143,8 +112,8 @@ func (l *Link) Received(n int, now time.Duration) {
 	l.in = l.in[:copy(l.in, rest)]
 }
 
-// MoreWaits reports, once after each read, whether that filled the buffer: what is behind may
-// be answers to requests whose time is up.
+// MoreWaits reports, once after each read, whether the read filled the buffer. The bytes
+// behind it may answer requests whose time is up.
 func (l *Link) MoreWaits() bool {
 	more := l.more
 	l.more = false
@@ -196,8 +165,8 @@ func (l *Link) Expire(now time.Duration) {
 	}
 }
 
-// silentAt is when the silence becomes too long. It counts from the last byte or from
-// when answers began to be owed, whatever came later.
+// silentAt is when the silence becomes too long. It counts from the last byte, or from when
+// answers began to be owed if that was later.
 func (l *Link) silentAt() time.Duration {
 	since := l.mux.BusySince()
 	if since == deadline.Never || l.config.Timeout == deadline.Never {
@@ -206,8 +175,7 @@ func (l *Link) silentAt() time.Duration {
 	return max(since, l.heard) + SilentTimeouts*l.config.Timeout
 }
 
-// keepAlive asks a server that has been silent whether it is there. Where answers are
-// owed already, those tell.
+// keepAlive sends a probe to a server that has been silent, unless it owes answers already.
 func (l *Link) keepAlive(now time.Duration) {
 	l.looked = now
 	if l.mux.Unanswered() > 0 {
@@ -256,8 +224,7 @@ func (l *Link) dial(now time.Duration) {
 	l.transport.Dial()
 }
 
-// fail is the one way down: whatever ended the connection or the attempt, first error
-// wins and everything in flight is answered.
+// fail is the only way to Down. The first error wins, and everything in flight is answered.
 func (l *Link) fail(why error, now time.Duration) {
 	if l.state == Down {
 		return
@@ -267,8 +234,8 @@ func (l *Link) fail(why error, now time.Duration) {
 	l.state = Down
 	l.retryAt = deadline.Never
 	if !l.closing {
-		// A connection that held for longer than the retry time is replaced at once: two
-		// attempts are that far apart in any case.
+		// A connection that lasted longer than the retry time is replaced at once: the two
+		// attempts are far enough apart.
 		l.retryAt = max(now, l.attemptAt+l.jittered(l.config.Retry))
 	}
 	l.mux.Lost(now)
@@ -281,7 +248,7 @@ func (l *Link) enter(to State, why error, now time.Duration) {
 	l.watcher.LinkChanged(from, to, why, now)
 }
 
-// write returns how much was taken, all of which is owed to a live connection.
+// write writes b and returns how many bytes the transport took; 0 when the link went down.
 func (l *Link) write(b []byte, now time.Duration) int {
 	n, err := l.transport.Write(b)
 	if err != nil {
@@ -290,4 +257,26 @@ func (l *Link) write(b []byte, now time.Duration) int {
 	}
 	l.blocked = n < len(b)
 	return n
+}
+
+// probeIDLen is the length of a probe's random session ID, in bytes: long enough that no
+// session has it.
+const probeIDLen = 32
+
+// newProbe makes the next probe: a HAVE of a random ID under a random uid.
+func (l *Link) newProbe() {
+	var random [probeIDLen + 4]byte
+	l.config.Random(random[:])
+	uid := binary.BigEndian.Uint32(random[probeIDLen:])
+	l.probeWire = codec.AppendMessage(l.probeWire[:0], codec.Request, uid, codec.OpHave, random[:probeIDLen])
+	l.probe = codec.Message{Wire: l.probeWire, UID: uid, Op: codec.OpHave, PayloadLen: probeIDLen}
+}
+
+// jittered shortens d by up to a fifth, at random, so that the agents of a fleet do not all
+// reconnect at the same time.
+func (l *Link) jittered(d time.Duration) time.Duration {
+	var random [8]byte
+	l.config.Random(random[:])
+	const steps = 1 << 16
+	return d - time.Duration(binary.BigEndian.Uint64(random[:])%steps)*(d/5)/steps
 }

@@ -26,7 +26,7 @@ func must(tb testing.TB, ok bool) {
 // counter is Answers that only counts.
 type counter int
 
-func (c *counter) Answer(int, []byte, time.Duration) { *c++ }
+func (c *counter) Answer(Owner, []byte, time.Duration) bool { *c++; return true }
 
 // loopPayloads are a GET's id, a TLS session, two frames, and the most.
 func loopPayloads() []int { return []int{32, 212, 2200, 32768} }
@@ -44,7 +44,7 @@ func muxLoops(tb testing.TB) []loop {
 
 func muxLoop(tb testing.TB, payload, inFlight int) func() {
 	var answers counter
-	m := NewMux(MuxConfig{MaxInFlight: 1 << 10, MaxBatch: 4 << 20, Timeout: time.Second}, &answers)
+	m := NewMux(Config{MaxInFlight: 1 << 10, MaxBatch: 4 << 20, Timeout: time.Second}, &answers)
 	asked := codec.AppendMessage(nil, codec.Request, 7, codec.OpGet, make([]byte, payload))
 	answered := reply(7, codec.OpGet, string(make([]byte, payload)))
 	var requests codec.Assembler
@@ -57,7 +57,7 @@ func muxLoop(tb testing.TB, payload, inFlight int) func() {
 			}
 			r, err := requests.Next(b)
 			must(tb, err == nil)
-			_, err = m.Submit(i, r, 0)
+			err = m.Submit(Owner{Client: int32(i)}, r, 0)
 			must(tb, err == nil)
 		}
 		sent := m.Unsent()
@@ -76,13 +76,13 @@ func muxLoop(tb testing.TB, payload, inFlight int) func() {
 // timeoutLoops let requests time out, and their answers come late.
 func timeoutLoops(tb testing.TB) []loop {
 	var answers counter
-	m := NewMux(MuxConfig{MaxInFlight: 1 << 10, MaxBatch: 4 << 20, Timeout: time.Second}, &answers)
+	m := NewMux(Config{MaxInFlight: 1 << 10, MaxBatch: 4 << 20, Timeout: time.Second}, &answers)
 	r := request(7, codec.OpGet, "a session that is not found in time")
 	late := reply(7, codec.OpGet, "x")
 	var a codec.Assembler
 	now := time.Duration(0)
 	return []loop{{"what=late", func() {
-		_, err := m.Submit(1, r, now)
+		err := m.Submit(Owner{Client: int32(1)}, r, now)
 		must(tb, err == nil)
 		sent, err := a.Next(m.Unsent())
 		must(tb, err == nil)
@@ -98,6 +98,7 @@ func timeoutLoops(tb testing.TB) []loop {
 // still is a Transport that takes everything.
 type still struct{}
 
+func (still) Drive(*Link)                 {}
 func (still) Dial()                       {}
 func (still) Close()                      {}
 func (still) EndTurn()                    {}
@@ -116,8 +117,8 @@ func linkLoops(tb testing.TB) []loop {
 
 func linkLoop(tb testing.TB, inFlight int) func() {
 	var answers counter
-	m := NewMux(MuxConfig{MaxInFlight: 1 << 10, MaxBatch: 4 << 20, Timeout: time.Second}, &answers)
-	l := NewLink(LinkConfig{Retry: time.Second, Timeout: time.Second, Random: func([]byte) {}}, m, still{}, still{})
+	m := NewMux(Config{MaxInFlight: 1 << 10, MaxBatch: 4 << 20, Timeout: time.Second}, &answers)
+	l := NewLink(Config{Retry: time.Second, Timeout: time.Second, Random: func([]byte) {}}, m, still{}, still{})
 	l.Start(0)
 	l.Connected(0)
 	l.Received(copy(l.Buffer(), reply(0, codec.OpHave, "\x01").Wire), 0)
@@ -130,7 +131,7 @@ func linkLoop(tb testing.TB, inFlight int) func() {
 		in := l.Buffer()
 		n := 0
 		for i := range inFlight {
-			_, err := m.Submit(i, r, 0)
+			err := m.Submit(Owner{Client: int32(i)}, r, 0)
 			must(tb, err == nil)
 			l.RequestTaken()
 		}

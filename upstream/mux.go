@@ -7,34 +7,18 @@ import (
 	"distcache/engine/deadline"
 )
 
-// Answers is where answers go.
-type Answers interface {
-	// Answer brings the answer to owner's request, in its wire form and under the uid
-	// that the request came with. wire lives until Answer returns. Submit may be called
-	// from within.
-	Answer(owner int, wire []byte, now time.Duration)
-}
-
-// MuxConfig sets a Mux's limits.
-type MuxConfig struct {
-	MaxInFlight int           // requests, 1 to MaxInFlight
-	MaxBatch    int           // bytes that may wait for dc_server to take them
-	Timeout     time.Duration // of a request (the flag -timeout); deadline.Never: none
-	Generation  uint16        // where the uids begin, for tests of their wrapping
-}
-
-// Mux puts the requests of many clients onto one connection and brings the answers
-// back to whom they belong. Each request that Submit takes is answered exactly once,
-// unless its client leaves before.
+// Mux puts the requests of many clients onto one connection and brings each answer to the
+// client that asked. It answers each request that Submit takes exactly once, unless the
+// client leaves before.
 type Mux struct {
-	config  MuxConfig
+	config  Config
 	answers Answers
 	slots   *slots
 	batch   batch
 	failure [codec.HeaderSize + 1]byte // the answer to a request that gets none
 
 	busySince   time.Duration // since when answers are owed
-	unsolicited int           // answers to nothing since the last answer to something
+	unsolicited int           // unsolicited answers since the last answer to a request
 
 	// Counters counts what happened, since start.
 	Counters MuxCounters
@@ -43,21 +27,21 @@ type Mux struct {
 // MuxCounters are totals since start.
 type MuxCounters struct {
 	Forwarded   uint64 // requests that Submit took
-	Answered    uint64 // of those, by dc_server and in time
-	TimedOut    uint64 // of those, by us when their time was up
-	Lost        uint64 // of those, by us when the connection was lost
+	Answered    uint64 // of those, answered by dc_server in time
+	TimedOut    uint64 // of those, answered with DISCONNECTED after Timeout
+	Lost        uint64 // of those, answered with DISCONNECTED when the connection was lost
 	Swallowed   uint64 // answers to clients that had left
 	Late        uint64 // answers to requests that had timed out
 	Unsolicited uint64 // answers to no request, or the second to one
 	Full        uint64 // requests that Submit refused
 }
 
-// unsolicitedLimit is how many answers to nothing may come without one to something
-// in between, before the connection is given up.
+// unsolicitedLimit is how many unsolicited answers may come in a row. After one more,
+// Deliver returns ErrUnsolicited.
 const unsolicitedLimit = 1000
 
 // NewMux makes a Mux with nothing in flight.
-func NewMux(config MuxConfig, answers Answers) *Mux {
+func NewMux(config Config, answers Answers) *Mux {
 	return &Mux{
 		config:  config,
 		answers: answers,
@@ -65,42 +49,37 @@ func NewMux(config MuxConfig, answers Answers) *Mux {
 	}
 }
 
-// Tail gives the memory behind the batch, for a client's bytes to be read into: the
-// next Submit takes a request that begins there as it lies, without a copy. It is
-// valid until the next Tail, Submit or Sent.
+// Tail is memory behind the batch, to read a client's bytes into. The next Submit does not
+// copy a request that begins there. It is valid until the next Tail, Submit or Sent.
 func (m *Mux) Tail() []byte { return m.batch.tail(tailRoom) }
 
-// Ticket names a request in flight, for Abandon.
-type Ticket int32
-
-// Submit forwards a request for owner (0 or more), under a uid of our own. It returns
-// ErrFull when there is no room; nothing was forwarded then. A request that does not
-// lie at Tail is copied.
-func (m *Mux) Submit(owner int, r codec.Message, now time.Duration) (Ticket, error) {
-	i, ok := m.forward(slot{state: waiting, op: r.Op, owner: int32(owner), clientUID: r.UID}, r.Wire, now)
-	if !ok {
+// Submit forwards a request for owner, under a uid of our own. It returns ErrFull when
+// there is no room; nothing was forwarded then. A request that does not lie at Tail is
+// copied.
+func (m *Mux) Submit(owner Owner, r codec.Message, now time.Duration) error {
+	if !m.forward(slot{state: waiting, op: r.Op, owner: owner, clientUID: r.UID}, r.Wire, now) {
 		m.Counters.Full++
-		return 0, ErrFull
+		return ErrFull
 	}
 	m.Counters.Forwarded++
-	return Ticket(i), nil
+	return nil
 }
 
-// SubmitProbe forwards a request of our own, of which only matters that it is
-// answered. When there is no room, there is enough to be answered anyway.
+// SubmitProbe forwards a request of our own; its answer is swallowed. When there is no
+// room, nothing is forwarded: enough answers are owed already to tell that dc_server lives.
 func (m *Mux) SubmitProbe(r codec.Message, now time.Duration) {
 	m.forward(slot{state: own, op: r.Op}, r.Wire, now)
 }
 
 // forward puts wire into the batch and s, but for its generation, into a slot.
-func (m *Mux) forward(s slot, wire []byte, now time.Duration) (i int, ok bool) {
+func (m *Mux) forward(s slot, wire []byte, now time.Duration) bool {
 	if len(m.batch.unsent())+len(wire) > m.config.MaxBatch {
-		return 0, false
+		return false
 	}
 	owed := m.slots.unanswered() > 0
-	i, ok = m.slots.take()
+	i, ok := m.slots.take()
 	if !ok {
-		return 0, false
+		return false
 	}
 	if !owed {
 		m.busySince = now
@@ -109,12 +88,8 @@ func (m *Mux) forward(s slot, wire []byte, now time.Duration) (i int, ok bool) {
 	m.slots.table[i] = s
 	m.slots.pending.Set(i, now)
 	codec.SetUID(m.batch.add(wire), m.slots.uid(i))
-	return i, true
+	return true
 }
-
-// Abandon notes that nobody waits for the answer any more: it will be swallowed. The
-// request must not have been answered.
-func (m *Mux) Abandon(t Ticket) { m.slots.table[t].state = abandoned }
 
 // Unsent is what is to be written to dc_server. It is valid until the next Tail,
 // Submit or Sent.
@@ -123,9 +98,9 @@ func (m *Mux) Unsent() []byte { return m.batch.unsent() }
 // Sent notes that n bytes of Unsent have been written.
 func (m *Mux) Sent(n int) { m.batch.wrote(n) }
 
-// Deliver brings an answer from dc_server to its client; a.Wire is changed. An answer
-// to nobody is counted and dropped. It returns ErrWrongOperation or ErrUnsolicited
-// when the connection must be given up.
+// Deliver brings an answer from dc_server to its client; it changes a.Wire. It counts and
+// drops an unsolicited answer. It returns ErrWrongOperation or ErrUnsolicited when the
+// connection must be closed.
 func (m *Mux) Deliver(a codec.Message, now time.Duration) error {
 	i, ok := m.slots.find(a.UID)
 	if !ok {
@@ -145,21 +120,22 @@ func (m *Mux) Deliver(a codec.Message, now time.Duration) error {
 	switch s.state {
 	case late:
 		m.Counters.Late++
-	case abandoned:
-		m.Counters.Swallowed++
 	case waiting:
-		m.Counters.Answered++
 		codec.SetUID(a.Wire, s.clientUID)
-		m.answers.Answer(int(s.owner), a.Wire, now)
+		if m.answers.Answer(s.owner, a.Wire, now) {
+			m.Counters.Answered++
+		} else {
+			m.Counters.Swallowed++
+		}
 	}
 	return nil
 }
 
-// expirePerCall bounds how long answering keeps the loop from its clients.
+// expirePerCall bounds the answers of one call, and so how long the loop does nothing else.
 const expirePerCall = 1024
 
-// Expire answers, with DISCONNECTED, the requests whose time is up; when they are many,
-// Deadline stays in the past and the rest follow.
+// Expire answers, with DISCONNECTED, the requests whose time is up. When they are many,
+// Deadline stays in the past and later calls answer the rest.
 func (m *Mux) Expire(now time.Duration) {
 	m.tellLost(now)
 	for range expirePerCall {
@@ -180,9 +156,9 @@ func (m *Mux) Expire(now time.Duration) {
 	}
 }
 
-// Lost answers, with DISCONNECTED, everything in flight: the connection is gone, and
-// what was to be written with it. When that is much, Deadline is in the past and the rest
-// follow in Expire, or in Finish.
+// Lost answers, with DISCONNECTED, everything in flight: the connection is gone, and with
+// it what was to be written. When that is much, Deadline is in the past and Expire, or
+// Finish, answers the rest.
 func (m *Mux) Lost(now time.Duration) {
 	m.batch.reset()
 	m.unsolicited = 0
@@ -202,8 +178,8 @@ func (m *Mux) Finish(now time.Duration) {
 	}
 }
 
-// tellLost answers some of what was lost. A client that gets its answer may ask again:
-// that is not among the lost.
+// tellLost answers some of what was lost. A client may ask again from within its answer:
+// that request is not lost.
 func (m *Mux) tellLost(now time.Duration) {
 	for range expirePerCall {
 		i, ok := m.slots.gone.First()
@@ -216,22 +192,23 @@ func (m *Mux) tellLost(now time.Duration) {
 	}
 }
 
-// fail answers the request of s for dc_server.
+// fail answers the request of s in place of dc_server.
 func (m *Mux) fail(s slot, counter *uint64, now time.Duration) {
 	if s.state != waiting && s.state != lost {
 		return
 	}
-	*counter++
 	wire := codec.AppendStatus(m.failure[:0], s.clientUID, s.op, codec.StatusDisconnected)
-	m.answers.Answer(int(s.owner), wire, now)
+	if m.answers.Answer(s.owner, wire, now) {
+		*counter++
+	}
 }
 
 // Unanswered is the number of requests whose answers may still come from dc_server:
 // those in flight, and those that timed out lately.
 func (m *Mux) Unanswered() int { return m.slots.unanswered() }
 
-// BusySince is since when, without a break, answers have been owed; deadline.Never
-// while none is.
+// BusySince is since when at least one answer has been owed without a break;
+// deadline.Never when none is owed.
 func (m *Mux) BusySince() time.Duration {
 	if m.Unanswered() == 0 {
 		return deadline.Never

@@ -46,7 +46,7 @@ func TestManyFramesKeepTogether(t *testing.T) {
 func TestRequestAtTheTailIsNotMoved(t *testing.T) {
 	m, _ := newMux()
 	wire := codec.AppendMessage(m.Tail()[:0], codec.Request, 0xffffffff, codec.OpGet, []byte("id"))
-	if _, err := m.Submit(1, parse(wire, codec.Request), 0); err != nil {
+	if err := m.Submit(Owner{Client: int32(1)}, parse(wire, codec.Request), 0); err != nil {
 		t.Fatal(err)
 	}
 	if &m.Unsent()[0] != &wire[0] {
@@ -95,7 +95,8 @@ func TestLostAnswersEverything(t *testing.T) {
 	m.Expire(200 * ms)
 	r.take()
 	mustSubmit(t, m, 2, 8, "waiting", 210*ms)
-	m.Abandon(mustSubmit(t, m, 3, 9, "left", 210*ms))
+	mustSubmit(t, m, 3, 9, "left", 210*ms)
+	r.leave(3)
 	m.SubmitProbe(request(1, codec.OpHave, "ours"), 210*ms)
 	m.Lost(220 * ms)
 	r.mustHave(t, answer{2, 8, codec.OpGet, disconnected})
@@ -105,15 +106,16 @@ func TestLostAnswersEverything(t *testing.T) {
 	}
 }
 
-func TestAbandonedIsSwallowed(t *testing.T) {
+func TestAnswerForAClientThatLeftIsSwallowed(t *testing.T) {
 	m, r := newMux()
-	m.Abandon(mustSubmit(t, m, 1, 7, "left", 0))
+	mustSubmit(t, m, 1, 7, "left", 0)
+	r.leave(1)
 	mustDeliver(t, m, reply(seen(t, m)[0].UID, codec.OpGet, "too late"), ms)
 	r.mustHave(t)
 	if m.Counters.Swallowed != 1 {
 		t.Errorf("got %d swallowed, want 1", m.Counters.Swallowed)
 	}
-	m.Abandon(mustSubmit(t, m, 1, 7, "left", 2*ms))
+	mustSubmit(t, m, 1, 7, "left", 2*ms)
 	m.Expire(time.Second)
 	r.mustHave(t)
 	if m.Counters.TimedOut != 0 {
@@ -242,7 +244,7 @@ func TestFull(t *testing.T) {
 	for i := range 4 {
 		mustSubmit(t, m, i, 7, "x", 0)
 	}
-	if _, err := m.Submit(4, request(7, codec.OpGet, "one too many"), 0); !errors.Is(err, ErrFull) {
+	if err := m.Submit(Owner{Client: int32(4)}, request(7, codec.OpGet, "one too many"), 0); !errors.Is(err, ErrFull) {
 		t.Fatalf("got %v, want ErrFull", err)
 	}
 	if got := len(seen(t, m)); got != 4 {
@@ -260,11 +262,11 @@ func TestFullBatch(t *testing.T) {
 	m := NewMux(config, &recorder{})
 	wire := 100 - codec.HeaderSize
 	mustSubmit(t, m, 1, 7, strings.Repeat("x", wire), 0)
-	if _, err := m.Submit(2, request(7, codec.OpGet, ""), 0); !errors.Is(err, ErrFull) {
+	if err := m.Submit(Owner{Client: int32(2)}, request(7, codec.OpGet, ""), 0); !errors.Is(err, ErrFull) {
 		t.Fatalf("got %v with a full batch, want ErrFull", err)
 	}
 	m.Sent(codec.HeaderSize)
-	if _, err := m.Submit(2, request(7, codec.OpGet, ""), 0); err != nil {
+	if err := m.Submit(Owner{Client: int32(2)}, request(7, codec.OpGet, ""), 0); err != nil {
 		t.Fatalf("got %v with just enough room, want the request taken", err)
 	}
 	if m.Unanswered() != 2 {
@@ -293,14 +295,14 @@ func TestUIDsWrap(t *testing.T) {
 // TestLargestTable uses every slot there can be.
 func TestLargestTable(t *testing.T) {
 	r := &recorder{}
-	m := NewMux(MuxConfig{MaxInFlight: MaxInFlight, MaxBatch: 16 << 20, Timeout: deadline.Never}, r)
+	m := NewMux(Config{MaxInFlight: MaxInFlight, MaxBatch: 16 << 20, Timeout: deadline.Never}, r)
 	wire := request(7, codec.OpGet, "x")
 	for i := range MaxInFlight {
-		if _, err := m.Submit(i, wire, 0); err != nil {
+		if err := m.Submit(Owner{Client: int32(i)}, wire, 0); err != nil {
 			t.Fatalf("got %v for request %d", err, i)
 		}
 	}
-	if _, err := m.Submit(0, wire, 0); !errors.Is(err, ErrFull) {
+	if err := m.Submit(Owner{Client: int32(0)}, wire, 0); !errors.Is(err, ErrFull) {
 		t.Fatalf("got %v, want ErrFull", err)
 	}
 	used := map[uint32]bool{}

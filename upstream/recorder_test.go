@@ -29,21 +29,35 @@ const disconnected = "\x02"
 type recorder struct {
 	got  []answer
 	then func(owner int, now time.Duration) // called from within Answer, once
+	left map[int]bool                       // owners that have left
 }
 
 // Answer implements Answers.
-func (r *recorder) Answer(owner int, wire []byte, now time.Duration) {
+func (r *recorder) Answer(o Owner, wire []byte, now time.Duration) bool {
+	owner := int(o.Client)
+	if r.left[owner] {
+		return false
+	}
 	a := codec.NewAssembler(codec.Response)
 	m, err := a.Next(wire)
 	if err != nil || len(m.Wire) != len(wire) {
 		r.got = append(r.got, answer{owner: owner, payload: "not one whole answer"})
-		return
+		return true
 	}
 	r.got = append(r.got, answer{owner, m.UID, m.Op, string(m.Payload(nil))})
 	if then := r.then; then != nil {
 		r.then = nil
 		then(owner, now)
 	}
+	return true
+}
+
+// leave makes owner one that has left.
+func (r *recorder) leave(owner int) {
+	if r.left == nil {
+		r.left = map[int]bool{}
+	}
+	r.left[owner] = true
 }
 
 // take gives what came since the last take.
@@ -87,18 +101,16 @@ func newMux() (*Mux, *recorder) {
 	return NewMux(testMuxConfig(), r), r
 }
 
-func testMuxConfig() MuxConfig {
-	return MuxConfig{MaxInFlight: 4, MaxBatch: 128 << 10, Timeout: 200 * time.Millisecond}
+func testMuxConfig() Config {
+	return Config{MaxInFlight: 4, MaxBatch: 128 << 10, Timeout: 200 * time.Millisecond}
 }
 
-// mustSubmit submits a GET for owner and gives the ticket.
-func mustSubmit(t *testing.T, m *Mux, owner int, uid uint32, payload string, now time.Duration) Ticket {
+// mustSubmit submits a GET for owner.
+func mustSubmit(t *testing.T, m *Mux, owner int, uid uint32, payload string, now time.Duration) {
 	t.Helper()
-	ticket, err := m.Submit(owner, request(uid, codec.OpGet, payload), now)
-	if err != nil {
+	if err := m.Submit(Owner{Client: int32(owner)}, request(uid, codec.OpGet, payload), now); err != nil {
 		t.Fatalf("got %v, want the request taken", err)
 	}
-	return ticket
 }
 
 // seen gives the requests that were to be sent since, as dc_server sees them, and

@@ -38,8 +38,10 @@ func newRig(t *testing.T) *rig { return newRigWith(t, 200*ms) }
 
 func newRigWith(t *testing.T, timeout time.Duration) *rig {
 	r := &rig{t: t, recorder: &recorder{}, takes: -1}
-	mux := NewMux(MuxConfig{MaxInFlight: 100, MaxBatch: 1 << 20, Timeout: timeout}, r.recorder)
-	r.Link = NewLink(LinkConfig{Retry: 5 * time.Second, Timeout: timeout, Random: r.fill}, mux, r, r)
+	config := Config{MaxInFlight: 100, MaxBatch: 1 << 20, Timeout: timeout, Retry: 5 * time.Second, Random: r.fill}
+	if server := New(config, r, r.recorder, r); r.Link != server.link {
+		t.Fatal("New does not give the transport its link")
+	}
 	return r
 }
 
@@ -52,10 +54,11 @@ func (r *rig) fill(b []byte) {
 	}
 }
 
-// Dial, Write, Close and EndTurn implement Transport.
-func (r *rig) Dial()    { r.dials++ }
-func (r *rig) Close()   { r.closes++ }
-func (r *rig) EndTurn() { r.turns++ }
+// Drive, Dial, Write, Close and EndTurn implement Transport.
+func (r *rig) Drive(l *Link) { r.Link = l }
+func (r *rig) Dial()         { r.dials++ }
+func (r *rig) Close()        { r.closes++ }
+func (r *rig) EndTurn()      { r.turns++ }
 
 func (r *rig) Write(b []byte) (int, error) {
 	if err := r.writeErr; err != nil {

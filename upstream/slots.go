@@ -11,12 +11,11 @@ import (
 type slotState uint8
 
 const (
-	free      slotState = iota
-	waiting             // its client waits for the answer
-	abandoned           // nobody waits; the answer is swallowed
-	own                 // a probe of ours; that an answer came is all we want of it
-	late                // its time is up and it was answered for; the answer is swallowed
-	lost                // its connection is gone, and its client is about to be told
+	free    slotState = iota
+	waiting           // its client waits for the answer
+	own               // a probe of ours; the answer will be swallowed
+	late              // timed out and answered here; dc_server's answer will be swallowed
+	lost              // its connection is gone, and its client is about to be told
 )
 
 // slot is one request in flight.
@@ -24,22 +23,21 @@ type slot struct {
 	state      slotState
 	op         codec.Op
 	generation uint16 // in the high half of the uid; grows each time the slot is freed
-	owner      int32
+	owner      Owner
 	clientUID  uint32 // the client's own, to be put back
 }
 
 // slots is the table of requests in flight. A request's uid is its slot's number and
-// generation, so an answer that comes after its slot was freed finds nothing: it
-// would take 65,536 further uses of that slot to be mistaken. A slot whose request
-// timed out is not used again before its answer, the end of the connection, or
-// quarantine: so that this holds for a slow server too.
+// generation, so an answer that comes after its slot was freed matches no request, unless
+// the slot was used 65,536 times since. For a slow server, a slot whose request timed out is
+// not used again until its answer comes, the connection ends, or quarantine has passed.
 type slots struct {
 	table      []slot
 	free       []uint16
 	generation uint16 // of slots not used yet
 
 	entries deadline.Entries
-	pending *deadline.Queue // waiting, abandoned and own
+	pending *deadline.Queue // waiting and own
 	overdue *deadline.Queue // late
 	gone    *deadline.Queue // lost, due at once
 }
@@ -64,8 +62,8 @@ func newSlots(limit int, timeout time.Duration, generation uint16) *slots {
 // unanswered is the number of slots whose answers may still come.
 func (s *slots) unanswered() int { return s.pending.Len() + s.overdue.Len() }
 
-// take finds a slot: the one freed last, since it is warm in the caches; a new one; or
-// the one that has been late for longest. It reports false when none is left.
+// take finds a slot: the one freed last, since the CPU caches have it; a new one; or the
+// one that has been late for longest. It reports false when none is left.
 func (s *slots) take() (int, bool) {
 	switch {
 	case len(s.free) > 0:
@@ -99,7 +97,7 @@ func (s *slots) expire(i int, now time.Duration) {
 	s.overdue.Set(i, now)
 }
 
-// lose moves slot i to those that no answer can come for. One that nobody waits for is freed.
+// lose moves slot i to those whose connection is gone. It frees a slot without a client.
 func (s *slots) lose(i int, now time.Duration) {
 	if s.table[i].state != waiting {
 		s.release(i)

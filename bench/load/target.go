@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"net"
 	"net/netip"
 	"time"
 
@@ -24,15 +23,11 @@ func newTarget(ctx context.Context, a address.Address) (target, error) {
 	if a.Kind == address.Unix {
 		return unixTarget(a.Path), nil
 	}
-	network := map[address.Family]string{address.AnyFamily: "ip", address.IPv4: "ip4", address.IPv6: "ip6"}[a.Family]
-	found, err := net.DefaultResolver.LookupNetIP(ctx, network, a.Host)
+	found, err := a.Resolve(ctx, nil)
 	if err != nil {
 		return target{}, fmt.Errorf("%w %v: %w", ErrResolve, a, err)
 	}
-	if len(found) == 0 {
-		return target{}, fmt.Errorf("%w %v: no address", ErrResolve, a)
-	}
-	return tcpTarget(netip.AddrPortFrom(found[0].Unmap(), a.Port))
+	return tcpTarget(found[0])
 }
 
 func unixTarget(path string) target {
@@ -50,7 +45,7 @@ func tcpTarget(a netip.AddrPort) (target, error) {
 		name = append(name, ip.AsSlice()...)
 		return target{family: unix.AF_INET, name: append(name, make([]byte, 8)...)}, nil
 	}
-	scope, err := scopeID(ip.Zone())
+	scope, err := address.ZoneIndex(ip.Zone())
 	if err != nil {
 		return target{}, fmt.Errorf("%w %v: %w", ErrResolve, a, err)
 	}
@@ -59,17 +54,6 @@ func tcpTarget(a netip.AddrPort) (target, error) {
 	name = append(name, 0, 0, 0, 0) // flow information
 	name = append(name, ip.AsSlice()...)
 	return target{family: unix.AF_INET6, name: binary.NativeEndian.AppendUint32(name, scope)}, nil
-}
-
-func scopeID(zone string) (uint32, error) {
-	if zone == "" {
-		return 0, nil
-	}
-	i, err := net.InterfaceByName(zone)
-	if err != nil {
-		return 0, err
-	}
-	return uint32(i.Index), nil
 }
 
 // reach opens one connection and closes it. It returns the error that the kernel has for it, within the limit.

@@ -8,7 +8,9 @@ import (
 	"distcache/engine/buffer"
 	"distcache/internal/agent"
 	"distcache/internal/daemon"
+	"distcache/internal/front"
 	"distcache/upstream"
+	"distcache/upstream/conn"
 )
 
 // app is dc_client's daemon.App: the agent between its clients and its connection.
@@ -28,21 +30,22 @@ type observer struct {
 
 // Open joins the clients, the agent and the connection to dc_server.
 func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) (engine.Handler, error) {
-	conn := upstream.NewConn(l, a.config.server)
 	o := &observer{linkLog: linkLog{server: a.config.server}}
 	config := a.agentConfig()
-	config.Link.Stray = o.strayAnswer
-	a.agent = agent.New(config, cs, pool, conn, o)
-	conn.Drive(a.agent.Link())
-	l.Schedule(conn)
-	return a.agent, nil
+	config.Server.Stray = o.strayAnswer
+	a.agent = agent.New(config, conn.New(l, a.config.server), o)
+	l.Schedule(a.agent)
+	l.AtTurnEnd(a.agent.TurnEnded)
+	return a.agent.AddFront(front.NewDistcache(), cs, pool), nil
 }
 
 func (a *app) agentConfig() agent.Config {
-	timeout := orNever(a.config.timeout)
 	return agent.Config{
-		Mux:       upstream.MuxConfig{MaxInFlight: upstream.MaxInFlight, MaxBatch: maxBatch, Timeout: timeout},
-		Link:      upstream.LinkConfig{Retry: a.config.retry, Timeout: timeout, Random: random},
+		Server: upstream.Config{
+			MaxInFlight: upstream.MaxInFlight, MaxBatch: maxBatch,
+			Timeout: orNever(a.config.timeout), Retry: a.config.retry, Random: random,
+		},
+		Window:    clientWindow,
 		Idle:      orNever(a.config.idle),
 		MinExpiry: a.config.minExpiry,
 	}

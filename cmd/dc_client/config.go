@@ -10,20 +10,24 @@ import (
 	"distcache/engine/deadline"
 	"distcache/internal/daemon"
 	"distcache/internal/daemon/options"
+	"distcache/internal/version"
 	"distcache/upstream"
 )
 
 const (
 	program = "dc_client"
 
-	// maxBatch is how many bytes of requests may wait for dc_server to take them.
+	// maxBatch is how many bytes of requests may wait until dc_server reads them.
 	maxBatch = 4 << 20
 	// poolBytes is the memory for requests of all clients that are not whole, and as much
 	// again for answers that are not read.
 	poolBytes = 32 << 20
-	// muxMemory is the tables of what is in flight, in bytes.
+	// muxMemory is the size of the tables of requests in flight, in bytes.
 	muxMemory = upstream.MaxInFlight * 64
-	// maxLoops is more loops than a terminator has cores to spare for them.
+	// clientWindow is how many requests a client may have in flight. A client that pipelines
+	// is served in parts of so many, with the others in between.
+	clientWindow = 64
+	// maxLoops is more than the cores that a TLS terminator can spare.
 	maxLoops = 64
 )
 
@@ -39,34 +43,33 @@ type config struct {
 	loops       int
 }
 
-// flags declares what the man page of dc_client has, and -killable, -timeout,
-// -maxclients, -minexpiry, -loops and -version.
+// flags declares the flags of dc_client, in the order of the usage text.
 func (c *config) flags() *options.Set {
 	s := options.New(program, "-server address [options]",
-		"Serves applications on this host from a remote dc_server, over one connection.")
+		"Passes the TLS session requests of applications on this host to dc_server, over one connection.")
 	c.daemonFlags.Declare(s, "UNIX:/tmp/scache")
-	s.Func("server", "address", "", "The dc_server to connect to: IP:host:port or UNIX:/path.", func(text string) (err error) {
+	s.Func("server", "address", "", "Address of dc_server: IP:host:port or UNIX:/path.", func(text string) (err error) {
 		c.server, err = address.ParseConnect(text)
 		return err
 	})
 	s.Alias("connect", "server")
 	s.Millis(&c.retry, "retry", 5*time.Second, time.Millisecond, time.Hour,
-		"Time between two attempts to connect to dc_server.")
+		"Time between attempts to connect to dc_server.")
 	s.Millis(&c.timeout, "timeout", 200*time.Millisecond, 0, time.Hour,
-		"Time that dc_server has to answer a request before the client is told DISCONNECTED; 0: for ever.")
+		"Answer DISCONNECTED if dc_server takes longer than this to answer (0: wait for ever).")
 	s.Millis(&c.idle, "idle", 0, 0, time.Hour,
-		"Close a client that asks nothing for so long; 0: never.")
+		"Close clients idle for this long (0: never).")
 	s.Millis(&c.minExpiry, "minexpiry", 0, 0, codec.MaxTimeout,
-		"Raise the timeout of sessions that are added with a shorter one.")
+		"Minimum session timeout: shorter ones are raised to it.")
 	s.Int(&c.maxClients, "maxclients", "number", 32768, 1, 1<<20,
-		"Clients that may be connected at a time; more are closed at once.")
+		"Limit of connected clients; further connections are closed at once.")
 	s.Int(&c.loops, "loops", "number", 1, 1, maxLoops,
-		"Event loops, for as many cores; each has a connection to dc_server of its own.")
-	s.Version(daemon.Version(program))
+		"Number of event loops, one per CPU core to use; each has its own connection to dc_server.")
+	s.Version(version.Text(program))
 	return s
 }
 
-// validate finds what is wrong with the flags together.
+// validate checks the flags against each other.
 func (c *config) validate(s *options.Set) error {
 	if err := c.daemonFlags.Validate(); err != nil {
 		return err
@@ -76,13 +79,13 @@ func (c *config) validate(s *options.Set) error {
 	}
 	if isItself(c.daemonFlags.Listen, c.server) {
 		return &options.UsageError{Flag: "server", Value: c.server.String(),
-			Reason: c.server.String() + " is the address of -listen too: dc_client would connect to itself"}
+			Reason: c.server.String() + " is also the address of -listen: dc_client would connect to itself"}
 	}
 	return c.daemonFlags.ValidatePath("server", c.server)
 }
 
-// isItself reports whether who listens there is reached at server, as far as the text
-// tells. What it does not tell is found by the probe, which never comes back.
+// isItself reports whether the two addresses are the same by their text. Where the text
+// does not tell, the probe of a new connection fails: it never comes back.
 func isItself(listen, server address.Address) bool {
 	switch {
 	case listen == server:
@@ -109,7 +112,7 @@ func (c *config) daemon() daemon.Config {
 	}
 }
 
-// orNever reads 0 as for ever.
+// orNever returns deadline.Never for 0, which means for ever in a flag.
 func orNever(d time.Duration) time.Duration {
 	if d == 0 {
 		return deadline.Never

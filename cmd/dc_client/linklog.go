@@ -12,8 +12,8 @@ import (
 // repeatAfter is when a failure that goes on is logged again.
 const repeatAfter = time.Minute
 
-// linkLog logs what becomes of the connection to dc_server: each time that it comes up
-// or is lost, and failing attempts when their reason changes, or once a minute.
+// linkLog logs the state of the connection to dc_server: each time that it comes up or is
+// lost, and failed attempts when their reason changes, or once a minute.
 type linkLog struct {
 	server   address.Address
 	failures uint64 // attempts that failed since the last line about one
@@ -44,8 +44,8 @@ func (l *linkLog) failed(why error, now time.Duration) {
 	l.reason, l.quietTo, l.failures = why.Error(), now+repeatAfter, 0
 }
 
-// strayAnswer logs a hint: what draws answers that nobody asked for is seldom looked for.
+// strayAnswer logs that an answer matches no request, with the likely cause.
 func (l *linkLog) strayAnswer() {
-	slog.Warn("dc_server sends answers that nobody asked for; they are dropped", "server", l.server.String(),
-		"hint", "a dc_server of distcache 1.5 does that when a request reaches it in pieces; replace it")
+	slog.Warn("dc_server sends answers that match no request; they are dropped", "server", l.server.String(),
+		"hint", "a dc_server of distcache 1.5 does this when a request arrives in pieces: replace it")
 }

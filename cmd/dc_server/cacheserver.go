@@ -9,15 +9,19 @@ import (
 	"distcache/engine/buffer"
 	"distcache/internal/daemon"
 	"distcache/internal/daemon/logging"
+	"distcache/internal/front"
 	"distcache/internal/server"
 	"distcache/internal/store"
 )
 
-// cacheServer is dc_server's daemon.App: the server over its store.
+// cacheServer is dc_server's daemon.App: the server over its store. It is also what the
+// server reports to.
 type cacheServer struct {
-	config config
-	store  store.Store
-	server *server.Server
+	config    config
+	clients   daemon.ClientLog
+	evictions logging.Limiter
+	store     store.Store
+	server    *server.Server
 }
 
 // newApp makes the server of the one event loop.
@@ -47,18 +51,18 @@ func (cs *cacheServer) Open(l *engine.Loop, clients *engine.Clients, pool *buffe
 		return nil, err
 	}
 	cs.store = store
-	cs.server = server.New(server.Config{MinExpiry: cs.config.minExpiry}, store, clients, pool, &observer{})
-	if cs.config.progress == 0 {
-		return cs.server, nil
-	}
-	return &progress{Server: cs.server, store: store, every: uint64(cs.config.progress)}, nil
+	config := server.Config{MinExpiry: cs.config.minExpiry, Progress: uint64(cs.config.progress)}
+	cs.server = server.New(config, store, clients, pool, cs)
+	l.Schedule(cs.server)
+	l.AtTurnEnd(cs.server.TurnEnded)
+	return cs.server.Front(), nil
 }
 
 // Start has nothing to start.
 func (cs *cacheServer) Start(time.Duration) {}
 
 // Busy is the number of clients with something under way.
-func (cs *cacheServer) Busy() int { return cs.server.Busy() }
+func (cs *cacheServer) Busy() int { return cs.server.Front().Busy() }
 
 // Stop has nobody to answer: every request is answered at once.
 func (cs *cacheServer) Stop(time.Duration) {}
@@ -71,15 +75,14 @@ func (cs *cacheServer) Close() error {
 	return cs.store.Close()
 }
 
-// observer is what the server reports to.
-type observer struct {
-	daemon.ClientLog
-	evictions logging.Limiter
+// ClientDropped logs why a client was closed.
+func (cs *cacheServer) ClientDropped(c int, why front.Reason, err error, now time.Duration) {
+	cs.clients.ClientDropped(c, why, err, now)
 }
 
 // Evicted logs that the cache is too small for its sessions' lives.
-func (o *observer) Evicted(_ int, now time.Duration) {
-	if n, ok := o.evictions.Allow(now); ok {
+func (cs *cacheServer) Evicted(_ int, now time.Duration) {
+	if n, ok := cs.evictions.Allow(now); ok {
 		slog.Warn("sessions are evicted before they expire: -sessions is too small", logging.Suppressed(n))
 	}
 }

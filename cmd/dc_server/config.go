@@ -7,13 +7,14 @@ import (
 	"distcache/internal/daemon"
 	"distcache/internal/daemon/options"
 	"distcache/internal/store"
+	"distcache/internal/version"
 )
 
 const (
 	program = "dc_server"
 
-	// maxClients is how many connections there may be: dc_clients, one each, and
-	// applications that come without one.
+	// maxClients limits the connections: one of each dc_client, and those of applications
+	// that connect directly.
 	maxClients = 16384
 	// poolBytes is the memory for requests of all clients that are not whole, and as much
 	// again for answers that are not read.
@@ -24,20 +25,20 @@ const (
 type config struct {
 	daemonFlags daemon.Flags
 	sessions    int
-	progress    int // operations between two lines of figures; 0: none
+	progress    int // operations between two lines of statistics; 0: none
 	minExpiry   time.Duration
 }
 
 func (c *config) flags() *options.Set {
-	s := options.New(program, "[options]", "Holds TLS sessions in memory for the dc_clients of all hosts.")
+	s := options.New(program, "[options]", "Stores TLS sessions in memory and serves them to the dc_clients of all hosts.")
 	c.daemonFlags.Declare(s, "IP:127.0.0.1:9001")
 	s.Int(&c.sessions, "sessions", "number", 100_000, 64, 1<<30,
-		"Sessions that are held; when there are more, those that would expire soonest go first.")
+		"Limit of stored sessions; beyond it, the sessions closest to expiry are evicted.")
 	s.Int(&c.progress, "progress", "operations", 0, 0, 1<<31-1,
-		"Log a line of figures after every so many operations; 0: never.")
+		"Log statistics each time this many operations are done (0: never).")
 	s.Millis(&c.minExpiry, "minexpiry", 0, 0, codec.MaxTimeout,
-		"Raise the timeout of sessions that are added with a shorter one.")
-	s.Version(daemon.Version(program))
+		"Minimum session timeout: shorter ones are raised to it.")
+	s.Version(version.Text(program))
 	return s
 }
 
@@ -50,5 +51,6 @@ func (c *config) daemon() daemon.Config {
 		MaxClients: maxClients,
 		PoolBytes:  poolBytes,
 		Memory:     daemon.Memory{OffHeap: c.store().Bound()},
+		Check:      (&cacheServer{config: *c}).Check,
 	}
 }

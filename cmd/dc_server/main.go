@@ -23,7 +23,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return code
 	}
 	if c.daemonFlags.Check {
-		return daemon.Check(c.daemon(), flags, c.newApp, stdout, stderr)
+		return daemon.Check(c.daemon(), flags, stdout, stderr)
 	}
 	return daemon.Run(c.daemon(), c.newApp, parent, stderr)
 }

@@ -2,13 +2,12 @@ package main
 
 import (
 	"fmt"
-	"runtime"
-	"runtime/debug"
 	"strings"
 
 	"distcache/codec"
 	"distcache/codec/address"
 	"distcache/internal/daemon/options"
+	"distcache/internal/version"
 )
 
 const program = "dc_snoop"
@@ -45,7 +44,7 @@ func (c *config) flags() *options.Set {
 	s.String(&c.pcap, "pcap", "file", "", "Write all that passes to that file, as TCP packets that tcpdump and tshark read: "+
 		"connection n is from 10.0.0.0 plus n to 192.0.2.1 port 9001. It holds the secrets of TLS sessions. "+
 		"-filter does not change it.")
-	s.Version(version())
+	s.Version(version.Text(program))
 	return s
 }
 
@@ -61,15 +60,6 @@ func (c *config) validate(s *options.Set) error {
 			Reason: c.server.String() + " is the address of -listen too: dc_snoop would connect to itself"}
 	}
 	return nil
-}
-
-// version returns one line, in the form that the other tools have.
-func version() string {
-	version := "(unknown version)"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		version = info.Main.Version
-	}
-	return fmt.Sprintf("%s %s, distcache protocol 0x11, %s %s/%s", program, version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // filter is a set of operations. The empty one lets all pass.

@@ -16,10 +16,20 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"distcache/internal/daemon/listen"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -38,4 +48,108 @@ func run(args []string, stdout, stderr io.Writer) int {
 	signal.Ignore(syscall.SIGPIPE)
 	code, _ := flags.Exit(snoop(&c, stdout, stderr), stdout, stderr)
 	return code
+}
+
+// writeTime is how long the outputs have for the last records.
+const writeTime = 2 * time.Second
+
+// snoop does what the command line says, until a signal ends it.
+func snoop(c *config, stdout, stderr io.Writer) error {
+	ctx, stop := signal.NotifyContext(context.Background(), endSignals()...)
+	defer stop()
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGUSR1)
+	file, err := createCapture(c.pcap)
+	if err != nil {
+		return err
+	}
+	socket, listener, err := open(c)
+	if err != nil {
+		return err
+	}
+	for _, warning := range socket.Warnings {
+		_, _ = fmt.Fprintf(stderr, "%s: %s\n", program, warning)
+	}
+	_, _ = fmt.Fprintf(stderr, "%s: ready on %s for %s\n", program, socket.Addr(), c.server)
+	// From here on stderr too is the recorder's: whoever reads it may be slow.
+	s := newStats(time.Now())
+	record := startRecorder(c, s, stdout, stderr, file)
+	go summarizeWhenTold(ctx, told, record)
+	pass(ctx, newProxy(c, record, s), listener, stop)
+	err = socket.Unlink()
+	if c.stats {
+		record.summarize()
+	}
+	return errors.Join(err, record.stop(writeTime))
+}
+
+// endSignals are SIGINT, SIGTERM and, unless nohup(1) has switched it off, SIGHUP.
+func endSignals() []os.Signal {
+	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
+}
+
+// createCapture makes the file of -pcap, which only the owner may read. Without -pcap it
+// returns nil.
+func createCapture(path string) (*os.File, error) {
+	if path == "" {
+		return nil, nil
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("-pcap: %w", err)
+	}
+	return file, nil
+}
+
+// open listens. The listener is of package net, which does not know the socket's file: that
+// stays with package listen.
+func open(c *config) (*listen.Socket, net.Listener, error) {
+	socket, err := listen.Open(c.listen, listen.Options{})
+	if err != nil {
+		return nil, nil, fmt.Errorf("-listen: %w", err)
+	}
+	listener, err := listenerOf(socket.FD)
+	if err = errors.Join(err, socket.CloseListener()); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("-listen: %w", err), socket.Unlink())
+	}
+	return socket, listener, nil
+}
+
+// listenerOf makes a listener of a duplicate of fd.
+func listenerOf(fd int) (net.Listener, error) {
+	twin, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	file := os.NewFile(uintptr(twin), "listener")
+	listener, err := net.FileListener(file)
+	return listener, errors.Join(err, file.Close())
+}
+
+// summarizeWhenTold prints the figures at each signal.
+func summarizeWhenTold(ctx context.Context, told <-chan os.Signal, record *recorder) {
+	for {
+		select {
+		case <-told:
+			record.summarize()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// pass takes connections until ctx is done, and then ends them. A second signal, after
+// stop, ends the process at once.
+func pass(ctx context.Context, p *proxy, l net.Listener, stop context.CancelFunc) {
+	var accepting sync.WaitGroup
+	accepting.Go(func() { p.accept(ctx, l) })
+	<-ctx.Done()
+	stop()
+	_ = l.Close()
+	accepting.Wait()
+	p.end()
 }

@@ -11,6 +11,7 @@ import (
 	"distcache/codec"
 	"distcache/codec/address"
 	"distcache/internal/daemon/options"
+	"distcache/internal/version"
 )
 
 const (
@@ -40,7 +41,7 @@ func (c *config) flags() *options.Set {
 	c.referenceFlags(s)
 	c.loadFlags(s)
 	c.checkFlags(s)
-	s.Version(version())
+	s.Version(version.Text(program))
 	return s
 }
 

@@ -3,9 +3,15 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"distcache/bench/load"
+	"distcache/internal/version"
 )
 
 // report is the file of -json. It is opened before the run, so that a path that cannot be written is known at once, and
@@ -38,7 +44,7 @@ func (r *report) write(result *load.Result) error {
 	if err != nil {
 		return fmt.Errorf("-json: %w", err)
 	}
-	text, err := json.MarshalIndent(contents{Tool: version(), Report: data}, "", "  ")
+	text, err := json.MarshalIndent(contents{Tool: version.Text(program), Report: data}, "", "  ")
 	if err != nil {
 		return fmt.Errorf("-json: %w", err)
 	}
@@ -58,4 +64,89 @@ func (r *report) close() error {
 		return fmt.Errorf("-json: %w", err)
 	}
 	return nil
+}
+
+// writeTable writes what was asked and what came of it, for people.
+func writeTable(w io.Writer, r *load.Result) error {
+	var b strings.Builder
+	writeSetup(&b, r)
+	b.WriteString("\n")
+	writeRows(&b, r)
+	b.WriteString("\n")
+	writeRemarks(&b, r)
+	_, err := io.WriteString(w, b.String())
+	if err != nil {
+		return fmt.Errorf("standard output: %w", err)
+	}
+	return nil
+}
+
+func writeSetup(b *strings.Builder, r *load.Result) {
+	c := &r.Config
+	connections, loop := "a connection per operation", "closed loop"
+	if c.KeepAlive {
+		connections = fmt.Sprintf("persistent connections, %d requests each", c.Pipeline)
+	}
+	if c.Rate > 0 {
+		loop = fmt.Sprintf("open loop, %.0f operations per second", c.Rate)
+	}
+	fmt.Fprintf(b, "%v: %d clients, %s, %s, mix %v\n", c.Address, c.Clients, connections, loop, c.Mix)
+	fmt.Fprintf(b, "%d sessions for each client, IDs of %d to %d bytes, data of %d to %d, timeout %v ± %v\n",
+		c.Sessions, c.IDMin, c.IDMax, c.DataMin, c.DataMax, c.Timeout, c.TimeVar)
+	fmt.Fprintf(b, "-seed %d -salt %d\n", c.Seed, c.Salt)
+}
+
+func writeRows(b *strings.Builder, r *load.Result) {
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "operation\tcount\trate/s\thits\tmisses\tlost\terrors\tp50 us\tp90 us\tp99 us\tp99.9 us\tmax us\t")
+	var all load.OpResult
+	for op := range r.Operations {
+		o := &r.Operations[op]
+		all.Hits, all.Misses, all.Lost, all.Failed = all.Hits+o.Hits, all.Misses+o.Misses, all.Lost+o.Lost, all.Failed+o.Failed
+		if o.Count() > 0 {
+			writeRow(t, o.Op.String(), o, r)
+		}
+	}
+	all.Latency = r.Latency()
+	writeRow(t, "all", &all, r)
+	_ = t.Flush()
+}
+
+func writeRow(t io.Writer, name string, o *load.OpResult, r *load.Result) {
+	fmt.Fprintf(t, "%s\t%d\t%.0f\t%d\t%d\t%d\t%d\t%s\n",
+		name, o.Count(), o.Rate(r.Elapsed), o.Hits, o.Misses, o.Lost, o.Failed, percentiles(o.Latency))
+}
+
+func percentiles(h *hdrhistogram.Histogram) string {
+	var b strings.Builder
+	for _, p := range []float64{50, 90, 99, 99.9, 100} {
+		fmt.Fprintf(&b, "%.0f\t", float64(h.ValueAtPercentile(p))/1e3)
+	}
+	return b.String()
+}
+
+func writeRemarks(b *strings.Builder, r *load.Result) {
+	fmt.Fprintf(b, "%.3f s, %d connections; this tool took %.1f us of processor time per operation\n",
+		r.Elapsed.Seconds(), r.Connections, float64(r.CPUPerOperation().Nanoseconds())/1e3)
+	if r.Failed() > 0 {
+		b.WriteString("errors:")
+		for f, n := range r.Failures {
+			if n > 0 {
+				fmt.Fprintf(b, " %v %d", load.Failure(f), n)
+			}
+		}
+		fmt.Fprintf(b, "; p50, p99 and maximum of their time: %.0f, %.0f, %.0f us\n", micros(r.FailureLatency, 50),
+			micros(r.FailureLatency, 99), micros(r.FailureLatency, 100))
+	}
+	if r.Config.Rate > 0 {
+		fmt.Fprintf(b, "operations were begun late by (p50, p99, maximum) %.0f, %.0f, %.0f us, which counts in their latency\n",
+			micros(r.StartDelay, 50), micros(r.StartDelay, 99), micros(r.StartDelay, 100))
+	}
+	if r.Unstarted > 0 {
+		fmt.Fprintf(b, "%d operations were due and never begun\n", r.Unstarted)
+	}
+}
+
+func micros(h *hdrhistogram.Histogram, percentile float64) float64 {
+	return float64(h.ValueAtPercentile(percentile)) / 1e3
 }

@@ -1,9 +1,15 @@
 package address
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // MaxPath is the greatest length of a unix socket's path, in bytes: sun_path has 108, and the last one is a NUL.
@@ -56,6 +62,9 @@ func (f Family) String() string {
 	return "IP"
 }
 
+// version is the digit that package net puts behind a network's name for the family: "4", "6", or "" for both.
+func (f Family) version() string { return strings.TrimPrefix(f.String()[len("IP"):], "v") }
+
 // Address is one parsed address. Fields that do not belong to its Kind are zero. Two addresses that are written
 // differently but mean the same (IP:9001 and IP::9001) are equal under ==.
 type Address struct {
@@ -73,7 +82,7 @@ func (a Address) String() string {
 	case Unix:
 		return unixPrefix + a.Path
 	case TCP:
-		return a.tcpString()
+		return a.Family.String() + ":" + strings.TrimPrefix(a.hostPort(), ":")
 	case Descriptor:
 		return descriptorPrefix + strconv.Itoa(a.FD)
 	case Systemd:
@@ -82,16 +91,89 @@ func (a Address) String() string {
 	return ""
 }
 
-func (a Address) tcpString() string {
-	port := strconv.Itoa(int(a.Port))
-	if a.Host == "" {
-		return a.Family.String() + ":" + port
-	}
-	return a.Family.String() + ":" + net.JoinHostPort(a.Host, port)
-}
-
 // IsRelative reports whether this is the path of a unix socket that depends on the working directory. A daemon changes
 // to / and so cannot use one.
 func (a Address) IsRelative() bool {
 	return a.Kind == Unix && !strings.HasPrefix(a.Path, "/")
+}
+
+// Endpoint returns the address in the words of package net, for net.Dial: the network (unix, tcp, tcp4 or tcp6), and a
+// path or host:port. It is for Unix and TCP addresses only.
+func (a Address) Endpoint() (network, target string) {
+	if a.Kind == Unix {
+		return "unix", a.Path
+	}
+	return "tcp" + a.Family.version(), a.hostPort()
+}
+
+func (a Address) hostPort() string {
+	port := strconv.Itoa(int(a.Port))
+	if a.Host == "" {
+		return ":" + port
+	}
+	return net.JoinHostPort(a.Host, port)
+}
+
+// Resolve returns the IP addresses of a TCP address that has a host, each with the port, in the resolver's order. IPv4
+// addresses have the form of 4 bytes; an IPv6 address that is written with a zone keeps it. A host name is looked up,
+// which blocks; resolver nil is net.DefaultResolver. The error is that of the resolver, or net.DNSError when it found none.
+func (a Address) Resolve(ctx context.Context, resolver *net.Resolver) ([]netip.AddrPort, error) {
+	if ip, err := netip.ParseAddr(a.Host); err == nil { // the resolver would lose its zone
+		return []netip.AddrPort{netip.AddrPortFrom(ip.Unmap(), a.Port)}, nil
+	}
+	if resolver == nil {
+		resolver = net.DefaultResolver
+	}
+	found, err := resolver.LookupNetIP(ctx, "ip"+a.Family.version(), a.Host)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, &net.DNSError{Err: "no suitable address", Name: a.Host, IsNotFound: true}
+	}
+	all := make([]netip.AddrPort, 0, len(found))
+	for _, ip := range found {
+		all = append(all, netip.AddrPortFrom(ip.Unmap(), a.Port))
+	}
+	return all, nil
+}
+
+// ZoneIndex returns the index of the network interface that the zone of an IPv6 address names, by name or by number.
+// The empty zone is 0.
+func ZoneIndex(zone string) (uint32, error) {
+	if zone == "" {
+		return 0, nil
+	}
+	if index, err := strconv.ParseUint(zone, 10, 32); err == nil {
+		return uint32(index), nil
+	}
+	link, err := net.InterfaceByName(zone)
+	if err != nil {
+		return 0, fmt.Errorf("zone %s: %w", zone, err)
+	}
+	return uint32(link.Index), nil
+}
+
+// Dial's pauses while the backlog is full grow from the first of these to the second.
+const (
+	firstPause = time.Millisecond
+	lastPause  = 16 * time.Millisecond
+)
+
+// Dial connects to a Unix or TCP address. A unix socket with a full backlog refuses with EAGAIN where TCP would wait:
+// Dial tries again until ctx is done, and then returns the last refusal. The error is that of net.Dialer.
+func (a Address) Dial(ctx context.Context) (net.Conn, error) {
+	var dialer net.Dialer
+	network, target := a.Endpoint()
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		conn, err := dialer.DialContext(ctx, network, target)
+		if !errors.Is(err, syscall.EAGAIN) {
+			return conn, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(pause):
+		}
+	}
 }

@@ -1,8 +1,8 @@
 // Package address reads and writes the addresses that the tools take for -listen, -server and -connect, in the libnal
 // syntax of PROTOCOL.md, section "Addresses".
 //
-// The package is pure: it resolves no name, opens no socket and looks at no file. Package listen opens what ParseListen
-// returns.
+// It needs the standard library alone. Parsing is pure: it resolves no name and looks at no file. The methods Resolve and
+// Dial of an Address use the network, and may block. Package listen opens what ParseListen returns.
 //
 //	UNIX:/path                    a unix stream socket
 //	IP:port, IP::port             every interface, to listen only

@@ -86,7 +86,7 @@ func TestBadAddresses(t *testing.T) {
 		{"path of 130 bytes", "UNIX:" + path(130), ErrLongPath},
 		{"path with NUL", "UNIX:/tmp/a\x00b", ErrPathByte},
 		{"path with newline", "UNIX:/tmp/a\nb", ErrPathByte},
-		{"path of a folder", "UNIX:/tmp/", ErrFolder},
+		{"path of a directory", "UNIX:/tmp/", ErrDirectory},
 		{"abstract", "UNIX:@name", ErrAbstract},
 		{"no port", "IP:", ErrNoPort},
 		{"host without port", "IP:host:", ErrNoPort},

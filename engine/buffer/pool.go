@@ -1,6 +1,13 @@
 package buffer
 
-import "distcache/codec"
+import (
+	"errors"
+
+	"distcache/codec"
+)
+
+// ErrFull is the reason where a borrower is refused because the limit is reached.
+var ErrFull = errors.New("out of buffer memory")
 
 // The capacities that a Pool lends, in bytes: for a request of one frame and a little more,
 // for one message of the largest size, and for a batch of answers.

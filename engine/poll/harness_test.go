@@ -29,7 +29,7 @@ func run(t testing.TB, turnEnd func()) *running {
 	if turnEnd == nil {
 		turnEnd = func() {}
 	}
-	p, err := Open(turnEnd)
+	p, err := Open(Hooks{AfterEvent: func() {}, TurnEnd: turnEnd})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 // off every millisecond keeps the loop in and out of epoll_wait.
 func playEcho() int {
 	const fd = 3
-	p, err := Open(func() {})
+	p, err := Open(Hooks{AfterEvent: func() {}, TurnEnd: func() {}})
 	if err != nil {
 		return 3
 	}

@@ -25,7 +25,7 @@ type Poller struct {
 	table   []entry // by fd
 	dying   []int   // closed by Close; the kernel closes them after the turn
 
-	turnEnd  func() // the owner's end of a turn
+	hooks    Hooks
 	endTurn  queue.Func
 	turnEnds bool // the task endTurn is queued
 
@@ -40,15 +40,20 @@ type entry struct {
 	interest Interest
 }
 
-// Open makes an empty set. turnEnd is called on the loop goroutine at the end of each
-// turn in which EndTurn or Close was called.
-func Open(turnEnd func()) (*Poller, error) {
+// Hooks are the owner's calls on the loop goroutine.
+type Hooks struct {
+	AfterEvent func() // after each event, and after TurnEnd
+	TurnEnd    func() // at the end of each turn in which EndTurn or Close was called
+}
+
+// Open makes an empty set.
+func Open(hooks Hooks) (*Poller, error) {
 	redirectLogs()
 	np, err := netpoll.OpenPoller()
 	if err != nil {
 		return nil, err
 	}
-	p := &Poller{netpoll: np, turnEnd: turnEnd}
+	p := &Poller{netpoll: np, hooks: hooks}
 	p.endTurn = p.runEndOfTurn // bound once: no allocation per turn
 	if err := p.openMailbox(); err != nil {
 		_ = np.Close() // err is the one to return
@@ -150,9 +155,9 @@ func (p *Poller) closeDying() {
 	p.dying = p.dying[:0]
 }
 
-// EndTurn asks for a call of turnEnd. The loop does not sleep before that call. If turnEnd
-// itself calls EndTurn, turnEnd is called again before any event; it must stop doing so at
-// some point.
+// EndTurn asks for a call of Hooks.TurnEnd. The loop does not sleep before that call. If
+// TurnEnd itself calls EndTurn, it is called again before any event; it must stop doing so
+// at some point.
 func (p *Poller) EndTurn() {
 	if p.turnEnds || p.ended {
 		return
@@ -168,8 +173,9 @@ func (p *Poller) EndTurn() {
 // runEndOfTurn runs after all events of a batch, so no descriptor in dying has an event
 // left.
 func (p *Poller) runEndOfTurn(any) error {
-	p.turnEnds = false // first: turnEnd may call EndTurn
-	p.turnEnd()
+	p.turnEnds = false // first: TurnEnd may call EndTurn
+	p.hooks.TurnEnd()
+	p.hooks.AfterEvent()
 	p.closeDying()
 	if p.stopping {
 		return errorx.ErrEngineShutdown
@@ -214,6 +220,7 @@ func (p *Poller) dispatch(fd int, ev netpoll.IOEvent, _ netpoll.IOFlags) error {
 	if fd < len(p.table) {
 		if e := &p.table[fd]; e.interest != None {
 			e.handler.Ready(Events(ev))
+			p.hooks.AfterEvent()
 		}
 	}
 	return nil

@@ -115,7 +115,7 @@ func TestStop(t *testing.T) {
 }
 
 func TestStopBeforeRun(t *testing.T) {
-	p, err := Open(func() {})
+	p, err := Open(Hooks{AfterEvent: func() {}, TurnEnd: func() {}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestStopBeforeRun(t *testing.T) {
 // TestRunLeavesNoDescriptor counts them before and after, with some closed in the last turn.
 func TestRunLeavesNoDescriptor(t *testing.T) {
 	before := kit.OwnDescriptors(t)
-	p, err := Open(func() {})
+	p, err := Open(Hooks{AfterEvent: func() {}, TurnEnd: func() {}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func TestRunLeavesNoDescriptor(t *testing.T) {
 // while its numbers belong to others.
 func TestP11NothingIsWrittenAfterTheEnd(t *testing.T) {
 	before := kit.OwnDescriptors(t)
-	p, err := Open(func() {})
+	p, err := Open(Hooks{AfterEvent: func() {}, TurnEnd: func() {}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +246,7 @@ func occupy(t *testing.T, numbers []int) map[int]int {
 // the numbers that become free. Nobody's connection gets bytes that it was not sent.
 func TestP11PostersAtTheEnd(t *testing.T) {
 	for range 20 {
-		p, err := Open(func() {})
+		p, err := Open(Hooks{AfterEvent: func() {}, TurnEnd: func() {}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -287,7 +287,7 @@ func TestP19ErrorOfEpoll(t *testing.T) {
 	defer slog.SetDefault(old)
 	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
 	before := kit.OwnDescriptors(t)
-	p, err := Open(func() {})
+	p, err := Open(Hooks{AfterEvent: func() {}, TurnEnd: func() {}})
 	if err != nil {
 		t.Fatal(err)
 	}

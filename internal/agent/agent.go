@@ -13,10 +13,10 @@ import (
 // from then on a request that finds no connection is answered at once.
 const FirstWait = 250 * time.Millisecond
 
-// Config sets a Agent's limits and times.
+// Config sets an Agent's limits and times.
 type Config struct {
-	Mux       upstream.MuxConfig
-	Link      upstream.LinkConfig
+	Server    upstream.Config
+	Window    int           // requests that a client may have in flight; see front.Config
 	Idle      time.Duration // the flag -idle; deadline.Never: none
 	MinExpiry time.Duration // the flag -minexpiry; 0: none
 }
@@ -24,23 +24,20 @@ type Config struct {
 // Observer is told what an operator may want to know.
 type Observer interface {
 	upstream.Watcher
-	// ClientDropped is called when a client is ended for a fault of its own.
+	// ClientDropped is called when a client is closed for a fault of its own.
 	ClientDropped(c int, why front.Reason, err error, now time.Duration)
 }
 
-// Agent joins the clients' dialogs with the connection to dc_server. Its Table is
-// embedded: with it, a Agent is an engine.Handler.
+// Agent joins the fronts that clients come through with the dc_server that answers.
 type Agent struct {
-	*front.Table
-	mux      *upstream.Mux
-	link     *upstream.Link
 	config   Config
+	fronts   []*front.Front
+	server   *upstream.Server
 	observer Observer
 
-	tickets  []upstream.Ticket // by client: its request in flight
-	waiting  bool              // for the very first connection, until waitEnds
+	waiting  bool // for the very first connection, until waitEnds
 	waitEnds time.Duration
-	parked   []int // clients whose requests wait for it, or for their turn after that
+	parked   []front.Asker // whose requests wait for it, or for their turn after that
 
 	// Counters counts what happened, since start.
 	Counters Counters
@@ -52,92 +49,89 @@ type Counters struct {
 	ShortAdds   uint64 // ADDs answered here, that an old dc_server would take for an attack
 }
 
-// New makes a Agent that does nothing until Start. pool holds what clients have sent
-// of requests that are not whole.
-func New(config Config, s front.Sockets, pool *buffer.Pool, t upstream.Transport, o Observer) *Agent {
+// New makes an Agent that does nothing until Start. AddFront gives it clients.
+func New(config Config, t upstream.Transport, o Observer) *Agent {
 	a := &Agent{config: config, observer: o}
-	a.Table = front.NewTable(s, a, pool, config.Idle)
-	a.mux = upstream.NewMux(config.Mux, a)
-	a.link = upstream.NewLink(config.Link, a.mux, t, a)
+	a.server = upstream.New(config.Server, t, a, a)
 	return a
 }
 
-// Link is the connection, for the Transport to report to.
-func (a *Agent) Link() *upstream.Link { return a.link }
+// AddFront makes a front for the clients of s, which speak w. pool holds what they have sent
+// of requests that are not whole.
+func (a *Agent) AddFront(w front.Wire, s front.Sockets, pool *buffer.Pool) *front.Front {
+	config := front.Config{Index: uint8(len(a.fronts)), Window: a.config.Window, Ordered: true, Idle: a.config.Idle}
+	f := front.New(config, w, s, a, pool)
+	a.fronts = append(a.fronts, f)
+	return f
+}
 
-// Mux is what is in flight.
-func (a *Agent) Mux() *upstream.Mux { return a.mux }
+// Server is the dc_server that answers.
+func (a *Agent) Server() *upstream.Server { return a.server }
+
+// Busy is the number of clients with something under way.
+func (a *Agent) Busy() int {
+	n := 0
+	for _, f := range a.fronts {
+		n += f.Busy()
+	}
+	return n
+}
 
 // Start begins to connect.
 func (a *Agent) Start(now time.Duration) {
 	a.waiting, a.waitEnds = true, now+FirstWait
-	a.link.Start(now)
+	a.server.Start(now)
 }
 
-// Stop ends the connection; what is in flight is answered DISCONNECTED.
-func (a *Agent) Stop(now time.Duration) { a.link.Stop(now) }
+// Stop ends the connection; requests in flight are answered DISCONNECTED.
+func (a *Agent) Stop(now time.Duration) {
+	a.server.Stop(now)
+	a.deliver(now)
+}
 
 // ReadInto gives the end of the batch: a request that comes whole is where it is sent from.
-func (a *Agent) ReadInto() []byte { return a.mux.Tail() }
+func (a *Agent) ReadInto() []byte { return a.server.Tail() }
+
+// Arriving needs no preparation.
+func (a *Agent) Arriving([]byte) {}
 
 // Request forwards one request, or answers it here.
-func (a *Agent) Request(c int, m codec.Message, now time.Duration) front.Verdict {
+func (a *Agent) Request(asker front.Asker, m codec.Message, now time.Duration) bool {
 	if m.Op == codec.OpAdd {
 		if m.PayloadLen < codec.AddOverhead {
 			a.Counters.ShortAdds++
-			a.status(c, m, codec.StatusAddCorrupt, now)
-			return front.Taken
+			a.refuse(asker, m, codec.StatusAddCorrupt, now)
+			return true
 		}
 		codec.RaiseTimeout(m.Wire, a.config.MinExpiry)
 	}
 	switch {
-	case a.link.State() == upstream.Up:
-		a.forward(c, m, now)
+	case a.server.State() == upstream.Up:
+		if a.server.Submit(upstream.Owner(asker), m, now) != nil {
+			a.refuse(asker, m, codec.StatusDisconnected, now)
+		}
 	case a.waiting:
-		a.parked = append(a.parked, c)
-		a.remember(c, notForwarded)
-		return front.Later
+		a.parked = append(a.parked, asker)
+		return false
 	default:
 		a.Counters.Unavailable++
-		a.status(c, m, codec.StatusDisconnected, now)
+		a.refuse(asker, m, codec.StatusDisconnected, now)
 	}
-	return front.Taken
+	return true
 }
 
-func (a *Agent) forward(c int, m codec.Message, now time.Duration) {
-	ticket, err := a.mux.Submit(c, m, now)
-	if err != nil {
-		a.status(c, m, codec.StatusDisconnected, now)
-		return
-	}
-	a.remember(c, ticket)
-	a.link.RequestTaken()
+// refuse answers m here.
+func (a *Agent) refuse(asker front.Asker, m codec.Message, s codec.Status, now time.Duration) {
+	f := a.fronts[asker.Front]
+	f.Append(asker, codec.AppendStatus(f.Batch(asker, now), m.UID, m.Op, s), now)
 }
 
-// notForwarded stands for the ticket of a request that is parked.
-const notForwarded upstream.Ticket = -1
-
-func (a *Agent) remember(c int, ticket upstream.Ticket) {
-	for len(a.tickets) <= c {
-		a.tickets = append(a.tickets, make([]upstream.Ticket, c+1-len(a.tickets))...)
-	}
-	a.tickets[c] = ticket
+// Answer brings an answer to the front that its client came through.
+func (a *Agent) Answer(owner upstream.Owner, wire []byte, now time.Duration) bool {
+	return a.fronts[owner.Front].Answer(front.Asker(owner), wire, now)
 }
 
-// status answers m here.
-func (a *Agent) status(c int, m codec.Message, s codec.Status, now time.Duration) {
-	a.Append(c, codec.AppendStatus(a.Batch(), m.UID, m.Op, s), now)
-}
-
-// Left forgets the open request of a client that left. One that was parked stays in the
-// list: Retry passes over clients that are not parked.
-func (a *Agent) Left(c int) {
-	if ticket := a.tickets[c]; ticket != notForwarded {
-		a.mux.Abandon(ticket)
-	}
-}
-
-// Dropped passes on that a client was ended for a fault of its own.
+// Dropped passes on that a client was closed for a fault of its own.
 func (a *Agent) Dropped(c int, why front.Reason, err error, now time.Duration) {
 	a.observer.ClientDropped(c, why, err, now)
 }
@@ -151,29 +145,42 @@ func (a *Agent) LinkChanged(from, to upstream.State, why error, now time.Duratio
 	}
 }
 
-// retriesPerCall bounds how long asking again keeps the loop from its clients.
+// retriesPerCall bounds how long retries keep the loop from its clients.
 const retriesPerCall = 512
 
-// endWait asks again for those that waited; when they are many, Deadline stays in the past
-// and the rest follow.
+// endWait takes the requests that waited. When they are many, Deadline stays in the past and
+// the rest follow.
 func (a *Agent) endWait(now time.Duration) {
 	a.waiting = false
 	some := a.parked[:min(len(a.parked), retriesPerCall)]
 	a.parked = a.parked[len(some):]
-	for _, c := range some {
-		a.Retry(c, now)
+	for _, asker := range some {
+		a.fronts[asker.Front].Retry(int(asker.Client), now)
 	}
 	if len(a.parked) == 0 {
 		a.parked = nil
 	}
 }
 
-// TurnEnded sends what the turn has gathered.
-func (a *Agent) TurnEnded(now time.Duration) { a.link.Flush(now) }
+// TurnEnded sends what the turn has gathered: answers first, since their clients may ask
+// again.
+func (a *Agent) TurnEnded(now time.Duration) {
+	a.deliver(now)
+	a.server.Flush(now)
+}
+
+func (a *Agent) deliver(now time.Duration) {
+	for _, f := range a.fronts {
+		f.TurnEnded(now)
+	}
+}
 
 // Deadline is when Expire is to be called next.
 func (a *Agent) Deadline() time.Duration {
-	next := min(a.Table.Deadline(), a.mux.Deadline(), a.link.Deadline())
+	next := a.server.Deadline()
+	for _, f := range a.fronts {
+		next = min(next, f.Deadline())
+	}
 	switch {
 	case a.waiting:
 		next = min(next, a.waitEnds)
@@ -183,15 +190,12 @@ func (a *Agent) Deadline() time.Duration {
 	return next
 }
 
-// Expire does what is due. The link comes first: when it is lost, its requests need
-// not time out one by one. Nor do they before the answers that are here have been read:
-// their Deadline stays in the past until then.
+// Expire does what is due.
 func (a *Agent) Expire(now time.Duration) {
-	a.link.Expire(now)
-	if !a.link.MoreWaits() {
-		a.mux.Expire(now)
+	a.server.Expire(now)
+	for _, f := range a.fronts {
+		f.Expire(now)
 	}
-	a.Table.Expire(now)
 	if len(a.parked) > 0 && !a.waiting || a.waiting && a.waitEnds <= now {
 		a.endWait(now)
 	}

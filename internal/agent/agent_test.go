@@ -62,29 +62,95 @@ func TestWholeRequestsBorrowNothing(t *testing.T) {
 	}
 }
 
-// TestPipelinedInOrder forwards one request of a client at a time, as the reference does.
+// TestPipelinedInOrder forwards what a client pipelines at once, and brings the answers in the
+// order of the requests, whatever the order in which dc_server gives them.
 func TestPipelinedInOrder(t *testing.T) {
+	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 2, 0}, {0, 2, 1}} {
+		r := upRig(t, testConfig())
+		r.come(1)
+		var three, want []byte
+		for i := range uint32(3) {
+			three = codec.AppendMessage(three, codec.Request, i, codec.OpHave, []byte{byte(i)})
+			want = codec.AppendStatus(want, i, codec.OpHave, codec.StatusOK)
+		}
+		r.send(1, three)
+		all := r.seen()
+		if len(all) != 3 {
+			t.Fatalf("dc_server got %d requests, want 3", len(all))
+		}
+		for _, i := range order {
+			r.answer(all[i], "\x00")
+		}
+		r.mustGetBytes(1, want)
+		if r.pool.Lent() != 0 {
+			t.Errorf("%d bytes are lent with all answered", r.pool.Lent())
+		}
+	}
+}
+
+// TestWindow bounds how many requests of a client are in flight; another client is served
+// meanwhile, and the rest follows.
+func TestWindow(t *testing.T) {
 	r := upRig(t, testConfig())
-	r.come(1)
-	var three []byte
-	for i := range uint32(3) {
-		three = codec.AppendMessage(three, codec.Request, i, codec.OpHave, []byte{byte(i)})
+	r.come(1, 2)
+	var pipeline, want []byte
+	for i := range uint32(2*testWindow + 1) {
+		pipeline = codec.AppendMessage(pipeline, codec.Request, i, codec.OpHave, []byte{byte(i)})
+		want = codec.AppendStatus(want, i, codec.OpHave, codec.StatusOK)
 	}
-	r.send(1, three)
-	for i := range uint32(3) {
-		m := r.seenOne()
-		if got := m.Payload(nil); got[0] != byte(i) {
-			t.Errorf("got request %d forwarded, want %d", got[0], i)
-		}
-		if len(r.Buffer(1)) != 0 {
-			t.Error("the client is read from with a request open")
-		}
-		r.answer(m, "\x00")
-		r.mustGetBytes(1, codec.AppendStatus(nil, i, codec.OpHave, codec.StatusOK))
+	r.send(1, pipeline)
+	r.ask(2, 7, "other")
+	if len(r.Buffer(1)) != 0 {
+		t.Error("a client with a full window is read from")
 	}
+	for _, batch := range []int{testWindow + 1, testWindow, 1} {
+		all := r.seen()
+		if len(all) != batch {
+			t.Errorf("dc_server got %d requests, want %d", len(all), batch)
+		}
+		for _, m := range all {
+			r.answer(m, "\x00")
+		}
+	}
+	r.mustGetBytes(1, want)
+	r.mustGet(2, 7, "\x00")
 	if len(r.Buffer(1)) == 0 {
 		t.Error("the client is not read from, although all is answered")
 	}
+}
+
+// TestAnswersGatheredForAnother are written while a client's requests are taken from the
+// batch's tail: what the other client asks next must not be copied over them.
+func TestAnswersGatheredForAnother(t *testing.T) {
+	r := upRig(t, testConfig())
+	r.come(1, 2)
+	var pipeline []byte
+	for i := range uint32(testWindow + 1) {
+		pipeline = codec.AppendMessage(pipeline, codec.Request, i, codec.OpGet, []byte("pipelined"))
+	}
+	r.send(1, pipeline)
+	answer := codec.AppendStatus(nil, r.seen()[0].UID, codec.OpGet, codec.StatusNotOK)
+	r.Link().Received(copy(r.Link().Buffer(), answer), r.now) // gathered until the turn ends
+	short := codec.AppendMessage(nil, codec.Request, 1, codec.OpAdd, []byte("short"))
+	get := codec.AppendMessage(nil, codec.Request, 2, codec.OpGet, []byte("id"))
+	r.send(2, append(short, get...))
+	seen := r.seen()
+	if len(seen) != 2 || string(seen[0].Payload(nil)) != "id" || string(seen[1].Payload(nil)) != "pipelined" {
+		t.Errorf("dc_server got %v, want the request of client 2, then one of client 1", seen)
+	}
+}
+
+// TestAnsweredHereBehindOneInFlight waits for its turn.
+func TestAnsweredHereBehindOneInFlight(t *testing.T) {
+	r := upRig(t, testConfig())
+	r.come(1)
+	get := codec.AppendMessage(nil, codec.Request, 1, codec.OpGet, []byte("id"))
+	short := codec.AppendMessage(nil, codec.Request, 2, codec.OpAdd, []byte("short"))
+	r.send(1, append(get, short...))
+	r.mustGetNothing(1)
+	r.answer(r.seenOne(), "data")
+	want := codec.AppendMessage(nil, codec.Response, 1, codec.OpGet, []byte("data"))
+	r.mustGetBytes(1, codec.AppendStatus(want, 2, codec.OpAdd, codec.StatusAddCorrupt))
 }
 
 // TestNoConnection holds the answers for the time without a connection.
@@ -95,8 +161,8 @@ func TestNoConnection(t *testing.T) {
 		r.send(int(op), codec.AppendMessage(nil, codec.Request, 9, op, []byte("eight or more")))
 		r.mustGetBytes(int(op), codec.AppendStatus(nil, 9, op, codec.StatusDisconnected))
 	}
-	if r.Counters.Unavailable != codec.NumOps {
-		t.Errorf("got %d counted, want %d", r.Counters.Unavailable, codec.NumOps)
+	if r.Agent.Counters.Unavailable != codec.NumOps {
+		t.Errorf("got %d counted, want %d", r.Agent.Counters.Unavailable, codec.NumOps)
 	}
 }
 
@@ -187,8 +253,8 @@ func TestShortAdd(t *testing.T) {
 			if len(r.seen()) != 0 && r.Link().State() == upstream.Up {
 				t.Errorf("an ADD of %d bytes was forwarded", n)
 			}
-			if r.Counters.ShortAdds != 1 {
-				t.Errorf("got %d counted, want 1", r.Counters.ShortAdds)
+			if r.Agent.Counters.ShortAdds != 1 {
+				t.Errorf("got %d counted, want 1", r.Agent.Counters.ShortAdds)
 			}
 		}
 	}
@@ -345,7 +411,7 @@ func TestWaitersKeepTheirTurn(t *testing.T) {
 
 func TestFullIsAnsweredAtOnce(t *testing.T) {
 	config := testConfig()
-	config.Mux.MaxInFlight = 2
+	config.Server.MaxInFlight = 2
 	r := upRig(t, config)
 	r.come(1, 2, 3)
 	r.ask(1, 7, "x")
@@ -383,7 +449,7 @@ func TestLeftWithRequestOpen(t *testing.T) {
 // requests may be in flight: each that was swallowed makes room.
 func TestLeaversKeepNoPlace(t *testing.T) {
 	r := upRig(t, testConfig())
-	for range 3 * testConfig().Mux.MaxInFlight {
+	for range 3 * testConfig().Server.MaxInFlight {
 		r.come(1)
 		r.ask(1, 7, "x")
 		r.Failed(1, upstream.ErrClosed, 0)
@@ -430,7 +496,7 @@ func TestRequestThenGarbage(t *testing.T) {
 func TestIdle(t *testing.T) {
 	config := testConfig()
 	config.Idle = time.Second
-	config.Mux.Timeout, config.Link.Timeout = deadline.Never, deadline.Never
+	config.Server.Timeout = deadline.Never
 	r := upRig(t, config)
 	r.come(1, 2)
 	r.ask(2, 7, "a request that takes long")

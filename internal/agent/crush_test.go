@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/engine"
 	"distcache/engine/buffer"
 	"distcache/engine/deadline"
 	"distcache/internal/front"
@@ -27,9 +26,10 @@ const (
 	crushRequests = 32_768
 )
 
-// crush is a Agent for very many clients, which counts what becomes of them.
+// crush is an Agent for very many clients, which counts what becomes of them.
 type crush struct {
 	*Agent
+	*front.Front
 	answered, closed int
 }
 
@@ -37,19 +37,23 @@ func newCrush(idle time.Duration) *crush {
 	c := &crush{}
 	const timeout = 200 * ms
 	c.Agent = New(Config{
-		Mux:  upstream.MuxConfig{MaxInFlight: upstream.MaxInFlight, MaxBatch: 64 << 20, Timeout: timeout},
-		Link: upstream.LinkConfig{Retry: time.Second, Timeout: timeout, Random: func(b []byte) { clear(b) }},
-		Idle: idle,
-	}, c, buffer.NewPool(crushRequests<<12), crushLink{}, c)
+		Server: upstream.Config{
+			MaxInFlight: upstream.MaxInFlight, MaxBatch: 64 << 20,
+			Timeout: timeout, Retry: time.Second, Random: func(b []byte) { clear(b) },
+		},
+		Idle:   idle,
+		Window: 1,
+	}, crushLink{}, c)
+	c.Front = c.Agent.AddFront(front.NewDistcache(), c, buffer.NewPool(crushRequests<<12))
 	c.Agent.Start(0)
 	return c
 }
 
 // connect answers the probe.
 func (c *crush) connect() {
-	c.Link().Connected(0)
-	n := copy(c.Link().Buffer(), codec.AppendStatus(nil, 0, codec.OpHave, codec.StatusNotOK))
-	c.Link().Received(n, 0)
+	link := c.Server().Link()
+	link.Connected(0)
+	link.Received(copy(link.Buffer(), codec.AppendStatus(nil, 0, codec.OpHave, codec.StatusNotOK)), 0)
 }
 
 // come lets that many clients come, and ask if so wanted.
@@ -85,11 +89,19 @@ func (c *crush) call(t *testing.T, fn func()) time.Duration {
 	return took
 }
 
-func (c *crush) Write(int, []byte) engine.Outcome                       { c.answered++; return engine.Sent }
-func (c *crush) WriteParted(client int, b []byte, _ int) engine.Outcome { return c.Write(client, b) }
-func (c *crush) Unread(int) int                                         { return 0 }
-func (c *crush) Resume(int)                                             {}
-func (c *crush) Close(int)                                              { c.closed++ }
+// Deadline, Expire and TurnEnded are the Agent's, which calls the Front's.
+func (c *crush) Deadline() time.Duration     { return c.Agent.Deadline() }
+func (c *crush) Expire(now time.Duration)    { c.Agent.Expire(now) }
+func (c *crush) TurnEnded(now time.Duration) { c.Agent.TurnEnded(now) }
+
+func (c *crush) Write(int, []byte) (held bool, err error) { c.answered++; return false, nil }
+func (c *crush) EndTurn()                                 {}
+func (c *crush) WriteParted(client int, b []byte, _ int) (held bool, err error) {
+	return c.Write(client, b)
+}
+func (c *crush) Unread(int) int { return 0 }
+func (c *crush) Resume(int)     {}
+func (c *crush) Close(int)      { c.closed++ }
 
 func (c *crush) LinkChanged(_, _ upstream.State, _ error, _ time.Duration) {}
 func (c *crush) ClientDropped(int, front.Reason, error, time.Duration)     {}
@@ -97,6 +109,7 @@ func (c *crush) ClientDropped(int, front.Reason, error, time.Duration)     {}
 // crushLink is an upstream.Transport that takes everything.
 type crushLink struct{}
 
+func (crushLink) Drive(*upstream.Link)        {}
 func (crushLink) Dial()                       {}
 func (crushLink) Close()                      {}
 func (crushLink) EndTurn()                    {}
@@ -152,7 +165,7 @@ func TestT07TimersDueAtOnceAreSplit(t *testing.T) {
 			c := newCrush(deadline.Never)
 			c.connect()
 			c.come(inFlight, true)
-			lost := c.call(t, func() { c.Link().Broken(unix.ECONNRESET, 1*ms) })
+			lost := c.call(t, func() { c.Server().Link().Broken(unix.ECONNRESET, 1*ms) })
 			calls, slowest := c.work(t, 1*ms)
 			wantCount(t, "answered", c.answered, inFlight)
 			return calls, max(slowest, lost)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/engine"
 	"distcache/engine/buffer"
 	"distcache/internal/front"
 	"distcache/upstream"
@@ -27,17 +26,18 @@ func must(tb testing.TB, ok bool) {
 	}
 }
 
-// still is all that is around a agent, at rest: sockets and a connection that take
+// still is all that is around an agent, at rest: sockets and a connection that take
 // everything.
 type still struct {
 	answers int
 	sent    []byte
 }
 
-func (s *still) Write(int, []byte) engine.Outcome { s.answers++; return engine.Sent }
-func (s *still) Resume(int)                       {}
+func (s *still) Write(int, []byte) (held bool, err error) { s.answers++; return false, nil }
+func (s *still) EndTurn()                                 {}
+func (s *still) Resume(int)                               {}
 
-func (s *still) WriteParted(c int, b []byte, _ int) engine.Outcome { return s.Write(c, b) }
+func (s *still) WriteParted(c int, b []byte, _ int) (held bool, err error) { return s.Write(c, b) }
 
 // Unread never becomes less before all has been read.
 func (s *still) Unread(int) int { return 0 }
@@ -46,28 +46,36 @@ func (s *still) LinkChanged(_, _ upstream.State, _ error, _ time.Duration) {}
 func (s *still) ClientDropped(int, front.Reason, error, time.Duration)     {}
 func (s *still) Close(int)                                                 {}
 
+// stillRig is an agent with one front.
+type stillRig struct {
+	agent *Agent
+	front *front.Front
+}
+
 // stillWire is its upstream.Transport.
 type stillWire struct{ *still }
 
-func (s stillWire) Dial()    {}
-func (s stillWire) Close()   {}
-func (s stillWire) EndTurn() {}
+func (s stillWire) Drive(*upstream.Link) {}
+func (s stillWire) Dial()                {}
+func (s stillWire) Close()               {}
+func (s stillWire) EndTurn()             {}
 
 func (s stillWire) Write(b []byte) (int, error) {
 	s.sent = append(s.sent[:0], b...)
 	return len(b), nil
 }
 
-// stillProxy is up, and has clients 0 to clients-1.
-func stillProxy(tb testing.TB, clients int) (*Agent, *still) {
+// stillAgent is up, and has clients 0 to clients-1.
+func stillAgent(tb testing.TB, clients int) (*stillRig, *still) {
 	s := &still{sent: make([]byte, 0, 4<<20)}
-	p := New(testConfig(), s, buffer.NewPool(1<<20), stillWire{s}, s)
-	p.Start(0)
-	p.Link().Connected(0)
-	p.Link().Received(copy(p.Link().Buffer(), codec.AppendStatus(nil, 0, codec.OpHave, codec.StatusNotOK)), 0)
-	must(tb, p.Link().State() == upstream.Up)
+	p := &stillRig{agent: New(testConfig(), stillWire{s}, s)}
+	p.front = p.agent.AddFront(front.NewDistcache(), s, buffer.NewPool(1<<20))
+	p.agent.Start(0)
+	p.agent.Server().Link().Connected(0)
+	p.agent.Server().Link().Received(copy(p.agent.Server().Link().Buffer(), codec.AppendStatus(nil, 0, codec.OpHave, codec.StatusNotOK)), 0)
+	must(tb, p.agent.Server().Link().State() == upstream.Up)
 	for c := range clients {
-		p.Opened(c, 0)
+		p.front.Opened(c, 0)
 	}
 	return p, s
 }
@@ -76,7 +84,7 @@ func stillProxy(tb testing.TB, clients int) (*Agent, *still) {
 // write, and answered in one read.
 type turn struct {
 	tb        testing.TB
-	agent     *Agent
+	agent     *stillRig
 	still     *still
 	clients   int
 	request   []byte
@@ -89,14 +97,14 @@ func (t *turn) run() {
 	before := t.still.answers
 	for c := range t.clients {
 		for rest := t.request; len(rest) > 0; {
-			b := t.agent.Buffer(c)
+			b := t.agent.front.Buffer(c)
 			n := copy(b, rest[:min(len(rest), t.piece)])
 			rest = rest[n:]
-			t.agent.Received(c, b[:n], 0)
+			t.agent.front.Received(c, b[:n], 0)
 		}
 	}
-	t.agent.TurnEnded(0)
-	in := t.agent.Link().Buffer()
+	t.agent.agent.TurnEnded(0)
+	in := t.agent.agent.Server().Link().Buffer()
 	n := 0
 	for sent := t.still.sent; len(sent) > 0; {
 		m, err := t.assembler.Next(sent)
@@ -105,7 +113,7 @@ func (t *turn) run() {
 		codec.SetUID(t.answer, m.UID)
 		n += copy(in[n:], t.answer)
 	}
-	t.agent.Link().Received(n, 0)
+	t.agent.agent.Server().Link().Received(n, 0)
 	must(t.tb, t.still.answers == before+t.clients)
 }
 
@@ -122,7 +130,7 @@ func forwardLoops(tb testing.TB) []loop {
 			{"op=GET/arrives=bytewise", 32, 1},
 			{"op=GET/arrives=3frames", 5000, 1 << 20},
 		} {
-			p, s := stillProxy(tb, clients)
+			p, s := stillAgent(tb, clients)
 			t := &turn{tb: tb, agent: p, still: s, clients: clients, piece: k.piece}
 			t.request = codec.AppendMessage(nil, codec.Request, 7, codec.OpGet, make([]byte, k.request))
 			t.answer = codec.AppendMessage(nil, codec.Response, 7, codec.OpGet, make([]byte, 180))
@@ -134,47 +142,47 @@ func forwardLoops(tb testing.TB) []loop {
 
 // shortLivedLoops are the main job: a client comes, asks, gets its answer and leaves.
 func shortLivedLoops(tb testing.TB) []loop {
-	p, s := stillProxy(tb, 0)
+	p, s := stillAgent(tb, 0)
 	t := &turn{tb: tb, agent: p, still: s, clients: 1, piece: 1 << 20}
 	t.request = codec.AppendMessage(nil, codec.Request, 7, codec.OpGet, make([]byte, 32))
 	t.answer = codec.AppendMessage(nil, codec.Response, 7, codec.OpGet, make([]byte, 180))
 	return []loop{{"op=GET/clients=shortlived", func() {
-		p.Opened(0, 0)
+		p.front.Opened(0, 0)
 		t.run()
-		p.Ended(0, 0)
+		p.front.Ended(0, 0)
 	}}}
 }
 
 // localLoops are answered without the connection.
 func localLoops(tb testing.TB) []loop {
-	p, s := stillProxy(tb, 1)
-	p.Stop(0)
+	p, s := stillAgent(tb, 1)
+	p.agent.Stop(0)
 	request := codec.AppendMessage(nil, codec.Request, 7, codec.OpGet, make([]byte, 32))
 	return []loop{{"op=GET/link=down", func() {
 		before := s.answers
-		b := p.Buffer(0)
-		p.Received(0, b[:copy(b, request)], 0)
+		b := p.front.Buffer(0)
+		p.front.Received(0, b[:copy(b, request)], 0)
 		must(tb, s.answers == before+1)
 	}}}
 }
 
 // lossLoops lose the connection with requests in flight.
 func lossLoops(tb testing.TB) []loop {
-	p, s := stillProxy(tb, 64)
+	p, s := stillAgent(tb, 64)
 	request := codec.AppendMessage(nil, codec.Request, 7, codec.OpGet, make([]byte, 32))
 	probe := codec.AppendStatus(nil, 0, codec.OpHave, codec.StatusNotOK)
 	now := time.Duration(0)
 	return []loop{{"what=lost/clients=64", func() {
 		before := s.answers
 		for c := range 64 {
-			b := p.Buffer(c)
-			p.Received(c, b[:copy(b, request)], now)
+			b := p.front.Buffer(c)
+			p.front.Received(c, b[:copy(b, request)], now)
 		}
-		p.Link().Broken(upstream.ErrClosed, now)
+		p.agent.Server().Link().Broken(upstream.ErrClosed, now)
 		must(tb, s.answers == before+64)
-		now = p.Link().Deadline()
-		p.Link().Expire(now)
-		p.Link().Connected(now)
-		p.Link().Received(copy(p.Link().Buffer(), probe), now)
+		now = p.agent.Server().Link().Deadline()
+		p.agent.Server().Link().Expire(now)
+		p.agent.Server().Link().Connected(now)
+		p.agent.Server().Link().Received(copy(p.agent.Server().Link().Buffer(), probe), now)
 	}}}
 }

@@ -5,16 +5,16 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/engine"
 	"distcache/engine/buffer"
 	"distcache/engine/deadline"
 	"distcache/internal/front"
 	"distcache/upstream"
 )
 
-// rig is a Agent whose clients and connection only remember.
+// rig is an Agent whose clients and connection only remember.
 type rig struct {
 	*Agent
+	*front.Front
 	t       testing.TB
 	now     time.Duration
 	pool    *buffer.Pool
@@ -32,9 +32,10 @@ type wire struct {
 	written []byte
 }
 
-func (w *wire) Dial()    { w.dials++ }
-func (w *wire) Close()   {}
-func (w *wire) EndTurn() {}
+func (w *wire) Drive(*upstream.Link) {}
+func (w *wire) Dial()                { w.dials++ }
+func (w *wire) Close()               {}
+func (w *wire) EndTurn()             {}
 
 func (w *wire) Write(b []byte) (int, error) {
 	w.written = append(w.written, b...)
@@ -44,13 +45,16 @@ func (w *wire) Write(b []byte) (int, error) {
 const (
 	testTimeout = 200 * ms
 	testRetry   = 5 * time.Second
+	testWindow  = 4
 )
 
 func testConfig() Config {
 	return Config{
-		Mux:  upstream.MuxConfig{MaxInFlight: 100, MaxBatch: 1 << 20, Timeout: testTimeout},
-		Link: upstream.LinkConfig{Retry: testRetry, Timeout: testTimeout, Random: func(b []byte) { clear(b) }},
-		Idle: deadline.Never,
+		Server: upstream.Config{
+			MaxInFlight: 100, MaxBatch: 1 << 20,
+			Timeout: testTimeout, Retry: testRetry, Random: func(b []byte) { clear(b) },
+		},
+		Window: testWindow, Idle: deadline.Never,
 	}
 }
 
@@ -58,7 +62,8 @@ func testConfig() Config {
 func newRig(t testing.TB, config Config) *rig {
 	r := &rig{t: t, pool: buffer.NewPool(1 << 20), got: map[int][]byte{}, closed: map[int]bool{}}
 	r.wire = &wire{rig: r}
-	r.Agent = New(config, r, r.pool, r.wire, r)
+	r.Agent = New(config, r.wire, r)
+	r.Front = r.Agent.AddFront(front.NewDistcache(), r, r.pool)
 	r.Start(0)
 	return r
 }
@@ -88,16 +93,29 @@ func (r *rig) comeUp() {
 }
 
 // Write, Close and Resume implement front.Sockets.
-func (r *rig) Write(c int, b []byte) engine.Outcome {
+func (r *rig) Write(c int, b []byte) (held bool, err error) {
 	r.got[c] = append(r.got[c], b...)
-	return engine.Sent
+	return false, nil
 }
+
+// EndTurn does nothing: each step of a test ends with the end of a turn.
+func (r *rig) EndTurn() {}
+
+// Deadline, Expire and TurnEnded are the Agent's, which calls the Front's; so is Busy.
+func (r *rig) Deadline() time.Duration     { return r.Agent.Deadline() }
+func (r *rig) Expire(now time.Duration)    { r.Agent.Expire(now) }
+func (r *rig) TurnEnded(now time.Duration) { r.Agent.TurnEnded(now) }
+func (r *rig) Busy() int                   { return r.Agent.Busy() }
+
+// Link and Mux are the parts of the agent's Server.
+func (r *rig) Link() *upstream.Link { return r.Server().Link() }
+func (r *rig) Mux() *upstream.Mux   { return r.Server().Mux() }
 
 func (r *rig) Close(c int) { r.closed[c] = true }
 func (r *rig) Resume(int)  {}
 
 // WriteParted is Write: who reads at once needs no more.
-func (r *rig) WriteParted(c int, b []byte, _ int) engine.Outcome { return r.Write(c, b) }
+func (r *rig) WriteParted(c int, b []byte, _ int) (bool, error) { return r.Write(c, b) }
 
 // Unread never becomes less before all has been read.
 func (r *rig) Unread(int) int { return 0 }

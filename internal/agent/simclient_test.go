@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/engine"
 	"distcache/upstream"
 )
 
@@ -35,6 +34,7 @@ type client struct {
 	reading bool   // the agent wants to hear of bytes
 	blocked bool   // the agent holds answers that the socket does not take
 	excuse  string // why the agent may close it
+	ended   bool   // the agent knows that nothing more will be written
 
 	// What the agent owes it.
 	read      int // bytes that the agent has read
@@ -85,7 +85,7 @@ func (w *world) open() {
 	w.clients[number] = c
 	w.totals.Clients++
 	w.note("%v comes", c)
-	w.agent.Opened(number, w.now)
+	w.front.Opened(number, w.now)
 }
 
 // act lets the program write its next request, or something that is none.
@@ -253,10 +253,13 @@ func (c *client) beRead() {
 	if !c.reading {
 		return
 	}
-	buf := w.agent.Buffer(c.number)
-	may := len(c.owed) == 0 && !c.blocked
-	w.must(may == (len(buf) > 0) || may && !w.plenty, "%v: a buffer of %d bytes, %d requests owed, blocked %v",
-		c, len(buf), len(c.owed), c.blocked)
+	buf := w.front.Buffer(c.number)
+	parked := w.waiting && w.state != upstream.Up && len(c.owed) > 0
+	stalled := c.poison >= 0 && c.read > c.poison
+	must := !c.blocked && !parked && !stalled && !c.ended && len(c.owed) < w.config.Window && w.plenty
+	mayNot := c.blocked || parked || c.ended
+	w.must((len(buf) > 0 || !must) && !(len(buf) > 0 && mayNot), "%v: a buffer of %d bytes, %d requests owed, blocked %v, ended %v",
+		c, len(buf), len(c.owed), c.blocked, c.ended)
 	switch {
 	case len(buf) == 0:
 		c.reading = false
@@ -265,10 +268,10 @@ func (c *client) beRead() {
 	case len(c.unread) > 0:
 		c.bring(buf)
 	case c.fin:
-		c.excuse = "it left"
+		c.ended = true
 		w.note("%v has ended", c)
-		w.agent.Ended(c.number, w.now)
-		w.must(w.clients[c.number] != c, "%v left and is still there", c)
+		w.front.Ended(c.number, w.now)
+		w.must(w.clients[c.number] != c || len(c.owed) > 0, "%v left, is owed nothing and is still there", c)
 	}
 }
 
@@ -284,7 +287,7 @@ func (c *client) bring(buf []byte) {
 	if n > 1 || len(c.owed) > 0 {
 		c.w.note("%v is read, %d bytes; %d requests owed", c, n, len(c.owed))
 	}
-	c.w.agent.Received(c.number, buf[:n], c.w.now)
+	c.w.front.Received(c.number, buf[:n], c.w.now)
 }
 
 // took notes what the agent has now, before it acts on it.
@@ -295,22 +298,23 @@ func (c *client) took(n int) {
 		a := c.queued[0]
 		c.queued = c.queued[1:]
 		c.owed = append(c.owed, a)
-		c.whole, a.full = a.end, c.w.agent.Mux().Counters.Full
-		if len(c.owed) == 1 {
-			c.ready(a)
-		}
+		c.whole, a.full = a.end, c.w.agent.Server().Mux().Counters.Full
+		a.since, a.closes = c.w.now, c.w.server.closes
 	}
+	c.setDue(false)
 	if before <= c.whole && c.read > c.whole {
 		c.partialAt = c.w.now
 	}
 }
 
-// ready notes that a is the next to be taken, and can be now.
-func (c *client) ready(a *ask) {
-	if a.due == 0 {
-		a.since, a.closes = c.w.now, c.w.server.closes
+// setDue notes when the requests that can be in flight now must be answered: those that have no
+// such time yet, or all of them.
+func (c *client) setDue(all bool) {
+	for _, a := range c.owed[:min(len(c.owed), c.w.config.Window)] {
+		if a.due == 0 || all {
+			a.due = c.w.due()
+		}
 	}
-	a.due = c.w.due()
 }
 
 // drain lets the program read what was held for it.
@@ -324,23 +328,21 @@ func (c *client) drain() {
 		return
 	}
 	c.blocked, c.freeAt = false, w.now
-	if len(c.owed) > 0 {
-		c.ready(c.owed[0])
-	}
+	c.setDue(true)
 	w.note("%v has read what was held", c)
-	w.agent.Drained(c.number, w.now)
+	w.front.Drained(c.number, w.now)
 }
 
 // fail lets the socket fail.
 func (c *client) fail() {
 	c.excuse, c.gone, c.reset = "its socket failed", true, true
 	c.w.note("%v fails", c)
-	c.w.agent.Failed(c.number, errReset, c.w.now)
+	c.w.front.Failed(c.number, errReset, c.w.now)
 	c.w.must(c.w.clients[c.number] != c, "%v failed and is still there", c)
 }
 
 // Write implements front.Sockets.
-func (w *world) Write(number int, b []byte) engine.Outcome {
+func (w *world) Write(number int, b []byte) (held bool, err error) {
 	c := w.clients[number]
 	w.must(c != nil, "%d bytes written to client %d, which is not there", len(b), number)
 	w.must(c.excuse == "", "%d bytes written to %v after it was given up: %s", len(b), c, c.excuse)
@@ -349,16 +351,16 @@ func (w *world) Write(number int, b []byte) engine.Outcome {
 	case c.gone && w.roll(80), w.roll(1) && !w.calm:
 		c.gone, c.excuse = true, "a write failed"
 		w.note("%v: the write failed", c)
-		return engine.Failed
+		return false, errReset
 	case c.blocked:
-		return engine.Held
+		return true, nil
 	case w.roll(7) && !w.calm:
 		c.blocked, c.blockedAt = true, w.now
 		w.totals.Held++
 		w.note("%v is slow: held", c)
-		return engine.Held
+		return true, nil
 	}
-	return engine.Sent
+	return false, nil
 }
 
 // receive takes answers: each must be what the client waits for next.
@@ -375,10 +377,8 @@ func (c *client) receive(b []byte) {
 		c.check(a, m)
 		c.owed = c.owed[1:]
 		c.freeAt = c.w.now
-		if len(c.owed) > 0 {
-			c.ready(c.owed[0])
-		}
 	}
+	c.setDue(false)
 }
 
 // check holds the payload of an answer against what is owed.
@@ -404,7 +404,12 @@ func (c *client) check(a *ask, m codec.Message) {
 }
 
 // WriteParted implements front.Sockets. Whether it is held depends on the reader, as with Write.
-func (w *world) WriteParted(number int, b []byte, _ int) engine.Outcome { return w.Write(number, b) }
+func (w *world) WriteParted(number int, b []byte, _ int) (held bool, err error) {
+	return w.Write(number, b)
+}
+
+// EndTurn implements front.Sockets.
+func (w *world) EndTurn() { w.turnWanted = true }
 
 // Unread never becomes less before all has been read.
 func (w *world) Unread(int) int { return 0 }
@@ -413,7 +418,8 @@ func (w *world) Unread(int) int { return 0 }
 func (w *world) Close(number int) {
 	c := w.clients[number]
 	w.must(c != nil, "client %d was closed, which is not there", number)
-	w.must(c.excuse != "", "%v was closed for no reason", c)
+	w.must(c.excuse != "" || c.ended && len(c.owed) == 0 && !c.blocked, "%v was closed for no reason", c)
+	w.totals.Unseen += uint64(len(c.owed))
 	w.note("%v is closed", c)
 	w.clients[number] = nil
 }
@@ -435,8 +441,8 @@ func (w *world) Resume(number int) {
 func (w *world) mayDisconnect(c *client, a *ask) {
 	switch {
 	case w.state != upstream.Up || w.server.state != connected || w.server.closes > a.closes:
-	case w.agent.Mux().Counters.Full > a.full:
+	case w.agent.Server().Mux().Counters.Full > a.full:
 	default:
-		w.must(w.now-a.since >= w.config.Mux.Timeout, "%v was given up after %v, with the link up", c, w.now-a.since)
+		w.must(w.now-a.since >= w.config.Server.Timeout, "%v was given up after %v, with the link up", c, w.now-a.since)
 	}
 }

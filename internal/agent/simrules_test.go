@@ -48,6 +48,7 @@ func (w *world) clientRules(c *client) {
 	case c.blocked:
 		// It is looked how much it has read ten times in that, and once more.
 		w.must(w.now < c.blockedAt+front.ReadTimeout*11/10, "%v has not read since %v", c, c.blockedAt)
+	case len(c.owed) > 0 && w.turnWanted: // answers may be gathered for the end of the turn
 	case len(c.owed) > 0:
 		w.owedRules(c, c.owed[0])
 	case c.read > c.whole:
@@ -76,14 +77,14 @@ func (w *world) owedRules(c *client, a *ask) {
 // linkRules hold for the connection: no attempt and no silence lasts too long.
 func (w *world) linkRules() {
 	s := &w.server
-	w.must(w.agent.Link().State() == w.state, "the link is %v and told %v", w.agent.Link().State(), w.state)
+	w.must(w.agent.Server().Link().State() == w.state, "the link is %v and told %v", w.agent.Server().Link().State(), w.state)
 	switch {
 	case w.state == upstream.Down:
 	case w.state != upstream.Up:
 		w.must(w.now < s.lastDial+upstream.AttemptTimeout, "the attempt lasts since %v", s.lastDial)
-	case len(s.pending) > 0 && w.config.Mux.Timeout != deadline.Never && w.config.Mux.MaxInFlight > 10:
+	case len(s.pending) > 0 && w.config.Server.Timeout != deadline.Never && w.config.Server.MaxInFlight > 10:
 		since := max(s.heard, s.pending[0].came)
-		w.must(w.now < since+upstream.SilentTimeouts*w.config.Mux.Timeout || w.now >= s.pending[0].came+upstream.AttemptTimeout*20,
+		w.must(w.now < since+upstream.SilentTimeouts*w.config.Server.Timeout || w.now >= s.pending[0].came+upstream.AttemptTimeout*20,
 			"dc_server is silent since %v and the link still up", since)
 	}
 }
@@ -97,7 +98,7 @@ func (w *world) mayGoDown(from upstream.State, why error) {
 		w.must(errors.Is(why, upstream.ErrStopped), "stopped, and told %v", why)
 	case errors.Is(why, upstream.ErrSilent):
 		w.totals.Silent++
-		w.must(from == upstream.Up && w.now >= s.heard+upstream.SilentTimeouts*w.config.Mux.Timeout, "silent since %v is too soon", s.heard)
+		w.must(from == upstream.Up && w.now >= s.heard+upstream.SilentTimeouts*w.config.Server.Timeout, "silent since %v is too soon", s.heard)
 	case errors.Is(why, upstream.ErrAttemptTimeout):
 		w.must(w.now >= s.lastDial+upstream.AttemptTimeout, "the attempt of %v is ended too soon", s.lastDial)
 	case errors.Is(why, upstream.ErrProbe):
@@ -246,9 +247,9 @@ func (w *world) mustBeEmpty(last bool) {
 	w.must(w.pool.Lent() == 0, "%d bytes are still lent", w.pool.Lent())
 	w.must(p.Busy() == 0, "%d clients are still busy", p.Busy())
 	w.must(len(p.parked) == 0, "%d clients are still parked", len(p.parked))
-	w.must(p.Mux().Unanswered() == 0, "%d requests are still in flight", p.Mux().Unanswered())
-	w.must(len(p.Mux().Unsent()) == 0, "%d bytes are still to be sent", len(p.Mux().Unsent()))
-	due := min(p.Mux().Deadline(), p.Table.Deadline())
+	w.must(p.Server().Mux().Unanswered() == 0, "%d requests are still in flight", p.Server().Mux().Unanswered())
+	w.must(len(p.Server().Mux().Unsent()) == 0, "%d bytes are still to be sent", len(p.Server().Mux().Unsent()))
+	due := min(p.Server().Mux().Deadline(), w.front.Deadline())
 	w.must(due == deadline.Never, "something is still due at %v", due)
 	w.must(!last || p.Deadline() == deadline.Never, "the link is still due at %v", p.Deadline())
 	w.must(w.server.state == off, "the connection is still there")
@@ -256,13 +257,17 @@ func (w *world) mustBeEmpty(last bool) {
 
 // mustAgree compares the agent's counters with what was seen from outside.
 func (w *world) mustAgree() {
-	m, t := w.agent.Mux().Counters, &w.totals
-	w.must(t.Answers == m.Answered, "%d answers came, %d were counted", t.Answers, m.Answered)
-	w.must(t.ShortAdds == w.agent.Counters.ShortAdds, "%d short ADDs, %d counted", t.ShortAdds, w.agent.Counters.ShortAdds)
+	m, t := w.agent.Server().Mux().Counters, &w.totals
+	agree := func(seen, counted uint64, what string) {
+		// An answer that waits for earlier ones, or for the end of the turn, goes with its client.
+		w.must(seen <= counted && counted <= seen+t.Unseen, "%d %s came, %d were counted", seen, what, counted)
+	}
+	agree(t.Answers, m.Answered, "answers")
+	agree(t.ShortAdds, w.agent.Counters.ShortAdds, "answers to short ADDs")
 	given := m.TimedOut + m.Lost + m.Full + w.agent.Counters.Unavailable
-	w.must(t.Disconnected == given, "%d were given up, %d were counted", t.Disconnected, given)
+	agree(t.Disconnected, given, "answers DISCONNECTED")
 	w.must(m.Forwarded >= m.Answered+m.TimedOut+m.Lost, "more ends than beginnings: %+v", m)
-	w.must(t.Clients == w.agent.Table.Counters.Clients, "%d clients, %d counted", t.Clients, w.agent.Table.Counters.Clients)
+	w.must(t.Clients == w.front.Counters.Clients, "%d clients, %d counted", t.Clients, w.front.Counters.Clients)
 	t.Late, t.Swallowed, t.Unsolicited, t.Full = m.Late, m.Swallowed, m.Unsolicited, m.Full
 	t.Refused = w.agent.Counters.Unavailable
 }

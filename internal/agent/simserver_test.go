@@ -56,13 +56,16 @@ var (
 	errWrite   = errors.New("broken pipe")
 )
 
+// Drive implements upstream.Transport.
+func (s *server) Drive(*upstream.Link) {}
+
 // Dial implements upstream.Transport.
 func (s *server) Dial() {
 	w := s.w
 	w.note("dial")
 	w.must(s.state == off, "dialed while connected")
 	w.must(!w.stopped, "dialed after the end")
-	retry := w.config.Link.Retry
+	retry := w.config.Server.Retry
 	if s.dialed {
 		w.must(w.now-s.lastDial >= retry*8/10, "dialed again after %v with a retry time of %v", w.now-s.lastDial, retry)
 		w.must(w.hurried || w.now <= max(s.lastDial+retry, w.downAt), "dialed %v after the last time, %v after the loss, with a retry time of %v",
@@ -153,11 +156,11 @@ func (s *server) finishDial() {
 		w.note("connected")
 		s.state, s.heard = connected, w.now
 		s.said, s.proved, s.tainted, s.poisoned, s.offending = 0, false, false, false, false
-		w.agent.Link().Connected(w.now)
+		w.agent.Server().Link().Connected(w.now)
 	case k < 9:
 		w.note("refused")
 		s.offending = true
-		w.agent.Link().Broken(errRefused, w.now)
+		w.agent.Server().Link().Broken(errRefused, w.now)
 	}
 }
 
@@ -209,14 +212,14 @@ func (s *server) deliver() {
 	if w.roll(40) {
 		n = 1 + w.rng.IntN(n)
 	}
-	buf := w.agent.Link().Buffer()
+	buf := w.agent.Server().Link().Buffer()
 	w.must(len(buf) > 0, "the link has no room for answers")
 	n = copy(buf, s.out[:n])
 	s.out = s.out[n:]
 	s.heard = w.now
 	all := len(s.out) == 0
 	w.note("%d bytes delivered", n)
-	w.agent.Link().Received(n, w.now)
+	w.agent.Server().Link().Received(n, w.now)
 	w.must(!all || !s.poisoned || s.state == off, "the link outlives garbage")
 }
 
@@ -234,7 +237,7 @@ func (s *server) misbehave() {
 	case k < 5:
 		w.note("dc_server answers what nobody asked")
 		s.say(s.nobodys(), codec.OpGet, w.bytes(30))
-	case k < 8 && len(s.pending) > 0 && w.config.Mux.Timeout != deadline.Never:
+	case k < 8 && len(s.pending) > 0 && w.config.Server.Timeout != deadline.Never:
 		w.note("dc_server forgets a request")
 		s.pending = s.pending[1:]
 	case k == 8 && len(s.pending) > 0:
@@ -267,7 +270,7 @@ func (s *server) breakOff() {
 	}
 	s.w.note("dc_server is gone")
 	s.offending = true
-	s.w.agent.Link().Broken(upstream.ErrClosed, s.w.now)
+	s.w.agent.Server().Link().Broken(upstream.ErrClosed, s.w.now)
 }
 
 // writable lets the connection take bytes again.
@@ -275,6 +278,6 @@ func (s *server) writable() {
 	if s.state == connected && s.blocked {
 		s.blocked = false
 		s.w.note("dc_server reads on")
-		s.w.agent.Link().Writable(s.w.now)
+		s.w.agent.Server().Link().Writable(s.w.now)
 	}
 }

@@ -15,7 +15,7 @@ import (
 
 const ms = time.Millisecond
 
-// world is one life of a agent: the agent, all that is around it, and the clock.
+// world is one life of an agent: the agent, all that is around it, and the clock.
 type world struct {
 	rng    *rand.Rand
 	trace  *strings.Builder // nil: not wanted
@@ -26,6 +26,7 @@ type world struct {
 	plenty  bool // of memory for unfinished requests
 	pool    *buffer.Pool
 	agent   *Agent
+	front   *front.Front
 	clients [8]*client // by number
 	asked   []*ask     // every whole request that was written
 	lives   int        // of clients, so far
@@ -49,6 +50,7 @@ type totals struct {
 	Histories, Steps, Clients, Requests, Answers, Disconnected, ShortAdds uint64
 	Ups, Silent, Held, Refused, Late, Swallowed, Unsolicited              uint64
 	Corrupt, Partial, Unread, Idle, NoMemory, SocketError, Full           uint64
+	Unseen                                                                uint64 // requests open at the end of a client
 }
 
 func newWorld(rng *rand.Rand, trace *strings.Builder) *world {
@@ -62,24 +64,23 @@ func newWorld(rng *rand.Rand, trace *strings.Builder) *world {
 	}
 	w.pool = buffer.NewPool(limit)
 	w.server = server{w: w, lastDial: -time.Hour}
-	w.agent = New(w.config, w, w.pool, &w.server, w)
+	w.agent = New(w.config, &w.server, w)
+	w.front = w.agent.AddFront(front.NewDistcache(), w, w.pool)
 	return w
 }
 
 func (w *world) anyConfig() Config {
 	timeout := pick(w, 200*ms, 200*ms, 200*ms, 50*ms, 3*time.Second, deadline.Never)
 	return Config{
-		Mux: upstream.MuxConfig{
+		Server: upstream.Config{
 			MaxInFlight: pick(w, 64, 64, 64, 3, 1),
 			MaxBatch:    pick(w, 256<<10, 256<<10, 40<<10, 2<<10),
 			Timeout:     timeout,
 			Generation:  pick(w, 0, 0xfffe, 0xffff, uint16(w.rng.Uint32())),
+			Retry:       pick(w, ms, 50*ms, 50*ms, 5*time.Second),
+			Random:      w.random,
 		},
-		Link: upstream.LinkConfig{
-			Retry:   pick(w, ms, 50*ms, 50*ms, 5*time.Second),
-			Timeout: timeout,
-			Random:  w.random,
-		},
+		Window:    pick(w, 1, 2, 3, 64, 64),
 		Idle:      pick(w, deadline.Never, deadline.Never, 300*ms, 10*time.Second),
 		MinExpiry: pick(w, 0, 0, time.Minute),
 	}
@@ -91,7 +92,7 @@ func pick[T any](w *world, choices ...T) T { return choices[w.rng.IntN(len(choic
 // roll is true in percent of cases.
 func (w *world) roll(percent int) bool { return w.rng.IntN(100) < percent }
 
-// random is LinkConfig.Random. What a probe gets is remembered, to know the probe by.
+// random is upstream.Config.Random. What a probe gets is remembered, to know the probe by.
 func (w *world) random(b []byte) {
 	for i := range b {
 		b[i] = byte(w.rng.Uint32())
@@ -147,7 +148,7 @@ func (w *world) live() {
 	if w.roll(80) { // a good beginning
 		w.calm = true
 		if w.state == upstream.Down {
-			w.pass(w.agent.Link().Deadline() - w.now)
+			w.pass(w.agent.Server().Link().Deadline() - w.now)
 		}
 		w.server.calmly()
 		w.calm = false
@@ -286,18 +287,18 @@ func (w *world) LinkChanged(from, to upstream.State, why error, now time.Duratio
 // renew gives the requests that waited for the first connection their time.
 func (w *world) renew() {
 	for _, c := range w.clients {
-		if c != nil && len(c.owed) > 0 {
-			c.owed[0].due = w.due()
+		if c != nil {
+			c.setDue(true)
 		}
 	}
 }
 
 // due is when a request that is taken now must be answered.
 func (w *world) due() time.Duration {
-	if w.config.Mux.Timeout == deadline.Never {
+	if w.config.Server.Timeout == deadline.Never {
 		return deadline.Never
 	}
-	return w.now + w.config.Mux.Timeout
+	return w.now + w.config.Server.Timeout
 }
 
 // ClientDropped implements Observer.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/engine"
 	"distcache/engine/buffer"
 	"distcache/engine/deadline"
 	"distcache/internal/front"
@@ -40,6 +39,7 @@ type crowd struct {
 	rng     *rand.Rand
 	now     time.Duration
 	agent   *Agent
+	front   *front.Front
 	server  *crowdServer
 	asked   []uint32 // by client
 	since   []time.Duration
@@ -75,16 +75,21 @@ func newCrowd(t *testing.T, clients int, generation uint16) *crowd {
 	c.server = &crowdServer{crowd: c}
 	const timeout = 200 * ms
 	c.agent = New(Config{
-		Mux:  upstream.MuxConfig{MaxInFlight: clients + 64, MaxBatch: 1 << 20, Timeout: timeout, Generation: generation},
-		Link: upstream.LinkConfig{Retry: time.Second, Timeout: timeout, Random: func(b []byte) { clear(b) }},
-		Idle: deadline.Never,
-	}, c, buffer.NewPool(1<<20), c.server, c)
+		Server: upstream.Config{
+			MaxInFlight: clients + 64, MaxBatch: 1 << 20,
+			Timeout: timeout, Retry: time.Second, Random: func(b []byte) { clear(b) },
+			Generation: generation,
+		},
+		Idle:   deadline.Never,
+		Window: 4,
+	}, c.server, c)
+	c.front = c.agent.AddFront(front.NewDistcache(), c, buffer.NewPool(1<<20))
 	c.agent.Start(0)
-	c.agent.Link().Connected(0)
+	c.agent.Server().Link().Connected(0)
 	c.server.waiting = nil // the probe is answered here
 	c.server.bring(codec.AppendStatus(nil, 0, codec.OpHave, codec.StatusNotOK))
 	for i := range clients {
-		c.agent.Opened(i, 0)
+		c.front.Opened(i, 0)
 	}
 	return c
 }
@@ -96,9 +101,9 @@ func (c *crowd) ask(i int) {
 	var payload [8]byte
 	binary.BigEndian.PutUint32(payload[:], uint32(i))
 	binary.BigEndian.PutUint32(payload[4:], c.asked[i])
-	buf := c.agent.Buffer(i)
+	buf := c.front.Buffer(i)
 	n := len(codec.AppendMessage(buf[:0], codec.Request, 1, codec.OpGet, payload[:]))
-	c.agent.Received(i, buf[:n], c.now)
+	c.front.Received(i, buf[:n], c.now)
 }
 
 // step is some time and a turn, in which dc_server answers some of what it has.
@@ -119,7 +124,7 @@ func (c *crowd) step() {
 }
 
 // Write implements front.Sockets: the answer must be the client's own, and its last.
-func (c *crowd) Write(i int, b []byte) engine.Outcome {
+func (c *crowd) Write(i int, b []byte) (held bool, err error) {
 	a := codec.NewAssembler(codec.Response)
 	m, err := a.Next(b)
 	if err != nil || m.UID != 1 || m.Op != codec.OpGet {
@@ -134,13 +139,18 @@ func (c *crowd) Write(i int, b []byte) engine.Outcome {
 		c.t.Fatalf("client %d got %x as the answer to its request %d", i, payload, c.asked[i])
 	}
 	c.free = append(c.free, i)
-	return engine.Sent
+	return false, nil
 }
 
 // Resume implements front.Sockets.
 func (c *crowd) Resume(int) {}
 
-func (c *crowd) WriteParted(client int, b []byte, _ int) engine.Outcome { return c.Write(client, b) }
+// EndTurn does nothing: each step ends with the end of a turn.
+func (c *crowd) EndTurn() {}
+
+func (c *crowd) WriteParted(client int, b []byte, _ int) (held bool, err error) {
+	return c.Write(client, b)
+}
 
 // Unread never becomes less before all has been read.
 func (c *crowd) Unread(int) int { return 0 }
@@ -162,7 +172,7 @@ func (c *crowd) ClientDropped(i int, why front.Reason, _ error, _ time.Duration)
 
 func (c *crowd) mustBeWhole(generation uint16) {
 	c.t.Helper()
-	m := c.agent.Mux().Counters
+	m := c.agent.Server().Mux().Counters
 	c.t.Logf("from generation %#x: %d answers, %d given up, %+v", generation, c.answers, c.givenUp, m)
 	if c.givenUp == 0 || m.Late == 0 || m.Unsolicited == 0 {
 		c.t.Errorf("nothing came late or twice")
@@ -174,6 +184,9 @@ func (c *crowd) mustBeWhole(generation uint16) {
 		c.t.Errorf("got %d answers, %d counted", c.answers, m.Answered+m.TimedOut)
 	}
 }
+
+// Drive implements upstream.Transport.
+func (s *crowdServer) Drive(*upstream.Link) {}
 
 // Dial implements upstream.Transport.
 func (s *crowdServer) Dial() {}
@@ -239,7 +252,7 @@ func (s *crowdServer) answerSome() {
 }
 
 func (s *crowdServer) bring(b []byte) {
-	for l := s.crowd.agent.Link(); len(b) > 0; {
+	for l := s.crowd.agent.Server().Link(); len(b) > 0; {
 		n := copy(l.Buffer(), b)
 		b = b[n:]
 		l.Received(n, s.crowd.now)

@@ -237,7 +237,7 @@ func TestAddressInUse(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		first := p.start(t, "-listen", "IP:127.0.0.1:0")
 		at := listenedOn(t, first)
-		mustName(t, p.fails(t, 1, "-listen", at.String()), at.String(), "somebody listens there already")
+		mustName(t, p.fails(t, 1, "-listen", at.String()), at.String(), "another process listens there")
 		p.mustServe(t, at)
 	})
 }

@@ -16,44 +16,42 @@ import (
 	"distcache/internal/daemon/service"
 )
 
-const (
-	// otherDescriptors is how many the process needs beside its clients' with one event
-	// loop, and loopDescriptors how many each further loop takes.
-	otherDescriptors = 64
-	loopDescriptors  = 16
-	// logFlush is how long the last log lines may take to be written at exit.
-	logFlush = 500 * time.Millisecond
-)
+// logFlush is how long the last log lines may take to be written at exit.
+const logFlush = 500 * time.Millisecond
 
-// App is what one of the daemons does. Its methods are called on the loop goroutine,
+// App is the work of one of the daemons. Its methods are called on the loop goroutine,
 // in this order.
 type App interface {
-	// Open makes what serves the clients. pool is for requests that are not whole.
+	// Open makes what serves the clients, schedules it on the loop, and returns the handler
+	// of the clients' events. pool is for requests that are not whole.
 	Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) (engine.Handler, error)
 	// Start is called when the daemon is set up and its privileges are dropped.
 	Start(now time.Duration)
 	// Busy is the number of clients that an orderly end should wait for.
 	Busy() int
-	// Stop answers what is still open.
+	// Stop answers the requests that are still open.
 	Stop(now time.Duration)
-	// Close frees what Open made. The loop has ended.
+	// Close frees the memory of Open. The loop has ended.
 	Close() error
 }
 
-// Config is what a daemon is started with.
+// Config holds the settings of a daemon.
 type Config struct {
 	Program    string
 	Flags      Flags
 	MaxClients int // connections at a time
 	Loops      int // event loops; 0 is 1
-	PoolBytes  int // memory for what clients have not finished to send, and as much for what they have not read
+	PoolBytes  int // memory for requests that are not whole, and as much again for answers that are not read
 	Memory     Memory
+	// Check tells -check what else would keep a start from succeeding; nil: nothing would.
+	// It changes nothing that outlives the process.
+	Check func() error
 }
 
 func (c Config) loops() int { return max(1, c.Loops) }
 
-// Run is a daemon from its parsed command line on, with an App of newApp for each of
-// its event loops. It returns the exit code.
+// Run runs a daemon until it ends, with an App of newApp for each of its event loops. It
+// returns the exit code.
 func Run(c Config, newApp func() App, parent *service.Parent, stderr io.Writer) int {
 	if c.Flags.Daemon && parent == nil {
 		return detach(c, stderr)
@@ -67,7 +65,7 @@ func Run(c Config, newApp func() App, parent *service.Parent, stderr io.Writer) 
 	d := &running{config: c, newApp: newApp, log: log, signals: signals}
 	d.warn(logWarning)
 	for _, name := range gnetenv.Removed() {
-		d.warn("the environment variable " + name + " has no effect here")
+		d.warn("environment variable " + name + " has no effect on this program")
 	}
 	if err := d.start(parent); err != nil {
 		parent.Fail(err)
@@ -79,7 +77,7 @@ func Run(c Config, newApp func() App, parent *service.Parent, stderr io.Writer) 
 	return d.serve()
 }
 
-// detach judges what can be judged here, where the person who types sees it.
+// detach starts the daemon in the background. A bad -user is reported before that.
 func detach(c Config, stderr io.Writer) int {
 	if c.Flags.User != "" {
 		if _, err := service.LookupUser(c.Flags.User); err != nil {
@@ -90,7 +88,7 @@ func detach(c Config, stderr io.Writer) int {
 	return service.Detach(stderr, c.Flags.passed()...)
 }
 
-// running is a daemon that is being started, runs, or ends.
+// running is a daemon that starts, runs or ends.
 type running struct {
 	config   Config
 	newApp   func() App
@@ -98,9 +96,9 @@ type running struct {
 	signals  *service.Signals
 	warnings []string
 
+	plan     *plan // nil until it is made
 	reactors []*reactor
-	socket   *listen.Socket
-	pidfile  *service.Pidfile
+	socket   *listen.Socket // nil until it is open
 }
 
 func (d *running) flushLog() { d.log.Flush(logFlush) }
@@ -114,21 +112,19 @@ func (d *running) warn(texts ...string) {
 	}
 }
 
-// start takes the steps in the order that the man page gives.
-func (d *running) start(parent *service.Parent) error {
-	steps := []func() error{d.limitClients, d.open, d.listen, d.writePidfile, d.dropPrivileges, d.accept}
-	for _, step := range steps {
+// start inspects and then carries out the plan. Steps that need privileges come before
+// these are dropped, and clients are accepted last.
+func (d *running) start(parent *service.Parent) (err error) {
+	if d.plan, err = d.config.inspect(); err != nil {
+		return err
+	}
+	d.warn(d.plan.warnings...)
+	for _, step := range []func() error{d.open, d.listen, d.writePidfile, d.dropPrivileges, d.accept} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
 	return parent.Ready(d.warnings...)
-}
-
-func (d *running) limitClients() error {
-	warning, err := d.config.fitDescriptors()
-	d.warn(warning)
-	return err
 }
 
 func (d *running) open() error {
@@ -147,7 +143,7 @@ func (d *running) open() error {
 }
 
 func (d *running) listen() error {
-	socket, err := listen.Open(d.config.Flags.Listen, d.config.Flags.Socket)
+	socket, err := d.plan.listen.Open()
 	if err != nil {
 		return err
 	}
@@ -157,22 +153,18 @@ func (d *running) listen() error {
 	return nil
 }
 
-func (d *running) writePidfile() (err error) {
-	if d.config.Flags.Pidfile != "" {
-		d.pidfile, err = service.WritePidfile(d.config.Flags.Pidfile)
+func (d *running) writePidfile() error {
+	if d.plan.pidfile == nil {
+		return nil
 	}
-	return err
+	return d.plan.pidfile.Write()
 }
 
 func (d *running) dropPrivileges() error {
-	if d.config.Flags.User == "" {
+	if d.plan.user == nil {
 		return service.ForbidDumps() // sessions are secrets
 	}
-	user, err := service.LookupUser(d.config.Flags.User)
-	if err != nil {
-		return err
-	}
-	warnings, err := user.Drop()
+	warnings, err := d.plan.user.Drop()
 	d.warn(warnings...)
 	return err
 }
@@ -212,17 +204,20 @@ func (d *running) serve() int {
 // stop begins the orderly end of each reactor.
 func (d *running) stop() {
 	for _, r := range d.reactors {
-		_ = r.loop.Post(r.drain) // a loop that has ended is what is asked for
+		_ = r.loop.Post(r.drain) // an error means that the loop has ended already
 	}
 }
 
-// cleanUp removes what the start made. What cannot be removed is named and left.
+// cleanUp removes the files of the start. It logs and leaves those that it cannot remove.
 func (d *running) cleanUp() {
 	if d.socket != nil {
 		d.complain(d.socket.Unlink())
 	}
-	if d.pidfile != nil {
-		d.complain(d.pidfile.Remove())
+	if d.plan != nil {
+		if d.plan.pidfile != nil {
+			d.complain(d.plan.pidfile.Remove())
+		}
+		d.plan.close()
 	}
 	for _, r := range d.reactors {
 		d.complain(r.app.Close())

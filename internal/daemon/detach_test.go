@@ -231,7 +231,7 @@ func TestDaemonPidfileHeld(t *testing.T) {
 		folder := kit.SocketDir(t)
 		d := p.detach(t, folder, p.command(daemonArgs(folder)...))
 		text := p.fails(t, 1, "-daemon", "-listen", kit.Unix(t).String(), "-pidfile", d.pidfile)
-		mustName(t, text, "-pidfile", d.pidfile, "held by a live process", fmt.Sprint(d.pid))
+		mustName(t, text, "-pidfile", d.pidfile, "in use by a running process", fmt.Sprint(d.pid))
 		p.mustServe(t, d.at)
 		d.end()
 	})

@@ -1,8 +1,9 @@
-// Package daemon is the life of dc_client and dc_server, from the command line to the
-// exit code; what they do with requests is their App.
+// Package daemon is the life cycle of dc_client and dc_server, from the command line to the
+// exit code. Their App serves the requests.
 //
-//	flags ─▶ signals caught ─▶ listen, owner, permissions ─▶ (detached already: package
-//	service) ─▶ pidfile ─▶ privileges dropped ─▶ ready ─▶ App.Start ─▶ loop ─▶ drain ─▶ exit
+//	flags ─▶ with -daemon: detach (package service) ─▶ catch signals ─▶ inspect: a plan ─▶
+//	listen ─▶ pidfile ─▶ drop privileges ─▶ accept ─▶ ready ─▶ App.Start ─▶ loop ─▶ drain ─▶ exit
 //
-// A step that fails ends the start, and what the earlier ones made is removed.
+// -check prints what inspect found, and stops there. A step that fails ends the start, and
+// what the earlier steps made is removed.
 package daemon

@@ -13,22 +13,23 @@ const (
 	// drainTime is how long requests in flight may take to be answered once the daemon
 	// is told to stop.
 	drainTime = time.Second
-	// drainQuiet is how long nothing may have been under way before the daemon ends: a
-	// client that had just connected gets to ask.
+	// drainQuiet is how long no request may have been open before the daemon ends: a client
+	// that has just connected gets time to ask.
 	drainQuiet = 50 * time.Millisecond
-	// drainRest is how long the requests that came just before may take to be answered.
+	// drainRest is how long the answers to the last requests may take.
 	drainRest = 100 * time.Millisecond
-	// drainLook is the time between two looks.
+	// drainLook is the time between two checks.
 	drainLook = 5 * time.Millisecond
 )
 
-// drain is the orderly end: no new clients, and an answer for everybody who has asked.
+// drain is the orderly end: it accepts no new clients, and waits until all requests are
+// answered.
 type drain struct {
 	reactor    *reactor
 	ends       time.Duration
 	quietSince time.Duration
 	next       time.Duration
-	hungUp     bool // what clients send is not read any more, and they are told
+	hungUp     bool // clients are not read from any more, and have been told
 }
 
 // drain begins the orderly end.
@@ -39,26 +40,25 @@ func (r *reactor) drain() {
 	r.loop.Schedule(&drain{reactor: r, ends: now + drainTime, quietSince: now, next: now + drainLook})
 }
 
-// stopAccepting makes the kernel refuse who connects from now on, while who waits already
-// is still accepted. Without the shutdown there is an instant between the last accept and
-// the close in which clients connect and ask, only to be reset; TCP knows no such thing.
-// A socket that was passed in is not ours to shut: who waits in its backlog waits for the
-// next process that gets it.
+// stopAccepting makes the kernel refuse new connections; those in the backlog are still
+// accepted. Without the shutdown, clients that connect between the last accept and the
+// close would be reset. For TCP there is no such call. A socket that was passed in stays
+// open: the connections in its backlog wait for the next process that gets it.
 func (r *reactor) stopAccepting() {
 	switch r.kind {
 	case address.Descriptor, address.Systemd:
 		r.listener.Leave()
 		return
 	case address.Unix:
-		_ = unix.Shutdown(r.fd, unix.SHUT_RD) // at worst some are reset
+		_ = unix.Shutdown(r.fd, unix.SHUT_RD) // at worst some connections are reset
 	}
 	r.listener.Stop()
 }
 
-// Deadline is the next look.
+// Deadline is the time of the next check.
 func (dr *drain) Deadline() time.Duration { return dr.next }
 
-// Expire looks whether anybody is still owed something.
+// Expire checks whether requests are still open.
 func (dr *drain) Expire(now time.Duration) {
 	r := dr.reactor
 	if r.app.Busy() > 0 {

@@ -55,7 +55,7 @@ func TestFewDescriptors(t *testing.T) {
 		c := inShell(p.command("-listen", at.String()), "ulimit -n 80")
 		c.Sys = asNobody()
 		process := p.run(t, c)
-		mustName(t, process.Stderr(), "only 80 descriptors", "at most 16 clients")
+		mustName(t, process.Stderr(), "the limit of open descriptors is 80", "client limit lowered from ", " to 16:")
 		var let []*kit.Client
 		for range 16 {
 			client := kit.Dial(t, at)
@@ -74,6 +74,6 @@ func TestTooFewDescriptors(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		c := inShell(p.command("-listen", kit.Unix(t).String()), "ulimit -n 40")
 		c.Sys = asNobody()
-		mustName(t, failure(t, c, 1), "only 40 descriptors", "too few to serve anybody")
+		mustName(t, failure(t, c, 1), "the limit of open descriptors is 40", "ulimit -n")
 	})
 }

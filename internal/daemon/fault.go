@@ -9,15 +9,15 @@ import (
 	"distcache/engine"
 )
 
-// watchBeat is the time between two beats of a watchdog, shorter than in earnest.
+// watchBeat is the time between two beats of a watchdog, shorter than in other builds.
 const watchBeat = 100 * time.Millisecond
 
-// withFaults makes h break when a client sends the name of a fault.
+// withFaults makes h fail when a client sends the name of a fault.
 func withFaults(h engine.Handler) engine.Handler { return faulty{h} }
 
 type faulty struct{ engine.Handler }
 
-// Received breaks, or passes the bytes on.
+// Received fails, or passes the bytes on.
 func (f faulty) Received(c int, b []byte, now time.Duration) {
 	switch {
 	case bytes.Contains(b, []byte("fault:panic")):

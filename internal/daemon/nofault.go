@@ -11,5 +11,5 @@ import (
 // watchBeat is the time between two beats of a watchdog.
 const watchBeat = 2 * time.Second
 
-// withFaults is h. In a build with -tags faults, for tests, it breaks on request.
+// withFaults returns h. In a build with -tags faults, for tests, the handler fails on request.
 func withFaults(h engine.Handler) engine.Handler { return h }

@@ -49,7 +49,7 @@ func TestPidfileHeld(t *testing.T) {
 		first, second := kit.Unix(t), kit.Unix(t)
 		process := p.start(t, "-listen", first.String(), "-pidfile", pidfile)
 		text := p.fails(t, 1, "-listen", second.String(), "-pidfile", pidfile)
-		mustName(t, text, "-pidfile", pidfile, "held by a live process", fmt.Sprint(process.PID()))
+		mustName(t, text, "-pidfile", pidfile, "in use by a running process", fmt.Sprint(process.PID()))
 		mustBeGone(t, second.Address)
 		if got := pidIn(t, pidfile); got != process.PID() {
 			t.Errorf("got process ID %d in the file, want still %d", got, process.PID())
@@ -87,7 +87,7 @@ func TestPidfileRefused(t *testing.T) {
 			}
 			return os.Symlink(p+".target", p)
 		}, "symbolic link"},
-		{"folder", func(p string) error { return os.Mkdir(p, 0o755) }, "folder"},
+		{"folder", func(p string) error { return os.Mkdir(p, 0o755) }, "directory"},
 		{"fifo", func(p string) error { return syscall.Mkfifo(p, 0o600) }, "fifo"},
 		{"another text", func(p string) error { return os.WriteFile(p, []byte("precious\n"), 0o644) }, "not a pidfile"},
 	} {

@@ -133,7 +133,7 @@ func TestSocketObstacle(t *testing.T) {
 	}{
 		{"regular file", func(p string) error { return os.WriteFile(p, []byte("precious"), 0o600) }, "a regular file"},
 		{"empty file", func(p string) error { return os.WriteFile(p, nil, 0o600) }, "a regular file"},
-		{"folder", func(p string) error { return os.Mkdir(p, 0o700) }, "a folder"},
+		{"folder", func(p string) error { return os.Mkdir(p, 0o700) }, "a directory"},
 		{"link to nothing", func(p string) error { return os.Symlink("/nowhere/s", p) }, "a symbolic link"},
 		{"link to a file", func(p string) error { return os.Symlink(target, p) }, "a symbolic link"},
 		{"link to a dead socket", func(p string) error { return os.Symlink(dead, p) }, "a symbolic link"},
@@ -204,7 +204,7 @@ func TestSocketInUse(t *testing.T) {
 		first := p.start(t, "-listen", at.String())
 		before := stat(t, at.Address)
 		text := p.fails(t, 1, "-listen", at.String())
-		mustName(t, text, at.String(), "somebody listens there already")
+		mustName(t, text, at.String(), "another process listens there")
 		if stat(t, at.Address).Ino != before.Ino {
 			t.Error("got another socket file than before, want it left alone")
 		}

@@ -56,7 +56,7 @@ func TestSocketWatchTellsEachChangeOnce(t *testing.T) {
 // daemon. It says so once, and once that all is well again; who is connected is served
 // throughout, and at the end nobody else's file is removed.
 func TestO16SocketFileChangesAreTold(t *testing.T) {
-	const lost, back = "new clients do not find the socket", "new clients find the socket again"
+	const lost, back = "new clients cannot connect", "new clients can connect again"
 	t.Parallel()
 	for _, row := range []struct {
 		name       string

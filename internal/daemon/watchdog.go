@@ -1,16 +1,23 @@
 package daemon
 
 import (
+	"log/slog"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"time"
+
+	"distcache/internal/daemon/service"
 )
 
 // watchBeats is how many beats in a row a loop may leave unanswered. With watchBeat it
-// makes 30 s, which no turn takes on the busiest machine: its work is bounded.
+// makes 30 s. The work of one turn is bounded: it ends sooner on the busiest machine.
 const watchBeats = 15
 
-// watchdog notices a loop that does not come round any more. That is a bug, and only a
-// new start helps. Each loop has one.
+// watchdog notices a loop that is stuck. That is a bug, and only a restart helps. Each
+// loop has a watchdog.
 //
 //	goroutine of its own: a beat ── posts ──▶ loop: answers
 //	                      beats without an answer, watchBeats in a row ──▶ stuck
@@ -19,7 +26,7 @@ const watchBeats = 15
 // suspended machine) there are none, and where CPU is short both sides wait for it.
 type watchdog struct {
 	post     func(fn func()) error // to the loop
-	pulse    func()                // what the loop does at each beat, nil: nothing
+	pulse    func()                // called on the loop at each beat; nil: none
 	missed   int                   // beats since the last answer
 	answered atomic.Bool
 }
@@ -43,7 +50,7 @@ func (w *watchdog) beat() (stuck bool) {
 	return false
 }
 
-// answer is what the loop does.
+// answer runs on the loop.
 func (w *watchdog) answer() {
 	w.answered.Store(true)
 	if w.pulse != nil {
@@ -51,8 +58,8 @@ func (w *watchdog) answer() {
 	}
 }
 
-// run beats until quit is closed or the loop is stuck. held tells that somebody holds
-// threads of this process on purpose: then nothing can be said of the loop.
+// run beats until quit is closed or the loop is stuck. held tells that a debugger holds
+// threads of this process: then beats are not counted.
 func (w *watchdog) run(quit <-chan struct{}, held func() bool, stuck func()) {
 	pause := time.NewTimer(watchBeat)
 	defer pause.Stop()
@@ -71,5 +78,59 @@ func (w *watchdog) run(quit <-chan struct{}, held func() bool, stuck func()) {
 			return
 		}
 		pause.Reset(watchBeat) // not a ticker: beats that were late do not follow each other at once
+	}
+}
+
+const (
+	// lastWords is how long a process that ends because of a bug may take to log that. Then
+	// the kernel kills it.
+	lastWords = 5 * time.Second
+	// stackMax bounds the stacks of all goroutines, in bytes: they must fit the queue of
+	// log lines.
+	stackMax = 48 << 10
+)
+
+// runLoop runs the loop under its watchdog.
+func (r *reactor) runLoop() error {
+	quit := make(chan struct{})
+	defer close(quit)
+	defer r.tellPanic()
+	go newWatchdog(r.loop.Post, r.pulse).run(quit, service.Traced, r.loopStuck)
+	return r.loop.Run()
+}
+
+// tellPanic logs a panic on the loop goroutine, and panics again: the handler may have left
+// its state half changed. The runtime itself reports to stderr, which a detached daemon
+// does not have.
+func (r *reactor) tellPanic() {
+	reason := recover()
+	if reason == nil {
+		return
+	}
+	_ = service.KillAfter(lastWords) // best effort: without it an unread stderr may keep us
+	slog.Error("panic: exiting, for the supervisor to restart the daemon", "reason", reason)
+	logStack(debug.Stack())
+	r.flushLog()
+	panic(reason)
+}
+
+// loopStuck ends the process with the stacks of all goroutines in the log. The socket file
+// and the pidfile stay; the next start replaces them.
+func (r *reactor) loopStuck() {
+	_ = service.KillAfter(lastWords) // best effort: the stacks of a loop in a system call may not come
+	slog.Error("the event loop is stuck: exiting, for the supervisor to restart the daemon",
+		"seconds", (watchBeats * watchBeat).Seconds())
+	r.flushLog()
+	stacks := make([]byte, stackMax)
+	logStack(stacks[:runtime.Stack(stacks, true)])
+	r.flushLog()
+	os.Exit(1)
+}
+
+// logStack logs a stack line by line, because syslog limits the length of a message. A
+// stack has names and numbers, never the bytes of a session.
+func logStack(stack []byte) {
+	for line := range strings.Lines(string(stack)) {
+		slog.Error("stack", "at", strings.TrimSpace(line))
 	}
 }

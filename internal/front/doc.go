@@ -1,16 +1,19 @@
-// Package front is what a daemon knows of its clients between bytes and requests:
-// it gathers a client's bytes into requests, lets each client have one request open
-// at a time, sends the answers in order, and ends clients that keep the daemon waiting.
+// Package front is the side of a daemon that clients see: it cuts a client's bytes into
+// requests, hands these to the daemon, sends the answers, and closes clients that keep the
+// daemon waiting.
 //
-//	         Received            Request             Answer
-//	bytes ─────────────▶ Table ───────────▶ Requests ────────▶ Table ──▶ Sockets.Write
-//	                       ▲ the next request of that client, if bytes of it are held │
-//	                       └──────────────────────────────────────────────────────────┘
+//	        Received           Request                    Answer, Append
+//	bytes ────────────▶ Front ─────────▶ agent or server ────────────────▶ Front ──▶ Sockets.Write
+//	                      ▲                                                  │
+//	                      └───────── the client's next requests ◀────────────┘
 //
-// dc_client's agent and dc_server's cache are its Requests; engine.Clients its Sockets.
+// A Front is made with a Wire, the protocol that its clients speak. A client may have a
+// window of requests open. dc_client's front sends the answers in the order of the
+// requests; dc_server's sends each as soon as it is there, since dc_client finds its
+// requests by uid.
 //
-// A Table is a pure state machine: events and the time come in as calls, actions go
-// out as calls on Sockets and Requests. It has no goroutine, clock, lock or log, so a
-// simulation drives it by the million. A client is named by a small number, of which
-// Sockets is the giver.
+// A Front is a pure state machine: events and the time come in as calls, actions go out as
+// calls on Sockets and Requests. It has no goroutine, clock, lock or log, so a simulation
+// can drive it. Sockets chooses the numbers that name the clients: with engine.Clients these
+// are descriptors.
 package front

@@ -1,8 +1,12 @@
 package front
 
-import "time"
+import (
+	"time"
 
-// Reason is why the Table ended a client.
+	"distcache/engine/deadline"
+)
+
+// Reason is why the Front closed a client.
 type Reason uint8
 
 // The reasons.
@@ -12,7 +16,7 @@ const (
 	UnreadTimeout                // it left answers unread for ReadTimeout
 	IdleTimeout                  // it asked nothing for the idle time
 	SocketError                  // its socket failed
-	NoMemory                     // the memory for what it has not finished to send, or to read, is used up
+	NoMemory                     // the memory for unfinished requests, or for unread answers, is used up
 
 	// NumReasons is the number of reasons: tables by reason have this length.
 	NumReasons
@@ -37,22 +41,73 @@ func (r Reason) String() string {
 	return "unknown"
 }
 
-// drop ends c for a reason that is counted and told.
-func (t *Table) drop(c int, why Reason, err error, now time.Duration) {
-	t.Counters.Dropped[why]++
-	t.requests.Dropped(c, why, err, now)
-	t.close(c)
+// drop closes c for a reason that is counted and reported.
+func (f *Front) drop(c int, why Reason, err error, now time.Duration) {
+	f.Counters.Dropped[why]++
+	f.requests.Dropped(c, why, err, now)
+	f.close(c)
 }
 
-// close ends c.
-func (t *Table) close(c int) {
-	d := &t.dialogs[c]
-	if d.state == open || d.state == parked {
-		t.requests.Left(c)
+// close ends c. Answers to its open requests find nobody: their numbers are not used again.
+func (f *Front) close(c int) {
+	d := &f.clients[c]
+	f.pool.Put(d.held)
+	for _, e := range d.early {
+		f.pool.Put(e.wire)
 	}
-	t.pool.Put(d.held)
-	t.count(d.busy(), false)
-	t.entries.Clear(c)
-	*d = dialog{}
-	t.sockets.Close(c)
+	if f.outFor == c {
+		f.outFor, f.out = none, f.out[:0]
+	}
+	f.entries.Clear(c)
+	f.enter(d, absent)
+	*d = client{seq: d.seq + max(1, d.open)}
+	f.sockets.Close(c)
+}
+
+// Deadline is when the next client has kept the daemon waiting too long.
+func (f *Front) Deadline() time.Duration {
+	return min(f.idle.Deadline(), f.partial.Deadline(), f.unread.Deadline())
+}
+
+// expirePerCall bounds how long closing clients keeps the loop from the others.
+const expirePerCall = 256
+
+// Expire closes the clients that have kept the daemon waiting too long. When they are many,
+// Deadline stays in the past and the rest follow.
+func (f *Front) Expire(now time.Duration) {
+	budget := expirePerCall
+	budget = f.expire(f.idle, IdleTimeout, budget, now)
+	budget = f.expire(f.partial, PartialTimeout, budget, now)
+	f.expireUnread(budget, now)
+}
+
+func (f *Front) expire(q *deadline.Queue, why Reason, budget int, now time.Duration) int {
+	for ; budget > 0; budget-- {
+		c, ok := q.Due(now)
+		if !ok {
+			break
+		}
+		f.drop(c, why, nil, now)
+	}
+	return budget
+}
+
+// expireUnread closes the clients that have not read enough. It has to look: the socket
+// reports room for more only after much has been read.
+func (f *Front) expireUnread(budget int, now time.Duration) {
+	for ; budget > 0; budget-- {
+		c, ok := f.unread.Due(now)
+		if !ok {
+			break
+		}
+		d := &f.clients[c]
+		if left := int32(f.sockets.Unread(c)); left <= d.owed-PaceBytes {
+			d.owed, d.since = left, now
+		}
+		if now < d.since+ReadTimeout {
+			f.unread.Set(c, now)
+		} else {
+			f.drop(c, UnreadTimeout, nil, now)
+		}
+	}
 }

@@ -7,33 +7,34 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/engine"
 	"distcache/engine/buffer"
 	"distcache/engine/deadline"
 )
 
-// rig is a Table between sockets and a daemon that do as they are told.
+// rig is a Front between sockets and a daemon that do as they are told.
 type rig struct {
-	*Table
+	*Front
 	t    *testing.T
 	now  time.Duration
 	pool *buffer.Pool
 	in   []byte // what ReadInto gives
 
 	// The sockets.
-	outcome engine.Outcome // of each Write
-	writes  [][]byte
-	closed  []int
-	resumed []int
-	onWrite func()
-	resume  func(c int) // called from within Resume
-	unread  int         // what Unread gives
+	held     bool  // of each Write
+	fails    error // of each Write
+	writes   [][]byte
+	closed   []int
+	resumed  []int
+	onWrite  func()
+	resume   func(c int) // called from within Resume
+	unread   int         // what Unread gives
+	turnEnds int         // how often EndTurn was called
 
 	// The daemon.
 	mode  mode
 	asked []string // payloads, as they were requested
 	last  codec.Message
-	left  []int
+	asker Asker // who asked last
 	drops []Reason
 }
 
@@ -54,15 +55,22 @@ func newRig(t *testing.T) *rig { return newRigWith(t, idleTime, 1<<20) }
 
 func newRigWith(t *testing.T, idle time.Duration, memory int) *rig {
 	r := &rig{t: t, pool: buffer.NewPool(memory), in: make([]byte, 64<<10)}
-	r.Table = NewTable(r, r, r.pool, idle)
+	r.Front = New(Config{Window: 1, Ordered: true, Idle: idle}, NewDistcache(), r, r, r.pool)
 	t.Cleanup(r.mustBeEmpty)
+	return r
+}
+
+// newWindowRig is one whose clients may have several requests open.
+func newWindowRig(t *testing.T, window int, ordered bool) *rig {
+	r := newRig(t)
+	r.Front = New(Config{Window: window, Ordered: ordered, Idle: idleTime}, NewDistcache(), r, r, r.pool)
 	return r
 }
 
 // mustBeEmpty ends who is left, and looks for what remains.
 func (r *rig) mustBeEmpty() {
-	for c := range r.dialogs {
-		if r.dialogs[c].state != absent {
+	for c := range r.clients {
+		if r.clients[c].phase != absent {
 			r.Failed(c, errTest, r.now)
 		}
 	}
@@ -72,7 +80,7 @@ func (r *rig) mustBeEmpty() {
 }
 
 // Write, Close and Resume implement Sockets.
-func (r *rig) Write(c int, b []byte) engine.Outcome {
+func (r *rig) Write(c int, b []byte) (held bool, err error) {
 	if slices.Contains(r.closed, c) {
 		r.t.Errorf("client %d is written to after its end", c)
 	}
@@ -80,14 +88,14 @@ func (r *rig) Write(c int, b []byte) engine.Outcome {
 	if r.onWrite != nil {
 		r.onWrite()
 	}
-	return r.outcome
+	return r.held, r.fails
 }
 
 func (r *rig) Close(c int) { r.closed = append(r.closed, c) }
 
 // WriteParted is two writes.
-func (r *rig) WriteParted(c int, b []byte, at int) engine.Outcome {
-	r.Write(c, b[:at])
+func (r *rig) WriteParted(c int, b []byte, at int) (held bool, err error) {
+	_, _ = r.Write(c, b[:at])
 	return r.Write(c, b[at:])
 }
 
@@ -101,23 +109,32 @@ func (r *rig) Resume(c int) {
 	}
 }
 
-// ReadInto, Request, Left and Dropped implement Requests.
-func (r *rig) ReadInto() []byte { return r.in }
+func (r *rig) EndTurn() { r.turnEnds++ }
 
-func (r *rig) Request(c int, m codec.Message, now time.Duration) Verdict {
-	payload := string(m.Payload(nil))
-	r.asked = append(r.asked, payload)
-	r.last = m
-	switch r.mode {
-	case parks:
-		return Later
-	case answers:
-		r.Append(c, codec.AppendMessage(r.Batch(), codec.Response, m.UID, m.Op, []byte(payload)), now)
-	}
-	return Taken
+// block is what happens when an answer to c is held.
+func (r *rig) block(c int) {
+	d := &r.clients[c]
+	d.blocked, d.owed = true, int32(r.unread)
+	r.update(c, r.now)
 }
 
-func (r *rig) Left(c int) { r.left = append(r.left, c) }
+// ReadInto, Arriving, Request and Dropped implement Requests.
+func (r *rig) ReadInto() []byte { return r.in }
+
+func (r *rig) Arriving([]byte) {}
+
+func (r *rig) Request(a Asker, m codec.Message, now time.Duration) bool {
+	payload := string(m.Payload(nil))
+	r.asked = append(r.asked, payload)
+	r.last, r.asker = m, a
+	switch r.mode {
+	case parks:
+		return false
+	case answers:
+		r.Append(a, codec.AppendMessage(r.Batch(a, now), codec.Response, m.UID, m.Op, []byte(payload)), now)
+	}
+	return true
+}
 
 func (r *rig) Dropped(_ int, why Reason, _ error, _ time.Duration) { r.drops = append(r.drops, why) }
 
@@ -153,8 +170,10 @@ func (r *rig) mustSend(c int, b []byte) {
 	}
 }
 
-// reply gives client c's open request its answer.
-func (r *rig) reply(c int) { r.Answer(c, answerTo(string(r.last.Payload(nil))), r.now) }
+// reply gives client c's first open request its answer.
+func (r *rig) reply(c int) {
+	r.Answer(Asker{Client: int32(c), Seq: r.clients[c].seq}, answerTo(string(r.last.Payload(nil))), r.now)
+}
 
 // at moves the clock on, with each deadline met.
 func (r *rig) at(now time.Duration) {

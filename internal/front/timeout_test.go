@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"distcache/engine"
 	"distcache/engine/deadline"
 )
 
@@ -31,7 +30,7 @@ func TestTimeouts(t *testing.T) {
 			r.reply(1)
 		}, time.Hour + idleTime, IdleTimeout},
 		{"idle after reading an answer late", func(r *rig) {
-			r.outcome = engine.Held
+			r.held = true
 			r.mustSend(1, get("a"))
 			r.at(ReadTimeout - 1)
 			r.Drained(1, r.now)
@@ -77,40 +76,40 @@ func TestTimeouts(t *testing.T) {
 		}, time.Second + WholeTimeout, PartialTimeout},
 		{"answers unread", func(r *rig) {
 			r.at(time.Second)
-			r.outcome = engine.Held
+			r.held = true
 			r.mustSend(1, get("a"))
 		}, time.Second + ReadTimeout, UnreadTimeout},
 		{"more answers unread change nothing", func(r *rig) {
 			r.mode = waits
 			r.mustSend(1, get("a"))
-			r.block(1, r.now)
+			r.block(1)
 			r.at(time.Second)
-			r.outcome = engine.Held
+			r.held = true
 			r.reply(1)
 		}, ReadTimeout, UnreadTimeout},
 		{"answers read at the least pace", func(r *rig) {
-			r.outcome, r.unread = engine.Held, 100_000
+			r.held, r.unread = true, 100_000
 			r.mustSend(1, get("a"))
 			for n := time.Duration(1); n <= 3; n++ {
-				r.at(n*(ReadTimeout-readLook) - 1)
+				r.at(n*(ReadTimeout-readCheck) - 1)
 				r.unread -= PaceBytes
 			}
-		}, 3*(ReadTimeout-readLook) + ReadTimeout, UnreadTimeout},
+		}, 3*(ReadTimeout-readCheck) + ReadTimeout, UnreadTimeout},
 		{"answers read too slowly", func(r *rig) {
-			r.outcome, r.unread = engine.Held, 100_000
+			r.held, r.unread = true, 100_000
 			r.mustSend(1, get("a"))
 			r.unread -= PaceBytes - 1
 		}, ReadTimeout, UnreadTimeout},
 		{"answers read, and as many come", func(r *rig) {
 			r.mode, r.unread = waits, 100_000
 			r.mustSend(1, get("a"))
-			r.block(1, r.now)
-			r.outcome, r.unread = engine.Held, 100_000+3*PaceBytes
+			r.block(1)
+			r.held, r.unread = true, 100_000+3*PaceBytes
 			r.reply(1)
 			r.unread -= PaceBytes
-		}, readLook + ReadTimeout, UnreadTimeout},
+		}, readCheck + ReadTimeout, UnreadTimeout},
 		{"answers unread, half a request behind", func(r *rig) {
-			r.outcome = engine.Held
+			r.held = true
 			r.mustSend(1, slices.Concat(get("a"), get("b")[:4]))
 		}, ReadTimeout, UnreadTimeout},
 	}

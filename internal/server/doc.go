@@ -1,9 +1,9 @@
-// Package server is dc_server's behaviour: requests are answered from a cache.Store,
-// in the order in which they came, with the semantics of docs/PROTOCOL.md.
+// Package server is dc_server's behaviour: requests are answered from a store.Store, with the
+// semantics of docs/PROTOCOL.md.
 //
-//	front.Table ── Request ──▶ Server ──▶ cache.Store
-//	     ▲                        │
-//	     └──── Append (answer) ◀──┘
+//	front.Front ── Request ──▶ Server ── Do ──▶ store.Store
+//	     ▲                                          │ now or later
+//	     └──── Append ◀──── Server ◀── Answer ──────┘
 //
-// Like the agent it is a pure state machine over its Store.
+// Like the agent it is a pure state machine.
 package server

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/engine"
 	"distcache/engine/buffer"
 	"distcache/internal/front"
 	"distcache/internal/store"
@@ -30,12 +29,14 @@ func must(tb testing.TB, ok bool) {
 // still is sockets that take everything, and an observer that says nothing.
 type still struct{ written int }
 
-func (s *still) Write(_ int, b []byte) engine.Outcome { s.written += len(b); return engine.Sent }
-func (s *still) Resume(int)                           {}
+func (s *still) Write(_ int, b []byte) (bool, error) { s.written += len(b); return false, nil }
+func (s *still) Resume(int)                          {}
 
-func (s *still) WriteParted(c int, b []byte, _ int) engine.Outcome { return s.Write(c, b) }
-func (s *still) Unread(int) int                                    { return 0 }
-func (s *still) Close(int)                                         {}
+func (s *still) WriteParted(c int, b []byte, _ int) (bool, error) { return s.Write(c, b) }
+func (s *still) EndTurn()                                         {}
+func (s *still) Progress(uint64)                                  {}
+func (s *still) Unread(int) int                                   { return 0 }
+func (s *still) Close(int)                                        {}
 
 func (s *still) ClientDropped(int, front.Reason, error, time.Duration) {}
 func (s *still) Evicted(int, time.Duration)                            {}
@@ -49,7 +50,7 @@ func stillServer(tb testing.TB, sessions int) (*Server, *still) {
 	tb.Cleanup(func() { _ = store.Close() })
 	s := &still{}
 	srv := New(Config{}, store, s, buffer.NewPool(1<<20), s)
-	srv.Opened(0, 0)
+	srv.front.Opened(0, 0)
 	for i := range sessions {
 		store.Add(sessionID(i), make([]byte, 180), time.Hour, 0)
 	}
@@ -62,8 +63,8 @@ func sessionID(i int) []byte { return fmt.Appendf(nil, "%032d", i) }
 func exchange(tb testing.TB, srv *Server, s *still, requests []byte, answers int) func() {
 	return func() {
 		before := s.written
-		b := srv.Buffer(0)
-		srv.Received(0, b[:copy(b, requests)], 0)
+		b := srv.front.Buffer(0)
+		srv.front.Received(0, b[:copy(b, requests)], 0)
 		must(tb, s.written-before == answers)
 	}
 }
@@ -105,7 +106,7 @@ func addLoops(tb testing.TB) []loop {
 	full, fullSockets := stillServer(tb, sessions)
 	next := sessions
 	roomy, roomySockets := stillServer(tb, sessions)
-	roomy.store.Remove(sessionID(0), 0)
+	roomy.store.(*store.Memory).Remove(sessionID(0), 0)
 	addID := add(string(sessionID(0)), string(make([]byte, 180)), time.Hour)
 	pair := codec.AppendMessage(nil, codec.Request, 7, codec.OpAdd, addID)
 	pair = codec.AppendMessage(pair, codec.Request, 8, codec.OpRemove, sessionID(0))

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/engine"
 	"distcache/engine/buffer"
 	"distcache/engine/deadline"
 	"distcache/internal/front"
@@ -17,12 +16,13 @@ const ms = time.Millisecond
 // rig is a Server over a memory store, between sockets that only remember.
 type rig struct {
 	*Server
+	*front.Front
 	t       testing.TB
 	now     time.Duration
 	store   *store.Memory
 	pool    *buffer.Pool
-	outcome engine.Outcome // of each Write
-	got     []byte         // what was written to client 1 and not yet taken
+	held    bool   // of each Write
+	got     []byte // what was written to client 1 and not yet taken
 	closed  bool
 	drops   []front.Reason
 	evicted int
@@ -36,13 +36,14 @@ func newRig(t testing.TB, config Config, sessions int) *rig {
 	}
 	r := &rig{t: t, store: store, pool: buffer.NewPool(1 << 20)}
 	r.Server = New(config, store, r, r.pool, r)
+	r.Front = r.Server.Front()
 	r.Opened(1, 0)
 	t.Cleanup(func() {
 		if !r.closed {
 			r.Ended(1, r.now)
 		}
-		if r.pool.Lent() != 0 || r.Busy() != 0 || r.Table.Deadline() != deadline.Never {
-			t.Errorf("at the end: %d bytes lent, %d busy, something due at %v", r.pool.Lent(), r.Busy(), r.Table.Deadline())
+		if r.pool.Lent() != 0 || r.Busy() != 0 || r.Front.Deadline() != deadline.Never {
+			t.Errorf("at the end: %d bytes lent, %d busy, something due at %v", r.pool.Lent(), r.Busy(), r.Front.Deadline())
 		}
 		if err := store.Close(); err != nil {
 			t.Error(err)
@@ -52,16 +53,24 @@ func newRig(t testing.TB, config Config, sessions int) *rig {
 }
 
 // Write, Close and Resume implement front.Sockets.
-func (r *rig) Write(_ int, b []byte) engine.Outcome {
+func (r *rig) Write(_ int, b []byte) (held bool, err error) {
 	r.got = append(r.got, b...)
-	return r.outcome
+	return r.held, nil
 }
 
 func (r *rig) Close(int)  { r.closed = true }
 func (r *rig) Resume(int) {}
 
 // WriteParted is Write: who reads at once needs no more.
-func (r *rig) WriteParted(c int, b []byte, _ int) engine.Outcome { return r.Write(c, b) }
+func (r *rig) WriteParted(c int, b []byte, _ int) (bool, error) { return r.Write(c, b) }
+
+// EndTurn does nothing: a memory store answers at once.
+func (r *rig) EndTurn() {}
+
+// Deadline, Expire and TurnEnded are the Server's, which calls the Front's.
+func (r *rig) Deadline() time.Duration     { return r.Server.Deadline() }
+func (r *rig) Expire(now time.Duration)    { r.Server.Expire(now) }
+func (r *rig) TurnEnded(now time.Duration) { r.Server.TurnEnded(now) }
 
 // Unread never becomes less before all has been read.
 func (r *rig) Unread(int) int { return 0 }
@@ -72,6 +81,8 @@ func (r *rig) ClientDropped(_ int, why front.Reason, _ error, _ time.Duration) {
 }
 
 func (r *rig) Evicted(sessions int, _ time.Duration) { r.evicted += sessions }
+
+func (r *rig) Progress(uint64) {}
 
 // send lets client 1 send b in pieces of at most size bytes, until it is not read from
 // any more. It gives how many bytes were taken.

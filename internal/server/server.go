@@ -11,6 +11,9 @@ import (
 )
 
 const (
+	// window is how many requests a client may have open while the store is at work. A
+	// dc_client has those of all its clients on one connection.
+	window = 8192
 	// readBuffer is how many bytes of a client's requests are read at a time.
 	readBuffer = 64 << 10
 	// expirePerCall is how many sessions are dropped in one go once their time is over:
@@ -23,29 +26,32 @@ const (
 // Config sets what a Server does beside what the protocol says.
 type Config struct {
 	MinExpiry time.Duration // the flag -minexpiry; 0: none
+	Progress  uint64        // operations between two calls of Observer.Progress (the flag -progress); 0: none
 }
 
 // Observer is told what an operator may want to know.
 type Observer interface {
-	// ClientDropped is called when a client is ended for a fault of its own.
+	// ClientDropped is called when a client is closed for a fault of its own.
 	ClientDropped(c int, why front.Reason, err error, now time.Duration)
 	// Evicted is called when sessions had to go before their time to make room.
 	Evicted(sessions int, now time.Duration)
+	// Progress is called after each Config.Progress operations.
+	Progress(operations uint64)
 }
 
-// Server answers requests from a Store. Its Table is embedded: with it, a Server is an
-// engine.Handler.
+// Server answers requests from a Store.
 type Server struct {
-	*front.Table
 	config   Config
+	front    *front.Front
 	store    store.Store
-	warmer   warmer // store, if it is one
 	observer Observer
 
 	ids      [][]byte      // of the requests that one read brought
 	in       []byte        // where clients' bytes are read
 	payload  []byte        // a request's payload, when it came in several frames
 	expireAt time.Duration // no Store.Expire before this
+
+	operations uint64
 
 	// Counters counts what happened, since start.
 	Counters Counters
@@ -58,93 +64,106 @@ type Counters struct {
 }
 
 // New makes a Server. pool holds what clients have sent of requests that are not whole.
-func New(config Config, store store.Store, s front.Sockets, pool *buffer.Pool, o Observer) *Server {
+func New(config Config, st store.Store, s front.Sockets, pool *buffer.Pool, o Observer) *Server {
 	srv := &Server{
-		config: config, store: store, observer: o,
+		config: config, store: st, observer: o,
 		in:      make([]byte, readBuffer),
 		payload: make([]byte, 0, codec.MaxPayload),
 	}
-	srv.warmer, _ = store.(warmer)
-	srv.Table = front.NewTable(s, srv, pool, deadline.Never)
+	srv.front = front.New(front.Config{Window: window, Idle: deadline.Never}, front.NewDistcache(), s, srv, pool)
+	st.Serve(srv)
 	return srv
 }
+
+// Front is where the clients' events go.
+func (s *Server) Front() *front.Front { return s.front }
 
 // ReadInto gives the read buffer.
 func (s *Server) ReadInto() []byte { return s.in }
 
-// Request answers one request at once.
-func (s *Server) Request(c int, m codec.Message, now time.Duration) front.Verdict {
-	payload := m.Payload(s.payload)
-	if m.Op == codec.OpGet {
-		s.get(c, m, payload, now)
-		return front.Taken
+// Arriving announces to the store what is about to be looked up. A dc_client's read brings
+// many requests: the memory that their sessions are in is then waited for together rather
+// than one after the other. It need not be right: b may begin within a request, in which
+// case what is no header ends it.
+func (s *Server) Arriving(b []byte) {
+	ids := s.ids[:0]
+	for {
+		h, err := codec.ParseHeader(b, codec.Request)
+		end := codec.HeaderSize + h.DataLen
+		if err != nil || len(b) < end {
+			break
+		}
+		if h.Op != codec.OpAdd && codec.ValidID(b[codec.HeaderSize:end]) {
+			ids = append(ids, b[codec.HeaderSize:end])
+		}
+		b = b[end:]
 	}
-	status := s.perform(m.Op, payload, now)
-	s.Append(c, codec.AppendStatus(s.Batch(), m.UID, m.Op, status), now)
-	return front.Taken
+	s.ids = ids
+	if len(ids) > 1 {
+		s.store.Announce(ids)
+	}
+	clear(ids)
 }
 
-func (s *Server) get(c int, m codec.Message, id []byte, now time.Duration) {
-	data, ok := s.store.View(id, now)
-	if !ok {
-		s.Counters.Misses++
-		s.Append(c, codec.AppendStatus(s.Batch(), m.UID, m.Op, codec.StatusNotOK), now)
-		return
+// Request asks the store.
+func (s *Server) Request(a front.Asker, m codec.Message, now time.Duration) bool {
+	r := store.Request{Ticket: store.Ticket{Client: a.Client, Seq: a.Seq, UID: m.UID}, Op: m.Op}
+	r.ID = m.Payload(s.payload)
+	status := codec.StatusOK
+	if m.Op == codec.OpAdd {
+		var add codec.Add
+		add, status = codec.ParseAdd(r.ID)
+		r.ID, r.Data, r.TTL = add.ID, add.Data, max(add.Timeout, s.config.MinExpiry)
 	}
-	s.Counters.Hits++
-	s.Append(c, codec.AppendMessage(s.Batch(), codec.Response, m.UID, m.Op, data), now)
+	if status == codec.StatusOK {
+		s.store.Do(r, now)
+	} else {
+		s.Answer(r.Ticket, r.Op, status, nil, now)
+	}
+	if s.operations++; s.config.Progress > 0 && s.operations%s.config.Progress == 0 {
+		s.observer.Progress(s.operations)
+	}
+	return true
 }
 
-// perform does what is answered by a status. An id that cannot exist is not found:
-// the Store has none such.
-func (s *Server) perform(op codec.Op, payload []byte, now time.Duration) codec.Status {
-	switch {
-	case op == codec.OpAdd:
-		return s.add(payload, now)
-	case op == codec.OpRemove && s.store.Remove(payload, now),
-		op == codec.OpHave && s.store.Have(payload, now):
-		return codec.StatusOK
+// Answer sends the store's answer to the client.
+func (s *Server) Answer(t store.Ticket, op codec.Op, status codec.Status, data []byte, now time.Duration) {
+	a := front.Asker{Client: t.Client, Seq: t.Seq}
+	batch := s.front.Batch(a, now)
+	if op == codec.OpGet && status == codec.StatusOK {
+		s.Counters.Hits++
+		batch = codec.AppendMessage(batch, codec.Response, t.UID, op, data)
+	} else {
+		if op == codec.OpGet {
+			s.Counters.Misses++
+		}
+		batch = codec.AppendStatus(batch, t.UID, op, status)
 	}
-	return codec.StatusNotOK
+	s.front.Append(a, batch, now)
 }
 
-func (s *Server) add(payload []byte, now time.Duration) codec.Status {
-	a, status := codec.ParseAdd(payload)
-	if status != codec.StatusOK {
-		return status
-	}
-	result := s.store.Add(a.ID, a.Data, max(a.Timeout, s.config.MinExpiry), now)
-	if result.Evicted > 0 {
-		s.observer.Evicted(result.Evicted, now)
-	}
-	switch result.Outcome {
-	case store.Stored:
-		return codec.StatusOK
-	case store.Exists:
-		return codec.StatusAddExists
-	}
-	return codec.StatusAddCorrupt // ParseAdd lets nothing through that a Store refuses
-}
+// Evicted passes on that sessions had to go before their time.
+func (s *Server) Evicted(sessions int, now time.Duration) { s.observer.Evicted(sessions, now) }
 
-// Left has nothing to forget: every request is answered before the next event.
-func (s *Server) Left(int) {}
-
-// Dropped passes on that a client was ended for a fault of its own.
+// Dropped passes on that a client was closed for a fault of its own.
 func (s *Server) Dropped(c int, why front.Reason, err error, now time.Duration) {
 	s.observer.ClientDropped(c, why, err, now)
 }
 
-// TurnEnded has nothing to send: answers went out with the requests.
-func (s *Server) TurnEnded(time.Duration) {}
+// TurnEnded sends what the turn has gathered, to the store and to clients.
+func (s *Server) TurnEnded(now time.Duration) {
+	s.store.Flush(now)
+	s.front.TurnEnded(now)
+}
 
 // Deadline is when Expire is to be called next.
 func (s *Server) Deadline() time.Duration {
-	return min(s.Table.Deadline(), max(s.store.Deadline(), s.expireAt))
+	return min(s.front.Deadline(), max(s.store.Deadline(), s.expireAt))
 }
 
 // Expire drops sessions and clients whose time is over.
 func (s *Server) Expire(now time.Duration) {
-	s.Table.Expire(now)
+	s.front.Expire(now)
 	if now >= s.expireAt && s.store.Expire(now, expirePerCall) > 0 {
 		s.expireAt = now + expirePause
 	}

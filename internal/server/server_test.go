@@ -3,13 +3,13 @@ package server
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"distcache/codec"
-	"distcache/engine"
 	"distcache/engine/deadline"
 	"distcache/internal/front"
 	"distcache/internal/store"
@@ -28,8 +28,8 @@ func TestLifeOfASession(t *testing.T) {
 	r.mustStatus(codec.OpRemove, id, codec.StatusOK)
 	r.mustStatus(codec.OpRemove, id, codec.StatusNotOK)
 	r.mustStatus(codec.OpHave, id, codec.StatusNotOK)
-	if r.Counters.Hits != 1 || r.Counters.Misses != 1 {
-		t.Errorf("got %+v, want 1 hit and 1 miss", r.Counters)
+	if r.Server.Counters.Hits != 1 || r.Server.Counters.Misses != 1 {
+		t.Errorf("got %+v, want 1 hit and 1 miss", r.Server.Counters)
 	}
 }
 
@@ -143,7 +143,7 @@ func TestPipelinedBatch(t *testing.T) {
 func TestClientThatNeverReads(t *testing.T) {
 	r := newRig(t, Config{}, 64)
 	r.mustStatus(codec.OpAdd, add("id", strings.Repeat("x", 32_000), time.Hour), codec.StatusOK)
-	r.outcome = engine.Held
+	r.held = true
 	get := codec.AppendMessage(nil, codec.Request, 9, codec.OpGet, []byte("id"))
 	asked := bytes.Repeat(get, 10_000)
 	taken := r.send(asked, 1<<20)
@@ -168,7 +168,7 @@ func TestClientThatReadsSlowly(t *testing.T) {
 		asked = codec.AppendMessage(asked, codec.Request, uid, codec.OpGet, []byte("id"))
 		want = codec.AppendMessage(want, codec.Response, uid, codec.OpGet, bytes.Repeat([]byte("x"), 10_000))
 	}
-	r.outcome = engine.Held
+	r.held = true
 	for rest := asked; len(rest) > 0 || len(r.Buffer(1)) == 0; {
 		rest = rest[r.send(rest, 1<<20):]
 		r.Drained(1, r.now)
@@ -244,15 +244,89 @@ func TestGarbage(t *testing.T) {
 	}
 }
 
-// refusing is a Store that refuses what ParseAdd lets through.
-type refusing struct{ store.Store }
-
-func (refusing) Add(_, _ []byte, _, _ time.Duration) store.AddResult {
-	return store.AddResult{Outcome: store.Refused}
+// slow is a Store that answers later, when the test says so, and in the order that it says.
+type slow struct {
+	store.Store
+	answers store.Answers
+	asked   []store.Request
 }
 
-func TestStoreThatRefuses(t *testing.T) {
+func (s *slow) Serve(a store.Answers) { s.answers = a }
+
+func (s *slow) Do(r store.Request, _ time.Duration) {
+	r.ID = bytes.Clone(r.ID)
+	s.asked = append(s.asked, r)
+}
+
+// answer answers the request that came as number i.
+func (s *slow) answer(i int, status codec.Status, data string, now time.Duration) {
+	r := s.asked[i]
+	s.answers.Answer(r.Ticket, r.Op, status, []byte(data), now)
+}
+
+// slowRig is a rig over a slow store, which GETs of the ids 0, 1, … have reached.
+func slowRig(t *testing.T, gets int) (*rig, *slow) {
+	t.Helper()
 	r := newRig(t, Config{}, 64)
-	r.Server.store = refusing{r.store}
-	r.mustStatus(codec.OpAdd, add("id", "data", time.Hour), codec.StatusAddCorrupt)
+	s := &slow{Store: r.store}
+	s.Serve(r.Server)
+	r.Server.store = s
+	for i := range gets {
+		r.send(codec.AppendMessage(nil, codec.Request, uint32(i), codec.OpGet, fmt.Append(nil, i)), 1<<20)
+	}
+	if len(s.asked) != gets {
+		t.Fatalf("got %d requests at the store, want %d", len(s.asked), gets)
+	}
+	return r, s
+}
+
+// TestStoreThatAnswersLater in any order: each answer goes out under its own uid.
+func TestStoreThatAnswersLater(t *testing.T) {
+	r, s := slowRig(t, 3)
+	if got := r.take(); len(got) > 0 || r.Busy() != 1 {
+		t.Errorf("got %x before the store answered, %d busy", got, r.Busy())
+	}
+	var want []byte
+	for _, i := range []int{2, 0, 1} {
+		s.answer(i, codec.StatusOK, fmt.Sprint("data ", i), r.now)
+		want = codec.AppendMessage(want, codec.Response, uint32(i), codec.OpGet, fmt.Append(nil, "data ", i))
+	}
+	r.TurnEnded(r.now)
+	if got := r.take(); !bytes.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestAnswersForAClientThatLeft reach no other client, also not one under the same number.
+func TestAnswersForAClientThatLeft(t *testing.T) {
+	r, s := slowRig(t, 2)
+	r.Failed(1, errors.New("reset"), r.now)
+	s.answer(0, codec.StatusOK, "data", r.now)
+	r.closed = false
+	r.Opened(1, r.now)
+	r.send(codec.AppendMessage(nil, codec.Request, 7, codec.OpGet, []byte("id")), 1<<20)
+	s.answer(1, codec.StatusOK, "data", r.now)
+	s.answer(2, codec.StatusNotOK, "", r.now)
+	r.TurnEnded(r.now)
+	if got, want := r.take(), codec.AppendStatus(nil, 7, codec.OpGet, codec.StatusNotOK); !bytes.Equal(got, want) {
+		t.Errorf("got %x, want only the answer to the new client, %x", got, want)
+	}
+}
+
+// TestStoreIsNotAskedForMoreThanTheWindow while it is at work.
+func TestStoreIsNotAskedForMoreThanTheWindow(t *testing.T) {
+	r, s := slowRig(t, window)
+	more := codec.AppendMessage(nil, codec.Request, 7, codec.OpGet, []byte("id"))
+	if taken := r.send(more, 1<<20); taken != 0 {
+		t.Errorf("got %d bytes taken with %d requests open, want 0", taken, window)
+	}
+	for i := range window {
+		s.answer(i, codec.StatusNotOK, "", r.now)
+	}
+	r.TurnEnded(r.now)
+	r.take()
+	if r.send(more, 1<<20); len(s.asked) != window+1 {
+		t.Errorf("got %d requests at the store after its answers, want %d", len(s.asked), window+1)
+	}
+	s.answer(window, codec.StatusNotOK, "", r.now)
 }

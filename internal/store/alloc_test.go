@@ -23,7 +23,7 @@ func TestNothingIsAllocated(t *testing.T) {
 		{"View, hit", func() { m.View(known, now) }},
 		{"View, miss", func() { m.View(unknown, now) }},
 		{"Have", func() { m.Have(known, now) }},
-		{"Warm", func() { m.Warm(ids) }},
+		{"Announce", func() { m.Announce(ids) }},
 		{"Add, exists", func() { m.Add(known, data, time.Hour, now) }},
 		{"Add, evicts, sizes vary", func() {
 			m.Add(numberedID(id, n), data[:1+n*977%3000], time.Hour, now)

@@ -71,7 +71,7 @@ func benchGetHitWarmed(b *testing.B, m *Memory, sessions int) {
 			for _, id := range ids {
 				numberedID(id, rng.Uint64()%uint64(sessions))
 			}
-			m.Warm(ids)
+			m.Announce(ids)
 		}
 		data, ok := m.View(ids[i%batch], 0)
 		if !ok {

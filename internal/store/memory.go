@@ -12,12 +12,13 @@ import (
 // Memory is the Store that keeps sessions in the memory of this process.
 type Memory struct {
 	// seed is random, so an outsider cannot choose ids that collide in one bucket.
-	seed   maphash.Seed
-	table  table
-	expiry expiry
-	slab   *slab
-	stats  Stats
-	warmed uint8 // the sum of the bytes that warm read; it has no meaning
+	seed    maphash.Seed
+	answers Answers
+	table   table
+	expiry  expiry
+	slab    *slab
+	stats   Stats
+	warmed  uint8 // the sum of the bytes that warm read; it has no meaning
 }
 
 var _ Store = (*Memory)(nil)
@@ -40,7 +41,10 @@ func NewMemory(c Config) (*Memory, error) {
 	return m, nil
 }
 
-// Add implements Store.
+// Add stores a session under an id of 1 to codec.MaxIDLen bytes, with data of 1 to
+// codec.MaxDataLen bytes. In a full store it first drops a session that has expired, or
+// else the one that would expire soonest, the older first among equals, and so on,
+// one at a time, until there is room. data must not be a View of the same store.
 func (m *Memory) Add(id, data []byte, ttl, now time.Duration) AddResult {
 	if !codec.ValidID(id) || len(data) == 0 || len(data) > codec.MaxDataLen {
 		m.stats.Refused++
@@ -127,7 +131,8 @@ func (m *Memory) moved(from, to ref) {
 	m.expiry.setRef(rec.leaf(), to)
 }
 
-// View implements Store.
+// View gives the data of a session, and whether it is there. The bytes are the store's
+// own: they may be read, not written, until the next call of any method.
 func (m *Memory) View(id []byte, now time.Duration) ([]byte, bool) {
 	r, ok := m.lookup(id, now)
 	if !ok {
@@ -139,13 +144,13 @@ func (m *Memory) View(id []byte, now time.Duration) ([]byte, bool) {
 	return m.slab.record(r).data(), true
 }
 
-// Have implements Store.
+// Have reports whether a session is there.
 func (m *Memory) Have(id []byte, now time.Duration) bool {
 	_, ok := m.lookup(id, now)
 	return ok
 }
 
-// Remove implements Store.
+// Remove drops a session, and reports whether it was there.
 func (m *Memory) Remove(id []byte, now time.Duration) bool {
 	h := m.hash(id)
 	r, ok := m.table.find(h, id, m.slab)
@@ -196,7 +201,7 @@ func (m *Memory) Deadline() time.Duration {
 	return soonest + 1
 }
 
-// Len implements Store.
+// Len is the number of sessions held, with those that expired and were not dropped yet.
 func (m *Memory) Len() int { return m.stats.Sessions }
 
 // Stats implements Store. Its Memory counts the whole table, whose pages are touched at

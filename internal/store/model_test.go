@@ -67,7 +67,7 @@ func (p *pair) add() {
 
 func (p *pair) view() {
 	if p.choose(8) == 0 {
-		p.memory.Warm([][]byte{p.id(), p.id()})
+		p.memory.Announce([][]byte{p.id(), p.id()})
 	}
 	p.compareView(p.id())
 }

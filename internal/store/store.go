@@ -2,44 +2,65 @@ package store
 
 import (
 	"time"
+
+	"distcache/codec"
 )
 
-// Store keeps sessions until they expire. It is for the loop goroutine only.
+// Store answers requests about sessions, and keeps the sessions until they expire. It is for
+// the loop goroutine only.
 //
 // now is monotonic time since the start of the process and must not run backwards. A
 // session that is added at now with a ttl is there up to and including the instant
 // now+ttl, and gone after it; with a ttl of 0 it is never there. An id that expired can
 // be added again.
-//
-// No id or data that a caller passes in is kept: bytes are copied.
 type Store interface {
-	// Add stores a session under an id of 1 to codec.MaxIDLen bytes, with data of 1 to
-	// codec.MaxDataLen bytes. In a full store it first drops a session that has expired, or
-	// else the one that would expire soonest, the older first among equals, and so on,
-	// one at a time, until there is room. data must not be a View of the same store.
-	Add(id, data []byte, ttl, now time.Duration) AddResult
-	// View gives the data of a session, and whether it is there. The bytes are the
-	// store's own: they may be read, not written, until the next call of any method.
-	View(id []byte, now time.Duration) (data []byte, ok bool)
-	// Have reports whether a session is there.
-	Have(id []byte, now time.Duration) bool
-	// Remove drops a session, and reports whether it was there.
-	Remove(id []byte, now time.Duration) bool
+	// Serve sets where the answers go. It must be called before the first Do.
+	Serve(a Answers)
+	// Announce shows the ids of lookups that are about to come through Do, so that a store
+	// can wait for all of them together. The store need not believe it.
+	Announce(ids [][]byte)
+	// Do carries out r. Its answer comes through Answers, once: before Do returns, or later on
+	// the loop goroutine. Requests of one client for one id are carried out in order. r's
+	// bytes live until Do returns.
+	Do(r Request, now time.Duration)
+	// Flush is called at the end of a turn: a store that gathers requests sends them now.
+	Flush(now time.Duration)
 	// Expire drops at most budget expired sessions, the soonest to expire first, and
 	// returns how many it dropped. When that is budget there may be more: call again in a
 	// later turn of the loop. Correctness never waits for it, memory does.
 	Expire(now time.Duration, budget int) int
-	// Deadline is the first instant at which Expire has something to drop: just after
-	// the soonest expiry. It is Never while the store is empty.
+	// Deadline is the first instant at which Expire has something to do, or deadline.Never.
 	Deadline() time.Duration
-	// Len is the number of sessions held, those included that expired and were not
-	// dropped yet.
-	Len() int
 	// Stats gives the figures for logs and metrics. It is cheap: nothing is walked.
 	Stats() Stats
-	// Close wipes the sessions and gives the memory back. The store must not be used
-	// after it, but for another Close.
+	// Close wipes the sessions and gives the memory back. After it only another Close is
+	// allowed.
 	Close() error
+}
+
+// Request is one request to a Store.
+type Request struct {
+	Ticket Ticket
+	Op     codec.Op
+	ID     []byte
+	Data   []byte        // of an ADD: 1 to codec.MaxDataLen bytes
+	TTL    time.Duration // of an ADD
+}
+
+// Ticket names the request in its answer. A Store does not look into it.
+type Ticket struct {
+	Client int32
+	Seq    uint32
+	UID    uint32
+}
+
+// Answers takes what a Store has to say.
+type Answers interface {
+	// Answer brings the answer to the request with this ticket and operation. data is the
+	// session, for a GET with StatusOK; it lives until Answer returns.
+	Answer(t Ticket, op codec.Op, s codec.Status, data []byte, now time.Duration)
+	// Evicted tells that sessions were dropped before their time, to make room.
+	Evicted(sessions int, now time.Duration)
 }
 
 // AddResult is what an Add did.

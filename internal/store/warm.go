@@ -13,11 +13,11 @@ const (
 	warmLines = 4
 )
 
-// Warm reads ahead the memory of ids that are about to be looked up, so that a View of each
+// Announce reads ahead the memory of ids that are about to be looked up, so that a View of each
 // finds it in the processor's cache. It changes nothing and is optional. With a million
 // sessions a lookup spends most of its time in two reads of memory, one after the other;
-// Warm lets the reads of several ids wait together.
-func (m *Memory) Warm(ids [][]byte) {
+// Announce lets the reads of several ids wait together.
+func (m *Memory) Announce(ids [][]byte) {
 	if m.stats.Bytes < warmFrom {
 		return
 	}

@@ -22,12 +22,12 @@ func TestWarmReadsOnlyInALargeStore(t *testing.T) {
 	m := newMemory(t, Config{MaxSessions: 10_000})
 	id := []byte("one")
 	mustAdd(t, m, string(id), "x", deadline.Never, 0)
-	m.Warm([][]byte{id})
+	m.Announce([][]byte{id})
 	if m.warmed != 0 {
 		t.Errorf("sum of what was read in a small store: got %d, want 0", m.warmed)
 	}
 	fill(t, m, 9_999, 180, func(int) time.Duration { return time.Hour })
-	m.Warm([][]byte{id, nil, make([]byte, 1000)})
+	m.Announce([][]byte{id, nil, make([]byte, 1000)})
 	if m.warmed == 0 {
 		t.Error("sum of what was read in a large store: got 0, want something")
 	}

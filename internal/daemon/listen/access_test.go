@@ -61,7 +61,7 @@ func TestWarningOfOpen(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			s := mustOpen(t, filepath.Join(tempFolder(t, 0o755), "s"), test.opt)
+			s := mustOpen(t, filepath.Join(tempDirectory(t, 0o755), "s"), test.opt)
 			got := strings.Join(s.Warnings, "\n")
 			if (got == "") != (test.want == "") || !strings.Contains(got, test.want) || len(s.Warnings) > 1 {
 				t.Errorf("got warnings %q, want %q in one", s.Warnings, test.want)
@@ -139,7 +139,7 @@ func TestBadOwners(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			path := filepath.Join(tempFolder(t, 0o755), "s")
+			path := filepath.Join(tempDirectory(t, 0o755), "s")
 			_, err := Open(unixAddress(path), test.opt)
 			if !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("got %v, want %v, with %q", err, test.want, test.says)
@@ -168,7 +168,7 @@ func TestOwners(t *testing.T) {
 	defer unix.Umask(unix.Umask(0o022))
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			path := filepath.Join(tempFolder(t, 0o755), "s")
+			path := filepath.Join(tempDirectory(t, 0o755), "s")
 			s := mustOpen(t, path, test.opt)
 			st := lstat(t, path)
 			if st.Uid != test.uid || st.Gid != test.gid || st.Mode&0o7777 != test.mode {
@@ -179,13 +179,13 @@ func TestOwners(t *testing.T) {
 	}
 }
 
-// TestWithoutRights opens as nobody what takes more.
+// TestWithoutRights opens as an ordinary user, without the privileges that each row takes.
 func TestWithoutRights(t *testing.T) {
 	needRoot(t)
-	open := tempFolder(t, 0o777)
-	closed := tempFolder(t, 0o755)
-	hidden := tempFolder(t, 0o733)
-	sticky := tempFolder(t, 0o777|os.ModeSticky)
+	open := tempDirectory(t, 0o777)
+	closed := tempDirectory(t, 0o755)
+	hidden := tempDirectory(t, 0o733)
+	sticky := tempDirectory(t, 0o777|os.ModeSticky)
 	staleSocket(t, sticky+"/s")
 	check(t, os.Chmod(sticky+"/s", 0o666))
 	staleSocket(t, open+"/000")
@@ -193,10 +193,10 @@ func TestWithoutRights(t *testing.T) {
 	tests := []struct{ name, path, options, says string }{
 		{"another owner", open + "/s", "root", "-sockowner"},
 		{"another group", open + "/s", ",root", "-sockgroup"},
-		{"folder that may not be written to", closed + "/s", "", "cannot create the socket in folder " + closed},
-		{"folder that may not be read", hidden + "/s", "", "cannot open folder " + hidden},
-		{"dead socket of another in a sticky folder", sticky + "/s", "", "cannot remove the dead socket"},
-		{"socket that may not be connected to", open + "/000", "", "it cannot be told whether anybody answers"},
+		{"directory that may not be written to", closed + "/s", "", "cannot create the socket in directory " + closed},
+		{"directory that may not be read", hidden + "/s", "", "cannot open directory " + hidden},
+		{"dead socket of another in a sticky directory", sticky + "/s", "", "cannot remove the dead socket"},
+		{"socket that may not be connected to", open + "/000", "", "it is unclear whether a process listens"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -207,7 +207,7 @@ func TestWithoutRights(t *testing.T) {
 				t.Errorf("got %q, want an error with the path, %q and the missing permission", line, test.says)
 			}
 			if after := snapshot(t, filepath.Dir(test.path)); after != before {
-				t.Errorf("the folder: got\n%s\nwant it as before:\n%s", after, before)
+				t.Errorf("the directory: got\n%s\nwant it as before:\n%s", after, before)
 			}
 		})
 	}
@@ -216,7 +216,7 @@ func TestWithoutRights(t *testing.T) {
 // TestOpenAsNobody goes the way without CAP_NET_ADMIN, on which the socket's file is found by its name.
 func TestOpenAsNobody(t *testing.T) {
 	needRoot(t)
-	path := filepath.Join(tempFolder(t, 0o777), "s")
+	path := filepath.Join(tempDirectory(t, 0o777), "s")
 	h := startHelper(t, "stayer", asNobody(nobody), nil, targetVariable+"=UNIX:"+path, pathVariable+"=nobody,,660")
 	if line := h.hear(); line != "UNIX:"+path {
 		t.Fatalf("got %q, want the address", line)
@@ -232,7 +232,7 @@ func TestOpenAsNobody(t *testing.T) {
 	checkAbsent(t, path)
 }
 
-// TestFoundByName holds what is not taken for the file that was just bound.
+// TestFoundByName checks which files are mistaken for the one that was just bound: only another fresh socket.
 func TestFoundByName(t *testing.T) {
 	tests := []struct {
 		name string
@@ -256,9 +256,9 @@ func TestFoundByName(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			path := filepath.Join(tempFolder(t, 0o755), "s")
+			path := filepath.Join(tempDirectory(t, 0o755), "s")
 			test.put(t, path)
-			dir, err := openFolder(path)
+			dir, err := openDirectory(path)
 			check(t, err)
 			defer dir.close()
 			f, err := openByName(dir)
@@ -274,11 +274,11 @@ func TestFoundByName(t *testing.T) {
 
 func TestFoundByNameOfAnother(t *testing.T) {
 	needRoot(t)
-	path := filepath.Join(tempFolder(t, 0o755), "s")
+	path := filepath.Join(tempDirectory(t, 0o755), "s")
 	staleSocket(t, path)
 	check(t, os.Chmod(path, 0o600))
 	check(t, os.Chown(path, nobody, nobody))
-	dir, err := openFolder(path)
+	dir, err := openDirectory(path)
 	check(t, err)
 	defer dir.close()
 	if _, err := openByName(dir); !errors.Is(err, ErrReplaced) {
@@ -288,7 +288,7 @@ func TestFoundByNameOfAnother(t *testing.T) {
 
 // TestChmodThroughProc goes the way of kernels before 6.6.
 func TestChmodThroughProc(t *testing.T) {
-	path := filepath.Join(tempFolder(t, 0o755), "s")
+	path := filepath.Join(tempDirectory(t, 0o755), "s")
 	s := mustOpen(t, path, Options{Perms: "600"})
 	check(t, s.file.chmodThroughProc(0o640))
 	if st := lstat(t, path); st.Mode != unix.S_IFSOCK|0o640 {
@@ -296,10 +296,10 @@ func TestChmodThroughProc(t *testing.T) {
 	}
 }
 
-// TestWithoutProc is RELIABILITY.md O22: an empty root folder, hence no /proc and no /etc/passwd.
+// TestWithoutProc is RELIABILITY.md O22: an empty root directory, hence no /proc and no /etc/passwd.
 func TestWithoutProc(t *testing.T) {
 	needRoot(t)
-	h := startHelper(t, "prisoner", nil, nil, pathVariable+"="+tempFolder(t, 0o755))
+	h := startHelper(t, "prisoner", nil, nil, pathVariable+"="+tempDirectory(t, 0o755))
 	first := h.hear()
 	if strings.Contains(first, "that needs /proc, or Linux 6.6") {
 		t.Skipf("an older kernel refuses, as it should: %s", first)
@@ -310,7 +310,7 @@ func TestWithoutProc(t *testing.T) {
 	for _, want := range []string{
 		"through /proc: cannot set the socket's permissions to 666: that needs /proc, or Linux 6.6",
 		"closed: <nil>",
-		`by name: UNIX:/s: -sockowner "nobody": neither a known user nor a numeric id`,
+		`by name: UNIX:/s: -sockowner "nobody": neither a known user nor a numeric ID`,
 	} {
 		if got := h.hear(); !strings.HasPrefix(got, want) {
 			t.Errorf("got %q, want %q", got, want)

@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// endWait is how long an end waits for the lock on the socket's folder. It is short because a file that stays behind
-// does no harm: the next start finds nobody answering there and removes it.
+// endWait is how long the end of a daemon waits for the lock on the socket's directory. It is short because a file that
+// is left does no harm: the next start finds that no process listens on it and removes it.
 const endWait = time.Second
 
-// boundFile is the file that bind(2) made for a socket, held by an O_PATH descriptor. While that is open the inode
-// lives, so its number is not given to another file, even when this one has been removed.
+// boundFile is the file that bind(2) made for a socket, held by an O_PATH descriptor. While that is open, the number of
+// the inode is not given to another file, even after this one has been removed.
 type boundFile struct {
 	fd int
 	id fileID
@@ -32,11 +32,11 @@ func identity(st unix.Stat_t) fileID {
 // siocUnixFile is SIOCUNIXFILE of linux/un.h: it opens the file that a unix socket is bound to.
 const siocUnixFile = unix.SIOCPROTOPRIVATE
 
-// openBound opens the file that the socket was bound to. Whoever may write to the folder can put another file in its
-// place at any time, so the kernel is asked for the file of the socket itself. That takes CAP_NET_ADMIN. Without it the
-// file is found by its name, and taken only if it cannot be told from ours: then an attacker could at worst have moved
-// another socket of the same user there.
-func openBound(socket int, dir *folder) (*boundFile, error) {
+// openBound opens the file that the socket was bound to. A user who may write to the directory can put another file in its
+// place at any time, so openBound asks the kernel for the file of the socket itself. That takes CAP_NET_ADMIN. Without it
+// openBound finds the file by its name, and checks it: an attacker could at worst have moved another socket of the same
+// user there.
+func openBound(socket int, dir *directory) (*boundFile, error) {
 	fd, err := unix.IoctlRetInt(socket, siocUnixFile)
 	if err == nil {
 		return newBoundFile(fd)
@@ -44,8 +44,8 @@ func openBound(socket int, dir *folder) (*boundFile, error) {
 	return openByName(dir)
 }
 
-// openByName opens what stands at the path, and checks that it looks as bindUnix makes it.
-func openByName(dir *folder) (*boundFile, error) {
+// openByName opens the file at the path, and checks that bindUnix could have made it.
+func openByName(dir *directory) (*boundFile, error) {
 	fd, err := openRetrying(dir.fd, dir.base, unix.O_PATH|unix.O_NOFOLLOW)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrGone
@@ -133,7 +133,7 @@ func ownerText(uid, gid int) string {
 	return fmt.Sprintf("user %d and group %d", uid, gid)
 }
 
-// chmod sets the mode, unless the file has it already: then no more of the kernel is needed.
+// chmod sets the mode, unless the file has it already: not every kernel can.
 func (f *boundFile) chmod(mode uint32) error {
 	st, err := f.stat()
 	if err != nil || st.Mode&0o7777 == mode {
@@ -157,7 +157,7 @@ func (f *boundFile) chmodThroughProc(mode uint32) error {
 	return fmt.Errorf("cannot set the socket's permissions to %03o: %w", mode, err)
 }
 
-// standsAt tells whether the name (in the folder of that descriptor) is this file's.
+// standsAt tells whether name, in the directory of that descriptor, is this file: nil, ErrGone or ErrReplaced.
 func (f *boundFile) standsAt(dirfd int, name string) error {
 	var st unix.Stat_t
 	err := os.NewSyscallError("fstatat", unix.Fstatat(dirfd, name, &st, unix.AT_SYMLINK_NOFOLLOW))
@@ -172,9 +172,9 @@ func (f *boundFile) standsAt(dirfd int, name string) error {
 	return nil
 }
 
-// removeFrom removes the file if it still stands in the folder. The lock keeps a rival that starts from putting its own
-// socket there between the look and the removal.
-func (f *boundFile) removeFrom(dir *folder) error {
+// removeFrom removes the file if it is still in the directory. The lock keeps another daemon from putting its
+// own socket there between the check and the removal.
+func (f *boundFile) removeFrom(dir *directory) error {
 	if err := dir.lock(endWait); err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 func TestCloseInSteps(t *testing.T) {
-	path := filepath.Join(tempFolder(t, 0o755), "s")
+	path := filepath.Join(tempDirectory(t, 0o755), "s")
 	s := mustOpen(t, path, Options{})
 	check(t, s.CloseListener())
 	if s.FD != -1 {
@@ -29,20 +29,20 @@ func TestCloseInSteps(t *testing.T) {
 }
 
 func TestUnlinkFirst(t *testing.T) {
-	path := filepath.Join(tempFolder(t, 0o755), "s")
+	path := filepath.Join(tempDirectory(t, 0o755), "s")
 	s := mustOpen(t, path, Options{})
 	check(t, s.Unlink())
 	checkAbsent(t, path)
 	check(t, s.Close())
 }
 
-// TestWhatIsNotOurs is RELIABILITY.md O16: what happened to the file while the socket was open, and what the end does then.
+// TestWhatIsNotOurs is RELIABILITY.md O16: the file changes while the socket is open, and Close leaves files of others.
 func TestWhatIsNotOurs(t *testing.T) {
 	tests := []struct {
 		name   string
 		happen func(t *testing.T, path string)
-		check  error // what Check returns
-		left   bool  // whether something stands at the path at the end
+		check  error // of Check
+		left   bool  // whether a file is at the path at the end
 	}{
 		{"nothing", func(*testing.T, string) {}, nil, false},
 		{"deleted", func(t *testing.T, path string) { check(t, os.Remove(path)) }, ErrGone, false},
@@ -62,7 +62,7 @@ func TestWhatIsNotOurs(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			path := filepath.Join(tempFolder(t, 0o755), "s")
+			path := filepath.Join(tempDirectory(t, 0o755), "s")
 			s := mustOpen(t, path, Options{})
 			test.happen(t, path)
 			if err := s.Check(); !errors.Is(err, test.check) {
@@ -81,7 +81,7 @@ func TestWhatIsNotOurs(t *testing.T) {
 // TestNumberIsNotReused holds that a rival's socket is never taken for ours, though many file systems give the number of
 // a removed file to the next one.
 func TestNumberIsNotReused(t *testing.T) {
-	path := filepath.Join(tempFolder(t, 0o755), "s")
+	path := filepath.Join(tempDirectory(t, 0o755), "s")
 	for range 50 {
 		old := mustOpen(t, path, Options{})
 		check(t, old.CloseListener())
@@ -94,7 +94,7 @@ func TestNumberIsNotReused(t *testing.T) {
 }
 
 func TestRelativePathOutlivesChdir(t *testing.T) {
-	dir := tempFolder(t, 0o755)
+	dir := tempDirectory(t, 0o755)
 	t.Chdir(dir)
 	s := mustOpen(t, "s", Options{})
 	check(t, s.Check())
@@ -103,8 +103,8 @@ func TestRelativePathOutlivesChdir(t *testing.T) {
 	checkAbsent(t, dir+"/s")
 }
 
-func TestFolderRenamed(t *testing.T) {
-	dir := tempFolder(t, 0o755)
+func TestDirectoryRenamed(t *testing.T) {
+	dir := tempDirectory(t, 0o755)
 	check(t, os.Mkdir(dir+"/a", 0o755))
 	s := mustOpen(t, dir+"/a/s", Options{})
 	check(t, os.Rename(dir+"/a", dir+"/b"))
@@ -115,10 +115,10 @@ func TestFolderRenamed(t *testing.T) {
 	checkAbsent(t, dir+"/b/s")
 }
 
-// TestUnlinkWithoutPrivileges has the root socket in a sticky folder outlive a process that is nobody by then.
+// TestUnlinkWithoutPrivileges drops privileges after opening a socket in a sticky directory: its file cannot be removed.
 func TestUnlinkWithoutPrivileges(t *testing.T) {
 	needRoot(t)
-	path := filepath.Join(tempFolder(t, 0o777|os.ModeSticky), "s")
+	path := filepath.Join(tempDirectory(t, 0o777|os.ModeSticky), "s")
 	h := startHelper(t, "dropper", nil, nil, pathVariable+"="+path)
 	line := h.hear()
 	if !strings.Contains(line, "UNIX:"+path) || !strings.Contains(line, "operation not permitted") {
@@ -128,12 +128,12 @@ func TestUnlinkWithoutPrivileges(t *testing.T) {
 }
 
 func TestLockIsBounded(t *testing.T) {
-	dir := tempFolder(t, 0o755)
-	holder, err := openFolder(dir + "/s")
+	dir := tempDirectory(t, 0o755)
+	holder, err := openDirectory(dir + "/s")
 	check(t, err)
 	defer holder.close()
 	check(t, holder.lock(0))
-	waiter, err := openFolder(dir + "/s")
+	waiter, err := openDirectory(dir + "/s")
 	check(t, err)
 	defer waiter.close()
 
@@ -144,16 +144,16 @@ func TestLockIsBounded(t *testing.T) {
 		t.Errorf("waited %v, want %v and a little", took, wait)
 	}
 	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), dir) {
-		t.Errorf("got %v, want %v, with the folder", err, ErrLocked)
+		t.Errorf("got %v, want %v, with the directory", err, ErrLocked)
 	}
 	holder.unlock()
 	check(t, waiter.lock(0))
 }
 
-// TestStartWaitsForTheLock has a start come while the folder is locked: it goes on when the lock is free.
+// TestStartWaitsForTheLock has a start come while the directory is locked: it goes on when the lock is free.
 func TestStartWaitsForTheLock(t *testing.T) {
-	dir := tempFolder(t, 0o755)
-	holder, err := openFolder(dir + "/s")
+	dir := tempDirectory(t, 0o755)
+	holder, err := openDirectory(dir + "/s")
 	check(t, err)
 	check(t, holder.lock(0))
 	const held = 50 * time.Millisecond

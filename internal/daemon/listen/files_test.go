@@ -12,8 +12,8 @@ import (
 	"distcache/codec/address"
 )
 
-// tempFolder returns a folder with a short name, of the given mode, which every user can reach.
-func tempFolder(t *testing.T, mode os.FileMode) string {
+// tempDirectory returns a directory with a short name, of the given mode, which every user can reach.
+func tempDirectory(t *testing.T, mode os.FileMode) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "dc")
 	check(t, err)
@@ -48,7 +48,7 @@ func rawSocket(t *testing.T, path string, kind, backlog int) int {
 	return fd
 }
 
-// staleSocket leaves a socket file on which nobody answers.
+// staleSocket leaves a socket file on which no process listens.
 func staleSocket(t *testing.T, path string) {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -125,7 +125,7 @@ func TestModes(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			path := filepath.Join(tempFolder(t, 0o755), "s")
+			path := filepath.Join(tempDirectory(t, 0o755), "s")
 			before := unix.Umask(test.umask)
 			s, err := Open(unixAddress(path), Options{Perms: test.perms})
 			if after := unix.Umask(before); after != test.umask {
@@ -141,7 +141,7 @@ func TestModes(t *testing.T) {
 }
 
 func TestDescriptorFlags(t *testing.T) {
-	for _, text := range []string{"UNIX:" + filepath.Join(tempFolder(t, 0o755), "s"), "IP:127.0.0.1:0"} {
+	for _, text := range []string{"UNIX:" + filepath.Join(tempDirectory(t, 0o755), "s"), "IP:127.0.0.1:0"} {
 		s, err := Open(mustParse(text), Options{})
 		check(t, err)
 		checkFlags(t, s.FD)
@@ -164,7 +164,7 @@ func checkFlags(t *testing.T, fd int) {
 }
 
 func TestPathLength(t *testing.T) {
-	dir := tempFolder(t, 0o755)
+	dir := tempDirectory(t, 0o755)
 	path := func(n int) string { return dir + "/" + strings.Repeat("p", n-len(dir)-1) }
 	s := mustOpen(t, path(107), Options{})
 	checkAnswers(t, path(107))
@@ -179,12 +179,12 @@ func TestPathLength(t *testing.T) {
 	check(t, s.Close())
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 0 {
-		t.Errorf("left in the folder: got %v, %v, want nothing", entries, err)
+		t.Errorf("left in the directory: got %v, %v, want nothing", entries, err)
 	}
 }
 
-func TestBadFolders(t *testing.T) {
-	dir := tempFolder(t, 0o755)
+func TestBadDirectories(t *testing.T) {
+	dir := tempDirectory(t, 0o755)
 	check(t, os.WriteFile(dir+"/file", nil, 0o600))
 	tests := []struct {
 		name, path string
@@ -204,7 +204,7 @@ func TestBadFolders(t *testing.T) {
 	}
 }
 
-// TestObstacles is RELIABILITY.md O09: what is not a dead socket stays as it is.
+// TestObstacles is RELIABILITY.md O09: anything but a dead socket stays as it is.
 func TestObstacles(t *testing.T) {
 	tests := []struct {
 		name string
@@ -212,7 +212,7 @@ func TestObstacles(t *testing.T) {
 		says string
 	}{
 		{"regular file", func(t *testing.T, path string) { check(t, os.WriteFile(path, []byte("text"), 0o640)) }, "a regular file"},
-		{"empty folder", func(t *testing.T, path string) { check(t, os.Mkdir(path, 0o750)) }, "a folder"},
+		{"empty directory", func(t *testing.T, path string) { check(t, os.Mkdir(path, 0o750)) }, "a directory"},
 		{"dangling link", func(t *testing.T, path string) { check(t, os.Symlink(path+".none", path)) }, "a symbolic link"},
 		{"link to a file", func(t *testing.T, path string) {
 			check(t, os.WriteFile(path+".target", nil, 0o640))
@@ -230,7 +230,7 @@ func TestObstacles(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			dir := tempFolder(t, 0o755)
+			dir := tempDirectory(t, 0o755)
 			path := filepath.Join(dir, "s")
 			test.put(t, path)
 			before := snapshot(t, dir)
@@ -242,13 +242,13 @@ func TestObstacles(t *testing.T) {
 				t.Errorf("got message %q, want the path and %q in it", err, test.says)
 			}
 			if after := snapshot(t, dir); after != before {
-				t.Errorf("the folder: got\n%s\nwant it as before:\n%s", after, before)
+				t.Errorf("the directory: got\n%s\nwant it as before:\n%s", after, before)
 			}
 		})
 	}
 }
 
-// snapshot describes all files of a folder.
+// snapshot describes all files of a directory.
 func snapshot(t *testing.T, dir string) string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -265,7 +265,7 @@ func snapshot(t *testing.T, dir string) string {
 
 func TestDeviceInTheWay(t *testing.T) {
 	needRoot(t)
-	path := filepath.Join(tempFolder(t, 0o755), "s")
+	path := filepath.Join(tempDirectory(t, 0o755), "s")
 	if err := unix.Mknod(path, unix.S_IFCHR|0o600, int(unix.Mkdev(1, 3))); err != nil {
 		t.Skipf("mknod: %v", err)
 	}
@@ -292,7 +292,7 @@ func TestLiveSockets(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			path := filepath.Join(tempFolder(t, 0o755), "s")
+			path := filepath.Join(tempDirectory(t, 0o755), "s")
 			test.put(t, path)
 			before := lstat(t, path)
 			_, err := Open(unixAddress(path), Options{Perms: "600"})
@@ -323,7 +323,7 @@ func fillBacklog(t *testing.T, path string) int {
 
 // TestStaleSocket is RELIABILITY.md O11.
 func TestStaleSocket(t *testing.T) {
-	path := filepath.Join(tempFolder(t, 0o755), "s")
+	path := filepath.Join(tempDirectory(t, 0o755), "s")
 	staleSocket(t, path)
 	s := mustOpen(t, path, Options{})
 	checkAnswers(t, path)
@@ -332,7 +332,7 @@ func TestStaleSocket(t *testing.T) {
 }
 
 func TestBacklog(t *testing.T) {
-	path := filepath.Join(tempFolder(t, 0o755), "s")
+	path := filepath.Join(tempDirectory(t, 0o755), "s")
 	mustOpen(t, path, Options{Backlog: 5})
 	// Linux lets one more wait than it was told.
 	if got := fillBacklog(t, path); got < 5 || got > 6 {
@@ -341,7 +341,7 @@ func TestBacklog(t *testing.T) {
 }
 
 func TestNothingLeaks(t *testing.T) {
-	dir := tempFolder(t, 0o755)
+	dir := tempDirectory(t, 0o755)
 	check(t, os.WriteFile(dir+"/file", nil, 0o600))
 	rawSocket(t, dir+"/live", unix.SOCK_STREAM, 16)
 	tests := []struct {

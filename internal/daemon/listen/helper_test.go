@@ -25,7 +25,7 @@ const (
 	targetVariable = "DC_LISTEN_TARGET"
 )
 
-// nobody is a user without rights. The number is that of every Linux distribution.
+// nobody is a user without privileges, with the number that every Linux distribution uses.
 const nobody = 65534
 
 // patience bounds every wait for another process.
@@ -34,7 +34,7 @@ const patience = 20 * time.Second
 func TestMain(m *testing.M) {
 	helpers := map[string]func(){
 		"hammer": hammer, "racer": racer, "starter": starter, "stayer": stayer, "dropper": dropper, "prisoner": prisoner,
-		"activated": activated,
+		"activated": activated, "checker": checker,
 	}
 	name := os.Getenv(helperVariable)
 	if name == "" {
@@ -51,23 +51,29 @@ type helper struct {
 	lines chan string
 }
 
-// asNobody is a user without rights, in the group of that number.
+// asNobody is a user without privileges, in the group of that number.
 func asNobody(group uint32) *syscall.Credential {
 	return &syscall.Credential{Uid: nobody, Gid: group}
 }
 
-// startHelper runs a helper as that user, or as the one who runs the test if it is nil. It gets the files as descriptors 3
+// startHelper runs a helper as that user, or as the user of the test if it is nil. It gets the files as descriptors 3
 // and up, and the variables, which are name=value.
 func startHelper(t *testing.T, name string, user *syscall.Credential, extra []*os.File, variables ...string) *helper {
 	t.Helper()
-	// Through /proc the binary can be run by a user who may not enter the folder that it is in.
+	return startHelperWith(t, name, &syscall.SysProcAttr{Credential: user}, extra, variables...)
+}
+
+// startHelperWith is startHelper with all attributes of the process.
+func startHelperWith(t *testing.T, name string, sys *syscall.SysProcAttr, extra []*os.File, variables ...string) *helper {
+	t.Helper()
+	// Through /proc the binary can be run by a user who may not enter the directory that it is in.
 	cmd := exec.Command("/proc/self/exe")
 	// Under the race detector a process sleeps for a second at its end, unless told not to.
 	variables = append(variables, helperVariable+"="+name, "GORACE=atexit_sleep_ms=0")
 	cmd.Env = append(os.Environ(), variables...)
 	cmd.Stderr = os.Stderr
 	cmd.ExtraFiles = extra
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}
+	cmd.SysProcAttr = sys
 	stdin, err := cmd.StdinPipe()
 	check(t, err)
 	stdout, err := cmd.StdoutPipe()

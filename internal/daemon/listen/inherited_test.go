@@ -35,7 +35,7 @@ func inherited(t *testing.T, family, kind int, sa unix.Sockaddr, backlog int) in
 }
 
 func TestAdopt(t *testing.T) {
-	path := filepath.Join(tempFolder(t, 0o755), "s")
+	path := filepath.Join(tempDirectory(t, 0o755), "s")
 	tests := []struct {
 		name   string
 		family int
@@ -64,11 +64,11 @@ func TestAdopt(t *testing.T) {
 			check(t, s.Unlink())
 		})
 	}
-	lstat(t, path) // whoever made the socket removes it
+	lstat(t, path) // the process that made the socket removes it
 }
 
 func TestAdoptRefuses(t *testing.T) {
-	path := filepath.Join(tempFolder(t, 0o755), "s")
+	path := filepath.Join(tempDirectory(t, 0o755), "s")
 	file, err := os.Create(path + ".file")
 	check(t, err)
 	defer func() { _ = file.Close() }()
@@ -139,7 +139,7 @@ func activated() {
 }
 
 func TestSystemd(t *testing.T) {
-	path := filepath.Join(tempFolder(t, 0o755), "s")
+	path := filepath.Join(tempDirectory(t, 0o755), "s")
 	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	check(t, err)
 	listener.SetUnlinkOnClose(false)
@@ -165,7 +165,7 @@ func TestSystemdPassedNoSocket(t *testing.T) {
 	defer func() { _ = file.Close() }()
 	h := startHelper(t, "activated", nil, []*os.File{file}, "LISTEN_FDS=1")
 	line := h.hear()
-	if !strings.HasPrefix(line, "error: systemd: descriptor 3: it is not a listening stream socket") {
+	if !strings.HasPrefix(line, "error: systemd: descriptor 3: not a listening stream socket") {
 		t.Errorf("got %q, want that descriptor 3 is no listening stream socket", line)
 	}
 }

@@ -18,7 +18,7 @@ import (
 // enoughTries is how often an attacker must have met a socket that is being opened for the attack to count.
 const enoughTries = 100
 
-// hammer is the attacker who connects again and again, to catch the instant in which a socket is too open. It says
+// hammer is an attacker that connects again and again, to catch the instant in which a socket is too open. It says
 // "ready" at the start, "in" when it first gets in, "enough" when it has met a closed socket often, and at the end how its
 // attempts ended.
 func hammer() {
@@ -77,7 +77,7 @@ func TestNeverTooOpen(t *testing.T) {
 }
 
 func hammerStarts(t *testing.T, opt Options, attacker *syscall.Credential) {
-	path := filepath.Join(tempFolder(t, 0o755), "s")
+	path := filepath.Join(tempDirectory(t, 0o755), "s")
 	h := startHelper(t, "hammer", attacker, nil, pathVariable+"="+path)
 	if line := h.hear(); line != "ready" {
 		t.Fatalf("got %q, want ready", line)
@@ -122,7 +122,7 @@ func startUnderFire(t *testing.T, path string, opt Options, h *helper) (starts i
 func TestHammerFindsAnOpening(t *testing.T) {
 	needRoot(t)
 	defer unix.Umask(unix.Umask(0))
-	path := filepath.Join(tempFolder(t, 0o755), "s")
+	path := filepath.Join(tempDirectory(t, 0o755), "s")
 	h := startHelper(t, "hammer", asNobody(nobody), nil, pathVariable+"="+path)
 	h.hear()
 	rawSocket(t, path, unix.SOCK_STREAM, 16)
@@ -132,7 +132,7 @@ func TestHammerFindsAnOpening(t *testing.T) {
 	check(t, os.Chmod(path, 0o600))
 }
 
-// racer is the attacker who owns the folder, and swaps the socket for a link to a file of another user.
+// racer is an attacker that owns the directory, and swaps the socket for a link to a file of another user.
 func racer() {
 	path, target := os.Getenv(pathVariable), os.Getenv(targetVariable)
 	ended := inputEnds()
@@ -158,7 +158,7 @@ func TestLinkSwap(t *testing.T) {
 	needRoot(t)
 	for _, kind := range []string{"file", "socket"} {
 		t.Run(kind, func(t *testing.T) {
-			safe, dir := tempFolder(t, 0o755), tempFolder(t, 0o777)
+			safe, dir := tempDirectory(t, 0o755), tempDirectory(t, 0o777)
 			check(t, os.Chown(dir, nobody, nobody))
 			target := filepath.Join(safe, kind)
 			if kind == "file" {
@@ -207,7 +207,7 @@ func raceStarts(path string) (good, bad int) {
 // TestSwapFindsAName shows that the attack of TestLinkSwap succeeds on a chmod by name.
 func TestSwapFindsAName(t *testing.T) {
 	needRoot(t)
-	safe, dir := tempFolder(t, 0o755), tempFolder(t, 0o777)
+	safe, dir := tempDirectory(t, 0o755), tempDirectory(t, 0o777)
 	check(t, os.Chown(dir, nobody, nobody))
 	path, target := filepath.Join(dir, "s"), filepath.Join(safe, "file")
 	check(t, os.WriteFile(target, nil, 0o600))
@@ -244,7 +244,7 @@ func starter() {
 
 // TestRacedStarts is RELIABILITY.md O18: of starts at once, on a dead socket or on nothing, one wins and serves.
 func TestRacedStarts(t *testing.T) {
-	dir := tempFolder(t, 0o755)
+	dir := tempDirectory(t, 0o755)
 	var starters []*helper
 	for range 3 {
 		starters = append(starters, startHelper(t, "starter", nil, nil))
@@ -288,7 +288,7 @@ func dropper() {
 	fmt.Println(strings.ReplaceAll(fmt.Sprint(s.Close()), "\n", " "))
 }
 
-// prisoner works in an empty root folder.
+// prisoner works in an empty root directory.
 func prisoner() {
 	if err := unix.Chroot(os.Getenv(pathVariable)); err != nil {
 		fmt.Println("error:", err)

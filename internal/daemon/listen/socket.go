@@ -4,57 +4,30 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"distcache/codec/address"
 )
 
+const somaxconnFile = "/proc/sys/net/core/somaxconn"
+
 // Socket is a listening socket. It is not safe for concurrent use.
 type Socket struct {
 	// FD is the listening descriptor, non-blocking and close-on-exec; -1 once it is closed.
 	FD int
-	// Warnings are lines for the log: what was obeyed, or adapted, and will likely surprise.
+	// Warnings are lines for the log: settings that were obeyed but will likely surprise.
 	Warnings []string
 
 	addr address.Address
-	dir  *folder    // where the socket file is; nil if Open made none, or it has been dealt with
+	dir  *directory // where the socket file is; nil if Open made none, or after Unlink
 	file *boundFile // the socket file; nil like dir
 }
 
-// Open opens a listening socket. The errors that it wraps are those of errors.go and of the system calls; the message
-// starts with the address. After an error nothing is left behind.
-//
-// For a UNIX: address Open sets the umask of the process for an instant: call it at the start, from one goroutine, while
-// no other one creates files.
-func Open(addr address.Address, opt Options) (*Socket, error) {
-	s, err := open(addr, opt)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", addr, err)
-	}
-	return s, nil
-}
-
-func open(addr address.Address, opt Options) (*Socket, error) {
-	if _, err := address.ParseListen(addr.String()); err != nil {
-		return nil, err
-	}
-	if err := opt.Validate(addr); err != nil {
-		return nil, err
-	}
-	switch addr.Kind {
-	case address.Unix:
-		return openUnix(addr, opt)
-	case address.TCP:
-		return openTCP(addr, opt)
-	case address.Descriptor:
-		return adopt(addr.FD)
-	}
-	return adoptFromSystemd()
-}
-
-// Addr returns the address on which the socket really listens, in libnal syntax: with the port that was chosen for port
-// 0, the address that a host name stood for, or what a descriptor that was passed in is bound to.
+// Addr returns the address that the socket is bound to, in the syntax of codec/address: with the port that the kernel
+// chose for port 0, and the IP address of a host name.
 func (s *Socket) Addr() string { return s.addr.String() }
 
 // Check tells whether clients still find the socket under its path: nil, or an error that wraps ErrGone, ErrReplaced or
@@ -69,8 +42,8 @@ func (s *Socket) Check() error {
 	return nil
 }
 
-// CloseListener closes the listening descriptor, so that no more clients come; the socket file stays until Unlink. To
-// call it again does nothing.
+// CloseListener closes the listening descriptor, so that no more clients come; the socket file stays until Unlink. A
+// second call does nothing.
 func (s *Socket) CloseListener() error {
 	if s.FD < 0 {
 		return nil
@@ -83,16 +56,16 @@ func (s *Socket) CloseListener() error {
 	return nil
 }
 
-// Unlink removes the socket file if Open made one and it still stands at its path; another file there is left alone,
-// and a file that is gone is no error. The error, which names the path and the reason, is that of unlinkat(2), as when
-// privileges were dropped that the folder asks for, or wraps ErrLocked. To call it again does nothing.
+// Unlink removes the socket file if Open made one and it is still at its path. Another file there is left alone, and a
+// missing file is no error. The error names the path; it wraps ErrLocked or that of unlinkat(2), as when the privileges
+// that the directory requires were dropped. A second call does nothing.
 func (s *Socket) Unlink() error {
 	if s.dir == nil {
 		return nil
 	}
 	dir, file := s.dir, s.file
 	s.dir, s.file = nil, nil
-	defer dir.close() // and so unlocks
+	defer dir.close() // which also unlocks
 	if file == nil {
 		return nil
 	}
@@ -103,15 +76,55 @@ func (s *Socket) Unlink() error {
 	return nil
 }
 
-// Close is CloseListener and Unlink.
+// Close calls CloseListener and Unlink.
 func (s *Socket) Close() error {
 	return errors.Join(s.CloseListener(), s.Unlink())
 }
 
-// fail closes what is open so far, and returns err with what went wrong in that.
+// fail closes the socket, and returns err joined with any error of that.
 func (s *Socket) fail(err error) error {
 	if closeErr := s.Close(); closeErr != nil {
 		return fmt.Errorf("%w; moreover: %w", err, closeErr)
 	}
 	return err
+}
+
+// listen makes the bound socket accept connections.
+func (s *Socket) listen(backlog int) error {
+	err := unix.Listen(s.FD, backlog)
+	if errors.Is(err, unix.EADDRINUSE) {
+		return ErrInUse
+	}
+	if err != nil {
+		return os.NewSyscallError("listen", err)
+	}
+	if limit, err := os.ReadFile(somaxconnFile); err == nil {
+		s.warn(backlogWarning(backlog, string(limit)))
+	}
+	return nil
+}
+
+// backlogWarning tells that limit, the content of somaxconnFile, is below the backlog, or is "".
+func backlogWarning(backlog int, limit string) string {
+	n, err := strconv.Atoi(strings.TrimSpace(limit))
+	if err != nil || n >= backlog {
+		return ""
+	}
+	return fmt.Sprintf("net.core.somaxconn limits the listen backlog to %d: in a burst of connects some may be refused; "+
+		"allow %d with: sysctl -w net.core.somaxconn=%d", n, backlog, backlog)
+}
+
+func (s *Socket) warn(line string) {
+	if line != "" {
+		s.Warnings = append(s.Warnings, line)
+	}
+}
+
+// newSocket returns a stream socket that is non-blocking and close-on-exec.
+func newSocket(family int) (int, error) {
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, os.NewSyscallError("socket", err)
+	}
+	return fd, nil
 }

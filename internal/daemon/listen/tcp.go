@@ -9,15 +9,23 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"distcache/codec/address"
+	"distcache/engine/socket"
 )
 
 // resolveWait is how long a start waits for a host name to be resolved.
 const resolveWait = 10 * time.Second
+
+// unprivilegedFile holds the lowest port that every user may bind.
+const unprivilegedFile = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
+
+// errPrivilegedPort explains EACCES.
+var errPrivilegedPort = errors.New("ports below net.ipv4.ip_unprivileged_port_start need root or CAP_NET_BIND_SERVICE")
 
 // endpoint is one address that a socket may be bound to.
 type endpoint struct {
@@ -25,52 +33,72 @@ type endpoint struct {
 	dual bool // an IPv6 socket that takes IPv4 connections too
 }
 
-func openTCP(addr address.Address, opt Options) (*Socket, error) {
-	endpoints, err := endpointsOf(addr)
-	if err != nil {
-		return nil, err
+// local reports whether the address is on this machine, as far as can be told.
+func (e endpoint) local() bool {
+	if e.ip.IsUnspecified() || e.ip.IsLoopback() {
+		return true
 	}
-	for _, e := range endpoints {
-		var s *Socket
-		s, err = listenTCP(addr, e, opt.backlog())
-		if err == nil {
-			return s, nil
-		}
-		if !absent(err) {
+	all, err := net.InterfaceAddrs()
+	if err != nil {
+		return true
+	}
+	return slices.ContainsFunc(all, func(a net.Addr) bool {
+		prefix, err := netip.ParsePrefix(a.String())
+		return err == nil && prefix.Addr().Unmap() == e.ip.WithZone("")
+	})
+}
+
+// checkTCP looks for reasons why openTCP would fail: an address of another machine, or a privileged port.
+func (p *Plan) checkTCP() error {
+	if !slices.ContainsFunc(p.endpoints, endpoint.local) {
+		return fmt.Errorf("not an address of this machine: %w", unix.EADDRNOTAVAIL)
+	}
+	limit, err := os.ReadFile(unprivilegedFile)
+	if err != nil {
+		return nil // without /proc only the attempt can tell
+	}
+	first, err := strconv.Atoi(strings.TrimSpace(string(limit)))
+	if err == nil && p.addr.Port > 0 && int(p.addr.Port) < first && !capable(unix.CAP_NET_BIND_SERVICE) {
+		return fmt.Errorf("%w: %w", errPrivilegedPort, unix.EACCES)
+	}
+	return nil
+}
+
+// openTCP listens on the first endpoint that this machine has.
+func (p *Plan) openTCP() (s *Socket, err error) {
+	for _, e := range p.endpoints {
+		if s, err = listenTCP(p.addr, e, p.backlog); err == nil || !absent(err) {
 			break
 		}
 	}
-	return nil, err
+	return s, err
 }
 
-// absent reports whether the address, or its whole family, is not on this machine, so that the next one is worth a try.
+// absent reports whether the address, or its whole family, is missing on this machine, so that the next one is to be tried.
 func absent(err error) bool {
 	return errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL)
 }
 
-// endpointsOf returns what the address stands for, in the order of preference. A host name is resolved here and now; the
-// socket will listen on one of its addresses, an IPv4 one if there is one, since that is all that dc_client 1.5 knew.
+// endpointsOf returns the endpoints of the address, in the order of preference. It resolves a host name. The socket will
+// listen on one of its addresses, preferably IPv4, which is all that dc_client 1.5 supports.
 func endpointsOf(addr address.Address) ([]endpoint, error) {
 	if addr.Host == "" {
 		return everyInterface(addr.Family), nil
 	}
-	if ip, err := netip.ParseAddr(addr.Host); err == nil {
-		return []endpoint{{ip: ip.Unmap()}}, nil
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), resolveWait)
 	defer cancel()
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, network(addr.Family), addr.Host)
+	found, err := addr.Resolve(ctx, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoAddress, err)
 	}
-	return ranked(ips), nil
+	return ranked(found), nil
 }
 
 // ranked puts the IPv4 addresses first, and leaves the order of the resolver otherwise.
-func ranked(ips []netip.Addr) []endpoint {
-	endpoints := make([]endpoint, 0, len(ips))
-	for _, ip := range ips {
-		endpoints = append(endpoints, endpoint{ip: ip.Unmap()})
+func ranked(found []netip.AddrPort) []endpoint {
+	endpoints := make([]endpoint, 0, len(found))
+	for _, f := range found {
+		endpoints = append(endpoints, endpoint{ip: f.Addr()})
 	}
 	slices.SortStableFunc(endpoints, func(a, b endpoint) int { return a.ip.BitLen() - b.ip.BitLen() })
 	return endpoints
@@ -87,23 +115,8 @@ func everyInterface(family address.Family) []endpoint {
 	return []endpoint{{ip: v6, dual: true}, {ip: v4}}
 }
 
-// network is the family in the words of package net.
-func network(family address.Family) string {
-	switch family {
-	case address.IPv4:
-		return "ip4"
-	case address.IPv6:
-		return "ip6"
-	}
-	return "ip"
-}
-
 func listenTCP(addr address.Address, e endpoint, backlog int) (*Socket, error) {
-	family := unix.AF_INET
-	if e.ip.Is6() {
-		family = unix.AF_INET6
-	}
-	fd, err := newSocket(family)
+	fd, err := newSocket(socket.Family(e.ip))
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +149,7 @@ func (s *Socket) startTCP(e endpoint, backlog int) error {
 }
 
 func setTCPOptions(fd int, e endpoint) error {
-	// So that a restart does not wait for the connections of the last run to leave TIME_WAIT.
+	// A restart does not wait for the connections of the last run to leave TIME_WAIT.
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
 		return os.NewSyscallError("setsockopt SO_REUSEADDR", err)
 	}
@@ -151,7 +164,7 @@ func setTCPOptions(fd int, e endpoint) error {
 }
 
 func bindTCP(fd int, ip netip.Addr, port uint16) error {
-	sa, err := socketAddress(ip, port)
+	sa, err := socket.Sockaddr(netip.AddrPortFrom(ip, port))
 	if err != nil {
 		return err
 	}
@@ -161,35 +174,10 @@ func bindTCP(fd int, ip netip.Addr, port uint16) error {
 	case unix.EADDRINUSE:
 		return ErrInUse
 	case unix.EACCES:
-		return fmt.Errorf("ports below net.ipv4.ip_unprivileged_port_start are for root: %w", os.NewSyscallError("bind", err))
+		return fmt.Errorf("%w: %w", errPrivilegedPort, os.NewSyscallError("bind", err))
 	default:
 		return os.NewSyscallError("bind", err)
 	}
-}
-
-func socketAddress(ip netip.Addr, port uint16) (unix.Sockaddr, error) {
-	if ip.Is4() {
-		return &unix.SockaddrInet4{Addr: ip.As4(), Port: int(port)}, nil
-	}
-	zone, err := zoneIndex(ip.Zone())
-	if err != nil {
-		return nil, err
-	}
-	return &unix.SockaddrInet6{Addr: ip.As16(), Port: int(port), ZoneId: zone}, nil
-}
-
-func zoneIndex(zone string) (uint32, error) {
-	if zone == "" {
-		return 0, nil
-	}
-	if index, err := strconv.ParseUint(zone, 10, 32); err == nil {
-		return uint32(index), nil
-	}
-	link, err := net.InterfaceByName(zone)
-	if err != nil {
-		return 0, fmt.Errorf("zone %s: %w", zone, err)
-	}
-	return uint32(link.Index), nil
 }
 
 // boundAddress asks the kernel what the socket is bound to.

@@ -131,7 +131,7 @@ func TestPrivilegedPort(t *testing.T) {
 	h := startHelper(t, "stayer", asNobody(nobody), nil, targetVariable+"=IP:127.0.0.1:1")
 	line := h.hear()
 	if line == "IP:127.0.0.1:1" {
-		t.Skip("here nobody may listen on port 1")
+		t.Skip("here every user may listen on port 1")
 	}
 	if !strings.HasPrefix(line, "error: IP:127.0.0.1:1: ports below") || !strings.Contains(line, "permission denied") {
 		t.Errorf("got %q, want the address and the reason", line)
@@ -140,12 +140,12 @@ func TestPrivilegedPort(t *testing.T) {
 
 // TestRanked holds that IPv4 comes before IPv6, and that the resolver's order stays otherwise.
 func TestRanked(t *testing.T) {
-	var ips []netip.Addr
-	for _, text := range []string{"::2", "::ffff:192.0.2.2", "::1", "192.0.2.1"} {
-		ips = append(ips, netip.MustParseAddr(text))
+	var found []netip.AddrPort
+	for _, text := range []string{"::2", "192.0.2.2", "::1", "192.0.2.1"} {
+		found = append(found, netip.AddrPortFrom(netip.MustParseAddr(text), 9001))
 	}
 	var got []string
-	for _, e := range ranked(ips) {
+	for _, e := range ranked(found) {
 		got = append(got, e.ip.String())
 	}
 	if want := "192.0.2.2 192.0.2.1 ::2 ::1"; strings.Join(got, " ") != want {

@@ -1,40 +1,69 @@
 package listen
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"distcache/codec/address"
 )
 
-// startWait is how long a start waits for the lock on the socket's folder. Starts hold it for a millisecond; programs
-// that clean folders up, such as systemd-tmpfiles, hold it longer.
+// startWait is how long a start waits for the lock on the socket's directory. Starts hold it for a millisecond; programs
+// that clean directories up, such as systemd-tmpfiles, hold it longer.
 const startWait = 5 * time.Second
 
 // creationUmask leaves a new socket file to its owner alone, until it has got its owner and mode.
 const creationUmask = 0o077
 
-func openUnix(addr address.Address, opt Options) (*Socket, error) {
-	want, err := resolveAccess(opt)
-	if err != nil {
+// checkUnix looks for reasons why openUnix would fail.
+func (p *Plan) checkUnix() (warnings []string, err error) {
+	if err := p.access.permitted(); err != nil {
 		return nil, err
 	}
-	dir, err := openFolder(addr.Path)
-	if err != nil {
-		return nil, err
+	if err := unix.Faccessat(p.dir.fd, ".", unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
+		return nil, fmt.Errorf("cannot create the socket in directory %s: %w", p.dir.name, os.NewSyscallError("faccessat", err))
 	}
-	s := &Socket{FD: -1, addr: addr, dir: dir}
-	if err := s.startUnix(want, opt.backlog()); err != nil {
+	if warning := p.access.warning(); warning != "" {
+		warnings = append(warnings, warning)
+	}
+	_, _, err = p.dir.look()
+	if errors.Is(err, ErrInUse) {
+		return append(warnings, fmt.Sprintf("%s: %v; a start fails until that process ends", p.addr, ErrInUse)), nil
+	}
+	return warnings, err
+}
+
+// permitted tells whether this process may give a file of its own that owner and group.
+func (a access) permitted() error {
+	groups, err := os.Getgroups()
+	if err != nil {
+		return err
+	}
+	otherUser := a.uid != unchanged && a.uid != os.Geteuid()
+	otherGroup := !slices.Contains(append(groups, os.Getegid(), unchanged), a.gid)
+	// The mode is set last, when the file is the other user's, unless it has that mode from the beginning.
+	chmod := otherUser && !(a.explicit && a.mode&creationUmask == 0)
+	if (!otherUser && !otherGroup || capable(unix.CAP_CHOWN)) && (!chmod || capable(unix.CAP_FOWNER)) {
+		return nil
+	}
+	return fmt.Errorf("-sockowner, -sockgroup: cannot give the socket to %s: %w", ownerText(a.uid, a.gid), fs.ErrPermission)
+}
+
+// openUnix takes the directory over from the plan: from then on it is the socket's.
+func (p *Plan) openUnix() (*Socket, error) {
+	s := &Socket{FD: -1, addr: p.addr, dir: p.dir}
+	p.dir = nil
+	if err := s.startUnix(p.access, p.backlog); err != nil {
 		return nil, s.fail(err)
 	}
-	dir.unlock()
+	s.dir.unlock()
 	return s, nil
 }
 
-// startUnix leaves the folder locked: if it fails, what it made is removed under the same lock.
+// startUnix leaves the directory locked: if it fails, the caller removes the new file under the same lock.
 func (s *Socket) startUnix(want access, backlog int) error {
 	if err := s.dir.lock(startWait); err != nil {
 		return err
@@ -51,14 +80,12 @@ func (s *Socket) startUnix(want access, backlog int) error {
 	if err := s.file.standsAt(s.dir.fd, s.dir.base); err != nil {
 		return err
 	}
-	if want.explicit {
-		s.warn(permsWarning(want.mode))
-	}
+	s.warn(want.warning())
 	return s.listen(backlog)
 }
 
-// bindUnix creates the socket and its file, which nobody but its owner may use yet. Where -sockperms does not say what
-// mode is wanted, the umask does.
+// bindUnix creates the socket and its file, which only its owner may use yet. Without -sockperms the mode that is wanted
+// is what the umask leaves.
 func (s *Socket) bindUnix(want *access) error {
 	fd, err := newSocket(unix.AF_UNIX)
 	if err != nil {
@@ -69,23 +96,14 @@ func (s *Socket) bindUnix(want *access) error {
 	if !want.explicit {
 		want.mode = 0o777 &^ uint32(umask)
 	}
-	// On Linux the file takes its mode from the socket, less the umask: so it never has a bit that was not asked for.
-	// Where this is not so, the umask alone still keeps everybody else out.
+	// On Linux the file takes its mode from the socket, less the umask, so it never has a bit that was not asked for.
+	// Where this is not so, the umask alone still keeps all other users out.
 	_ = unix.Fchmod(fd, want.mode)
 	err = unix.Bind(fd, &unix.SockaddrUnix{Name: s.dir.path})
 	unix.Umask(umask)
 	if err != nil {
-		return fmt.Errorf("cannot create the socket in folder %s: %w", s.dir.name, os.NewSyscallError("bind", err))
+		return fmt.Errorf("cannot create the socket in directory %s: %w", s.dir.name, os.NewSyscallError("bind", err))
 	}
 	s.file, err = openBound(fd, s.dir)
 	return err
-}
-
-// newSocket returns a stream socket that is non-blocking and close-on-exec.
-func newSocket(family int) (int, error) {
-	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return -1, os.NewSyscallError("socket", err)
-	}
-	return fd, nil
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// flood is what a swallowed event costs; the benchmark times the same.
+// flood is the work for a suppressed event; the benchmark times the same.
 func flood(log *slog.Logger, l *Limiter, now time.Duration) {
 	if n, ok := l.Allow(now); ok {
 		log.Warn("corrupt frame", "field", "version", Suppressed(n))

@@ -6,6 +6,6 @@
 // No caller ever waits for a target. An unread pipe, a full disk, a closed stderr or a stuck syslog daemon cost lines,
 // and a later line says how many. A program that logs to a pipe must ignore SIGPIPE (service.CatchSignals does).
 //
-// Whatever can happen often goes through a Limiter. Wall-clock time appears in the text of lines only: in UTC on
-// stderr, while syslog stamps lines as the rest of the system's.
+// Events that can happen often go through a Limiter. The time of day appears in the text of lines only: in UTC on stderr,
+// while syslog adds its own time.
 package logging

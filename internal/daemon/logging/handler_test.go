@@ -84,7 +84,7 @@ func TestLevel(t *testing.T) {
 	}
 }
 
-// TestWithIsIndependent derives two loggers from one, which must not share what they add.
+// TestWithIsIndependent derives two loggers from one, which must not share their attributes.
 func TestWithIsIndependent(t *testing.T) {
 	var out bytes.Buffer
 	l, _ := Open(Config{Stderr: &out})

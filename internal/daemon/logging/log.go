@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Config says where lines go.
+// Config tells where lines go.
 type Config struct {
 	Program string       // name in syslog
 	Stderr  io.Writer    // target in the foreground
@@ -15,7 +15,7 @@ type Config struct {
 	Level   slog.Leveler // least level that is logged; nil: Info
 }
 
-// Log is a logger for any goroutine; to log never waits and never fails.
+// Log is a logger for any goroutine. Logging never waits and never fails.
 type Log struct {
 	*slog.Logger
 	queue *queue
@@ -32,7 +32,7 @@ func Open(c Config) (l *Log, warning string) {
 
 func openSyslog(t *syslogTarget, level slog.Leveler) (l *Log, warning string) {
 	if err := t.connect(); err != nil {
-		warning = fmt.Sprintf("nothing is logged until the syslog daemon can be reached: %v", err)
+		warning = fmt.Sprintf("cannot reach the syslog daemon: log lines are dropped until it answers: %v", err)
 	}
 	return start(t, layout{}, level), warning
 }
@@ -51,10 +51,44 @@ func start(t target, y layout, level slog.Leveler) *Log {
 // Flush waits, but not longer than within, until all lines so far are written or lost, and tells whether they are.
 func (l *Log) Flush(within time.Duration) bool { return l.queue.flush(within) }
 
-// Close flushes and ends the goroutine that writes; later lines are lost. Call it once, at exit: a target that is stuck
-// keeps it no longer than within, and the goroutine then stays for as long as the target does.
+// Close flushes and ends the goroutine that writes; later lines are lost. Call it once, at exit. It takes no longer than
+// within: the goroutine of a stuck target stays.
 func (l *Log) Close(within time.Duration) bool {
 	flushed := l.Flush(within)
 	l.queue.close()
 	return flushed
+}
+
+// limiterPeriod is the time between two lines of one class.
+const limiterPeriod = time.Second
+
+// Limiter lets one event of its class a second through and counts the others; keep one for each class of events. It
+// allocates nothing, knows no clock, and belongs to one goroutine. The zero value is ready for use.
+//
+//	if n, ok := garbage.Allow(now); ok {
+//		log.Warn("connection closed: corrupt frame", "field", field, logging.Suppressed(n))
+//	}
+type Limiter struct {
+	next       time.Duration
+	suppressed uint64
+}
+
+// Allow tells whether to log an event at the monotonic time now and, if so, how many events were suppressed since the
+// last one that was logged.
+func (l *Limiter) Allow(now time.Duration) (suppressed uint64, ok bool) {
+	if now < l.next {
+		l.suppressed++
+		return 0, false
+	}
+	suppressed, l.suppressed = l.suppressed, 0
+	l.next = now + limiterPeriod
+	return suppressed, true
+}
+
+// Suppressed returns the attribute suppressed=n, or for 0 an empty one, which does not show in the line.
+func Suppressed(n uint64) slog.Attr {
+	if n == 0 {
+		return slog.Attr{}
+	}
+	return slog.Uint64("suppressed", n)
 }

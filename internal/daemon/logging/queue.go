@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// queueLines bounds the lines that wait for the target. When it is full, new ones are dropped and counted: the old ones
-// tell how it began, and memory stays bounded at some 2 MB.
+// queueLines bounds the lines that wait for the target. When the queue is full, new lines are dropped and counted: the
+// old ones tell how the trouble began. The queue takes at most some 2 MB.
 const queueLines = 1024
 
-// droppedPeriod is how often a target that never catches up is told how many lines it missed.
+// droppedPeriod is the time between two lines that count the lost ones, while the queue never empties.
 const droppedPeriod = time.Second
 
 // line is one entry of the queue: a line, or a request to close flushed when all before it has been written.
@@ -20,12 +20,7 @@ type line struct {
 	flushed chan struct{}
 }
 
-// target takes lines one at a time. It may block; an error means that the line is lost.
-type target interface {
-	write(level slog.Level, text []byte) error
-}
-
-// queue decouples those who log from the target.
+// queue decouples the callers from the target.
 type queue struct {
 	lines   chan line
 	dropped atomic.Uint64
@@ -83,7 +78,7 @@ func (q *queue) write(l line) {
 	}
 }
 
-// tellDropped writes how many lines were lost since the last time. When even that is lost, the count is kept.
+// tellDropped logs how many lines were lost since the last time. If that line is lost too, the count is kept.
 func (q *queue) tellDropped(now time.Time) {
 	n := q.dropped.Swap(0)
 	if n == 0 {
@@ -96,7 +91,7 @@ func (q *queue) tellDropped(now time.Time) {
 	}
 }
 
-// flush waits at most within for all that was put before, and tells whether it was dealt with.
+// flush waits at most within until all earlier lines are written or lost, and tells whether they are.
 func (q *queue) flush(within time.Duration) bool {
 	limit := time.NewTimer(within)
 	defer limit.Stop()
@@ -114,5 +109,5 @@ func (q *queue) flush(within time.Duration) bool {
 	}
 }
 
-// close ends the goroutine, as soon as the target lets go of it.
+// close ends the goroutine, once the write that it is in returns.
 func (q *queue) close() { close(q.quit) }

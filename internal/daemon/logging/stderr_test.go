@@ -72,7 +72,7 @@ func countLines(text string) (whole, lost int) {
 	return whole, lost
 }
 
-// TestUnreadPipe floods a pipe that nobody reads until the flood is over.
+// TestUnreadPipe floods a pipe that is not read until the flood is over.
 func TestUnreadPipe(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -114,18 +114,18 @@ func TestClosedPipe(t *testing.T) {
 
 // TestFullDisk floods a file system of 16 KB and then makes room on it.
 func TestFullDisk(t *testing.T) {
-	folder := t.TempDir()
-	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=16k"); err != nil {
+	directory := t.TempDir()
+	if err := syscall.Mount("tmpfs", directory, "tmpfs", 0, "size=16k"); err != nil {
 		t.Skipf("no small file system can be mounted here: %v", err)
 	}
-	t.Cleanup(func() { syscall.Unmount(folder, syscall.MNT_DETACH) })
-	log, err := os.OpenFile(filepath.Join(folder, "log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	t.Cleanup(func() { syscall.Unmount(directory, syscall.MNT_DETACH) })
+	log, err := os.OpenFile(filepath.Join(directory, "log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer log.Close()
 	cmd, stop := startFlood(t, log)
-	if err := syscall.Mount("tmpfs", folder, "tmpfs", syscall.MS_REMOUNT, "size=4m"); err != nil {
+	if err := syscall.Mount("tmpfs", directory, "tmpfs", syscall.MS_REMOUNT, "size=4m"); err != nil {
 		t.Fatal(err)
 	}
 	stop.Close()

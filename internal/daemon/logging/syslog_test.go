@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// daemon is a syslog daemon on a socket in a temporary folder.
+// daemon is a syslog daemon on a socket in a temporary directory.
 type daemon struct {
 	conn *net.UnixConn
 	path string
@@ -48,12 +48,12 @@ func (d *daemon) next(t *testing.T) string {
 
 func socketPath(t *testing.T) string {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "dc")
+	directory, err := os.MkdirTemp("", "dc")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(folder) })
-	return filepath.Join(folder, "log")
+	t.Cleanup(func() { os.RemoveAll(directory) })
+	return filepath.Join(directory, "log")
 }
 
 func TestSyslogMessage(t *testing.T) {

@@ -1,10 +1,10 @@
-// Package options reads the command lines of the tools: it puts the contract of the man pages and of docs/RELIABILITY.md
-// (K01, K02, K04) on top of the standard library's flag package.
+// Package options reads the command lines of the tools, by the rules of docs/RELIABILITY.md (K01, K02, K04), on top of the
+// standard library's flag package.
 //
 //   - A flag is spelled -flag value, -flag=value, --flag value or --flag=value.
-//   - -h, -help and -? win over everything else on the line, whatever that is.
-//   - A wrong line yields one *UsageError, whose one line names the flag, the value and the reason: an unknown flag, a
-//     missing argument, a bad value, a flag given twice, an argument that belongs to no flag.
+//   - -h, -help and -? win over everything else on the line.
+//   - A wrong line yields one *UsageError, a single line that names the flag, the value and the reason: an unknown flag, a
+//     missing argument, a bad value, a flag given twice, an unexpected argument.
 //
 // A tool's start reads:
 //

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
+	"unicode"
 )
 
 // The exit codes of the tools.
@@ -13,7 +15,44 @@ const (
 	ExitUsage  = 2
 )
 
-// Exit turns an error, of Parse or of the tool itself, into output and an exit code. It is done unless err is nil:
+var (
+	// ErrHelp is returned by Parse when the line asks for help.
+	ErrHelp = errors.New("help was asked for")
+	// ErrVersion is returned by Parse when -version is given, on a line that is otherwise right.
+	ErrVersion = errors.New("the version was asked for")
+)
+
+// UsageError tells what is wrong with a command line. Parse returns one; a tool makes one when flags contradict each
+// other or a required flag is missing.
+type UsageError struct {
+	Flag   string // the flag's name without hyphens, or "" when it is none in particular
+	Value  string // what was given, if anything
+	Reason string // why that is wrong, quoting Value where this helps
+	cause  error  // what the flag's own check returned, or nil
+}
+
+// Error returns one line: -retry: "5x" is not a whole number of milliseconds from 1 to 3600000. Control characters
+// from the command line are replaced, so that it stays one line.
+func (e *UsageError) Error() string {
+	if e.Flag == "" {
+		return oneLine(e.Reason)
+	}
+	return oneLine("-" + e.Flag + ": " + e.Reason)
+}
+
+// Unwrap returns the error of the flag's own check (see Set.Func), or nil.
+func (e *UsageError) Unwrap() error { return e.cause }
+
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+// Exit turns an error, of Parse or of the tool itself, into output and an exit code. done is false if err is nil:
 //
 //	nil           nothing is printed, and the program goes on
 //	ErrHelp       the usage text on stdout, ExitClean
@@ -47,7 +86,7 @@ func (s *Set) print(text string, stdout, stderr io.Writer) int {
 	return ExitClean
 }
 
-// complain ignores that stderr may be closed: there is nowhere left to say so.
+// complain ignores that stderr may be closed: there is no other place to report that.
 func (s *Set) complain(stderr io.Writer, err error) {
 	_, _ = fmt.Fprintf(stderr, "%s: %s\n", s.program, oneLine(err.Error()))
 }

@@ -23,7 +23,7 @@ func (s *Set) Parse(args []string) error {
 	}
 	if s.flags.NArg() > 0 {
 		stray := s.flags.Arg(0)
-		return &UsageError{Value: stray, Reason: fmt.Sprintf("%q belongs to no flag, %s", stray, s.seeHelp())}
+		return &UsageError{Value: stray, Reason: fmt.Sprintf("unexpected argument %q, %s", stray, s.seeHelp())}
 	}
 	if f := s.flags.Lookup(versionFlag); f != nil && s.Given(versionFlag) {
 		return ErrVersion
@@ -49,7 +49,7 @@ func spelled(arg string) (name string, ok bool) {
 // current returns the argument that names the flag which is being read, or which stopped the reading.
 func (s *Set) current() string { return s.args[len(s.args)-s.left] }
 
-// mistake tells why package flag stopped: a value was refused, or else the current argument is to blame.
+// mistake tells why package flag stopped: a value was refused, or the current argument is wrong.
 func (s *Set) mistake() *UsageError {
 	if s.failure != nil {
 		return s.failure
@@ -66,3 +66,65 @@ func (s *Set) mistake() *UsageError {
 }
 
 func (s *Set) seeHelp() string { return "see " + s.program + " -help" }
+
+// value is the flag.Value of one name of a flag.
+type value struct {
+	set   *Set
+	entry *entry
+	name  string
+}
+
+// String is called by package flag for its own usage text, which is not used.
+func (v *value) String() string { return "" }
+
+// IsBoolFlag tells package flag whether the flag takes no argument.
+func (v *value) IsBoolFlag() bool { return v.entry.argument == "" }
+
+// Set takes the flag's argument. Package flag turns an error into text, so the first one is kept in the Set.
+func (v *value) Set(text string) error {
+	failure := v.take(text)
+	v.set.left = v.set.flags.NArg()
+	if failure == nil {
+		v.entry.given, v.entry.value = v.name, text
+		return nil
+	}
+	v.set.failure = failure
+	return failure
+}
+
+func (v *value) take(text string) *UsageError {
+	if failure := v.repeated(text); failure != nil {
+		return failure
+	}
+	if v.isFlag(text) {
+		return &UsageError{Flag: v.name, Value: text, Reason: fmt.Sprintf(
+			"needs an argument, and %q is a flag (if it is meant, write -%s=%s)", text, v.name, text)}
+	}
+	if err := v.entry.check(text); err != nil {
+		return &UsageError{Flag: v.name, Value: text, Reason: err.Error(), cause: err}
+	}
+	return nil
+}
+
+func (v *value) repeated(text string) *UsageError {
+	if v.entry.given == "" {
+		return nil
+	}
+	reason := "is given twice"
+	if v.entry.given != v.name {
+		reason = "is the same flag as -" + v.entry.given + ", which is given too"
+	}
+	if !v.IsBoolFlag() {
+		reason += fmt.Sprintf(" (the second value is %q)", text)
+	}
+	return &UsageError{Flag: v.name, Value: text, Reason: reason}
+}
+
+// isFlag reports whether the text is a flag of its own: -pidfile -daemon must not create a file named -daemon.
+func (v *value) isFlag(text string) bool {
+	if !strings.HasPrefix(text, "-") || strings.Contains(v.set.current(), "=") {
+		return false
+	}
+	name, _ := spelled(text)
+	return v.set.flags.Lookup(name) != nil
+}

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// config is what the flags of the sample tool are read into.
+// config holds the flags of the sample tool.
 type config struct {
 	listen, user, server string
 	daemon, killable     bool
@@ -111,18 +111,18 @@ func TestUsageErrors(t *testing.T) {
 			`-user: needs an argument, and "-daemon" is a flag (if it is meant, write -user=-daemon)`},
 		{"missing argument before a flag with value", []string{"-user", "--retry=5"}, "user",
 			`-user: needs an argument, and "--retry=5" is a flag (if it is meant, write -user=--retry=5)`},
-		{"stray", []string{"-daemon", "now"}, "", `"now" belongs to no flag, see dc_sample -help`},
-		{"stray before flags", []string{"now", "-daemon"}, "", `"now" belongs to no flag, see dc_sample -help`},
-		{"stray after the end of flags", []string{"--", "-daemon"}, "", `"-daemon" belongs to no flag, see dc_sample -help`},
-		{"stray hyphen", []string{"-"}, "", `"-" belongs to no flag, see dc_sample -help`},
-		{"stray empty", []string{""}, "", `"" belongs to no flag, see dc_sample -help`},
+		{"stray", []string{"-daemon", "now"}, "", `unexpected argument "now", see dc_sample -help`},
+		{"stray before flags", []string{"now", "-daemon"}, "", `unexpected argument "now", see dc_sample -help`},
+		{"stray after the end of flags", []string{"--", "-daemon"}, "", `unexpected argument "-daemon", see dc_sample -help`},
+		{"stray hyphen", []string{"-"}, "", `unexpected argument "-", see dc_sample -help`},
+		{"stray empty", []string{""}, "", `unexpected argument "", see dc_sample -help`},
 		{"twice", []string{"-user", "a", "-user", "b"}, "user", `-user: is given twice (the second value is "b")`},
 		{"twice, equal values", []string{"-retry=5", "--retry", "5"}, "retry", `-retry: is given twice (the second value is "5")`},
 		{"bool twice", []string{"-daemon", "-daemon"}, "daemon", `-daemon: is given twice`},
 		{"aliases", []string{"-server", "a", "-connect", "b"}, "connect",
-			`-connect: is given beside -server, and they are the same flag (the second value is "b")`},
+			`-connect: is the same flag as -server, which is given too (the second value is "b")`},
 		{"aliases, the other way", []string{"-connect", "a", "-server", "b"}, "server",
-			`-server: is given beside -connect, and they are the same flag (the second value is "b")`},
+			`-server: is the same flag as -connect, which is given too (the second value is "b")`},
 		{"empty text", []string{"-user", ""}, "user", `-user: "" is empty`},
 		{"empty text with equals", []string{"-user="}, "user", `-user: "" is empty`},
 		{"bool that is neither", []string{"-daemon=yes"}, "daemon", `-daemon: "yes" is neither true nor false`},

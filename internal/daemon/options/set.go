@@ -26,16 +26,16 @@ type Set struct {
 // entry is one flag with its aliases.
 type entry struct {
 	names    []string // the first is the main one
-	argument string   // what its argument is called; "" when it takes none
+	argument string   // the name of its argument; "" when it takes none
 	note     string   // its range and default, for the usage text
 	help     string
-	check    func(text string) error // takes one value over
-	given    string                  // the name under which it was given, "" when it was not
-	value    string                  // the text in force, "" when there is none
+	check    func(text string) error // checks a value and stores it
+	given    string                  // the name that was used, "" when the flag was not given
+	value    string                  // the current value as text, "" when there is none
 }
 
-// New returns an empty set. The synopsis is what follows the program's name on the first line of the usage text; about
-// is a paragraph that says what the program does.
+// New returns an empty set. The synopsis follows the program's name on the first line of the usage text; about is a
+// paragraph on the purpose of the program.
 func New(program, synopsis, about string) *Set {
 	flags := flag.NewFlagSet(program, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -99,9 +99,8 @@ func (s *Set) Millis(p *time.Duration, name string, def, lowest, highest time.Du
 		}})
 }
 
-// Func declares a flag whose argument is taken over by check, which returns why a value is wrong, naming that value.
-// A default other than "" goes through check too, at once, so that there is one way to set the value; a default that
-// check refuses panics.
+// Func declares a flag whose argument goes to check, which stores it or returns why it is wrong, quoting it. A default
+// other than "" goes through check at once. Func panics if check refuses the default.
 func (s *Set) Func(name, argument, def, help string, check func(text string) error) {
 	if def != "" {
 		if err := check(def); err != nil {
@@ -137,7 +136,7 @@ func (s *Set) declare(e *entry) {
 	s.flags.Var(&value{set: s, entry: e, name: e.names[0]}, e.names[0], "")
 }
 
-// lookup returns the entry of a declared flag. That a tool asks for one it has not declared is a mistake in the tool.
+// lookup returns the entry of a declared flag. It panics for any other: that is a bug in the tool.
 func (s *Set) lookup(name string) *entry {
 	f := s.flags.Lookup(name)
 	if f == nil {

@@ -11,7 +11,7 @@ const (
 	helpColumn = 22 // where the help texts start
 )
 
-// Usage returns the usage text: the synopsis, what the program does, and each flag in the order of declaration with its
+// Usage returns the usage text: the synopsis, the purpose of the program, and each flag in the order of declaration with its
 // argument, help, range and default. No line is over 80 columns, unless one word alone is.
 func (s *Set) Usage() string {
 	var b strings.Builder
@@ -23,7 +23,7 @@ func (s *Set) Usage() string {
 	for _, e := range s.entries {
 		writeFlag(&b, e.spelling(), e.help, e.note)
 	}
-	writeFlag(&b, "-h, -help, -?", "Print this text and exit, whatever else is on the line.", "")
+	writeFlag(&b, "-h, -help, -?", "Print this help and exit, whatever else is given.", "")
 	return b.String()
 }
 
@@ -82,4 +82,33 @@ func defaultNote(def string) string {
 
 func rangeNote(def, lowest, highest int) string {
 	return fmt.Sprintf("%d to %d, default %d", lowest, highest, def)
+}
+
+// Values returns one line for each flag, in the order of declaration: its main name, its value, and the source of that:
+// "given" or "default", or "not given" without either. Only the command line sets values (docs/RELIABILITY.md, K09).
+// Call it after Parse.
+func (s *Set) Values() string {
+	width := 0
+	for _, e := range s.entries {
+		width = max(width, len(e.names[0]))
+	}
+	var b strings.Builder
+	for _, e := range s.entries {
+		if e.names[0] == versionFlag {
+			continue
+		}
+		b.WriteString("  -" + e.names[0] + strings.Repeat(" ", width-len(e.names[0])) + "  " + e.inForce() + "\n")
+	}
+	return b.String()
+}
+
+// inForce returns, for example: 5000 (default).
+func (e *entry) inForce() string {
+	switch {
+	case e.given != "":
+		return oneLine(e.value) + " (given)"
+	case e.value != "":
+		return e.value + " (default)"
+	}
+	return "(not given)"
 }

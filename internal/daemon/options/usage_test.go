@@ -21,7 +21,7 @@ Passes requests on to one server, over one connection that it keeps.
   -daemon             Detach and run in the background.
   -killable           End on SIGUSR1 and SIGUSR2.
   -version            Print the version and exit.
-  -h, -help, -?       Print this text and exit, whatever else is on the line.
+  -h, -help, -?       Print this help and exit, whatever else is given.
 `
 
 func TestUsage(t *testing.T) {

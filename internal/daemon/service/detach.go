@@ -27,14 +27,14 @@ const (
 
 // Detach is the parent's side of -daemon: it starts the program again, detached, waits until that child is ready, and
 // returns the exit code for this process: 0 when the daemon runs; 1 when it does not, after its error was written to
-// stderr and it has ended. Warnings of the child are written to stderr in both cases. The descriptors in keep are passed
-// on under the same numbers, all other inherited ones are not.
+// stderr and it has ended. Warnings of the child are written to stderr in both cases. The child gets the descriptors in
+// keep, under the same numbers, and no other inherited ones.
 //
-// Call it when the command line is known to be good and nothing has been opened yet, and end with the exit code at once:
-// signals no longer end this process.
+// Call it after the command line has been checked and before anything is opened, and exit with the code at once: signals
+// no longer end this process.
 func Detach(stderr io.Writer, keep ...int) int {
-	// From before the start, so that no signal leaves a child behind, and up to the end of this process, so that none
-	// makes a failure of a success.
+	// Signals are caught before the child starts, so that none leaves it behind, and up to the end of this process, so that
+	// none turns a success into a failure.
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	c, err := startChild(keep)
@@ -57,12 +57,12 @@ func Detach(stderr io.Writer, keep ...int) int {
 	return 1
 }
 
-// complain writes one line in the form of every message of the tools.
+// complain writes one line, in the form that all tools use.
 func complain(stderr io.Writer, err error) {
 	fmt.Fprintf(stderr, "%s: %v\n", programName(), err)
 }
 
-// programName is the name under which the program was started, without folders.
+// programName is the name under which the program was started, without directories.
 func programName() string { return filepath.Base(os.Args[0]) }
 
 // child is the detached process as the parent sees it.
@@ -96,12 +96,15 @@ func startChild(keep []int) (*child, error) {
 		return nil, fmt.Errorf("cannot detach: %w", err)
 	}
 	c := &child{cmd: cmd, reports: reports, ended: make(chan struct{})}
-	go c.wait()
+	go func() {
+		_ = c.cmd.Wait() // the state is read from cmd.ProcessState
+		close(c.ended)
+	}()
 	return c, nil
 }
 
-// ownProgram returns the path of the running program. /proc/self/exe is the very same file even when the one on disk
-// has been replaced or deleted since; without /proc the name in the arguments has to do.
+// ownProgram returns the path of the running program. /proc/self/exe is that file even after the one on disk has been
+// replaced or deleted. Without /proc, ownProgram searches for the name in the arguments.
 func ownProgram() (string, error) {
 	const self = "/proc/self/exe"
 	if _, err := os.Stat(self); err == nil {
@@ -109,13 +112,13 @@ func ownProgram() (string, error) {
 	}
 	path, err := exec.LookPath(os.Args[0])
 	if err != nil {
-		return "", fmt.Errorf("own program not found (is /proc mounted?): %w", err)
+		return "", fmt.Errorf("cannot find the program file (is /proc mounted?): %w", err)
 	}
 	return path, nil
 }
 
-// keepBack marks every descriptor from 3 on that is not in keep as close-on-exec. Without /proc they are inherited, which
-// is untidy but harms nothing.
+// keepBack marks every descriptor from 3 on that is not in keep as close-on-exec. Without /proc the child
+// inherits them all, which does no harm.
 func keepBack(keep []int) {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
@@ -126,11 +129,6 @@ func keepBack(keep []int) {
 			unix.CloseOnExec(fd)
 		}
 	}
-}
-
-func (c *child) wait() {
-	_ = c.cmd.Wait() // the state is read from cmd.ProcessState
-	close(c.ended)
 }
 
 // await waits for the child's last report, a signal that stops this process, or the limit; in the latter two cases the

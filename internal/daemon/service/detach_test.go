@@ -19,10 +19,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// daemonState is what a detached daemon found around itself when it was ready.
+// daemonState is the environment of a detached daemon when it was ready.
 type daemonState struct {
 	Pid, Session int
-	Folder       string
+	Directory    string
 	Name         string         // of the process, as ps shows it
 	Files        map[int]string // open descriptors
 	Marked       bool           // the mark is still in the environment
@@ -85,7 +85,7 @@ func daemonStart(parent *Parent, plan, pidfile, state string) (code int, undo fu
 		}
 	}
 	if pidfile != "" {
-		p, err := WritePidfile(pidfile)
+		p, err := writePidfile(pidfile)
 		if err != nil {
 			parent.Fail(err)
 			return 1, undo
@@ -111,7 +111,7 @@ func daemonStart(parent *Parent, plan, pidfile, state string) (code int, undo fu
 func writeState(path string) {
 	s := daemonState{Pid: os.Getpid(), Files: map[int]string{}, ListenPid: os.Getenv("LISTEN_PID")}
 	s.Session, _ = unix.Getsid(0)
-	s.Folder, _ = os.Getwd()
+	s.Directory, _ = os.Getwd()
 	name, _ := os.ReadFile("/proc/self/comm")
 	s.Name = strings.TrimSpace(string(name))
 	_, s.Marked = os.LookupEnv(starterEnv)
@@ -158,13 +158,13 @@ func lifeline(t *testing.T) (configure func(*exec.Cmd), gone func()) {
 }
 
 func TestDetach(t *testing.T) {
-	folder := t.TempDir()
-	state := filepath.Join(folder, "state")
-	p := startRole(t, "daemon", func(cmd *exec.Cmd) { cmd.Dir = folder }, "ready", "pid", state)
+	directory := t.TempDir()
+	state := filepath.Join(directory, "state")
+	p := startRole(t, "daemon", func(cmd *exec.Cmd) { cmd.Dir = directory }, "ready", "pid", state)
 	if code, stderr := p.end(t); code != 0 || stderr != "" {
 		t.Fatalf("parent: got exit %d and %q, want 0 and nothing", code, stderr)
 	}
-	pidfile, err := os.ReadFile(filepath.Join(folder, "pid"))
+	pidfile, err := os.ReadFile(filepath.Join(directory, "pid"))
 	if err != nil {
 		t.Fatalf("the relative pidfile must be there when the parent returns: %v", err)
 	}
@@ -175,8 +175,8 @@ func TestDetach(t *testing.T) {
 		t.Errorf("pidfile: got %q, want %d", pidfile, got.Pid)
 	case got.Session != got.Pid:
 		t.Errorf("session: got %d, want its own, %d", got.Session, got.Pid)
-	case got.Folder != "/":
-		t.Errorf("working directory: got %s, want /", got.Folder)
+	case got.Directory != "/":
+		t.Errorf("working directory: got %s, want /", got.Directory)
 	case got.Name != name:
 		t.Errorf("name: got %q, want %q", got.Name, name)
 	case got.Marked:
@@ -188,7 +188,7 @@ func TestDetach(t *testing.T) {
 		}
 	}
 	syscall.Kill(got.Pid, syscall.SIGTERM)
-	eventually(t, "removal of the relative pidfile", func() bool { return listFolder(t, folder) == "state" })
+	eventually(t, "removal of the relative pidfile", func() bool { return listDirectory(t, directory) == "state" })
 }
 
 // TestDetachFailures holds that the parent tells why there is no daemon, in so many words, and that there is none.
@@ -199,9 +199,9 @@ func TestDetachFailures(t *testing.T) {
 	}{
 		{"fail", "", `^` + program + `: UNIX:/x: something\nfailed\n$`},
 		{"ready", "/dev/full", `^` + program + `: -pidfile /dev/full: not a pidfile: .*\n$`},
-		{"silent", "", `^` + program + `: the daemon ended without a word: exit status 7\n$`},
-		{"panic", "", `^` + program + `: the daemon ended without a word: exit status 2\n$`},
-		{"killed", "", `^` + program + `: the daemon ended without a word: signal: killed\n$`},
+		{"silent", "", `^` + program + `: the daemon ended without giving a reason: exit status 7\n$`},
+		{"panic", "", `^` + program + `: the daemon ended without giving a reason: exit status 2\n$`},
+		{"killed", "", `^` + program + `: the daemon ended without giving a reason: signal: killed\n$`},
 	}
 	for _, row := range rows {
 		t.Run(row.plan+row.pidfile, func(t *testing.T) {
@@ -231,11 +231,11 @@ func TestDetachWarnings(t *testing.T) {
 
 // TestDetachDescriptors passes three files in, of which one is to be kept.
 func TestDetachDescriptors(t *testing.T) {
-	folder := t.TempDir()
-	state := filepath.Join(folder, "state")
+	directory := t.TempDir()
+	state := filepath.Join(directory, "state")
 	var files []*os.File
 	for _, name := range []string{"three", "four", "five"} {
-		f, err := os.Create(filepath.Join(folder, name))
+		f, err := os.Create(filepath.Join(directory, name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -251,7 +251,7 @@ func TestDetachDescriptors(t *testing.T) {
 		t.Errorf("descriptor 4: got %q, want %q", got[4], want)
 	}
 	for fd, name := range got {
-		if fd != 4 && strings.HasPrefix(name, folder) {
+		if fd != 4 && strings.HasPrefix(name, directory) {
 			t.Errorf("descriptor %d: got %s, want it left behind", fd, name)
 		}
 	}
@@ -261,7 +261,7 @@ func TestDetachDescriptors(t *testing.T) {
 func TestDetachListenPid(t *testing.T) {
 	rows := []struct{ name, shell string }{
 		{"ours", `export LISTEN_PID=$$; exec "$@"`},
-		{"somebody else's", `export LISTEN_PID=1; exec "$@"`},
+		{"another process's", `export LISTEN_PID=1; exec "$@"`},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
@@ -299,12 +299,12 @@ func TestMarkAlone(t *testing.T) {
 	}
 }
 
-// TestDetachOrphan holds that a daemon that nobody waits for undoes its start.
+// TestDetachOrphan checks that a daemon whose parent has died undoes its start.
 func TestDetachOrphan(t *testing.T) {
 	configure, gone := lifeline(t)
-	folder := t.TempDir()
-	state := filepath.Join(folder, "state")
-	p := startRole(t, "daemon", configure, "orphan", filepath.Join(folder, "pid"), state, "3")
+	directory := t.TempDir()
+	state := filepath.Join(directory, "state")
+	p := startRole(t, "daemon", configure, "orphan", filepath.Join(directory, "pid"), state, "3")
 	if code, _ := p.end(t); code != -1 {
 		t.Errorf("parent: got exit %d, want -1", code)
 	}
@@ -313,7 +313,7 @@ func TestDetachOrphan(t *testing.T) {
 	if want := ErrParentGone.Error(); err != nil || string(got) != want {
 		t.Errorf("Ready: got %q, %v, want %q", got, err, want)
 	}
-	if got := listFolder(t, folder); got != "state" {
+	if got := listDirectory(t, directory); got != "state" {
 		t.Errorf("left behind: got %s, want state only", got)
 	}
 }
@@ -389,8 +389,8 @@ func TestSignalDuringStart(t *testing.T) {
 	var running, undone int
 	for round := range rounds {
 		configure, gone := lifeline(t)
-		folder := t.TempDir()
-		state, pidfile := filepath.Join(folder, "state"), filepath.Join(folder, "pid")
+		directory := t.TempDir()
+		state, pidfile := filepath.Join(directory, "state"), filepath.Join(directory, "pid")
 		p := startRole(t, "daemon", configure, "ready", pidfile, state, "3")
 		time.Sleep(time.Duration(round) * 300 * time.Microsecond) // the moment is what is varied
 		p.cmd.Process.Signal(syscall.SIGTERM)                     // it may have ended
@@ -416,18 +416,18 @@ func TestSignalDuringStart(t *testing.T) {
 	}
 }
 
-// TestDetachWithoutProc starts where the own program cannot be found.
+// TestDetachWithoutProc starts where the program file cannot be found.
 func TestDetachWithoutProc(t *testing.T) {
 	needRoot(t)
 	t.Setenv("PATH", "/nowhere")
 	p := startRole(t, "standard", nil, "chroot", t.TempDir())
 	code, stderr := p.end(t)
-	if code != 1 || !strings.Contains(stderr, "cannot detach: own program not found (is /proc mounted?)") {
+	if code != 1 || !strings.Contains(stderr, "cannot detach: cannot find the program file (is /proc mounted?)") {
 		t.Errorf("got exit %d and %q, want 1 and why", code, stderr)
 	}
 }
 
-// playStandard prints what descriptors 0 to 2 are into a file, or detaches below another root.
+// playStandard writes the targets of descriptors 0 to 2 into a file, or detaches below another root.
 func playStandard(args []string) int {
 	if args[0] == "chroot" {
 		if err := syscall.Chroot(args[1]); err != nil {
@@ -447,7 +447,7 @@ func playStandard(args []string) int {
 	return 0
 }
 
-// TestClosedStandardDescriptors holds what the package promises in the runtime's name.
+// TestClosedStandardDescriptors checks the promise of doc.go about the Go runtime.
 func TestClosedStandardDescriptors(t *testing.T) {
 	rows := []struct{ name, redirect string }{
 		{"stdin", "<&-"},

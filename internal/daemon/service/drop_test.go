@@ -22,7 +22,7 @@ const threadsAtLeast = 8
 // stranger is a user with groups of its own, so that the tests need no account.
 var stranger = User{Name: "stranger", UID: 12345, GID: 23456, Groups: []int{23456, 30001, 30002}}
 
-// dropResult is what a part found when it had dropped its privileges.
+// dropResult is the state of a part after it dropped its privileges.
 type dropResult struct {
 	Warnings []string
 	Error    string
@@ -69,7 +69,7 @@ func startThreads() {
 
 func TestDrop(t *testing.T) {
 	needRoot(t)
-	secret := filepath.Join(openFolder(t), "secret")
+	secret := filepath.Join(openDirectory(t), "secret")
 	write(t, secret, "of root")
 	os.Chmod(filepath.Dir(secret), 0o755)
 	rows := []struct {
@@ -102,7 +102,7 @@ func TestDrop(t *testing.T) {
 	}
 }
 
-// checkStatus reads from outside what a thread of process pid may do. With cgo not all of it can be had.
+// checkStatus reads the credentials of each thread of process pid. With cgo not all of them are dropped.
 func checkStatus(t *testing.T, pid int, cgo bool) {
 	t.Helper()
 	want := map[string]string{
@@ -162,7 +162,7 @@ func TestDropWithoutProc(t *testing.T) {
 	checkStatus(t, p.pid(), len(r.Warnings) > 1)
 }
 
-// playPartial gives up all but what args[0] names, and prints what the checks find.
+// playPartial drops all privileges but the one that args[0] names, and prints the result of the checks.
 func playPartial(args []string) int {
 	left := args[0]
 	uid, gid := stranger.UID, stranger.GID
@@ -232,7 +232,7 @@ func TestChecksFind(t *testing.T) {
 	}
 }
 
-// usesCgo tells whether this binary can set what belongs to a thread for all of them.
+// usesCgo tells whether this binary has cgo: then it cannot set credentials for all threads.
 func usesCgo() bool {
 	_, _, errno := syscall.AllThreadsSyscall(unix.SYS_GETPID, 0, 0, 0)
 	return errno == syscall.ENOTSUP

@@ -8,23 +8,23 @@ var (
 	// ErrNotReady is returned when the daemon reported nothing within 30 seconds.
 	ErrNotReady = errors.New("the daemon was not ready in time")
 	// ErrSilent is returned when the daemon ended without a report.
-	ErrSilent = errors.New("the daemon ended without a word")
-	// ErrParentGone is returned to the daemon when nobody waits for its report any more.
-	ErrParentGone = errors.New("the process that started this one has gone")
+	ErrSilent = errors.New("the daemon ended without giving a reason")
+	// ErrParentGone is returned to the daemon when the process that waits for its report has ended.
+	ErrParentGone = errors.New("the process that started this daemon has ended")
 
-	// ErrPidfileHeld is returned when a live process holds the pidfile.
-	ErrPidfileHeld = errors.New("held by a live process")
-	// ErrPidfileForeign is returned when something that is no pidfile stands at the path.
+	// ErrPidfileHeld is returned when a running process holds the pidfile.
+	ErrPidfileHeld = errors.New("in use by a running process")
+	// ErrPidfileForeign is returned when the path is something other than a pidfile.
 	ErrPidfileForeign = errors.New("not a pidfile")
-	// ErrPidfileBusy is returned when the path keeps changing under our hands.
+	// ErrPidfileBusy is returned when the path keeps changing.
 	ErrPidfileBusy = errors.New("other processes keep changing it")
 	// ErrPidfileKept is returned when our pidfile could not be removed.
 	ErrPidfileKept = errors.New("cannot be removed")
 
 	// ErrNeedRoot is returned when a process that is not root is to change its user.
-	ErrNeedRoot = errors.New("-user needs root")
-	// ErrSuperuser is returned for a user with ID 0, to which nothing can be dropped.
-	ErrSuperuser = errors.New("is the superuser, so no privilege would be given up; leave -user out")
-	// ErrPrivileged is returned when privileges are left after they were given up.
-	ErrPrivileged = errors.New("privileges are left")
+	ErrNeedRoot = errors.New("changing the user needs root")
+	// ErrSuperuser is returned for a user with ID 0: there are no privileges to drop.
+	ErrSuperuser = errors.New("is the superuser, so no privileges would be dropped; omit -user")
+	// ErrPrivileged is returned when privileges remain after they were dropped.
+	ErrPrivileged = errors.New("privileges remain")
 )

@@ -176,10 +176,10 @@ func asNobody(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 }
 
-// listFolder returns the names in a folder, to be compared before and after.
-func listFolder(t *testing.T, folder string) string {
+// listDirectory returns the names in a directory, to be compared before and after.
+func listDirectory(t *testing.T, directory string) string {
 	t.Helper()
-	entries, err := os.ReadDir(folder)
+	entries, err := os.ReadDir(directory)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,21 +1,24 @@
 package service
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
 // Parent is the process that started this one by Detach and waits for its report. It is nil in a process that runs in
-// the foreground; the methods accept that and do nothing, so that both ways of starting share one course.
+// the foreground; the methods accept that and do nothing, so that both ways of starting share their code.
 type Parent struct{}
 
-// FindParent returns the parent that waits for us, or nil when this process was not started by Detach. It takes the mark
-// out of the environment, gives the process the name of the program (/proc/self/exe would have it named "exe"), and
-// hands sockets that systemd passed to the parent on to us. Call it once, first of all.
+// FindParent returns the parent that waits for us, or nil when this process was not started by Detach. It
+// removes the mark from the environment, gives the process the name of the program (otherwise "exe", of /proc/self/exe),
+// and claims the sockets that systemd passed to the parent. Call it once, first of all.
 func FindParent() *Parent {
 	starter := os.Getenv(starterEnv)
 	os.Unsetenv(starterEnv)
@@ -29,8 +32,8 @@ func FindParent() *Parent {
 	return &Parent{}
 }
 
-// isReportPipe tells whether fd is the write end of a pipe, so that a mark that somebody left in the environment is not
-// believed.
+// isReportPipe tells whether fd is the write end of a pipe. A mark that was left in the environment by accident comes
+// without one.
 func isReportPipe(fd int) bool {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFIFO {
@@ -41,8 +44,8 @@ func isReportPipe(fd int) bool {
 }
 
 // Ready changes the working directory to / and reports that the daemon runs, with warnings for the person at the
-// terminal; from then on nobody waits, and descriptor 0 is /dev/null. An error means that the daemon must clean up and
-// end: ErrParentGone when the parent died meanwhile, else one to be passed to Fail.
+// terminal. From then on the parent does not wait, and descriptor 0 is /dev/null. An error means that the daemon must clean
+// up and end: ErrParentGone when the parent has ended, else one to be passed to Fail.
 func (p *Parent) Ready(warnings ...string) error {
 	if p == nil {
 		return nil
@@ -59,8 +62,12 @@ func (p *Parent) Ready(warnings ...string) error {
 	for _, w := range warnings {
 		lines = appendReport(lines, reportWarning, w)
 	}
-	if err := writeAll(unix.Stdin, appendReport(lines, reportReady, "")); err != nil {
-		return reportError(err)
+	err = writeAll(unix.Stdin, appendReport(lines, reportReady, ""))
+	switch {
+	case errors.Is(err, unix.EPIPE):
+		return ErrParentGone
+	case err != nil:
+		return fmt.Errorf("cannot report to the process that started this daemon: %w", err)
 	}
 	return os.NewSyscallError("dup3", unix.Dup3(int(null.Fd()), unix.Stdin, 0))
 }
@@ -69,16 +76,8 @@ func (p *Parent) Ready(warnings ...string) error {
 // parent waits for that at most 5 seconds.
 func (p *Parent) Fail(err error) {
 	if p != nil {
-		_ = writeAll(unix.Stdin, appendReport(nil, reportFailed, err.Error())) // a parent that has gone needs no report
+		_ = writeAll(unix.Stdin, appendReport(nil, reportFailed, err.Error())) // a parent that has ended needs no report
 	}
-}
-
-// reportError gives the failure of a report its meaning.
-func reportError(err error) error {
-	if errors.Is(err, unix.EPIPE) {
-		return ErrParentGone
-	}
-	return fmt.Errorf("cannot report to the process that started this one: %w", err)
 }
 
 // writeAll writes b to a blocking descriptor, whole.
@@ -94,4 +93,66 @@ func writeAll(fd int, b []byte) error {
 		b = b[n:]
 	}
 	return nil
+}
+
+// The child's reports are lines on a pipe: a kind, a space, the text in Go's quotes. "ready" or "failed" is the last one.
+const (
+	reportWarning = "warning"
+	reportReady   = "ready"
+	reportFailed  = "failed"
+)
+
+// reportTextMax is the greatest length of a report's text in bytes; a longer one is cut, so that a line always fits the
+// reader's buffer and a write never waits.
+const reportTextMax = 2000
+
+// appendReport appends one line to b.
+func appendReport(b []byte, kind, text string) []byte {
+	text = text[:min(len(text), reportTextMax)]
+	b = append(b, kind...)
+	b = append(b, ' ')
+	b = strconv.AppendQuote(b, text)
+	return append(b, '\n')
+}
+
+// outcome is what a child reported: err is nil when it is ready, ErrSilent when it ended without a report.
+type outcome struct {
+	warnings []string
+	err      error
+}
+
+// readReports reads up to the last report or the end of r.
+func readReports(r io.Reader) outcome {
+	var o outcome
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		kind, text, err := parseReport(lines.Text())
+		switch {
+		case err != nil:
+			o.err = err
+			return o
+		case kind == reportReady:
+			return o
+		case kind == reportFailed:
+			o.err = errors.New(text)
+			return o
+		}
+		o.warnings = append(o.warnings, text)
+	}
+	o.err = ErrSilent
+	return o
+}
+
+// parseReport splits one line; anything that appendReport does not write is an error.
+func parseReport(line string) (kind, text string, err error) {
+	kind, quoted, _ := strings.Cut(line, " ")
+	switch kind {
+	case reportWarning, reportReady, reportFailed:
+	default:
+		return "", "", fmt.Errorf("unknown report %q of the daemon", line)
+	}
+	if text, err = strconv.Unquote(quoted); err != nil {
+		return "", "", fmt.Errorf("report %q of the daemon: %w", line, err)
+	}
+	return kind, text, nil
 }

@@ -10,61 +10,95 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pidfileMode lets everybody read the number; it does not depend on the umask.
+// pidfileMode lets all users read the number; it does not depend on the umask.
 const pidfileMode = 0o644
 
-// pidfileAttempts bounds how often a start begins anew because others changed the path meanwhile.
+// pidfileAttempts bounds how often a start tries again because another process changed the path.
 const pidfileAttempts = 100
 
 // Pidfile is the file that names this process. While the process lives it holds a lock (flock) on it, and that lock,
-// not the number, is what tells a later start that the file is in use: it cannot be left over. Whoever may open the
-// file can lock it too, so it belongs into a folder that strangers cannot read if they are not trusted.
+// not the number, is what tells a later start that the file is in use: it cannot be left over. A user who may open the
+// file can lock it too, so put it into a directory that other users cannot read if they are not trusted.
 type Pidfile struct {
 	path string // as given, for messages
-	base string // its last element, below folder
-	// folder and file are bare descriptors, so that no finalizer ends the lock. folder also lets Remove find a
-	// relative path after the working directory has changed.
-	folder, file int
+	base string // its last element
+	// dir and file are bare descriptors, so that no finalizer ends the lock. dir also lets Remove find a relative path
+	// after the working directory has changed. Each is -1 when it is not open.
+	dir, file int
+	dirname   string // the path of dir
 }
 
-// WritePidfile writes the process ID to path: a decimal number and a newline, mode 0644 whatever the umask.
-//
-// The content is whole and the lock held before the file appears, and of any number of processes that try at once
-// exactly one succeeds. A pidfile of a process that has gone is replaced. Everything else that may stand there is left
-// as it is and refused: ErrPidfileHeld for the file of a live process, ErrPidfileForeign for a folder, a symbolic link,
-// a device, or a file that holds no process ID. No error leaves a file behind.
-func WritePidfile(path string) (*Pidfile, error) {
-	folder, base := filepath.Split(path)
-	p := &Pidfile{path: path, base: base, folder: -1, file: -1}
-	if err := p.create(cmp.Or(folder, ".")); err != nil {
-		p.close()
-		return nil, fmt.Errorf("-pidfile %s: %w", path, err)
+// OpenPidfile opens the directory of path and checks the file there, if any. It changes nothing. ErrPidfileForeign is
+// returned for a directory, a symbolic link or a device.
+func OpenPidfile(path string) (*Pidfile, error) {
+	dirname, base := filepath.Split(path)
+	p := &Pidfile{path: path, dirname: cmp.Or(dirname, "."), base: base, dir: -1, file: -1}
+	if err := p.open(); err != nil {
+		p.Close()
+		return nil, p.named(err)
 	}
 	return p, nil
 }
 
-// create writes the file under a name of its own first and then moves it to where it belongs.
-func (p *Pidfile) create(folder string) (err error) {
+func (p *Pidfile) open() (err error) {
 	if p.base == "" {
-		return fmt.Errorf("%w: the path ends with a folder", ErrPidfileForeign)
+		return fmt.Errorf("%w: the path names a directory", ErrPidfileForeign)
 	}
-	// O_PATH needs no permission to read the folder, only to search it.
-	p.folder, err = unix.Open(folder, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	// O_PATH needs no permission to read the directory, only to search it.
+	p.dir, err = unix.Open(p.dirname, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return fmt.Errorf("folder %s: %w", folder, err)
+		return fmt.Errorf("directory %s: %w", filepath.Clean(p.dirname), err)
 	}
-	if _, err := checkKind(p.folder, p.base); err != nil {
-		return err // before anything is created beside it, in /dev for instance
+	_, err = checkKind(p.dir, p.base)
+	return err
+}
+
+func (p *Pidfile) named(err error) error {
+	if err == nil {
+		return nil
 	}
-	temp, err := p.prepare()
+	return fmt.Errorf("-pidfile %s: %w", p.path, err)
+}
+
+// Check tells whether Write would succeed, without creating, locking or changing anything. A running process of this
+// program in the file is a warning, as that may be the one that is to be replaced.
+func (p *Pidfile) Check() (warning string, err error) {
+	if err := unix.Faccessat(p.dir, ".", unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
+		return "", p.named(p.cannotCreate(err))
+	}
+	fd, err := openHolder(p.dir, p.base)
+	if err != nil || fd == nothingThere {
+		return "", p.named(err)
+	}
+	defer unix.Close(fd)
+	pid, err := readPid(fd)
+	if err != nil || !isLive(pid, programName()) {
+		return "", p.named(err)
+	}
+	return fmt.Sprintf("-pidfile %s: process %d is a running %s; a start fails until it ends", p.path, pid, programName()), nil
+}
+
+func (p *Pidfile) cannotCreate(err error) error {
+	return fmt.Errorf("cannot create a file in directory %s: %w", filepath.Clean(p.dirname), err)
+}
+
+// Write writes the process ID to the path: a decimal number and a newline, mode 0644 whatever the umask.
+//
+// The content is whole and the lock held before the file appears, and of any number of processes that try at once
+// exactly one succeeds. A pidfile of a process that has ended is replaced. Any other file is left as it is and refused:
+// ErrPidfileHeld for the file of a running process, ErrPidfileForeign for a directory, a symbolic link, a device, or a
+// file that holds no process ID. No error leaves a file behind.
+func (p *Pidfile) Write() error {
+	temp, err := p.prepare() // under a name of its own
+	if err == nil {
+		if err = p.publish(temp); err != nil {
+			_ = unix.Unlinkat(p.dir, temp, 0) // the first error counts
+		}
+	}
 	if err != nil {
-		return err
+		p.Close()
 	}
-	if err := p.publish(temp); err != nil {
-		_ = unix.Unlinkat(p.folder, temp, 0) // the first error counts
-		return err
-	}
-	return nil
+	return p.named(err)
 }
 
 // prepare leaves the complete, locked file in p.file and returns its temporary name.
@@ -72,16 +106,16 @@ func (p *Pidfile) prepare() (temp string, err error) {
 	const flags = unix.O_RDWR | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	for n := range pidfileAttempts {
 		temp = fmt.Sprintf(".pid-%d-%d", os.Getpid(), n)
-		p.file, err = unix.Openat(p.folder, temp, flags, 0o600)
+		p.file, err = unix.Openat(p.dir, temp, flags, 0o600)
 		if err != unix.EEXIST {
 			break
 		}
 	}
 	if err != nil {
-		return "", fmt.Errorf("cannot create a file in its folder: %w", err)
+		return "", p.cannotCreate(err)
 	}
 	if err := p.fill(); err != nil {
-		_ = unix.Unlinkat(p.folder, temp, 0) // the first error counts
+		_ = unix.Unlinkat(p.dir, temp, 0) // the first error counts
 		return "", err
 	}
 	return temp, nil
@@ -100,26 +134,26 @@ func (p *Pidfile) fill() error {
 	return nil
 }
 
-// publish gives the file its name. Where nothing stands, link is what only one process can do; where a stale file
-// stands, only the process that holds the lock of that stale file may replace it.
+// publish gives the file its name. Where there is no file, only one process can succeed with link; where there is a stale
+// one, only the process that holds its lock may replace it.
 func (p *Pidfile) publish(temp string) error {
 	for range pidfileAttempts {
-		stale, err := claimStale(p.folder, p.base)
+		stale, err := claimStale(p.dir, p.base)
 		switch {
 		case err == errMoved:
 			continue
 		case err != nil:
 			return err
 		case stale == nothingThere:
-			err = unix.Linkat(p.folder, temp, p.folder, p.base, 0)
+			err = unix.Linkat(p.dir, temp, p.dir, p.base, 0)
 			if err == unix.EEXIST {
 				continue
 			}
 			if err == nil {
-				err = unix.Unlinkat(p.folder, temp, 0)
+				err = unix.Unlinkat(p.dir, temp, 0)
 			}
 		default:
-			err = unix.Renameat(p.folder, temp, p.folder, p.base)
+			err = unix.Renameat(p.dir, temp, p.dir, p.base)
 			unix.Close(stale)
 		}
 		if err != nil {
@@ -130,41 +164,41 @@ func (p *Pidfile) publish(temp string) error {
 	return ErrPidfileBusy
 }
 
-// confirm makes sure that nobody without regard for locks has put something else there meanwhile.
+// confirm makes sure that no process that ignores locks has put another file there since.
 func (p *Pidfile) confirm() error {
-	if same, err := sameFile(p.folder, p.base, p.file); err != nil || !same {
+	if same, err := sameFile(p.dir, p.base, p.file); err != nil || !same {
 		return errors.Join(ErrPidfileBusy, err)
 	}
 	return nil
 }
 
-// Remove removes the file if it is still the one that WritePidfile made; another one, or none, is left alone without
-// an error. When privileges that were given up meanwhile do not permit the removal, the file is emptied, so that nobody
-// signals a process that has taken over the number, and the error is ErrPidfileKept. A second call does nothing.
+// Remove removes the file if it is still the one that Write made; another one, or none, is left alone without an error.
+// When the privileges that are left do not permit the removal, the file is emptied, so that its number is not taken for
+// that of a later process, and the error is ErrPidfileKept. A second call does nothing.
 func (p *Pidfile) Remove() error {
+	defer p.Close()
 	if p.file < 0 {
 		return nil
 	}
-	defer p.close()
-	same, err := sameFile(p.folder, p.base, p.file)
+	same, err := sameFile(p.dir, p.base, p.file)
 	if err == nil && !same {
 		return nil
 	}
 	if err == nil {
-		err = unix.Unlinkat(p.folder, p.base, 0)
+		err = unix.Unlinkat(p.dir, p.base, 0)
 	}
 	if err == nil || err == unix.ENOENT {
 		return nil
 	}
 	if cut := unix.Ftruncate(p.file, 0); cut != nil {
-		return fmt.Errorf("-pidfile %s: %w (%w) nor emptied (%w)", p.path, ErrPidfileKept, err, cut)
+		return p.named(fmt.Errorf("%w (%w) nor emptied (%w)", ErrPidfileKept, err, cut))
 	}
-	return fmt.Errorf("-pidfile %s: %w (%w); it was emptied instead", p.path, ErrPidfileKept, err)
+	return p.named(fmt.Errorf("%w (%w); it was emptied instead", ErrPidfileKept, err))
 }
 
-// close ends the lock.
-func (p *Pidfile) close() {
-	for _, fd := range []*int{&p.file, &p.folder} {
+// Close ends the lock and leaves the file where it is.
+func (p *Pidfile) Close() {
+	for _, fd := range []*int{&p.file, &p.dir} {
 		if *fd >= 0 {
 			unix.Close(*fd)
 			*fd = -1
@@ -172,10 +206,10 @@ func (p *Pidfile) close() {
 	}
 }
 
-// sameFile tells whether name in folder is the file that is open as fd. A missing name is not.
-func sameFile(folder int, name string, fd int) (bool, error) {
+// sameFile tells whether name in dir is the file that is open as fd. A missing name is not.
+func sameFile(dir int, name string, fd int) (bool, error) {
 	var there, open unix.Stat_t
-	err := unix.Fstatat(folder, name, &there, unix.AT_SYMLINK_NOFOLLOW)
+	err := unix.Fstatat(dir, name, &there, unix.AT_SYMLINK_NOFOLLOW)
 	if err == unix.ENOENT {
 		return false, nil
 	}

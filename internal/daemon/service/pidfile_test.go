@@ -18,6 +18,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// writePidfile opens and writes a pidfile, as a start does.
+func writePidfile(path string) (*Pidfile, error) {
+	p, err := OpenPidfile(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Write(); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
 // playPidfile obeys lines on stdin: "write PATH", "chdir", "drop USER", "umask MASK", "chroot PATH", "collect" (garbage),
 // "remove", and says how each went.
 func playPidfile([]string) int {
@@ -28,7 +40,7 @@ func playPidfile([]string) int {
 		switch verb {
 		case "write":
 			var q *Pidfile
-			if q, err = WritePidfile(arg); err == nil {
+			if q, err = writePidfile(arg); err == nil {
 				p = q
 			}
 		case "chdir":
@@ -132,10 +144,10 @@ func TestPidfileIsWritten(t *testing.T) {
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			folder := t.TempDir()
-			path := filepath.Join(folder, "dc.pid")
+			directory := t.TempDir()
+			path := filepath.Join(directory, "dc.pid")
 			row.before(t, path)
-			p, err := WritePidfile(path)
+			p, err := writePidfile(path)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -143,14 +155,14 @@ func TestPidfileIsWritten(t *testing.T) {
 			if err != nil || string(got) != own {
 				t.Errorf("content: got %q, %v, want %q", got, err, own)
 			}
-			if got := listFolder(t, folder); got != "dc.pid" {
-				t.Errorf("folder: got %s, want dc.pid only", got)
+			if got := listDirectory(t, directory); got != "dc.pid" {
+				t.Errorf("directory: got %s, want dc.pid only", got)
 			}
 			if err := p.Remove(); err != nil {
 				t.Errorf("Remove: %v", err)
 			}
-			if got := listFolder(t, folder); got != "" {
-				t.Errorf("folder after Remove: got %s, want nothing", got)
+			if got := listDirectory(t, directory); got != "" {
+				t.Errorf("directory after Remove: got %s, want nothing", got)
 			}
 			if err := p.Remove(); err != nil {
 				t.Errorf("second Remove: %v", err)
@@ -173,18 +185,18 @@ func TestPidfileNamesParent(t *testing.T) {
 // TestPidfileKeepsNoDescriptors replaces, is refused and removes many times.
 func TestPidfileKeepsNoDescriptors(t *testing.T) {
 	const rounds = 50
-	folder := t.TempDir()
-	path, foreign := filepath.Join(folder, "dc.pid"), filepath.Join(folder, "foreign")
+	directory := t.TempDir()
+	path, foreign := filepath.Join(directory, "dc.pid"), filepath.Join(directory, "foreign")
 	write(t, foreign, "text\n")
-	before := len(strings.Fields(listFolder(t, "/proc/self/fd")))
+	before := len(strings.Fields(listDirectory(t, "/proc/self/fd")))
 	for range rounds {
 		write(t, path, "0\n")
-		p, err := WritePidfile(path)
+		p, err := writePidfile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, refused := range []string{path, foreign} {
-			if _, err := WritePidfile(refused); err == nil {
+			if _, err := writePidfile(refused); err == nil {
 				t.Fatalf("%s: got it, want it refused", refused)
 			}
 		}
@@ -193,7 +205,7 @@ func TestPidfileKeepsNoDescriptors(t *testing.T) {
 		}
 	}
 	// The runtime may have opened one or two of its own.
-	if got := len(strings.Fields(listFolder(t, "/proc/self/fd"))); got > before+rounds/2 {
+	if got := len(strings.Fields(listDirectory(t, "/proc/self/fd"))); got > before+rounds/2 {
 		t.Errorf("open descriptors: got %d, want about %d", got, before)
 	}
 }
@@ -208,7 +220,7 @@ func write(t *testing.T, path, text string) {
 // threadOf returns the ID of a thread of process pid that is not its first.
 func threadOf(t *testing.T, pid int) int {
 	t.Helper()
-	for _, name := range strings.Fields(listFolder(t, fmt.Sprintf("/proc/%d/task", pid))) {
+	for _, name := range strings.Fields(listDirectory(t, fmt.Sprintf("/proc/%d/task", pid))) {
 		if id, _ := strconv.Atoi(name); id != pid {
 			return id
 		}
@@ -217,7 +229,7 @@ func threadOf(t *testing.T, pid int) int {
 	return 0
 }
 
-// TestPidfileIsRefused holds that what is no pidfile of ours stays exactly as it is.
+// TestPidfileIsRefused checks that any file but a stale pidfile stays exactly as it is.
 func TestPidfileIsRefused(t *testing.T) {
 	rows := []struct {
 		name   string
@@ -225,20 +237,20 @@ func TestPidfileIsRefused(t *testing.T) {
 		want   error
 		text   string
 	}{
-		{"folder", func(t *testing.T, path string) { os.Mkdir(path, 0o700) }, ErrPidfileForeign, "it is a folder"},
+		{"directory", func(t *testing.T, path string) { os.Mkdir(path, 0o700) }, ErrPidfileForeign, "it is a directory"},
 		{"link to a file", func(t *testing.T, path string) {
 			write(t, path+".target", "1\n")
 			os.Symlink(path+".target", path)
 		}, ErrPidfileForeign, "it is a symbolic link"},
 		{"dangling link", func(t *testing.T, path string) { os.Symlink(path+".none", path) }, ErrPidfileForeign, "it is a symbolic link"},
-		{"fifo", func(t *testing.T, path string) { unix.Mkfifo(path, 0o600) }, ErrPidfileForeign, "it is a fifo"},
+		{"fifo", func(t *testing.T, path string) { unix.Mkfifo(path, 0o600) }, ErrPidfileForeign, "it is a named pipe"},
 		{"socket", func(t *testing.T, path string) { unix.Mknod(path, unix.S_IFSOCK|0o600, 0) }, ErrPidfileForeign, "it is a socket"},
-		{"somebody's text", func(t *testing.T, path string) { write(t, path, "root:x:0:0\n") }, ErrPidfileForeign, "something else than a process ID"},
-		{"negative number", func(t *testing.T, path string) { write(t, path, "-1\n") }, ErrPidfileForeign, "something else than a process ID"},
-		{"two numbers", func(t *testing.T, path string) { write(t, path, "1\n2\n") }, ErrPidfileForeign, "something else than a process ID"},
-		{"number beyond any", func(t *testing.T, path string) { write(t, path, "2147483648\n") }, ErrPidfileForeign, "something else than a process ID"},
-		{"blanks without end", func(t *testing.T, path string) { write(t, path, strings.Repeat(" ", 4096)) }, ErrPidfileForeign, "something else than a process ID"},
-		{"number, then blanks without end", func(t *testing.T, path string) { write(t, path, "7"+strings.Repeat(" ", 4096)) }, ErrPidfileForeign, "something else than a process ID"},
+		{"another text", func(t *testing.T, path string) { write(t, path, "root:x:0:0\n") }, ErrPidfileForeign, "does not hold a process ID"},
+		{"negative number", func(t *testing.T, path string) { write(t, path, "-1\n") }, ErrPidfileForeign, "does not hold a process ID"},
+		{"two numbers", func(t *testing.T, path string) { write(t, path, "1\n2\n") }, ErrPidfileForeign, "does not hold a process ID"},
+		{"number beyond any", func(t *testing.T, path string) { write(t, path, "2147483648\n") }, ErrPidfileForeign, "does not hold a process ID"},
+		{"blanks without end", func(t *testing.T, path string) { write(t, path, strings.Repeat(" ", 4096)) }, ErrPidfileForeign, "does not hold a process ID"},
+		{"number, then blanks without end", func(t *testing.T, path string) { write(t, path, "7"+strings.Repeat(" ", 4096)) }, ErrPidfileForeign, "does not hold a process ID"},
 		{"held by a live process", func(t *testing.T, path string) {
 			p := startRole(t, "pidfile", nil)
 			if got := p.do(t, "write "+path); got != "ok" {
@@ -263,15 +275,15 @@ func TestPidfileIsRefused(t *testing.T) {
 			p := startRole(t, "idle", nil)
 			p.expect(t, "idle")
 			write(t, path, fmt.Sprintln(p.pid()))
-		}, ErrPidfileHeld, " is a " + programName()},
+		}, ErrPidfileHeld, " is a running " + programName()},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			folder := t.TempDir()
-			path := filepath.Join(folder, "dc.pid")
+			directory := t.TempDir()
+			path := filepath.Join(directory, "dc.pid")
 			row.before(t, path)
-			before, names := fileIdentity(t, path), listFolder(t, folder)
-			p, err := WritePidfile(path)
+			before, names := fileIdentity(t, path), listDirectory(t, directory)
+			p, err := writePidfile(path)
 			if p != nil || !errors.Is(err, row.want) {
 				t.Fatalf("got %v, %v, want %v", p, err, row.want)
 			}
@@ -281,8 +293,8 @@ func TestPidfileIsRefused(t *testing.T) {
 			if got := fileIdentity(t, path); got != before {
 				t.Errorf("the file: got %s, want it as it was, %s", got, before)
 			}
-			if got := listFolder(t, folder); got != names {
-				t.Errorf("folder: got %s, want %s", got, names)
+			if got := listDirectory(t, directory); got != names {
+				t.Errorf("directory: got %s, want %s", got, names)
 			}
 		})
 	}
@@ -290,16 +302,16 @@ func TestPidfileIsRefused(t *testing.T) {
 
 // TestPidfileUnwritable holds that errors of the system come through with the path, and leave nothing.
 func TestPidfileUnwritable(t *testing.T) {
-	folder := t.TempDir()
-	write(t, filepath.Join(folder, "file"), "")
+	directory := t.TempDir()
+	write(t, filepath.Join(directory, "file"), "")
 	rows := []struct {
 		name, path string
 		want       error
 	}{
-		{"missing folder", filepath.Join(folder, "none", "dc.pid"), unix.ENOENT},
-		{"folder is a file", filepath.Join(folder, "file", "dc.pid"), unix.ENOTDIR},
-		{"name too long", filepath.Join(folder, strings.Repeat("x", 256)), unix.ENAMETOOLONG},
-		{"folder itself", folder + "/", ErrPidfileForeign},
+		{"missing directory", filepath.Join(directory, "none", "dc.pid"), unix.ENOENT},
+		{"directory is a file", filepath.Join(directory, "file", "dc.pid"), unix.ENOTDIR},
+		{"name too long", filepath.Join(directory, strings.Repeat("x", 256)), unix.ENAMETOOLONG},
+		{"directory itself", directory + "/", ErrPidfileForeign},
 		{"nothing", "", ErrPidfileForeign},
 		{"device", "/dev/null", ErrPidfileForeign},
 		{"full device", "/dev/full", ErrPidfileForeign},
@@ -307,20 +319,20 @@ func TestPidfileUnwritable(t *testing.T) {
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			_, err := WritePidfile(row.path)
+			_, err := writePidfile(row.path)
 			if !errors.Is(err, row.want) || !strings.HasPrefix(fmt.Sprint(err), "-pidfile "+row.path+": ") {
 				t.Errorf("got %v, want %v and the path", err, row.want)
 			}
-			if got := listFolder(t, folder); got != "file" {
-				t.Errorf("folder: got %s, want it unchanged", got)
+			if got := listDirectory(t, directory); got != "file" {
+				t.Errorf("directory: got %s, want it unchanged", got)
 			}
 		})
 	}
 }
 
-// TestPidfileNameOfAnyLength holds that the temporary name is not what limits the length.
+// TestPidfileNameOfAnyLength checks that the temporary name does not limit the length.
 func TestPidfileNameOfAnyLength(t *testing.T) {
-	p, err := WritePidfile(filepath.Join(t.TempDir(), strings.Repeat("x", 255)))
+	p, err := writePidfile(filepath.Join(t.TempDir(), strings.Repeat("x", 255)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -331,50 +343,50 @@ func TestPidfileNameOfAnyLength(t *testing.T) {
 
 func TestPidfileNotPermitted(t *testing.T) {
 	needRoot(t)
-	folder := openFolder(t)
-	os.Chmod(folder, 0o755)
+	directory := openDirectory(t)
+	os.Chmod(directory, 0o755)
 	p := startRole(t, "pidfile", asNobody)
-	path := filepath.Join(folder, "dc.pid")
-	want := "-pidfile " + path + ": cannot create a file in its folder: permission denied"
+	path := filepath.Join(directory, "dc.pid")
+	want := "-pidfile " + path + ": cannot create a file in directory " + directory + ": permission denied"
 	if got := p.do(t, "write "+path); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
 
-// openFolder returns a temporary folder that others can reach too.
-func openFolder(t *testing.T) string {
+// openDirectory returns a temporary directory that others can reach too.
+func openDirectory(t *testing.T) string {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "dc")
+	directory, err := os.MkdirTemp("", "dc")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(folder) })
-	return folder
+	t.Cleanup(func() { os.RemoveAll(directory) })
+	return directory
 }
 
-// mountTmpfs mounts a file system in a temporary folder.
+// mountTmpfs mounts a file system in a temporary directory.
 func mountTmpfs(t *testing.T, flags uintptr, options string) string {
 	t.Helper()
-	folder := t.TempDir()
-	if err := syscall.Mount("tmpfs", folder, "tmpfs", flags, options); err != nil {
+	directory := t.TempDir()
+	if err := syscall.Mount("tmpfs", directory, "tmpfs", flags, options); err != nil {
 		t.Skipf("no file system can be mounted here: %v", err)
 	}
-	t.Cleanup(func() { syscall.Unmount(folder, syscall.MNT_DETACH) })
-	return folder
+	t.Cleanup(func() { syscall.Unmount(directory, syscall.MNT_DETACH) })
+	return directory
 }
 
 func TestPidfileFullDisk(t *testing.T) {
-	folder := mountTmpfs(t, 0, "size=16k")
-	if err := os.WriteFile(filepath.Join(folder, "filler"), make([]byte, 1<<20), 0o600); !errors.Is(err, unix.ENOSPC) {
+	directory := mountTmpfs(t, 0, "size=16k")
+	if err := os.WriteFile(filepath.Join(directory, "filler"), make([]byte, 1<<20), 0o600); !errors.Is(err, unix.ENOSPC) {
 		t.Fatalf("filling the disk: got %v, want %v", err, unix.ENOSPC)
 	}
-	path := filepath.Join(folder, "dc.pid")
+	path := filepath.Join(directory, "dc.pid")
 	for _, before := range []string{"filler", "dc.pid filler"} {
-		if _, err := WritePidfile(path); !errors.Is(err, unix.ENOSPC) || !strings.Contains(err.Error(), path) {
+		if _, err := writePidfile(path); !errors.Is(err, unix.ENOSPC) || !strings.Contains(err.Error(), path) {
 			t.Errorf("got %v, want %v and the path", err, unix.ENOSPC)
 		}
-		if got := listFolder(t, folder); got != before {
-			t.Errorf("folder: got %s, want %s", got, before)
+		if got := listDirectory(t, directory); got != before {
+			t.Errorf("directory: got %s, want %s", got, before)
 		}
 		write(t, path, "") // a stale one, which must survive the second round
 	}
@@ -382,7 +394,7 @@ func TestPidfileFullDisk(t *testing.T) {
 
 func TestPidfileReadOnlyDisk(t *testing.T) {
 	path := filepath.Join(mountTmpfs(t, syscall.MS_RDONLY, ""), "dc.pid")
-	if _, err := WritePidfile(path); !errors.Is(err, unix.EROFS) || !strings.Contains(err.Error(), path) {
+	if _, err := writePidfile(path); !errors.Is(err, unix.EROFS) || !strings.Contains(err.Error(), path) {
 		t.Errorf("got %v, want %v and the path", err, unix.EROFS)
 	}
 }
@@ -407,7 +419,7 @@ func TestPidfileMode(t *testing.T) {
 	}
 }
 
-// TestPidfileRemoveOnlyOurs holds that what has taken the place of our file stays.
+// TestPidfileRemoveOnlyOurs checks that a file which has replaced ours stays.
 func TestPidfileRemoveOnlyOurs(t *testing.T) {
 	rows := []struct {
 		name   string
@@ -425,9 +437,9 @@ func TestPidfileRemoveOnlyOurs(t *testing.T) {
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			folder := t.TempDir()
-			path := filepath.Join(folder, "dc.pid")
-			p, err := WritePidfile(path)
+			directory := t.TempDir()
+			path := filepath.Join(directory, "dc.pid")
+			p, err := writePidfile(path)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -437,32 +449,32 @@ func TestPidfileRemoveOnlyOurs(t *testing.T) {
 			if err := p.Remove(); err != nil {
 				t.Errorf("Remove: %v", err)
 			}
-			if got := listFolder(t, folder); got != row.want {
-				t.Errorf("folder: got %q, want %q", got, row.want)
+			if got := listDirectory(t, directory); got != row.want {
+				t.Errorf("directory: got %q, want %q", got, row.want)
 			}
 		})
 	}
 }
 
-// TestPidfileRemoveAfterChdir removes a relative path from another folder.
+// TestPidfileRemoveAfterChdir removes a relative path from another directory.
 func TestPidfileRemoveAfterChdir(t *testing.T) {
-	folder := t.TempDir()
-	p := startRole(t, "pidfile", func(cmd *exec.Cmd) { cmd.Dir = folder })
+	directory := t.TempDir()
+	p := startRole(t, "pidfile", func(cmd *exec.Cmd) { cmd.Dir = directory })
 	for _, order := range []string{"write dc.pid", "chdir", "remove"} {
 		if got := p.do(t, order); got != "ok" {
 			t.Errorf("%s: %s", order, got)
 		}
 	}
-	if got := listFolder(t, folder); got != "" {
-		t.Errorf("folder: got %s, want nothing", got)
+	if got := listDirectory(t, directory); got != "" {
+		t.Errorf("directory: got %s, want nothing", got)
 	}
 }
 
 // TestPidfileRemoveNotPermitted holds that the number does not outlive the process where the file must.
 func TestPidfileRemoveNotPermitted(t *testing.T) {
 	needRoot(t)
-	folder := openFolder(t)
-	path := filepath.Join(folder, "dc.pid")
+	directory := openDirectory(t)
+	path := filepath.Join(directory, "dc.pid")
 	p := startRole(t, "pidfile", nil)
 	for _, order := range []string{"write " + path, "drop nobody"} {
 		if got := p.do(t, order); got != "ok" {
@@ -477,22 +489,22 @@ func TestPidfileRemoveNotPermitted(t *testing.T) {
 		t.Errorf("content: got %q, %v, want nothing", got, err)
 	}
 	p.end(t)
-	again, err := WritePidfile(path)
+	again, err := writePidfile(path)
 	if err != nil {
 		t.Fatalf("next start: %v", err)
 	}
 	again.Remove()
 }
 
-// TestPidfileWithoutProc holds that a live process counts when nobody can tell what it is.
+// TestPidfileWithoutProc checks that a live process counts when its program cannot be found out.
 func TestPidfileWithoutProc(t *testing.T) {
 	needRoot(t)
-	folder := t.TempDir()
-	write(t, filepath.Join(folder, "live.pid"), "1\n")
-	write(t, filepath.Join(folder, "dead.pid"), fmt.Sprintln(deadPid(t)))
-	write(t, filepath.Join(folder, "empty.pid"), "")
+	directory := t.TempDir()
+	write(t, filepath.Join(directory, "live.pid"), "1\n")
+	write(t, filepath.Join(directory, "dead.pid"), fmt.Sprintln(deadPid(t)))
+	write(t, filepath.Join(directory, "empty.pid"), "")
 	p := startRole(t, "pidfile", nil)
-	p.do(t, "chroot "+folder)
+	p.do(t, "chroot "+directory)
 	p.do(t, "chdir")
 	if got := p.do(t, "write /live.pid"); !strings.Contains(got, ErrPidfileHeld.Error()) {
 		t.Errorf("live process: got %q, want %v", got, ErrPidfileHeld)
@@ -507,8 +519,8 @@ func TestPidfileWithoutProc(t *testing.T) {
 // TestPidfileRace starts several processes at once, on no file and on a stale one: exactly one gets it.
 func TestPidfileRace(t *testing.T) {
 	const rounds, racers = 200, 4
-	folder := t.TempDir()
-	path := filepath.Join(folder, "dc.pid")
+	directory := t.TempDir()
+	path := filepath.Join(directory, "dc.pid")
 	dead := fmt.Sprintln(deadPid(t))
 	var parts []*process
 	for range racers {
@@ -540,8 +552,8 @@ func TestPidfileRace(t *testing.T) {
 		if got := winner.do(t, "remove"); got != "ok" {
 			t.Errorf("round %d: remove: %s", round, got)
 		}
-		if got := listFolder(t, folder); got != "" {
-			t.Errorf("round %d: folder: got %s, want nothing", round, got)
+		if got := listDirectory(t, directory); got != "" {
+			t.Errorf("round %d: directory: got %s, want nothing", round, got)
 		}
 	}
 }
@@ -549,15 +561,15 @@ func TestPidfileRace(t *testing.T) {
 // TestPidfileStress writes and removes from many goroutines: never do two hold it, never is it seen in part.
 func TestPidfileStress(t *testing.T) {
 	const workers, each = 8, 300
-	folder := t.TempDir()
-	path := filepath.Join(folder, "dc.pid")
+	directory := t.TempDir()
+	path := filepath.Join(directory, "dc.pid")
 	var holders sync.Mutex
 	var group sync.WaitGroup
 	won := make([]int, workers)
 	for worker := range workers {
 		group.Go(func() {
 			for range each {
-				p, err := WritePidfile(path)
+				p, err := writePidfile(path)
 				if err != nil {
 					if !errors.Is(err, ErrPidfileHeld) && !errors.Is(err, ErrPidfileBusy) {
 						t.Errorf("got %v, want %v", err, ErrPidfileHeld)
@@ -585,17 +597,17 @@ func TestPidfileStress(t *testing.T) {
 		total += n
 	}
 	if total == 0 {
-		t.Errorf("got nobody who ever held it")
+		t.Errorf("got no process that ever held it")
 	}
-	if got := listFolder(t, folder); got != "" {
-		t.Errorf("folder: got %s, want nothing", got)
+	if got := listDirectory(t, directory); got != "" {
+		t.Errorf("directory: got %s, want nothing", got)
 	}
 }
 
 // TestPidfileConfirm replaces the file before it is confirmed, as one without regard for locks would.
 func TestPidfileConfirm(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "dc.pid")
-	p, err := WritePidfile(path)
+	p, err := writePidfile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -617,9 +629,9 @@ func FuzzPidfileContent(f *testing.F) {
 	for _, text := range []string{"", "1\n", " 7 ", "0x1", "12345678901234567890", "1\x002", "+5"} {
 		f.Add([]byte(text))
 	}
-	folder := f.TempDir()
+	directory := f.TempDir()
 	f.Fuzz(func(t *testing.T, content []byte) {
-		file, err := os.CreateTemp(folder, "")
+		file, err := os.CreateTemp(directory, "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,10 +13,10 @@ import (
 //	SIGHUP              reload
 //	SIGPIPE, SIGQUIT    ignored, so that a closed stdout or a stray key does no harm
 //
-// From CatchSignals on none of them ends the process by itself. Until Handle they are kept, so that a start that is
-// interrupted comes to its end and is then undone in order, instead of leaving half of it behind.
+// From CatchSignals on none of them ends the process by itself. Until Handle they are kept: a start that is interrupted
+// completes and is then undone in order.
 type Signals struct {
-	stop   chan os.Signal // room for the first and the second; more say nothing new
+	stop   chan os.Signal // room for the first and the second; more add nothing
 	hangup chan os.Signal // room for one; a reload serves all that came before it
 	quit   chan struct{}
 	done   chan struct{} // nil before Handle
@@ -29,7 +29,7 @@ type Handlers struct {
 	Reload func()
 }
 
-// CatchSignals begins to catch; do so before anything is created that a stop would have to remove.
+// CatchSignals begins to catch signals. Call it before anything is created that a stop must remove.
 func CatchSignals(killable bool) *Signals {
 	s := &Signals{
 		stop:   make(chan os.Signal, 2),
@@ -47,7 +47,7 @@ func CatchSignals(killable bool) *Signals {
 	return s
 }
 
-// Handle delivers to h what was kept and what comes. Call it once.
+// Handle delivers the signals to h, those that were kept first. Call it once.
 func (s *Signals) Handle(h Handlers) {
 	s.done = make(chan struct{})
 	go s.deliver(h)
@@ -69,8 +69,8 @@ func (s *Signals) deliver(h Handlers) {
 	}
 }
 
-// Close ends the delivery; no handler runs afterwards. It must not be called by a handler. SIGTERM, SIGINT and SIGHUP do
-// their default from then on, so call it last; what is ignored stays so.
+// Close ends the delivery; no handler runs afterwards. It must not be called by a handler. SIGTERM, SIGINT and
+// SIGHUP have their default effect from then on, so call it last; ignored signals stay ignored.
 func (s *Signals) Close() {
 	signal.Stop(s.stop)
 	signal.Stop(s.hangup)

@@ -80,7 +80,7 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// TestSignalsAreKept sends them before anybody handles them.
+// TestSignalsAreKept sends signals before Handle is called.
 func TestSignalsAreKept(t *testing.T) {
 	p := startRole(t, "signals", nil, "not")
 	p.expect(t, "caught")
@@ -127,7 +127,7 @@ func TestStopped(t *testing.T) {
 	}
 }
 
-// TestClosedStdout writes to a stdout that nobody reads any more.
+// TestClosedStdout writes to a stdout whose reader has ended.
 func TestClosedStdout(t *testing.T) {
 	p := startRole(t, "signals", nil, "not")
 	p.expect(t, "caught")
@@ -139,7 +139,7 @@ func TestClosedStdout(t *testing.T) {
 	}
 }
 
-// TestCloseBeforeHandle closes what never handled anything.
+// TestCloseBeforeHandle closes without a call of Handle.
 func TestCloseBeforeHandle(t *testing.T) {
 	s := CatchSignals(true)
 	s.Close()

@@ -27,7 +27,7 @@ func TestO25TracedTellsOfADebugger(t *testing.T) {
 	p := startRole(t, "traced", nil)
 	ask := func() string { p.say(t, "x"); return p.line(t) }
 	if got := ask(); got != "false" {
-		t.Fatalf("got %s before anybody traces, want false", got)
+		t.Fatalf("got %s before a tracer attached, want false", got)
 	}
 	tracer := exec.Command(strace, "-qq", "-f", "-e", "trace=none", "-p", strconv.Itoa(p.pid()))
 	if err := tracer.Start(); err != nil {

@@ -34,7 +34,7 @@ var rules = []rule{
 	{
 		"client is for applications, which get no more than codec with it", false,
 		func(f file) bool { return f.in("client") },
-		func(path string) bool { return !standard(path) && path != module+"codec" },
+		func(path string) bool { return !standard(path) && !under(path, module+"codec") },
 	},
 	{
 		"engine does not know upstream: internal/agent joins them", false,
@@ -45,6 +45,16 @@ var rules = []rule{
 		"upstream uses the tools of the engine, not the engine: internal/agent joins them", false,
 		func(f file) bool { return f.in("upstream") },
 		func(path string) bool { return path == module+"engine" },
+	},
+	{
+		"upstream is a pure state machine: upstream/conn has its sockets", false,
+		func(f file) bool { return f.in("upstream") && !f.in("upstream/conn") },
+		func(path string) bool {
+			if under(path, module+"engine") {
+				return path != module+"engine/deadline"
+			}
+			return impure(path) || under(path, module+"upstream/conn")
+		},
 	},
 	{
 		"engine and upstream carry bytes: what they mean is known above them", false,
@@ -63,14 +73,7 @@ var rules = []rule{
 	{
 		"state machines have no socket, clock, lock or log: a simulation drives them", false,
 		func(f file) bool { return f.in("internal/front") || f.in("internal/agent") || f.in("internal/server") },
-		func(path string) bool {
-			for _, p := range []string{"context", "log", "net", "os", "sync", "syscall", "golang.org/x/sys"} {
-				if under(path, p) {
-					return true
-				}
-			}
-			return false
-		},
+		impure,
 	},
 	{
 		"the load harness judges from outside: it shares the wire and addresses with what it judges", false,
@@ -96,10 +99,20 @@ var rules = []rule{
 var clocks = []struct{ path, reason string }{
 	{"engine/loop.go", "the loop's epoch: all other times are monotonic ones since then"},
 	{"internal/daemon/logging", "log lines tell the time of day"},
-	{"internal/daemon/listen/folder.go", "a start may wait for another one that holds the folder, before there is a loop"},
+	{"internal/daemon/listen/directory.go", "a start may wait for another one that has locked the directory, before there is a loop"},
 	{"internal/test/kit", "test support"},
 	{"cmd", ""},
 	{"bench", ""},
+}
+
+// impure forbids what a state machine does without.
+func impure(path string) bool {
+	for _, p := range []string{"context", "log", "net", "os", "sync", "syscall", "golang.org/x/sys"} {
+		if under(path, p) {
+			return true
+		}
+	}
+	return false
 }
 
 // ours forbids packages of the module and what is under them.

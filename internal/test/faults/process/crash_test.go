@@ -55,7 +55,7 @@ func TestO24PanicInAHandlerEndsTheProcess(t *testing.T) {
 			t.Errorf("got exit code %d, want the 2 of a Go panic", code)
 		}
 		mustName(t, process.Stderr(),
-			"ERROR panic: ending, so that the supervisor starts anew reason=\"a fault was asked for\"", // the log
+			"ERROR panic: exiting, for the supervisor to restart the daemon reason=\"a fault was asked for\"", // the log
 			"ERROR stack at=", "daemon.faulty.Received(",
 			"\npanic: a fault was asked for", "\ngoroutine 1 ") // the runtime
 		mustHideSessions(t, process.Stderr(), process.Stdout())
@@ -93,7 +93,7 @@ func TestO23StuckLoopEndsTheProcess(t *testing.T) {
 				if took := time.Since(began); took < time.Second {
 					t.Errorf("got the end after %v, want no haste: the limit is 1.5 s in this build", took)
 				}
-				mustName(t, process.Stderr(), "ERROR the event loop is stuck: ending", "ERROR stack at=", "daemon.faulty.Received(")
+				mustName(t, process.Stderr(), "ERROR the event loop is stuck: exiting", "ERROR stack at=", "daemon.faulty.Received(")
 				mustHideSessions(t, process.Stderr(), process.Stdout())
 			})
 		}
@@ -173,7 +173,7 @@ func TestO24DetachedDaemonPanicsIntoSyslog(t *testing.T) {
 		}
 		breakWith(t, at, "fault:panic")
 		text := ""
-		for _, want := range []string{"panic: ending", "faulty.Received("} {
+		for _, want := range []string{"panic: exiting", "faulty.Received("} {
 			for !strings.Contains(text, want) {
 				select {
 				case line := <-lines:

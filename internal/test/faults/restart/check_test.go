@@ -56,18 +56,18 @@ func TestK11CheckOfAGoodLine(t *testing.T) {
 			args := append([]string{"-listen", at.String(), "-pidfile", folder + "/pid"}, i.args...)
 			for _, more := range []string{"-killable", "-daemon"} {
 				stdout, stderr := checked(t, i.name, folder, 0, append(args, more)...)
-				mustName(t, stdout, i.name+": the command line is good\n", "\n  -listen ")
-				mustNotName(t, stderr, "ready", "a start is refused")
+				mustName(t, stdout, i.name+": check passed\n", "\n  -listen ")
+				mustNotName(t, stderr, "ready", "a start fails")
 			}
 			p := i.start(t, at, "-pidfile", folder+"/pid")
 			ready(p)
 			_, stderr := checked(t, i.name, folder, 0, args...)
-			mustName(t, stderr, at.String()+": somebody listens there already: a start is refused until that ends",
-				"-pidfile "+folder+"/pid: process ", " is a "+i.name+": a start is refused until that ends")
+			mustName(t, stderr, at.String()+": another process listens there; a start fails until that process ends",
+				"-pidfile "+folder+"/pid: process ", " is a running "+i.name+"; a start fails until it ends")
 			i.mustServe(t, at)
 			p.Kill()
 			_, stderr = checked(t, i.name, folder, 0, args...) // beside a stale socket and pidfile
-			mustNotName(t, stderr, "a start is refused")
+			mustNotName(t, stderr, "a start fails")
 		})
 	}
 }
@@ -134,24 +134,24 @@ func TestK11CheckRefusesWhatAStartWould(t *testing.T) {
 		args    []string
 		message string
 	}{
-		{[]string{"-listen", "UNIX:/nowhere/s"}, "UNIX:/nowhere/s: cannot open folder /nowhere to lock it: open: no such file or directory"},
-		{[]string{"-listen", "UNIX:" + file}, "UNIX:" + file + ": a regular file stands there: it is in the way: remove it, or listen on another path"},
+		{[]string{"-listen", "UNIX:/nowhere/s"}, "UNIX:/nowhere/s: cannot open directory /nowhere to lock it: open: no such file or directory"},
+		{[]string{"-listen", "UNIX:" + file}, "UNIX:" + file + ": the path is a regular file: remove it, or listen on another path"},
 		{[]string{"-listen", "UNIX:" + folder + "/link"},
-			"UNIX:" + folder + "/link: a symbolic link stands there: it is in the way: remove it, or listen on another path"},
+			"UNIX:" + folder + "/link: the path is a symbolic link: remove it, or listen on another path"},
 		{[]string{"-listen", at, "-sockowner", "no-such-user"},
-			at + `: -sockowner "no-such-user": neither a known user nor a numeric id: user: unknown user no-such-user`},
+			at + `: -sockowner "no-such-user": neither a known user nor a numeric ID: user: unknown user no-such-user`},
 		{[]string{"-listen", at, "-sockgroup", "no-such-group"},
-			at + `: -sockgroup "no-such-group": neither a known group nor a numeric id: group: unknown group no-such-group`},
+			at + `: -sockgroup "no-such-group": neither a known group nor a numeric ID: group: unknown group no-such-group`},
 		{[]string{"-listen", at, "-sockperms", "888"}, `-sockperms: "888" is not an octal mode from 000 to 777, such as 660`},
 		{[]string{"-listen", at, "-user", "no-such-user"}, "-user no-such-user: user: unknown user no-such-user"},
-		{[]string{"-listen", at, "-user", "root"}, "-user root: is the superuser, so no privilege would be given up; leave -user out"},
-		{[]string{"-listen", at, "-pidfile", "/nowhere/pid"}, "-pidfile /nowhere/pid: folder /nowhere/: no such file or directory"},
+		{[]string{"-listen", at, "-user", "root"}, "-user root: is the superuser, so no privileges would be dropped; omit -user"},
+		{[]string{"-listen", at, "-pidfile", "/nowhere/pid"}, "-pidfile /nowhere/pid: directory /nowhere: no such file or directory"},
 		{[]string{"-listen", at, "-pidfile", file},
-			"-pidfile " + file + ": not a pidfile: it holds something else than a process ID; remove it if it is not needed"},
+			"-pidfile " + file + ": not a pidfile: it does not hold a process ID; remove it if it is not needed"},
 		{[]string{"-listen", at, "-pidfile", folder + "/link"},
-			"-pidfile " + folder + "/link: not a pidfile: it is a symbolic link; nothing was changed"},
-		{[]string{"-listen", "IP:192.0.2.1:9001"}, "IP:192.0.2.1:9001: the address is not one of this machine: cannot assign requested address"},
-		{[]string{"-listen", "FD:999"}, "FD:999: it is not a listening stream socket: getsockopt: bad file descriptor"},
+			"-pidfile " + folder + "/link: not a pidfile: it is a symbolic link"},
+		{[]string{"-listen", "IP:192.0.2.1:9001"}, "IP:192.0.2.1:9001: not an address of this machine: cannot assign requested address"},
+		{[]string{"-listen", "FD:999"}, "FD:999: not a listening stream socket: getsockopt: bad file descriptor"},
 	} {
 		t.Run(strings.Join(row.args, " "), func(t *testing.T) {
 			for _, i := range instances() {
@@ -201,14 +201,14 @@ func TestK11CheckKnowsPermissions(t *testing.T) {
 		message string
 	}{
 		{[]string{"-listen", "UNIX:" + folder + "/s"},
-			"UNIX:" + folder + "/s: cannot create the socket in folder " + folder + ": faccessat: permission denied"},
+			"UNIX:" + folder + "/s: cannot create the socket in directory " + folder + ": faccessat: permission denied"},
 		{[]string{"-listen", "UNIX:" + open + "/s", "-pidfile", folder + "/pid"},
-			"-pidfile " + folder + "/pid: cannot create a file in its folder: permission denied"},
+			"-pidfile " + folder + "/pid: cannot create a file in directory " + folder + ": permission denied"},
 		{[]string{"-listen", "UNIX:" + open + "/s", "-sockowner", "0"},
 			"UNIX:" + open + "/s: -sockowner, -sockgroup: cannot give the socket to user 0: permission denied"},
 		{[]string{"-listen", "UNIX:" + open + "/s", "-sockgroup", "0"},
 			"UNIX:" + open + "/s: -sockowner, -sockgroup: cannot give the socket to group 0: permission denied"},
-		{[]string{"-listen", "UNIX:" + open + "/s", "-user", "1"}, "-user 1: -user needs root"},
+		{[]string{"-listen", "UNIX:" + open + "/s", "-user", "1"}, "-user 1: changing the user needs root"},
 	} {
 		t.Run(strings.Join(row.args, " "), func(t *testing.T) {
 			c := kit.Command{Path: kit.Tool("dc_server"), Args: append([]string{"-check"}, row.args...)}
@@ -239,7 +239,7 @@ func TestK11CheckOfAPassedSocket(t *testing.T) {
 		t.Errorf("FD:3: got exit code %d, want 0; stderr:\n%s", code, p.Stderr())
 	}
 	_, stderr := checked(t, "dc_server", kit.SocketDir(t), 0, "-listen", "systemd")
-	mustName(t, stderr, "what a socket unit will pass is not checked")
+	mustName(t, stderr, "no socket was passed to this process")
 	p = kit.Command{Path: kit.Tool("dc_server"), Args: []string{"-check", "-listen", "systemd"}, Env: []string{"LISTEN_PID=1", "LISTEN_FDS=1"}}.Start(t)
 	if code := p.Exit(patience); code != 2 {
 		t.Errorf("of another process: got exit code %d, want 2", code)
@@ -276,7 +276,7 @@ func TestK08ArithmeticIsShown(t *testing.T) {
 	mustName(t, stdout, "\n  descriptors 164 = 100 clients + 64 for the daemon itself\n",
 		"\n  memory bound 185 MiB = 2 x (2 x 32 MiB buffers + 100 clients x 512 B + 12 MiB tables) + 32 MiB program + 0 MiB sessions\n")
 	_, stderr := checked(t, "dc_server", folder, 0, "-listen", at.String(), "-sessions", "1073741824")
-	mustName(t, stderr, "the memory bound is ", " MiB, and this machine has ")
+	mustName(t, stderr, "the memory bound is ", " MiB, but this machine has ")
 
 	if os.Geteuid() != 0 {
 		t.Skip("only root can become somebody who may not raise the limit of descriptors")
@@ -286,9 +286,9 @@ func TestK08ArithmeticIsShown(t *testing.T) {
 		code  int
 		want  string
 	}{
-		{"80", 0, "dc_client: warning: only 80 descriptors may be open, and 100 clients take 164 (100 and 64 for the daemon itself): " +
-			"at most 16 clients at a time\n"},
-		{"40", 2, "dc_client: only 40 descriptors may be open, and the daemon itself takes 64: too few to serve anybody\n"},
+		{"80", 0, "dc_client: warning: client limit lowered from 100 to 16: the limit of open descriptors is 80, " +
+			"but 100 clients need 164 (100 and 64 for the daemon itself); raise the limit (ulimit -n)\n"},
+		{"40", 2, "dc_client: the limit of open descriptors is 40, but the daemon needs 64 for itself: raise the limit (ulimit -n)\n"},
 	} {
 		c := kit.Command{Path: "/bin/sh", Args: []string{"-c", `ulimit -n ` + row.limit + `; exec "$0" "$@"`, kit.Tool("dc_client"),
 			"-check", "-listen", "IP:0", "-server", nowhere, "-maxclients", "100"}}

@@ -164,12 +164,12 @@ func TestV05DowngradeAndBack(t *testing.T) {
 	if code := refused.Exit(patience); code != 1 {
 		t.Errorf("beside a live old tool: got exit code %d, want 1", code)
 	}
-	mustName(t, refused.Stderr(), "somebody listens there already")
+	mustName(t, refused.Stderr(), "another process listens there")
 	refused = i.start(t, kit.Unix(t), "-pidfile", pidfile)
 	if code := refused.Exit(patience); code != 1 {
 		t.Errorf("with the pidfile of a live old tool: got exit code %d, want 1", code)
 	}
-	mustName(t, refused.Stderr(), "-pidfile", "held by a live process")
+	mustName(t, refused.Stderr(), "-pidfile", "in use by a running process")
 	old.kill()
 
 	ours = ready(i.start(t, at, "-pidfile", pidfile))

@@ -179,7 +179,7 @@ func (i instance) take(t *testing.T, at kit.Endpoint) *kit.Process {
 			up = contains(p.Stderr(), " ready ")
 			return up || !p.Running()
 		})
-		if !up && !contains(p.Stderr(), "somebody listens there already", "another file has taken the place") {
+		if !up && !contains(p.Stderr(), "another process listens there", "another file has replaced the socket file") {
 			t.Fatalf("got stderr %q, want it to start or find the socket in use", p.Stderr())
 		}
 		return up

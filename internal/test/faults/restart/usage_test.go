@@ -41,10 +41,10 @@ func TestK01WrongSwitches(t *testing.T) {
 		client(`-server: needs an argument: -server address`, "-server"),
 		client(`-server: is required: the address of dc_server, such as IP:cache.example.net:9001`),
 		client(`-server: is given twice (the second value is "UNIX:/y")`, "-server", "UNIX:/x", "-server", "UNIX:/y"),
-		client(`-connect: is given beside -server, and they are the same flag (the second value is "UNIX:/y")`,
+		client(`-connect: is the same flag as -server, which is given too (the second value is "UNIX:/y")`,
 			"-server", "UNIX:/x", "-connect", "UNIX:/y"),
 		client(`-pidfile: needs an argument, and "-daemon" is a flag (if it is meant, write -pidfile=-daemon)`, "-pidfile", "-daemon"),
-		client(`"stray" belongs to no flag, see dc_client -help`, "stray"),
+		client(`unexpected argument "stray", see dc_client -help`, "stray"),
 		client(`-check: is given twice`, "-check", "-check"),
 		server(`-server: there is no such flag, see dc_server -help`, "-server", "UNIX:/x"),
 		server(`-sessions: needs an argument: -sessions number`, "-sessions"),
@@ -77,18 +77,18 @@ func TestK03AddressesSayWhatIsWrong(t *testing.T) {
 	for _, r := range []struct{ address, reason string }{
 		{"", "it is empty"},
 		{"IP:", "there is no port"},
-		{"IP:9001", "there is no host to connect to: IP:port is an address to listen on"},
-		{"IP:host:0", "port 0 can be listened on (any free port), but not connected to"},
+		{"IP:9001", "the host is missing: IP:port is for listening only"},
+		{"IP:host:0", "port 0 (any free port) is for listening only"},
 		{"IP:host:65536", "the port is not a decimal number from 0 to 65535"},
 		{"IPv6", "a colon and the rest of the address must follow the scheme"},
-		{"IPv4:[::1]:1", "the host is not an address of the family that the scheme names"},
-		{"IP:::1:9001", "an IPv6 address, and nothing else, is written in brackets, as in IP:[::1]:9001"},
+		{"IPv4:[::1]:1", "the host is an address of the other family than the scheme"},
+		{"IP:::1:9001", "write an IPv6 address, and only that, in brackets, as in IP:[::1]:9001"},
 		{"IP:127.0.0.300:1", "the host is neither a host name nor an address"},
 		{"UNIX:", "the path is missing"},
-		{"UNIX:/a/", "the path ends in a slash, so it names a folder"},
+		{"UNIX:/a/", "the path ends in a slash, so it names a directory"},
 		{"UNIX:/" + strings.Repeat("x", 107), "the path is too long for a unix socket: it has 108 bytes, and at most 107 fit"},
-		{"FD:3", "it can be listened on, but not connected to"},
-		{"systemd", "it can be listened on, but not connected to"},
+		{"FD:3", "it is for listening only"},
+		{"systemd", "it is for listening only"},
 		{"http:host:1", "it starts with none of UNIX: IP: IPv4: IPv6: FD: and is not systemd"},
 		{"unix:/x", "it starts with none of UNIX: IP: IPv4: IPv6: FD: and is not systemd; did you mean UNIX:"},
 	} {
@@ -99,9 +99,9 @@ func TestK03AddressesSayWhatIsWrong(t *testing.T) {
 		server(`-listen: bad address "IP:h:65536": the port is not a decimal number from 0 to 65535`, "-listen", "IP:h:65536"),
 		server(`-listen: bad address "FD:2": the descriptor is not a decimal number from 3 to 2147483647 (0 to 2 are the standard ones)`,
 			"-listen", "FD:2"),
-		server(`-listen: UNIX:rel is a relative path, and -daemon changes to /: give the whole path`, "-listen", "UNIX:rel", "-daemon"),
-		client(`-server: UNIX:rel is a relative path, and -daemon changes to /: give the whole path`, "-server", "UNIX:rel", "-daemon"),
-		server(`-sockperms: it is only for UNIX: addresses, and the address to listen on is IP:9001`, "-listen", "IP:9001", "-sockperms", "660"),
+		server(`-listen: UNIX:rel is a relative path, but -daemon changes the working directory to /: give an absolute path`, "-listen", "UNIX:rel", "-daemon"),
+		client(`-server: UNIX:rel is a relative path, but -daemon changes the working directory to /: give an absolute path`, "-server", "UNIX:rel", "-daemon"),
+		server(`-sockperms: works with UNIX: addresses only, and -listen is IP:9001`, "-listen", "IP:9001", "-sockperms", "660"),
 	))
 }
 
@@ -115,7 +115,7 @@ func TestK04RetryAndIdleAreBounded(t *testing.T) {
 
 func TestK07ServerIsOneself(t *testing.T) {
 	itself := func(listen, to string) usageRow {
-		return client("-server: "+to+" is the address of -listen too: dc_client would connect to itself", "-listen", listen, "-server", to)
+		return client("-server: "+to+" is also the address of -listen: dc_client would connect to itself", "-listen", listen, "-server", to)
 	}
 	mustRefuse(t, []usageRow{
 		itself("UNIX:/a", "UNIX:/a"),
@@ -124,6 +124,6 @@ func TestK07ServerIsOneself(t *testing.T) {
 		itself("IP:9001", "IP:127.0.0.1:9001"),
 		itself("IP:9001", "IP:localhost:9001"),
 		itself("IPv6:9001", "IP:[::1]:9001"),
-		client("-server: UNIX:/tmp/scache is the address of -listen too: dc_client would connect to itself", "-server", "UNIX:/tmp/scache"),
+		client("-server: UNIX:/tmp/scache is also the address of -listen: dc_client would connect to itself", "-server", "UNIX:/tmp/scache"),
 	})
 }

@@ -23,8 +23,8 @@ func TestU02DownIsAnsweredAtOnce(t *testing.T) {
 		reason string
 	}{
 		{"refused", refusing, "connection refused"},
-		{"the backlog is full", func(t *testing.T) kit.Endpoint { return newFullBacklog(t).at }, "not connected and answering in time"},
-		{"accepts and hangs", hanging, "not connected and answering in time"},
+		{"the backlog is full", func(t *testing.T) kit.Endpoint { return newFullBacklog(t).at }, "timed out while connecting or waiting for the first answer"},
+		{"accepts and hangs", hanging, "timed out while connecting or waiting for the first answer"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

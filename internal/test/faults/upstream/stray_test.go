@@ -9,8 +9,8 @@ import (
 	"distcache/internal/test/kit"
 )
 
-// hint is what dc_client logs of answers that nobody asked for.
-const hint = "sends answers that nobody asked for"
+// hint is what dc_client logs of answers that match no request.
+const hint = "sends answers that match no request"
 
 // TestU04U05StrayAnswersAreLoggedOnce: they are dropped, clients get their own, and the log
 // says so once.
@@ -65,7 +65,7 @@ func TestU11FloodIsBounded(t *testing.T) {
 		client.Answer(kit.Have(2, "nobody's"))
 		return up.Conns() >= began+4
 	})
-	if text := process.Stderr(); !strings.Contains(text, "too many answers that nobody asked for") {
+	if text := process.Stderr(); !strings.Contains(text, "too many unsolicited answers") {
 		t.Errorf("got no reason in the log, want it; stderr:\n%s", text)
 	}
 	up.Honest()

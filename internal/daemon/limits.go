@@ -1,0 +1,157 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"distcache/internal/daemon/service"
+)
+
+const (
+	// otherDescriptors is how many the process needs beside its clients' with one event
+	// loop, and loopDescriptors how many each further loop takes.
+	otherDescriptors = 64
+	loopDescriptors  = 16
+)
+
+// fitDescriptors raises the limit of open descriptors to what the clients need. Where it
+// stays lower, it lowers MaxClients and gives a warning.
+func (c *Config) fitDescriptors() (warning string, err error) {
+	want := c.MaxClients + c.ownDescriptors()
+	got, err := service.RaiseNofile(want)
+	if got >= want {
+		return "", nil
+	}
+	asked := c.MaxClients
+	c.MaxClients = got - c.ownDescriptors()
+	if c.MaxClients < 1 {
+		few := fmt.Sprintf("the limit of open descriptors is %d, but the daemon needs %d for itself: raise the limit (ulimit -n)",
+			got, c.ownDescriptors())
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", few, err)
+		}
+		return "", errors.New(few)
+	}
+	return fmt.Sprintf("client limit lowered from %d to %d: the limit of open descriptors is %d, but %d clients need %d (%d and %d for the daemon itself); "+
+		"raise the limit (ulimit -n)", asked, c.MaxClients, got, asked, want, asked, c.ownDescriptors()), nil
+}
+
+// ownDescriptors is how many descriptors the process needs beside its clients'.
+func (c Config) ownDescriptors() int { return otherDescriptors + (c.loops()-1)*loopDescriptors }
+
+// arithmetic shows how the limits of descriptors and memory are computed.
+func (c Config) arithmetic() string {
+	return fmt.Sprintf("  descriptors %d = %d clients + %d for the daemon itself\n"+
+		"  memory bound %d MiB = %d x (2 x %d MiB buffers + %d clients x %d B + %d MiB tables) + %d MiB program + %d MiB sessions\n",
+		c.MaxClients+c.ownDescriptors(), c.MaxClients, c.ownDescriptors(),
+		mebibytes(c.memoryBound()), heapSlack, mebibytes(int64(c.PoolBytes)), c.MaxClients, c.perClient(),
+		mebibytes(c.Memory.Heap), runtimeMemory>>20, mebibytes(c.Memory.OffHeap))
+}
+
+// mebibytes rounds up.
+func mebibytes(bytes int64) int64 { return (bytes + 1<<20 - 1) >> 20 }
+
+// memoryWarning tells that the bound is more than the machine has, or is "".
+func (c Config) memoryWarning() string {
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return ""
+	}
+	machine := int64(info.Totalram) * int64(info.Unit)
+	bound := c.memoryBound()
+	if bound <= machine {
+		return ""
+	}
+	return fmt.Sprintf("the memory bound is %d MiB, but this machine has %d MiB: "+
+		"the kernel may kill the daemon when sessions and clients fill it", mebibytes(bound), mebibytes(machine))
+}
+
+// Memory is the most that an App takes beside its clients, in bytes.
+type Memory struct {
+	Heap    int64 // tables and buffers
+	OffHeap int64 // memory that the Go runtime does not manage
+}
+
+const (
+	// clientMemory is the memory of a client, in bytes, and entryMemory that of its entry in
+	// the tables of each loop. The tables are indexed by descriptor, so a loop has entries
+	// for the clients of the other loops too. Doubled because tables grow by doubling.
+	clientMemory = 2 * 88
+	entryMemory  = 2 * 168
+	// runtimeMemory is the Go runtime, the program and its stacks, in bytes.
+	runtimeMemory = 32 << 20
+	// heapSlack is how many times the memory in use the heap may take before it is
+	// collected.
+	heapSlack = 2
+)
+
+// boundMemory sets the collector's memory limit, and returns the bound of the process's
+// resident memory, in bytes.
+func (c Config) boundMemory() int64 {
+	debug.SetMemoryLimit(c.heapBound())
+	return c.memoryBound()
+}
+
+// memoryBound computes the bound of the process's resident memory from its limits.
+func (c Config) memoryBound() int64 { return c.heapBound() + c.Memory.OffHeap }
+
+func (c Config) heapBound() int64 {
+	heap := 2*int64(c.PoolBytes) + int64(c.MaxClients)*c.perClient() + c.Memory.Heap
+	return heapSlack*heap + runtimeMemory
+}
+
+// perClient is what a client takes in all tables, in bytes.
+func (c Config) perClient() int64 { return clientMemory + int64(c.loops())*entryMemory }
+
+// gcPercent lets the heap grow to five times the memory in use before it is collected.
+// Both that memory and the rate of garbage are small, so collections are rare. The memory
+// limit, not this, keeps the process within its bound.
+const gcPercent = 400
+
+// spareThreads is how many threads a process has beside one for each loop: for system
+// calls that may run at the same time (log, name resolution, collector, signals), with a
+// margin.
+const spareThreads = 8
+
+// tuneRuntime fits Go's scheduler and collector to a process that is event loops and
+// little else. GOMAXPROCS and GOGC in the environment take precedence.
+//
+// With a processor to spare the scheduler wakes a second thread each time that a loop
+// has polled and found no event. That thread finds no work, or takes the loop over: at
+// low load this costs a third of all CPU time (bench/NOTES.md).
+func tuneRuntime(loops int) {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(loops)
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	// Go collects every two minutes, but only after a first collection. Without this one
+	// the garbage of hours would be kept, up to 16 MiB.
+	runtime.GC()
+}
+
+// reserveThreads has Go start its threads now. Go keeps the threads that it has, and ends
+// the process when it needs one more and the kernel refuses (a pids control group that is
+// full, RLIMIT_NPROC). That must happen at the start or never (docs/RELIABILITY.md, R11).
+func reserveThreads(loops int) {
+	var held, started sync.WaitGroup
+	held.Add(1)
+	for range loops + spareThreads {
+		started.Add(1)
+		go func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			started.Done()
+			held.Wait()
+		}()
+	}
+	started.Wait()
+	held.Done()
+}

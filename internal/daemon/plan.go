@@ -1,0 +1,115 @@
+package daemon
+
+import (
+	"fmt"
+	"io"
+
+	"distcache/internal/daemon/listen"
+	"distcache/internal/daemon/options"
+	"distcache/internal/daemon/service"
+)
+
+// plan is a start that has been inspected and not carried out yet: nothing that outlives
+// the process has changed.
+type plan struct {
+	user     *service.User // nil: keep the user
+	listen   *listen.Plan
+	pidfile  *service.Pidfile // nil: none
+	warnings []string
+}
+
+// inspect looks up all that a start needs. It fits MaxClients to the limit of descriptors.
+func (c *Config) inspect() (*plan, error) {
+	p := &plan{}
+	if err := p.inspect(c); err != nil {
+		p.close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *plan) inspect(c *Config) error {
+	warning, err := c.fitDescriptors()
+	if err != nil {
+		return err
+	}
+	p.warn(warning)
+	if c.Flags.User != "" {
+		user, err := service.LookupUser(c.Flags.User)
+		if err != nil {
+			return err
+		}
+		p.user = &user
+	}
+	if p.listen, err = listen.Inspect(c.Flags.Listen, c.Flags.Socket); err != nil {
+		return err
+	}
+	if c.Flags.Pidfile != "" {
+		p.pidfile, err = service.OpenPidfile(c.Flags.Pidfile)
+	}
+	return err
+}
+
+// check looks for reasons why the plan would fail. A start does not call it: there the
+// kernel decides.
+func (p *plan) check(c Config) error {
+	warnings, err := p.listen.Check()
+	p.warn(warnings...)
+	if err != nil {
+		return err
+	}
+	if p.pidfile != nil {
+		warning, err := p.pidfile.Check()
+		p.warn(warning)
+		if err != nil {
+			return err
+		}
+	}
+	p.warn(c.memoryWarning())
+	if c.Check != nil {
+		return c.Check()
+	}
+	return nil
+}
+
+func (p *plan) warn(texts ...string) {
+	for _, text := range texts {
+		if text != "" {
+			p.warnings = append(p.warnings, text)
+		}
+	}
+}
+
+// close closes the descriptors of inspect. A pidfile that was written stays.
+func (p *plan) close() {
+	if p.listen != nil {
+		p.listen.Close()
+	}
+	if p.pidfile != nil {
+		p.pidfile.Close()
+	}
+}
+
+// Check is -check: it tells whether a start would succeed, as far as that shows without an
+// attempt. It binds, removes, writes and forks nothing. It prints the values in force to
+// stdout and warnings to stderr, and returns the exit code: 0, or 2 when a start would
+// fail, with the reason on stderr.
+func Check(c Config, s *options.Set, stdout, stderr io.Writer) int {
+	p, err := c.inspect()
+	if err == nil {
+		defer p.close()
+		err = p.check(c)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", c.Program, err)
+		return options.ExitUsage
+	}
+	for _, w := range p.warnings {
+		fmt.Fprintf(stderr, "%s: warning: %s\n", c.Program, w)
+	}
+	if _, err := fmt.Fprintf(stdout, "%s: check passed\n%s%s", c.Program, s.Values(), c.arithmetic()); err != nil {
+		fmt.Fprintf(stderr, "%s: standard output: %v\n", c.Program, err)
+		return options.ExitFailed
+	}
+	return options.ExitClean
+}

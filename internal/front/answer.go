@@ -1,0 +1,160 @@
+package front
+
+import (
+	"time"
+
+	"distcache/engine/buffer"
+)
+
+// Answer sends the answer, in its wire form, to the open request a. wire lives until Answer
+// returns. Answer reports false, and does nothing, when a's client has left.
+func (f *Front) Answer(a Asker, wire []byte, now time.Duration) bool {
+	c := int(a.Client)
+	d := &f.clients[c]
+	if !d.awaits(a.Seq, f.config.Ordered) {
+		return false
+	}
+	if d.open == 1 && f.outFor != c && f.pumping != c {
+		f.answered(d)
+		f.write(c, wire, now)
+		f.proceed(c, now)
+		return true
+	}
+	return f.Append(a, append(f.Batch(a, now), wire...), now)
+}
+
+// Batch is where the answer to a may be appended; the result goes to Append. It has room for
+// one message of the largest size.
+func (f *Front) Batch(a Asker, now time.Duration) []byte {
+	c := int(a.Client)
+	switch {
+	case f.outFor == c:
+		return f.out
+	case f.pumping == none:
+		f.deliver(now)
+	case f.outFor != none:
+		// Its next requests must wait: they would be copied over those that are being taken.
+		f.later = append(f.later, f.outFor)
+		f.flush(now)
+	}
+	f.outFor = c
+	return f.out
+}
+
+// Append answers a: batch is what Batch gave, with the answer appended. The answers of a
+// client are written together, at the end of the turn at the latest. Append reports false,
+// and does nothing, when a's client has left.
+func (f *Front) Append(a Asker, batch []byte, now time.Duration) bool {
+	c := int(a.Client)
+	d := &f.clients[c]
+	switch {
+	case !d.awaits(a.Seq, f.config.Ordered):
+		return false
+	case f.config.Ordered && a.Seq != d.seq:
+		return f.holdBack(a, batch[len(f.out):], now)
+	}
+	f.out = batch
+	f.answered(d)
+	f.appendEarly(d)
+	switch {
+	case f.pumping == c:
+	case f.pumping == none && (d.open == 0 || len(f.out) >= BatchBytes):
+		f.deliver(now)
+	default:
+		f.sockets.EndTurn()
+	}
+	return true
+}
+
+// answered notes that the first open request has its answer.
+func (f *Front) answered(d *client) {
+	d.open--
+	if f.config.Ordered {
+		d.seq++
+	}
+	if d.open == 0 {
+		d.stalled = false
+	}
+}
+
+// holdBack keeps the answer to a until those before it are there.
+func (f *Front) holdBack(a Asker, wire []byte, now time.Duration) bool {
+	d := &f.clients[a.Client]
+	kept := f.pool.Get(len(wire))
+	if kept == nil {
+		f.drop(int(a.Client), NoMemory, nil, now)
+		return true
+	}
+	d.early = append(d.early, early{seq: a.Seq, wire: append(kept, wire...)})
+	return true
+}
+
+// appendEarly appends the held answers whose turn has come.
+func (f *Front) appendEarly(d *client) {
+	for i := 0; i < len(d.early); i++ {
+		e := d.early[i]
+		if e.seq != d.seq {
+			continue
+		}
+		f.out = append(f.out, e.wire...)
+		f.pool.Put(e.wire)
+		d.early[i] = d.early[len(d.early)-1]
+		d.early = d.early[:len(d.early)-1]
+		f.answered(d)
+		i = -1 // the next one may stand anywhere
+	}
+	if len(d.early) == 0 {
+		d.early = nil
+	}
+}
+
+// deliver writes the gathered answers, then goes on with their client.
+func (f *Front) deliver(now time.Duration) {
+	c := f.outFor
+	f.flush(now)
+	if c != none {
+		f.proceed(c, now)
+	}
+}
+
+// TurnEnded sends the answers that were gathered, and goes on with clients that had to wait.
+func (f *Front) TurnEnded(now time.Duration) {
+	f.deliver(now)
+	for len(f.later) > 0 {
+		last := len(f.later) - 1
+		c := f.later[last]
+		f.later = f.later[:last]
+		f.proceed(c, now)
+	}
+}
+
+// flush writes the gathered answers.
+func (f *Front) flush(now time.Duration) {
+	c, answers := f.outFor, f.out
+	f.outFor, f.out = none, f.out[:0]
+	if len(answers) > 0 {
+		f.write(c, answers, now)
+	}
+}
+
+// write sends b. When the socket does not take all of it, no more requests are taken from
+// the client until it has read on.
+func (f *Front) write(c int, b []byte, now time.Duration) {
+	var held bool
+	var err error
+	if at := f.wire.Part(b); at > 0 {
+		held, err = f.sockets.WriteParted(c, b, at)
+	} else {
+		held, err = f.sockets.Write(c, b)
+	}
+	switch {
+	case err == buffer.ErrFull:
+		f.drop(c, NoMemory, nil, now)
+	case err != nil: // it has left
+		f.close(c)
+	case held:
+		d := &f.clients[c]
+		d.blocked = true
+		d.owed = int32(f.sockets.Unread(c))
+	}
+}

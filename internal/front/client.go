@@ -1,0 +1,146 @@
+package front
+
+import (
+	"time"
+
+	"distcache/engine/buffer"
+)
+
+// phase is what the daemon and a client wait for.
+type phase uint8
+
+const (
+	absent  phase = iota
+	idle          // nothing is under way
+	partial       // the client is to send the rest of a request
+	waiting       // the client waits for answers
+	unread        // the client is to read its answers
+)
+
+// client is what a Front knows of one. What it has sent of requests that are not taken yet is
+// held[taken:]; a client that has sent none owns no buffer.
+type client struct {
+	phase   phase
+	blocked bool // answers wait for the client to read: no more requests are taken
+	parked  bool // the first request in held waits for Retry
+	stalled bool // the bytes in held are corrupt, and earlier requests are still open
+	ended   bool // it sends no more
+	touched bool // it asked or read since its timer was set
+
+	// The open requests have the numbers seq to seq+open-1 where answers are ordered, else all
+	// of them the number seq.
+	seq   uint32
+	open  uint32
+	early []early // answers that wait for those before them
+
+	held  []byte
+	taken int32
+	paced int32         // bytes of the partial request when its timer started last
+	owed  int32         // bytes that the client had not read when its timer started last
+	since time.Duration // when that was
+}
+
+// early is an answer that came before those of earlier requests.
+type early struct {
+	seq  uint32
+	wire []byte // from the pool
+}
+
+// awaits reports whether the request with this number is open.
+func (d *client) awaits(seq uint32, ordered bool) bool {
+	if ordered {
+		return seq-d.seq < d.open
+	}
+	return seq == d.seq && d.open > 0
+}
+
+// room gives free memory behind what is held, or nil when the pool is exhausted.
+func (d *client) room(pool *buffer.Pool) []byte {
+	if d.taken > 0 {
+		n := copy(d.held, d.held[d.taken:])
+		d.held, d.taken = d.held[:n], 0
+	}
+	if len(d.held) == cap(d.held) {
+		bigger := pool.Grow(d.held, cap(d.held)+1)
+		if bigger == nil {
+			return nil
+		}
+		d.held = bigger
+	}
+	return d.held[len(d.held):cap(d.held)]
+}
+
+// keep holds rest, which is the end of held or, with nothing held, bytes that were read
+// elsewhere. It reports false when the pool is exhausted.
+func (d *client) keep(rest []byte, pool *buffer.Pool) bool {
+	switch {
+	case len(rest) == 0:
+		pool.Put(d.held)
+		d.held, d.taken = nil, 0
+	case d.held != nil:
+		d.taken = int32(len(d.held) - len(rest))
+	default:
+		d.held = pool.Get(len(rest))
+		if d.held == nil {
+			return false
+		}
+		d.held = append(d.held, rest...)
+	}
+	return true
+}
+
+// next is the phase that c's fields call for.
+func (d *client) next() phase {
+	switch {
+	case d.blocked:
+		return unread
+	case d.open > 0 || d.parked:
+		return waiting
+	case d.held != nil:
+		return partial
+	}
+	return idle
+}
+
+// enter changes the phase; f counts the clients that are busy.
+func (f *Front) enter(d *client, p phase) {
+	if d.phase > idle {
+		f.busy--
+	}
+	if p > idle {
+		f.busy++
+	}
+	d.phase = p
+}
+
+// update puts c into the phase that its fields call for, and sets the timer that goes with
+// it. A client that sends no more and is owed nothing is closed.
+func (f *Front) update(c int, now time.Duration) {
+	d := &f.clients[c]
+	was := d.phase
+	if was == absent {
+		return
+	}
+	p := d.next()
+	if d.ended && (p == idle || p == partial) {
+		f.close(c)
+		return
+	}
+	f.enter(d, p)
+	changed := p != was || d.touched
+	d.touched = false
+	size := int32(len(d.held)) - d.taken
+	switch {
+	case p == partial && (changed || size >= d.paced+PaceBytes):
+		d.paced = size
+		f.partial.Set(c, now)
+	case !changed:
+	case p == idle:
+		f.idle.Set(c, now)
+	case p == waiting:
+		f.entries.Clear(c)
+	case p == unread:
+		d.since = now
+		f.unread.Set(c, now)
+	}
+}

@@ -1,0 +1,272 @@
+package front
+
+import (
+	"time"
+
+	"distcache/codec"
+	"distcache/engine/buffer"
+	"distcache/engine/deadline"
+)
+
+const (
+	// WholeTimeout is how long a request may take from its first byte to its last, and how
+	// long after each PaceBytes of one that is larger. It starts once the client's earlier
+	// requests are answered.
+	WholeTimeout = 2 * time.Second
+	// PaceBytes is how much of a large request must arrive in WholeTimeout, and how much of its
+	// answers a client must read in ReadTimeout. On a slow link the largest takes longer than
+	// that: 4 s at 64 kbit/s.
+	PaceBytes = 4 << 10
+	// ReadTimeout is how long a client may leave answers unread once its socket is full, and
+	// how long after each PaceBytes that it has read. The check may come a tenth later.
+	ReadTimeout = 5 * time.Second
+	// readCheck is the time between two checks of how much a client has read.
+	readCheck = ReadTimeout / 10
+	// BatchBytes is how many bytes of answers are gathered before they are written.
+	BatchBytes = 64 << 10
+)
+
+// none stands for no client.
+const none = -1
+
+// Sockets is what a Front does to clients.
+type Sockets interface {
+	// Write sends b, which lives until Write returns. held tells that the client must read
+	// before the rest is sent; Front.Drained follows. The error is buffer.ErrFull when there
+	// is no memory for the rest, else that of the socket.
+	Write(c int, b []byte) (held bool, err error)
+	// WriteParted is Write to a client that must not find the first at bytes of b and the
+	// rest in one read.
+	WriteParted(c int, b []byte, at int) (held bool, err error)
+	// Unread is how many bytes that were written to the client it has not read yet, as far as
+	// can be known.
+	Unread(c int) int
+	// Close ends the client. Nothing is reported of it after that.
+	Close(c int)
+	// Resume offers the client's bytes again after Buffer returned none. It may call
+	// Front.Failed.
+	Resume(c int)
+	// EndTurn asks for Front.TurnEnded before the loop sleeps.
+	EndTurn()
+}
+
+// Requests is what a Front does with whole requests.
+type Requests interface {
+	// ReadInto gives the memory for the next bytes of a client that has none held: at
+	// most buffer.Largest bytes, left alone until the requests in it are through Request.
+	ReadInto() []byte
+	// Arriving shows bytes before the requests in them come through Request. They may begin
+	// within a request.
+	Arriving(b []byte)
+	// Request takes one whole, valid request, a view that lives until it returns. Its answer
+	// comes through Front.Append or Front.Answer, once, from within or later. false means
+	// that the request must come again after Front.Retry.
+	Request(a Asker, m codec.Message, now time.Duration) bool
+	// Dropped tells that the Front closed a client, and why.
+	Dropped(c int, why Reason, err error, now time.Duration)
+}
+
+// Asker names an open request. A stale Asker, of a client that has left, names nothing, even
+// when its number has been given to another client.
+type Asker struct {
+	Front  uint8
+	Client int32
+	Seq    uint32
+}
+
+// Config sets what a Front does beside what its protocol says.
+type Config struct {
+	Index   uint8         // goes into each Asker
+	Window  int           // requests that a client may have open
+	Ordered bool          // answers go out in the order of the requests
+	Idle    time.Duration // how long a client may stay without a request; deadline.Never: for ever
+}
+
+// Front serves the clients of one listening socket.
+type Front struct {
+	config   Config
+	wire     Wire
+	sockets  Sockets
+	requests Requests
+	pool     *buffer.Pool
+	clients  []client
+
+	entries deadline.Entries
+	idle    *deadline.Queue // asking nothing
+	partial *deadline.Queue // in the middle of a request
+	unread  *deadline.Queue // with answers that the socket does not take
+
+	out     []byte // answers to outFor, to be written together
+	outFor  int    // a client, or none
+	pumping int    // the client whose requests are being taken, or none
+	later   []int  // clients to go on with at the end of the turn
+	busy    int    // clients in a phase after idle
+
+	// Counters counts what happened, since start.
+	Counters Counters
+}
+
+// Counters are totals since start.
+type Counters struct {
+	Clients  uint64               // clients that came
+	Requests [codec.NumOps]uint64 // whole requests, by operation
+	Dropped  [NumReasons]uint64   // clients that the Front closed, by Reason
+}
+
+// New makes a Front without clients. pool holds what clients have sent of requests that
+// cannot be taken yet, and answers that must wait for others.
+func New(config Config, w Wire, s Sockets, r Requests, pool *buffer.Pool) *Front {
+	f := &Front{config: config, wire: w, sockets: s, requests: r, pool: pool, outFor: none, pumping: none}
+	f.idle = f.entries.NewQueue(config.Idle)
+	f.partial = f.entries.NewQueue(WholeTimeout)
+	f.unread = f.entries.NewQueue(readCheck)
+	f.out = make([]byte, 0, BatchBytes+codec.MaxMessageSize)
+	return f
+}
+
+// Busy is the number of clients with something under way: a request that is not whole or
+// not answered, or an answer that is not read.
+func (f *Front) Busy() int { return f.busy }
+
+// Opened enters a client.
+func (f *Front) Opened(c int, now time.Duration) {
+	for len(f.clients) <= c {
+		f.clients = append(f.clients, make([]client, c+1-len(f.clients))...)
+	}
+	f.clients[c].phase = idle
+	f.wire.Opened(c)
+	f.Counters.Clients++
+	f.idle.Set(c, now)
+}
+
+// Buffer gives the memory for c's next bytes: none while no more is read from c.
+func (f *Front) Buffer(c int) []byte {
+	d := &f.clients[c]
+	switch {
+	case !f.takes(d) || d.ended:
+		return nil
+	case d.held == nil:
+		return f.requests.ReadInto()
+	}
+	return d.room(f.pool)
+}
+
+// Received takes bytes that were read into Buffer.
+func (f *Front) Received(c int, b []byte, now time.Duration) {
+	d := &f.clients[c]
+	if d.held != nil {
+		d.held = d.held[:len(d.held)+len(b)]
+		b = d.held[d.taken:]
+	}
+	f.requests.Arriving(b)
+	f.pump(c, b, now)
+}
+
+// Ended tells that c will send no more. It is closed once its requests are answered; half a
+// request is none.
+func (f *Front) Ended(c int, now time.Duration) {
+	f.clients[c].ended = true
+	f.update(c, now)
+}
+
+// Failed tells that c's socket is broken.
+func (f *Front) Failed(c int, err error, now time.Duration) { f.drop(c, SocketError, err, now) }
+
+// Drained tells that c has read what it had left unread.
+func (f *Front) Drained(c int, now time.Duration) {
+	d := &f.clients[c]
+	d.blocked, d.touched = false, true
+	f.proceed(c, now)
+}
+
+// Retry takes c's requests again after Requests.Request returned false. For a client that
+// does not wait for it, it does nothing.
+func (f *Front) Retry(c int, now time.Duration) {
+	if d := &f.clients[c]; d.parked {
+		d.parked = false
+		f.proceed(c, now)
+	}
+}
+
+// takes reports whether requests are taken from the client.
+func (f *Front) takes(d *client) bool {
+	return d.phase != absent && !d.blocked && !d.parked && !d.stalled && int(d.open) < f.config.Window
+}
+
+// pump takes the requests in rest until no more may be open or the bytes run out, then
+// writes the answers that were given on the way and keeps what is left.
+func (f *Front) pump(c int, rest []byte, now time.Duration) {
+	d := &f.clients[c]
+	f.pumping = c
+	var err error
+	for f.takes(d) {
+		var m codec.Message
+		var size int
+		if m, size, err = f.wire.Next(c, rest); err != nil {
+			break
+		}
+		if !f.ask(c, m, now) {
+			break
+		}
+		rest = rest[size:]
+		if f.outFor == c && len(f.out) >= BatchBytes {
+			f.flush(now)
+		}
+	}
+	f.pumping = none
+	if f.outFor == c {
+		f.flush(now)
+	}
+	f.keep(c, rest, err, now)
+}
+
+// ask hands over one request. It reports false when the request must wait for Retry.
+func (f *Front) ask(c int, m codec.Message, now time.Duration) bool {
+	d := &f.clients[c]
+	d.touched = true
+	a := Asker{Front: f.config.Index, Client: int32(c), Seq: d.seq}
+	if f.config.Ordered {
+		a.Seq += uint32(d.open)
+	}
+	d.open++
+	f.Counters.Requests[m.Op]++
+	if f.requests.Request(a, m, now) {
+		return true
+	}
+	f.Counters.Requests[m.Op]--
+	d.open--
+	d.parked = true
+	return false
+}
+
+// keep holds what a pump left of the bytes. After corrupt bytes the client is closed once
+// its earlier requests are answered.
+func (f *Front) keep(c int, rest []byte, err error, now time.Duration) {
+	d := &f.clients[c]
+	corrupt := err != nil && err != codec.ErrShort
+	switch {
+	case d.phase == absent: // it left before its answers
+		return
+	case corrupt && d.open == 0:
+		f.drop(c, Corrupt, err, now)
+		return
+	case !d.keep(rest, f.pool):
+		f.drop(c, NoMemory, nil, now)
+		return
+	}
+	d.stalled = corrupt
+	f.update(c, now)
+}
+
+// proceed goes on with a client that may ask more.
+func (f *Front) proceed(c int, now time.Duration) {
+	d := &f.clients[c]
+	if f.takes(d) && d.held != nil {
+		f.pump(c, d.held[d.taken:], now)
+	} else {
+		f.update(c, now)
+	}
+	if f.takes(d) && !d.ended {
+		f.sockets.Resume(c)
+	}
+}

@@ -1,0 +1,221 @@
+package conn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"sync"
+	"syscall"
+
+	"distcache/codec/address"
+	"distcache/engine/socket"
+	"distcache/upstream"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// resolveLimit bounds resolving the name. It is less than a whole attempt, so that the
+	// log names the name server that is silent as the reason.
+	resolveLimit = upstream.AttemptTimeout * 9 / 10
+	// resolveShare bounds it when addresses are known from an earlier attempt.
+	resolveShare = upstream.AttemptTimeout / 4
+)
+
+// attempt is one attempt to connect. Its goroutine calls dial, then keep; the loop calls
+// take and end.
+type attempt struct {
+	target address.Address
+	route  route // a snapshot
+	cancel context.CancelFunc
+
+	mu    sync.Mutex
+	ended bool
+	fd    int        // connected and not yet taken; -1: none
+	order []endpoint // in which they are tried; nil while the name is being resolved
+	tried int        // how many of order have been tried, with the one under way
+}
+
+// dial resolves the target and tries its addresses in turn. It returns a connected
+// descriptor, non-blocking and closed on exec. When ctx ends, dial returns soon, with its
+// cause.
+func (a *attempt) dial(ctx context.Context) (int, error) {
+	order, err := a.resolve(ctx)
+	for i, e := range order {
+		if ctx.Err() != nil {
+			break
+		}
+		a.progress(order, i+1)
+		var fd int
+		if fd, err = e.connectWithin(ctx, i, len(order)); err == nil {
+			return fd, nil
+		}
+	}
+	if ctx.Err() != nil {
+		return -1, context.Cause(ctx)
+	}
+	return -1, err
+}
+
+// resolve finds the addresses to try. When the name does not resolve, or not soon, these are
+// the addresses from before: name servers fail together with what they name.
+func (a *attempt) resolve(ctx context.Context) ([]endpoint, error) {
+	limit := resolveLimit
+	if len(a.route.known) > 0 {
+		limit = resolveShare
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	found, err := resolve(ctx, a.target)
+	if err != nil {
+		found = a.route.known
+	}
+	return a.route.order(found), err
+}
+
+// progress notes how far the attempt has come.
+func (a *attempt) progress(order []endpoint, tried int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.order, a.tried = order, tried
+}
+
+// keep holds fd until take or end. It closes fd and returns false when the attempt has ended.
+func (a *attempt) keep(fd int) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.fd = fd
+	if a.ended {
+		a.closeKept()
+	}
+	return !a.ended
+}
+
+// take gives the connected descriptor to the caller.
+func (a *attempt) take() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	fd := a.fd
+	a.fd = -1
+	return fd
+}
+
+// end cancels the attempt, closes a descriptor that was not taken, and returns what has been
+// tried.
+func (a *attempt) end() (order []endpoint, tried int) {
+	a.cancel()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ended = true
+	a.closeKept()
+	return a.order, a.tried
+}
+
+func (a *attempt) closeKept() {
+	if a.fd >= 0 {
+		_ = unix.Close(a.fd) // nothing was written to it
+		a.fd = -1
+	}
+}
+
+// endpoint is one address of the server.
+type endpoint struct {
+	name             string // for messages
+	network, address string // for net.Dialer
+}
+
+// resolve finds the endpoints of target.
+func resolve(ctx context.Context, target address.Address) ([]endpoint, error) {
+	if target.Kind == address.Unix {
+		return []endpoint{{name: target.String(), network: "unix", address: target.Path}}, nil
+	}
+	if ip, err := netip.ParseAddr(target.Host); err == nil { // the resolver would lose its zone
+		return []endpoint{inet(ip, target.Port)}, nil
+	}
+	network := map[address.Family]string{address.IPv4: "ip4", address.IPv6: "ip6"}[target.Family]
+	if network == "" {
+		network = "ip"
+	}
+	// Each attempt has a resolver of its own: a resolver joins lookups of the same name, also
+	// with one of an earlier attempt that still waits for a silent name server.
+	resolver := net.Resolver{PreferGo: net.DefaultResolver.PreferGo, Dial: net.DefaultResolver.Dial}
+	ips, err := resolver.LookupNetIP(ctx, network, target.Host)
+	if err != nil {
+		return nil, fmt.Errorf("cannot resolve %s: %w", target, err)
+	}
+	var all []endpoint
+	for _, ip := range ips {
+		all = append(all, inet(ip, target.Port))
+	}
+	return all, nil
+}
+
+func inet(ip netip.Addr, port uint16) endpoint {
+	where := net.JoinHostPort(ip.Unmap().String(), strconv.Itoa(int(port)))
+	return endpoint{name: where, network: "tcp", address: where}
+}
+
+// connectWithin connects to e, the one with index i of n, within its share of the attempt.
+func (e endpoint) connectWithin(ctx context.Context, i, n int) (int, error) {
+	timeout := upstream.ErrAttemptTimeout
+	if i < n-1 { // the last may use what is left
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, share(n))
+		defer cancel()
+		timeout = e.explain(socket.Error("connect", unix.ETIMEDOUT))
+	}
+	fd, err := e.connect(ctx)
+	switch {
+	case err == nil:
+		return fd, nil
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return -1, timeout
+	}
+	return -1, e.explain(err)
+}
+
+// explain says with which address an error was met.
+func (e endpoint) explain(err error) error { return fmt.Errorf("%s: %w", e.name, err) }
+
+// connect connects to e. The descriptor is a duplicate of the one that package net has: that
+// leaves the poller of Go's runtime when it is closed, and ours is all that remains.
+func (e endpoint) connect(ctx context.Context) (int, error) {
+	dialer := net.Dialer{KeepAlive: -1, FallbackDelay: -1, Control: tune}
+	connected, err := dialer.DialContext(ctx, e.network, e.address)
+	if err != nil {
+		return -1, reason(err)
+	}
+	defer connected.Close()
+	raw, err := connected.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	fd := -1
+	controlErr := raw.Control(func(theirs uintptr) {
+		fd, err = unix.FcntlInt(theirs, unix.F_DUPFD_CLOEXEC, 0)
+	})
+	return fd, errors.Join(controlErr, socket.Error("fcntl", err))
+}
+
+// reason is what is behind an error of net.Dialer, without the address in another notation.
+// Package net names the system call of each error but that of its poller.
+func reason(err error) error {
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		err = op.Err
+	}
+	if errno, bare := err.(syscall.Errno); bare {
+		return socket.Error("epoll_ctl", errno)
+	}
+	return err
+}
+
+// tune sets the options of a socket before it connects.
+func tune(_, _ string, c syscall.RawConn) error {
+	var err error
+	controlErr := c.Control(func(fd uintptr) { err = socket.TuneTCP(int(fd)) })
+	return errors.Join(controlErr, err)
+}

@@ -1,0 +1,158 @@
+package upstream
+
+import (
+	"time"
+
+	"distcache/codec"
+)
+
+// Config sets a Server's limits and times.
+type Config struct {
+	MaxInFlight int           // requests, 1 to MaxInFlight
+	MaxBatch    int           // bytes that may wait for dc_server to take them
+	Timeout     time.Duration // of a request (the flag -timeout); deadline.Never: none
+	Retry       time.Duration // between two attempts to connect (the flag -retry)
+	// Random fills b with random bytes: the probe's ID and the jitter of Retry.
+	Random func(b []byte)
+	// Stray is called at the first unsolicited answer since start; nil: nothing is called.
+	// MuxCounters.Unsolicited counts them all.
+	Stray func()
+	// Generation is where the uids begin, for tests of their wrapping.
+	Generation uint16
+}
+
+// Transport makes one connection at a time to dc_server. Its methods do not call the Link.
+type Transport interface {
+	// Drive sets the link that the transport reports to. New calls it, once and first.
+	Drive(l *Link)
+	// Dial begins to connect. Link.Connected or Link.Broken follows.
+	Dial()
+	// Write writes as much of b as the connection takes now. When that is not all,
+	// Link.Writable follows once it takes more, or Link.Broken.
+	Write(b []byte) (n int, err error)
+	// Close ends the connection, or the attempt. The transport reports nothing of it after
+	// that.
+	Close()
+	// EndTurn asks for Server.Flush before the loop sleeps.
+	EndTurn()
+}
+
+// Answers is where answers go.
+type Answers interface {
+	// Answer brings the answer to owner's request, in its wire form and under the uid
+	// that the request came with. wire lives until Answer returns. Answer may call Submit. It
+	// reports false when the owner has left.
+	Answer(owner Owner, wire []byte, now time.Duration) bool
+}
+
+// Owner names a request of a client: the front that the client came through, the client, and
+// the number of the request among those of the client. The Mux gives it back with the answer,
+// and does not look into it: whether the client is still there is known to the front.
+type Owner struct {
+	Front  uint8
+	Client int32
+	Seq    uint32
+}
+
+// Watcher is told of the connection's changes of state.
+type Watcher interface {
+	// LinkChanged is called after each change. why says what ended a connection or an
+	// attempt, and is nil otherwise. Requests in flight have been answered by then; when
+	// they are many, the rest are answered in the next turns.
+	LinkChanged(from, to State, why error, now time.Duration)
+}
+
+// State is where the connection to dc_server stands. Requests are forwarded in Up alone.
+//
+//	      Start, retry time              Connected              probe answered
+//	Down ───────────────▶ Connecting ───────────────▶ Probing ───────────────▶ Up
+//	 ▲                        │                          │                      │
+//	 └────────────────────────┴──────── failed ──────────┴──────── lost ────────┘
+type State uint8
+
+// The states.
+const (
+	Down       State = iota // waiting for the time of the next attempt
+	Connecting              // resolving the name, connecting
+	Probing                 // connected, not yet known to be a cache server that answers
+	Up
+)
+
+// String gives the name used in logs and metrics.
+func (s State) String() string {
+	switch s {
+	case Down:
+		return "down"
+	case Connecting:
+		return "connecting"
+	case Probing:
+		return "probing"
+	case Up:
+		return "up"
+	}
+	return "unknown"
+}
+
+// Server is one dc_server: the requests in flight (Mux) and the connection (Link). All
+// methods belong to the loop goroutine.
+type Server struct {
+	mux  *Mux
+	link *Link
+}
+
+// New makes a Server that is Down until Start. The transport t reports to it from then on.
+func New(config Config, t Transport, a Answers, w Watcher) *Server {
+	mux := NewMux(config, a)
+	s := &Server{mux: mux, link: NewLink(config, mux, t, w)}
+	t.Drive(s.link)
+	return s
+}
+
+// State is where the connection stands.
+func (s *Server) State() State { return s.link.State() }
+
+// Start begins the first attempt to connect.
+func (s *Server) Start(now time.Duration) { s.link.Start(now) }
+
+// Stop ends the connection for good and answers, with DISCONNECTED, what is in flight.
+func (s *Server) Stop(now time.Duration) { s.link.Stop(now) }
+
+// Tail is memory to read a client's bytes into; see Mux.Tail.
+func (s *Server) Tail() []byte { return s.mux.Tail() }
+
+// Submit forwards a request for owner and asks for Flush; see Mux.Submit.
+func (s *Server) Submit(owner Owner, r codec.Message, now time.Duration) error {
+	err := s.mux.Submit(owner, r, now)
+	if err == nil {
+		s.link.RequestTaken()
+	}
+	return err
+}
+
+// Flush writes what the turn has gathered.
+func (s *Server) Flush(now time.Duration) { s.link.Flush(now) }
+
+// Deadline is when Expire is to be called next, or deadline.Never.
+func (s *Server) Deadline() time.Duration { return min(s.link.Deadline(), s.mux.Deadline()) }
+
+// Expire does what is due. The link comes first: when it is lost, its requests need not
+// time out one by one. Requests do not time out before the answers that are here have been
+// read: their Deadline stays in the past until then.
+func (s *Server) Expire(now time.Duration) {
+	s.link.Expire(now)
+	if !s.link.MoreWaits() {
+		s.mux.Expire(now)
+	}
+}
+
+// Counters are totals since start.
+func (s *Server) Counters() MuxCounters { return s.mux.Counters }
+
+// Unanswered is the number of requests whose answers may still come; see Mux.Unanswered.
+func (s *Server) Unanswered() int { return s.mux.Unanswered() }
+
+// Link is what the transport reports to.
+func (s *Server) Link() *Link { return s.link }
+
+// Mux is the table of requests in flight.
+func (s *Server) Mux() *Mux { return s.mux }
