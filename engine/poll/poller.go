@@ -155,9 +155,9 @@ func (p *Poller) closeDying() {
 	p.dying = p.dying[:0]
 }
 
-// EndTurn asks for a call of turnEnd. The loop does not sleep before that call. If turnEnd
-// itself calls EndTurn, turnEnd is called again before any event; it must stop doing so at
-// some point.
+// EndTurn asks for a call of Hooks.TurnEnd. The loop does not sleep before that call. If
+// TurnEnd itself calls EndTurn, it is called again before any event; it must stop doing so
+// at some point.
 func (p *Poller) EndTurn() {
 	if p.turnEnds || p.ended {
 		return
@@ -173,7 +173,7 @@ func (p *Poller) EndTurn() {
 // runEndOfTurn runs after all events of a batch, so no descriptor in dying has an event
 // left.
 func (p *Poller) runEndOfTurn(any) error {
-	p.turnEnds = false // first: what TurnEnd starts may ask for an end of its own
+	p.turnEnds = false // first: TurnEnd may call EndTurn
 	p.hooks.TurnEnd()
 	p.hooks.AfterEvent()
 	p.closeDying()

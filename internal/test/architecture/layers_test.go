@@ -21,7 +21,7 @@ var layers = [][]string{
 	{"upstream", "client"},
 	{"engine"},
 	{"engine/poll", "engine/socket", "engine/deadline", "engine/buffer"},
-	{"codec"},
+	{"codec", "internal/version"},
 }
 
 // layerOf gives the layer of a package, counted from the top, and the directory in layers
