@@ -19,6 +19,11 @@ func faults(f file) []string {
 			}
 		}
 	}
+	for _, imported := range f.imports {
+		if runsUp(f, imported) {
+			found = append(found, f.path+" imports "+imported+": imports run one way, see layers")
+		}
+	}
 	if f.clock && !mayAskTheTime(f) {
 		found = append(found, f.path+" reads a clock, as time.Now does: let the time come in as an argument, as the loop tells it")
 	}
