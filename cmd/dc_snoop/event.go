@@ -118,7 +118,7 @@ func appendRequest(dst []byte, e *event) []byte {
 func appendAnswer(dst []byte, e *event) []byte {
 	dst = fmt.Appendf(dst, "uid=%08x %-6v len=%d %s", e.uid, e.op, e.length, e.status)
 	if e.unasked {
-		return append(dst, " to no open request of that uid"...)
+		return append(dst, " unasked: no open request has this uid"...)
 	}
 	dst = fmt.Appendf(dst, " took=%dus", e.took.Microseconds())
 	dst = appendID(dst, e.id)

@@ -96,7 +96,7 @@ func TestStartFails(t *testing.T) {
 		want string
 	}{
 		{"file in the way", []string{"-listen", "UNIX:" + occupied, "-server", free}, "-listen: UNIX:" + occupied},
-		{"no such folder", []string{"-listen", "UNIX:/nowhere/at/all", "-server", free}, "-listen: UNIX:/nowhere/at/all"},
+		{"no such directory", []string{"-listen", "UNIX:/nowhere/at/all", "-server", free}, "-listen: UNIX:/nowhere/at/all"},
 		{"pcap", []string{"-listen", free, "-server", "UNIX:/nowhere", "-pcap", "/nowhere/at/all"}, "-pcap: open /nowhere/at/all"},
 	}
 	for _, test := range tests {

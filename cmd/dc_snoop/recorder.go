@@ -110,11 +110,11 @@ func (r *recorder) stop(within time.Duration) error {
 	select {
 	case <-r.done:
 	case <-time.After(within):
-		return fmt.Errorf("the outputs did not take the last records within %v", within)
+		return fmt.Errorf("the outputs were too slow: the last records were not written within %v", within)
 	}
 	err := errors.Join(r.out.failure(), r.pcap.failure(), r.closeFile())
 	if r.dropped > 0 {
-		err = errors.Join(err, fmt.Errorf("the outputs were too slow: %d records were dropped", r.dropped))
+		err = errors.Join(err, fmt.Errorf("the outputs were too slow: %d records dropped", r.dropped))
 	}
 	return err
 }
@@ -185,11 +185,11 @@ func (r *recorder) flush(dropped uint64) {
 			continue
 		}
 		if o.flush(); o.err != nil {
-			r.say(fmt.Sprintf("%s: %v: it gets no more, the traffic goes on", o.name, o.err))
+			r.say(fmt.Sprintf("%s: %v: writing stopped, the traffic goes on", o.name, o.err))
 		}
 	}
 	if dropped > 0 {
-		r.say(fmt.Sprintf("the outputs are slower than the traffic: %d records were dropped so far", r.dropped))
+		r.say(fmt.Sprintf("the outputs are slower than the traffic: %d records dropped so far", r.dropped))
 	}
 }
 
@@ -202,7 +202,7 @@ func (r *recorder) say(text string) {
 		return
 	}
 	if r.silenced > 0 {
-		text = fmt.Sprintf("%s (and %d lines more before)", text, r.silenced)
+		text = fmt.Sprintf("%s (%d earlier lines suppressed)", text, r.silenced)
 	}
 	r.complained, r.silenced = now, 0
 	_, _ = fmt.Fprintf(r.stderr, "%s: %s\n", program, text)

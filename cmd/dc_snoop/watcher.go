@@ -61,8 +61,8 @@ func (w *watcher) refused(at time.Time, err error) {
 	defer w.mu.Unlock()
 	w.stats.refused()
 	w.capture(w.flow.refuse(at)...)
-	w.note(at, codec.Response, fmt.Sprintf("closed: no connection to the server: %v", err), nil)
-	w.record.complain(fmt.Sprintf("connection %d closed: no connection to the server: %v", w.number, err))
+	w.note(at, codec.Response, fmt.Sprintf("closed: cannot connect to the server: %v", err), nil)
+	w.record.complain(fmt.Sprintf("connection %d closed: cannot connect to the server: %v", w.number, err))
 }
 
 // saw looks at bytes that are about to be passed on, and does not keep them.
@@ -83,7 +83,7 @@ func (w *watcher) saw(at time.Time, dir codec.Direction, chunk []byte) {
 	rest, err := w.streams[dir].feed(chunk, func(m codec.Message) { w.message(at, dir, m) })
 	if err != nil {
 		w.stats.undecodable()
-		w.note(at, dir, fmt.Sprintf("not distcache: %v; passed on undecoded from here on", err), nil)
+		w.note(at, dir, fmt.Sprintf("not distcache: %v; passing bytes on undecoded from here on", err), nil)
 		w.undecoded(at, dir, rest)
 	}
 }
@@ -102,13 +102,13 @@ func (w *watcher) finished(at time.Time, dir codec.Direction, err error) {
 	defer w.mu.Unlock()
 	w.capture(w.flow.finish(at, dir, err != io.EOF))
 	if err != io.EOF {
-		w.note(at, dir, fmt.Sprintf("broken off: %v", cause(err)), nil)
+		w.note(at, dir, fmt.Sprintf("connection lost: %v", cause(err)), nil)
 	}
 	if n := len(w.streams[dir].rest); n > 0 {
-		w.note(at, dir, fmt.Sprintf("ended within a message: passed on of it: %s", count(n, "byte")), nil)
+		w.note(at, dir, fmt.Sprintf("ended within a message, after %s", count(n, "byte")), nil)
 	}
 	if n := w.opaque[dir]; n > 0 {
-		w.note(at, dir, fmt.Sprintf("ended: passed on undecoded: %s", count(int(n), "byte")), nil)
+		w.note(at, dir, fmt.Sprintf("ended: %s passed on undecoded", count(int(n), "byte")), nil)
 	}
 }
 
@@ -116,7 +116,7 @@ func (w *watcher) finished(at time.Time, dir codec.Direction, err error) {
 func (w *watcher) undelivered(at time.Time, dir codec.Direction, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.note(at, dir, fmt.Sprintf("not all delivered: %v", cause(err)), nil)
+	w.note(at, dir, fmt.Sprintf("delivery failed: %v", cause(err)), nil)
 }
 
 // closed notes that the connection is over.
@@ -125,7 +125,7 @@ func (w *watcher) closed(at time.Time) {
 	defer w.mu.Unlock()
 	w.stats.closed()
 	if w.waiting > 0 {
-		w.note(at, codec.Response, fmt.Sprintf("closed with %s not answered", count(w.waiting, "request")), nil)
+		w.note(at, codec.Response, fmt.Sprintf("closed with %s unanswered", count(w.waiting, "request")), nil)
 	}
 }
 
@@ -202,7 +202,7 @@ func (w *watcher) capture(packets ...packet) {
 }
 
 // errEnding is what ends a connection that outlasts drainTime.
-var errEnding = errors.New("dc_snoop ends")
+var errEnding = errors.New("dc_snoop is exiting")
 
 // cause takes the addresses of the socket out of an error of package net.
 func cause(err error) error {
