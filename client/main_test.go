@@ -41,23 +41,23 @@ func TestMain(m *testing.M) {
 
 // pair is the daemons that all tests share. kit's processes belong to a test each.
 type pair struct {
-	folder  string
+	dir     string
 	daemons []*exec.Cmd
 }
 
 func startPair() (*pair, error) {
 	p := new(pair)
-	folder, err := os.MkdirTemp("", "dc")
+	dir, err := os.MkdirTemp("", "dc")
 	if err != nil {
 		return p, err
 	}
-	p.folder = folder
-	build := exec.Command("go", "build", "-o", folder+"/", "distcache/cmd/dc_client", "distcache/cmd/dc_server")
+	p.dir = dir
+	build := exec.Command("go", "build", "-o", dir+"/", "distcache/cmd/dc_client", "distcache/cmd/dc_server")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return p, fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	server, agent := "UNIX:"+filepath.Join(folder, "server"), "UNIX:"+filepath.Join(folder, "agent")
+	server, agent := "UNIX:"+filepath.Join(dir, "server"), "UNIX:"+filepath.Join(dir, "agent")
 	err = errors.Join(os.Setenv(serverEnv, server), os.Setenv(agentEnv, agent))
 	if err == nil {
 		err = p.start("dc_server", " ready ", "-listen", server)
@@ -70,12 +70,12 @@ func startPair() (*pair, error) {
 
 // start runs a daemon and waits for that line of its log.
 func (p *pair) start(name, line string, args ...string) error {
-	logged, err := os.Create(filepath.Join(p.folder, name+".log"))
+	logged, err := os.Create(filepath.Join(p.dir, name+".log"))
 	if err != nil {
 		return err
 	}
 	defer logged.Close()
-	cmd := exec.Command(filepath.Join(p.folder, name), args...)
+	cmd := exec.Command(filepath.Join(p.dir, name), args...)
 	cmd.Stderr = logged
 	if err := cmd.Start(); err != nil {
 		return err
@@ -96,7 +96,7 @@ func (p *pair) stop() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	}
-	_ = os.RemoveAll(p.folder)
+	_ = os.RemoveAll(p.dir)
 }
 
 // open returns a client of what listens there, until the test ends.

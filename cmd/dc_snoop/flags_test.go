@@ -84,12 +84,12 @@ func TestHelpAndVersion(t *testing.T) {
 
 func TestStartFails(t *testing.T) {
 	t.Parallel()
-	folder := kit.SocketDir(t)
-	occupied := filepath.Join(folder, "file")
+	dir := kit.SocketDir(t)
+	occupied := filepath.Join(dir, "file")
 	if err := os.WriteFile(occupied, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	free := "UNIX:" + filepath.Join(folder, "free")
+	free := "UNIX:" + filepath.Join(dir, "free")
 	tests := []struct {
 		name string
 		args []string

@@ -26,9 +26,9 @@ const (
 // TestMain builds the binary once, with the race detector if the tests have it.
 func TestMain(m *testing.M) {
 	flag.Parse()
-	folder, err := os.MkdirTemp("", "dc")
+	dir, err := os.MkdirTemp("", "dc")
 	if err == nil {
-		err = build(folder)
+		err = build(dir)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -36,17 +36,17 @@ func TestMain(m *testing.M) {
 	}
 	_ = flag.Set("test.parallel", "16") // the tests wait more than they work
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		_ = os.RemoveAll(folder)
+		_ = os.RemoveAll(dir)
 		os.Exit(code)
 	}))
 }
 
-func build(folder string) error {
-	cmd := exec.Command("go", append(append([]string{"build", "-o", folder + "/"}, buildFlags()...), ".")...)
+func build(dir string) error {
+	cmd := exec.Command("go", append(append([]string{"build", "-o", dir + "/"}, buildFlags()...), ".")...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, out)
 	}
-	return os.Setenv(binaryEnv, folder+"/"+program)
+	return os.Setenv(binaryEnv, dir+"/"+program)
 }
 
 func builtBinary() string { return os.Getenv(binaryEnv) }

@@ -11,7 +11,7 @@ import (
 	"distcache/internal/test/kit"
 )
 
-// TestEndsOrderly: who has asked is answered, who is idle is closed, the socket goes away.
+// TestEndsOrderly: open requests are answered, idle connections are closed, the socket is removed.
 func TestEndsOrderly(t *testing.T) {
 	t.Parallel()
 	up := kit.NewUpstream(t, kit.Unix(t))

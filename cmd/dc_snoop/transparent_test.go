@@ -124,7 +124,7 @@ func TestServerEndsFirst(t *testing.T) {
 }
 
 // TestCloseAfterSending: a client that asks much and leaves, answers unread, has asked all of
-// it. The server is not told that nobody hears its answers.
+// it. The server is not told that its answers are dropped.
 func TestCloseAfterSending(t *testing.T) {
 	t.Parallel()
 	for _, at := range []kit.Endpoint{kit.Unix(t), kit.Loopback()} {

@@ -12,12 +12,12 @@ import (
 	"distcache/codec"
 )
 
-// maxOpen is how many requests of one connection are remembered until their answers come.
-// Further ones are shown, and their answers count as unasked.
+// maxOpen is how many open requests of one connection are remembered. Further ones are shown,
+// and their answers count as unasked.
 const maxOpen = 65536
 
-// watcher looks at what passes on one connection, in both directions. It never waits for
-// the recorder.
+// watcher decodes the bytes of one connection, in both directions. It never waits for the
+// recorder.
 type watcher struct {
 	number uint64
 	data   bool
@@ -48,7 +48,7 @@ func newWatcher(number uint64, c *config, record *recorder, stats *stats) *watch
 	}
 }
 
-// connected notes that both halves of the connection are there.
+// connected notes that the server has accepted the connection.
 func (w *watcher) connected(at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -65,7 +65,7 @@ func (w *watcher) refused(at time.Time, err error) {
 	w.record.complain(fmt.Sprintf("connection %d closed: cannot connect to the server: %v", w.number, err))
 }
 
-// saw looks at bytes that are about to be passed on, and does not keep them.
+// saw decodes bytes that are about to be passed on, and does not keep them.
 func (w *watcher) saw(at time.Time, dir codec.Direction, chunk []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -95,8 +95,7 @@ func (w *watcher) undecoded(at time.Time, dir codec.Direction, b []byte) {
 	}
 }
 
-// finished notes that no more comes in that direction, and why: io.EOF, or an error of the
-// side that sent.
+// finished notes the end of a direction, and its reason: io.EOF, or an error of the sender.
 func (w *watcher) finished(at time.Time, dir codec.Direction, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -112,7 +111,7 @@ func (w *watcher) finished(at time.Time, dir codec.Direction, err error) {
 	}
 }
 
-// undelivered notes that the receiving side takes no more.
+// undelivered notes that the receiver has gone.
 func (w *watcher) undelivered(at time.Time, dir codec.Direction, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -201,10 +200,10 @@ func (w *watcher) capture(packets ...packet) {
 	}
 }
 
-// errEnding is what ends a connection that outlasts drainTime.
+// errEnding ends a connection that outlasts drainTime.
 var errEnding = errors.New("dc_snoop is exiting")
 
-// cause takes the addresses of the socket out of an error of package net.
+// cause strips the socket's addresses from an error of package net.
 func cause(err error) error {
 	if errors.Is(err, net.ErrClosed) {
 		return errEnding
