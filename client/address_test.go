@@ -2,7 +2,9 @@ package client
 
 import (
 	"errors"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -55,6 +57,47 @@ func TestImports(t *testing.T) {
 	want := []string{"distcache/client", "distcache/codec", "distcache/codec/address"}
 	if got := strings.Fields(string(out)); !slices.Equal(slices.Sorted(slices.Values(got)), want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// TestDocumentCompiles: the program in docs/GO_CLIENT.md builds in a module of its own that replaces distcache by this one.
+func TestDocumentCompiles(t *testing.T) {
+	document, err := os.ReadFile("../docs/GO_CLIENT.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var program strings.Builder
+	for line := range strings.Lines(string(document)) {
+		line, indented := strings.CutPrefix(line, "    ")
+		switch {
+		case strings.HasPrefix(line, "package main"), program.Len() > 0 && (indented || line == "\n"):
+			program.WriteString(line)
+		case program.Len() > 0 && line != "\n":
+			// The text below the program begins.
+			buildOutside(t, program.String())
+			return
+		}
+	}
+	t.Error("docs/GO_CLIENT.md has no program")
+}
+
+func buildOutside(t *testing.T, program string) {
+	t.Helper()
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	module := "module example.net/app\n\ngo 1.26.0\n\nrequire distcache v0.0.0\n\nreplace distcache => " + root + "\n"
+	for name, text := range map[string]string{"go.mod": module, "main.go": program} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	build := exec.Command("go", "build", "-o", os.DevNull, ".")
+	build.Dir, build.Env = dir, append(os.Environ(), "GOPROXY=off", "GOWORK=off", "GOFLAGS=")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Errorf("go build: %v\n%s", err, out)
 	}
 }
 

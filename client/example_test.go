@@ -50,7 +50,7 @@ func ExampleDial() {
 	}
 	defer cache.Close()
 
-	found, err := cache.Have(context.Background(), []byte("nobody's"))
+	found, err := cache.Have(context.Background(), []byte("an unused ID"))
 	fmt.Println(found, err)
 	// Output: false <nil>
 }

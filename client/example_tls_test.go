@@ -18,8 +18,8 @@ import (
 	"distcache/client"
 )
 
-// idLen is the length of the session IDs, in bytes. They travel in the clear and whoever
-// knows one can look its session up, so they are random and long.
+// idLen is the length of the session IDs, in bytes. They travel in the clear, and one that is
+// known gives access to its session, so they are random and long.
 const idLen = 32
 
 // shareSessions makes servers with that configuration keep their sessions in the cache:

@@ -103,7 +103,7 @@ func TestConcurrentUse(t *testing.T) {
 	}
 }
 
-// addAndGet stores a session that nobody else has, and reads it back.
+// addAndGet stores a session under an ID of its own, and reads it back.
 func addAndGet(t *testing.T, c *Client, name string) error {
 	id, data := []byte(name), strings.Repeat(name, 1+len(name)*7)
 	if err := c.Add(t.Context(), id, []byte(data), time.Minute); err != nil {

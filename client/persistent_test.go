@@ -181,7 +181,7 @@ func TestEachRequestHasItsOwnUID(t *testing.T) {
 	}
 }
 
-// TestNoRetryOfNewConnections: who hangs up on a new connection means it.
+// TestNoRetryOfNewConnections: a service that closes a new connection refuses it.
 func TestNoRetryOfNewConnections(t *testing.T) {
 	up := kit.NewUpstream(t, kit.Unix(t))
 	up.After(0).Do(kit.CloseUnanswered)

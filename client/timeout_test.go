@@ -177,7 +177,7 @@ func (w *crowd) fill(t *testing.T) {
 	}
 }
 
-// serve takes all who wait out of the backlog, and answers NOTOK to who comes then.
+// serve takes all waiting connections out of the backlog, and answers NOTOK to later ones.
 func (w *crowd) serve() error {
 	for range w.waiting {
 		socket, err := w.l.Accept()

@@ -7,29 +7,28 @@ import (
 
 // The limits of an ADD (PROTOCOL.md, “Operations”).
 const (
-	// MaxTimeout is the longest life a session may ask for.
+	// MaxTimeout is the longest life of a session.
 	MaxTimeout = 7 * 24 * time.Hour
 	// MaxIDLen is the longest session ID, in bytes.
 	MaxIDLen = 64
-	// MaxDataLen is the longest session, in bytes. The wire never gets there: an ADD
+	// MaxDataLen is the longest session, in bytes. No ADD reaches it, because its message
 	// also carries AddOverhead and the id.
 	MaxDataLen = 32768
-	// AddOverhead is what an ADD's payload has before the id: timeout and id_len.
+	// AddOverhead is the length of the timeout and id_len fields before the id, in bytes.
 	AddOverhead = 8
 )
 
 const maxTimeoutMillis = uint32(MaxTimeout / time.Millisecond)
 
-// Add is the payload of an ADD, decoded. ID and Data are views of the payload.
+// Add is the decoded payload of an ADD. ID and Data are views of the payload.
 type Add struct {
 	Timeout time.Duration // whole milliseconds, 0 to MaxTimeout
 	ID      []byte        // 1 to MaxIDLen bytes
 	Data    []byte        // 1 to MaxDataLen bytes
 }
 
-// ParseAdd decodes an ADD's payload. The status is StatusOK, or the code that
-// dc_server answers to such a payload; the checks and their order are those of
-// PROTOCOL.md.
+// ParseAdd decodes the payload of an ADD. The status is StatusOK, or the code that
+// dc_server answers. PROTOCOL.md gives the checks and their order.
 func ParseAdd(payload []byte) (Add, Status) {
 	if len(payload) < AddOverhead {
 		return Add{}, StatusAddCorrupt
@@ -65,7 +64,7 @@ func AppendAdd(dst []byte, a Add) []byte {
 
 // RaiseTimeout raises the timeout of the ADD request in wire to floor (whole
 // milliseconds, at most MaxTimeout), in place, when it is shorter. wire is a whole
-// message; one whose payload is under AddOverhead bytes is left as it is.
+// message; a message with less than AddOverhead bytes of payload stays as it is.
 func RaiseTimeout(wire []byte, floor time.Duration) {
 	if len(wire) < HeaderSize+AddOverhead {
 		return
@@ -76,5 +75,5 @@ func RaiseTimeout(wire []byte, floor time.Duration) {
 	}
 }
 
-// ValidID reports whether a session can have that id: 1 to MaxIDLen bytes.
+// ValidID reports whether id has a valid length: 1 to MaxIDLen bytes.
 func ValidID(id []byte) bool { return len(id) > 0 && len(id) <= MaxIDLen }

@@ -6,26 +6,26 @@ import (
 )
 
 // Assembler finds the messages in one direction of one connection. It holds no
-// bytes: the caller keeps those of an unfinished message together and shows them
-// again, longer, from the message's first byte on. What was judged before is not
-// looked at again, so a peer that trickles costs no more than one that does not.
+// bytes: the caller keeps the bytes of an unfinished message together, and passes
+// them again with more, from the message's first byte on. The Assembler checks each
+// whole frame once, so a slow peer costs no more than a fast one.
 //
 // The zero Assembler reads requests.
 type Assembler struct {
 	dir     Direction
 	op      Op
 	uid     uint32
-	scanned int // bytes of whole frames of the message under way
-	payload int // bytes of data in those
+	scanned int // bytes of whole frames of the current message
+	payload int // bytes of data in those frames
 }
 
 // NewAssembler returns an Assembler for what a peer sends in direction dir.
 func NewAssembler(dir Direction) Assembler { return Assembler{dir: dir} }
 
 // Next returns the message at the start of b. It returns ErrShort when b holds only
-// the beginning of one, and a *CorruptError when it cannot become one; after that
-// the Assembler is of no more use. After a message, the next call is shown the
-// bytes behind it (b[len(m.Wire):]).
+// the beginning of a message, and a *CorruptError when b cannot become one; the
+// Assembler must not be used after that. After a message, the caller passes the
+// bytes that follow it (b[len(m.Wire):]).
 func (a *Assembler) Next(b []byte) (Message, error) {
 	for {
 		h, err := ParseHeader(b[a.scanned:], a.dir)
@@ -50,7 +50,7 @@ func (a *Assembler) Next(b []byte) (Message, error) {
 	}
 }
 
-// join judges h as the next frame of the message under way.
+// join checks h as the next frame of the current message.
 func (a *Assembler) join(h Header) error {
 	switch {
 	case a.scanned == 0:
@@ -66,8 +66,8 @@ func (a *Assembler) join(h Header) error {
 	return nil
 }
 
-// joinPartial judges the beginning of the next frame's header, which is good by
-// itself, as one of the message under way. It returns ErrShort when it may become that.
+// joinPartial checks the beginning of a header, valid by itself, as the next frame of
+// the current message. It returns ErrShort when the frame may still belong to it.
 func (a *Assembler) joinPartial(b []byte) error {
 	n := len(b)
 	if a.scanned == 0 || n <= offUID {

@@ -229,7 +229,7 @@ func TestZeroAssemblerReadsRequests(t *testing.T) {
 	}
 }
 
-// A message's view ends where the message does: who appends to it does not write
+// A message's view ends where the message does: appending to it does not write
 // over the next one.
 func TestAssemblerViews(t *testing.T) {
 	stream := slices.Concat(frame(Request, 1, OpGet, 1, pattern(4)), frame(Request, 2, OpHave, 1, pattern(5)))

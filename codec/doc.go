@@ -9,8 +9,8 @@
 // of a message begins at byte i*FrameSize. The functions here rely on that: a
 // message stays the slice it arrived in, and changing its uid is a stride over it.
 //
-// Every decoder has three outcomes: a value; ErrShort, which means that the bytes
-// so far are a good beginning and more are needed; and a CorruptError, which names
-// the field that no valid peer sends. Decoders reject at the first byte that shows
+// Every decoder has three outcomes: a value; ErrShort, when the bytes are a valid
+// beginning and more are needed; and a CorruptError, which names the wrong field.
+// Decoders reject at the first byte that shows
 // corruption, never read past the slice, never panic, and allocate nothing.
 package codec

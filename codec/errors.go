@@ -2,12 +2,12 @@ package codec
 
 import "errors"
 
-// ErrShort is returned when the bytes at hand are the beginning of something
-// valid and more are needed. Nothing has been consumed.
+// ErrShort is returned when the bytes are a valid beginning and more are needed.
+// Nothing has been consumed.
 var ErrShort = errors.New("more bytes needed")
 
-// CorruptError is returned when the bytes at hand cannot be the beginning of
-// anything valid. The receiver closes that connection and only that one
+// CorruptError is returned when the bytes cannot be the beginning of anything valid.
+// The receiver closes that connection, and no other
 // (PROTOCOL.md, “Frame”).
 type CorruptError struct {
 	Field  string // the header field, as PROTOCOL.md names it
@@ -17,7 +17,7 @@ type CorruptError struct {
 // Error names the field and the reason.
 func (e *CorruptError) Error() string { return "corrupt " + e.Field + ": " + e.Reason }
 
-// The corrupt errors are values made once, so that a hostile peer costs no allocation.
+// Each CorruptError is made once, so that a hostile peer costs no allocation.
 var (
 	errVersion      = &CorruptError{"proto_level", "the version is not 0x0011"}
 	errNotRequest   = &CorruptError{"is_response", "want a request (0)"}

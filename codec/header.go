@@ -21,14 +21,14 @@ const (
 )
 
 const (
-	// MaxFrameData is the most data one frame carries, and what every frame of a
-	// message but the last carries, in bytes.
+	// MaxFrameData is the most data that one frame carries, in bytes. Every frame of a
+	// message but the last carries exactly this much.
 	MaxFrameData = 2048
 	// FrameSize is the size of a full frame, in bytes: the stride of a message's frames.
 	FrameSize = HeaderSize + MaxFrameData
 )
 
-// Direction says which of the two kinds of frame a peer may send.
+// Direction is the kind of frame that a peer may send.
 type Direction uint8
 
 // The directions are the values of is_response.
@@ -37,19 +37,19 @@ const (
 	Response Direction = 1
 )
 
-// Header is the head of one frame, decoded.
+// Header is the decoded header of one frame.
 type Header struct {
 	Patch     uint16 // low half of proto_level; any value is valid, we send 0
 	Direction Direction
-	UID       uint32 // request_uid, chosen by the side that asks
+	UID       uint32 // request_uid, chosen by the side that sends the request
 	Op        Op
 	Complete  bool // the last frame of its message
 	DataLen   int  // bytes of data that follow, 0 to MaxFrameData
 }
 
-// ParseHeader decodes the header at the start of b, which must be one of direction
-// dir. It returns ErrShort when b is shorter than a header and good so far, and a
-// *CorruptError as soon as the bytes at hand show corruption.
+// ParseHeader decodes the header at the start of b, which must have direction dir. It
+// returns ErrShort when b is a valid beginning and shorter than a header, and a
+// *CorruptError as soon as one byte is wrong.
 func ParseHeader(b []byte, dir Direction) (Header, error) {
 	if len(b) < HeaderSize {
 		if err := checkPartial(b, dir); err != nil {
@@ -68,7 +68,7 @@ func ParseHeader(b []byte, dir Direction) (Header, error) {
 	return h, check(b, dir, h.DataLen)
 }
 
-// check judges a whole header, in the order of its bytes.
+// check checks a whole header, in the order of its bytes.
 func check(b []byte, dir Direction, dataLen int) error {
 	switch {
 	case binary.BigEndian.Uint16(b[offVersion:]) != Version:
@@ -89,8 +89,8 @@ func check(b []byte, dir Direction, dataLen int) error {
 	return nil
 }
 
-// checkPartial judges the beginning of a header by the fields it already holds,
-// so that a wrong peer is refused at its first wrong byte.
+// checkPartial checks the fields that the beginning of a header already holds, so that
+// a peer is refused at its first wrong byte.
 func checkPartial(b []byte, dir Direction) error {
 	n := len(b)
 	switch {

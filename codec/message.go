@@ -15,21 +15,21 @@ const (
 
 // Message is one whole, valid message in its wire form.
 type Message struct {
-	// Wire is the frames as they arrived, a view of the caller's bytes: it lives as
-	// long as those do.
+	// Wire is the frames as they arrived: a view of the caller's bytes, which is valid
+	// as long as they are.
 	Wire []byte
 	// UID and Op are the same in every frame.
 	UID uint32
 	Op  Op
-	// PayloadLen is the bytes of all the frames' data together, 0 to MaxPayload.
+	// PayloadLen is the number of data bytes in all frames together, 0 to MaxPayload.
 	PayloadLen int
 }
 
 // Single reports whether the message is one frame.
 func (m *Message) Single() bool { return len(m.Wire) <= FrameSize }
 
-// Payload gives the data of all frames in one piece: a view of Wire where the
-// message is a single frame, else scratch[:0] with the frames' data appended. With
+// Payload returns the data of all frames in one piece: a view of Wire when the message
+// is a single frame, else scratch[:0] with the data of the frames appended. With
 // cap(scratch) >= MaxPayload it never allocates.
 func (m *Message) Payload(scratch []byte) []byte {
 	if m.Single() {
@@ -51,15 +51,15 @@ func SetUID(wire []byte, uid uint32) {
 	}
 }
 
-// MessageSize is the size on the wire, in bytes, of a message as AppendMessage
-// writes it with payloadLen bytes of payload.
+// MessageSize is the size on the wire, in bytes, of a message that AppendMessage writes
+// with payloadLen bytes of payload.
 func MessageSize(payloadLen int) int {
 	frames := max(1, (payloadLen+MaxFrameData-1)/MaxFrameData)
 	return frames*HeaderSize + payloadLen
 }
 
-// AppendMessage appends a message with that payload (at most MaxPayload bytes) to
-// dst, in as many frames as it takes.
+// AppendMessage appends a message with payload (at most MaxPayload bytes) to dst, in as
+// many frames as needed.
 func AppendMessage(dst []byte, dir Direction, uid uint32, op Op, payload []byte) []byte {
 	h := Header{Direction: dir, UID: uid, Op: op, DataLen: MaxFrameData}
 	for len(payload) > MaxFrameData {
@@ -72,7 +72,7 @@ func AppendMessage(dst []byte, dir Direction, uid uint32, op Op, payload []byte)
 	return append(dst, payload...)
 }
 
-// AppendStatus appends the answer of one status byte to dst: HeaderSize+1 bytes.
+// AppendStatus appends an answer of one status byte to dst: HeaderSize+1 bytes.
 func AppendStatus(dst []byte, uid uint32, op Op, s Status) []byte {
 	h := Header{Direction: Response, UID: uid, Op: op, Complete: true, DataLen: 1}
 	return append(AppendHeader(dst, h), byte(s))
@@ -104,7 +104,7 @@ const NumOps = 4
 // Valid reports whether o is an operation of the protocol.
 func (o Op) Valid() bool { return o < NumOps }
 
-// String gives the protocol's name, in capitals.
+// String returns the protocol's name, in capitals.
 func (o Op) String() string {
 	switch o {
 	case OpAdd:
@@ -119,23 +119,23 @@ func (o Op) String() string {
 	return "Op(" + strconv.Itoa(int(o)) + ")"
 }
 
-// Status is the one payload byte of every answer but a GET's hit (PROTOCOL.md, “Operations”).
+// Status is the only payload byte of every answer except a GET's hit (PROTOCOL.md, “Operations”).
 type Status uint8
 
-// The status codes. Those from 100 on answer an ADD alone.
+// The status codes. Codes from 100 up answer only an ADD.
 const (
 	StatusOK           Status = 0
 	StatusNotOK        Status = 1
 	StatusDisconnected Status = 2
 
 	StatusAddCorrupt Status = 100 // the payload does not parse
-	StatusAddExists  Status = 101 // such a session is there already
+	StatusAddExists  Status = 101 // the cache has a session of that ID already
 	StatusAddTimeout Status = 102 // the timeout is over MaxTimeout
 	StatusAddIDLen   Status = 103 // the id is empty or over MaxIDLen
 	StatusAddDataLen Status = 104 // the data is over MaxDataLen
 )
 
-// String gives the name used in logs and by dc_snoop.
+// String returns the name that logs and dc_snoop use.
 func (s Status) String() string {
 	switch s {
 	case StatusOK:

@@ -8,7 +8,7 @@ import (
 	"distcache/codec"
 )
 
-// flow makes the TCP packets that a connection would have been, had it been one.
+// flow makes the TCP packets that stand for a connection, whatever its sockets are.
 type flow struct {
 	number uint64
 	next   [2]uint32 // the next sequence number, by direction
@@ -43,7 +43,7 @@ func (f *flow) finish(at time.Time, dir codec.Direction, broken bool) packet {
 	return f.control(at, dir, flagFIN|flagACK)
 }
 
-// control is a segment that takes up a sequence number.
+// control is a segment that uses a sequence number.
 func (f *flow) control(at time.Time, dir codec.Direction, flags byte) packet {
 	p := f.segment(at, dir, flags, nil)
 	f.next[dir]++
@@ -84,7 +84,7 @@ const (
 	flagACK = 0x10
 )
 
-// The ends of the connections in a capture, whatever they are in truth: connection n is from
+// The addresses of a connection in a capture, whatever its sockets are: connection n goes from
 // 10.0.0.0 plus n to 192.0.2.1 port 9001, a documentation address and dc_server's usual port.
 // Beyond 2^24 connections the port of the client goes up.
 const (
@@ -105,10 +105,10 @@ type packet struct {
 	payload  []byte
 }
 
-// size is roughly what it takes in memory, in bytes.
+// size is roughly the memory that the packet takes, in bytes.
 func (p *packet) size() int { return 128 + len(p.payload) }
 
-// captureHeader is what a capture begins with.
+// captureHeader is the beginning of a capture.
 func captureHeader() []byte {
 	var b []byte
 	for _, n := range []uint32{captureMagic, captureVersion, 0, 0, captureSnapLen, captureEthernet} {
@@ -117,7 +117,7 @@ func captureHeader() []byte {
 	return b
 }
 
-// append appends the record of a capture: when it was, how long it is, and the frame.
+// append appends the packet as a record of a capture: time, length and frame.
 func (p *packet) append(dst []byte) []byte {
 	length := uint32(ethernetHeader + ipHeader + tcpHeader + len(p.payload))
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(p.at.Unix()))
@@ -144,7 +144,7 @@ func (p *packet) appendFrame(dst []byte) []byte {
 	return dst
 }
 
-// ends gives the addresses and ports of who sends the packet and who receives it.
+// ends returns the addresses and ports of the sender and the receiver.
 func (p *packet) ends() (from, to uint32, fromPort, toPort uint16) {
 	ip := clientIP + uint32(p.conn&(1<<clientBits-1))
 	port := clientPort + uint16(p.conn>>clientBits)
@@ -184,7 +184,7 @@ func (p *packet) appendTCP(dst []byte) []byte {
 	return append(dst, p.payload...)
 }
 
-// pseudoHeader is the sum of what a TCP checksum covers beside the segment.
+// pseudoHeader is the sum of the fields that a TCP checksum covers beside the segment.
 func (p *packet) pseudoHeader() uint64 {
 	const protocolTCP = 6
 	from, to, _, _ := p.ends()
@@ -203,7 +203,7 @@ func sum(total uint64, b []byte) uint64 {
 	return total
 }
 
-// putChecksum puts the Internet checksum of words that add up to total.
+// putChecksum writes the Internet checksum of words that add up to total.
 func putChecksum(b []byte, total uint64) {
 	for total > 0xffff {
 		total = total>>16 + total&0xffff

@@ -20,35 +20,34 @@ type config struct {
 	json   bool
 	data   bool
 	stats  bool
-	pcap   string // where the packets go, "" for nowhere
+	pcap   string // the file of -pcap; "" is none
 }
 
 func (c *config) flags() *options.Set {
 	s := options.New(program, "-listen address -server address [options]",
-		"Passes connections on to a distcache service, to the byte, and prints each request and answer: time, connection, "+
+		"Passes every byte on to a distcache service unchanged, and prints each request and answer: time, connection, "+
 			"direction (> to the server, < to the client), uid, operation, length of the payload in bytes, session ID, status "+
 			"and time to answer. Put it between applications and dc_client, or between dc_client and dc_server.")
-	s.Func("listen", "address", "", "Where to listen: UNIX:/path or IP:host:port.", func(text string) (err error) {
+	s.Func("listen", "address", "", "Listen for clients here: UNIX:/path or IP:host:port.", func(text string) (err error) {
 		c.listen, err = address.ParseListen(text)
 		return err
 	})
-	s.Func("server", "address", "", "The service to pass connections on to: UNIX:/path or IP:host:port.", func(text string) (err error) {
+	s.Func("server", "address", "", "The service to connect to: UNIX:/path or IP:host:port.", func(text string) (err error) {
 		c.server, err = address.ParseConnect(text)
 		return err
 	})
 	s.Alias("connect", "server")
-	s.Func("filter", "op", "", "Print only these operations: add, get, remove, have, or several with commas between.", c.filter.set)
-	s.Bool(&c.json, "json", "Print a JSON object a line, with session IDs in full.")
-	s.Bool(&c.data, "data", "Print the payloads too, in hex. They hold the secrets of TLS sessions.")
-	s.Bool(&c.stats, "stats", "Print a summary at the end, and when SIGUSR1 comes. -filter does not change it.")
-	s.String(&c.pcap, "pcap", "file", "", "Write all that passes to that file, as TCP packets that tcpdump and tshark read: "+
-		"connection n is from 10.0.0.0 plus n to 192.0.2.1 port 9001. It holds the secrets of TLS sessions. "+
-		"-filter does not change it.")
+	s.Func("filter", "op", "", "Print only these operations: add, get, remove, have, or a list such as add,get.", c.filter.set)
+	s.Bool(&c.json, "json", "Print one JSON object per line, with full session IDs.")
+	s.Bool(&c.data, "data", "Print payloads too, in hex. They contain the secrets of TLS sessions.")
+	s.Bool(&c.stats, "stats", "Print a summary at exit and on SIGUSR1. It ignores -filter.")
+	s.String(&c.pcap, "pcap", "file", "", "Write all traffic to this file, as TCP packets for tcpdump and tshark: connection n "+
+		"goes from 10.0.0.0 plus n to 192.0.2.1 port 9001. The file contains the secrets of TLS sessions. It ignores -filter.")
 	s.Version(version.Text(program))
 	return s
 }
 
-// validate finds what is missing, and what contradicts.
+// validate returns an error for a missing flag or for flags that contradict each other.
 func (c *config) validate(s *options.Set) error {
 	for _, flag := range []string{"listen", "server"} {
 		if !s.Given(flag) {
@@ -62,10 +61,10 @@ func (c *config) validate(s *options.Set) error {
 	return nil
 }
 
-// filter is a set of operations. The empty one lets all pass.
+// filter is a set of operations. An empty filter lets all operations pass.
 type filter [codec.NumOps]bool
 
-// set takes over what -filter says.
+// set reads the value of -filter.
 func (f *filter) set(text string) error {
 	for name := range strings.SplitSeq(text, ",") {
 		op, known := opNamed(name)

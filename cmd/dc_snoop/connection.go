@@ -12,21 +12,21 @@ import (
 	"distcache/codec/address"
 )
 
-// readBuffer is what is passed on at a time, in bytes; a packet of a capture holds it.
+// readBuffer is the most that one read passes on, in bytes; it fits a packet of a capture.
 const readBuffer = 16 << 10
 
 // lingerTime is how long a server may go on answering a client that has left.
 const lingerTime = 5 * time.Second
 
-// connection is a client and the connection to the server that was made for it.
+// connection is one client and its connection to the server.
 type connection struct {
 	client  half
 	watcher *watcher
 	buffers *sync.Pool // of *[readBuffer]byte
 }
 
-// run passes on what the two send, until both have ended or life is done. The server can be
-// connected to until ctx is done.
+// run passes bytes both ways, until both sides have ended or life is done. It connects to the
+// server unless ctx is done.
 func (c *connection) run(ctx, life context.Context, to address.Address) {
 	defer c.client.Close()
 	server, err := dial(ctx, to)
@@ -49,8 +49,8 @@ func (c *connection) run(ctx, life context.Context, to address.Address) {
 	<-answers
 }
 
-// pass carries one direction. A message is looked at before it is passed on, so that an
-// answer is never seen before its request.
+// pass carries one direction. The watcher sees bytes before they are passed on, so that it
+// never sees an answer before its request.
 //
 // The end of from, whether orderly or not, becomes an orderly end for to: all that was read
 // is delivered, and the other direction goes on.
@@ -75,9 +75,9 @@ func (c *connection) pass(dir codec.Direction, from, to half) {
 	}
 }
 
-// unheard ends a direction whose receiver takes no more. A client is told at once, by an
-// error when it writes. A server is not told: it would give up what that client asked before
-// it left. Its answers are dropped until it ends, or lingerTime is over.
+// unheard ends a direction whose receiver has gone. A client learns it at once, by an error
+// when it writes. A server does not: it would give up the client's last requests. dc_snoop
+// drops its answers until it ends, or lingerTime is over.
 func (c *connection) unheard(dir codec.Direction, from half, buf []byte) {
 	defer from.CloseRead()
 	if dir == codec.Request {
@@ -115,14 +115,13 @@ func dial(ctx context.Context, to address.Address) (half, error) {
 }
 
 const (
-	// acceptPause is how long no connection is accepted after that failed, as when there are
-	// no descriptors left.
+	// acceptPause is the wait after a failed accept, as when no descriptors are left.
 	acceptPause = 50 * time.Millisecond
-	// drainTime is how long open requests may take at the end.
+	// drainTime is how long open requests may take at exit.
 	drainTime = time.Second
 )
 
-// proxy is all connections.
+// proxy holds all connections.
 type proxy struct {
 	config *config
 	record *recorder
@@ -145,8 +144,8 @@ func newProxy(c *config, record *recorder, stats *stats) *proxy {
 	return p
 }
 
-// accept takes connections until the listener is closed. Those that come are cut off from
-// connecting when ctx is done.
+// accept takes connections until the listener is closed. None of them connects to the server
+// once ctx is done.
 func (p *proxy) accept(ctx context.Context, l net.Listener) {
 	for number := uint64(1); ; {
 		socket, err := l.Accept()
@@ -178,8 +177,8 @@ func (p *proxy) start(ctx context.Context, number uint64, client half) {
 	})
 }
 
-// end lets the server answer what it was asked, and closes what is open after that. The
-// listener must be closed and accept have returned.
+// end lets the server answer open requests, and then closes all connections. The listener must
+// be closed and accept must have returned.
 func (p *proxy) end() {
 	p.mu.Lock()
 	for c := range p.now {

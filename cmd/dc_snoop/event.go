@@ -10,13 +10,13 @@ import (
 	"distcache/codec"
 )
 
-// event is one thing to print. It owns its slices.
+// event is one record to print. It owns its slices.
 type event struct {
 	at   time.Time
 	conn uint64
 	dir  codec.Direction // Request: to the server; Response: to the client
 
-	// note is what there is to say where it is not a message: then the fields of a message are zero.
+	// note is the text of a record that is not a message: then the fields of a message are zero.
 	note string
 
 	uid    uint32
@@ -27,7 +27,7 @@ type event struct {
 	id      []byte // of an answer: that of its request
 	data    int    // bytes of session in an ADD or the answer to a GET
 	timeout time.Duration
-	refusal codec.Status // what an ADD's payload has to be refused with, or StatusOK
+	refusal codec.Status // the status that refuses an ADD's payload, or StatusOK
 
 	status  string // of an answer
 	took    time.Duration
@@ -37,13 +37,13 @@ type event struct {
 	payload []byte // with -data; beside a note: bytes that were not decoded
 }
 
-// isNote reports whether it is not a message.
+// isNote reports whether the event is a note.
 func (e *event) isNote() bool { return e.note != "" }
 
-// size is roughly what it takes in memory, in bytes.
+// size is roughly the memory that the event takes, in bytes.
 func (e *event) size() int { return 256 + len(e.id) + len(e.payload) + len(e.note) }
 
-// What an answer is called that is not one status byte.
+// The names of answers that are not one status byte.
 const (
 	statusHit   = "HIT"   // the session that a GET asked for
 	statusEmpty = "EMPTY" // how an old dc_client says DISCONNECTED
@@ -68,8 +68,8 @@ func statusName(op codec.Op, payload []byte) string {
 const (
 	timeLayout = "15:04:05.000000"
 
-	// Of a session ID that is longer than the two together, in bytes, so much of its
-	// beginning and its end is shown.
+	// The bytes of the beginning and of the end of a session ID that are shown when it is
+	// longer than both together.
 	idHead = 6
 	idTail = 2
 )
@@ -118,7 +118,7 @@ func appendRequest(dst []byte, e *event) []byte {
 func appendAnswer(dst []byte, e *event) []byte {
 	dst = fmt.Appendf(dst, "uid=%08x %-6v len=%d %s", e.uid, e.op, e.length, e.status)
 	if e.unasked {
-		return append(dst, " to no open request of that uid"...)
+		return append(dst, " unasked: no open request has this uid"...)
 	}
 	dst = fmt.Appendf(dst, " took=%dus", e.took.Microseconds())
 	dst = appendID(dst, e.id)
@@ -209,7 +209,7 @@ func (j *jsonEvent) request(e *event) {
 	}
 }
 
-// appendLine appends a value of this package's own, which always has a form in JSON.
+// appendLine appends value as a line. Values of this package always have a JSON form.
 func appendLine(dst []byte, value any) []byte {
 	text, err := json.Marshal(value)
 	if err != nil {

@@ -84,19 +84,19 @@ func TestHelpAndVersion(t *testing.T) {
 
 func TestStartFails(t *testing.T) {
 	t.Parallel()
-	folder := kit.SocketDir(t)
-	occupied := filepath.Join(folder, "file")
+	dir := kit.SocketDir(t)
+	occupied := filepath.Join(dir, "file")
 	if err := os.WriteFile(occupied, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	free := "UNIX:" + filepath.Join(folder, "free")
+	free := "UNIX:" + filepath.Join(dir, "free")
 	tests := []struct {
 		name string
 		args []string
 		want string
 	}{
 		{"file in the way", []string{"-listen", "UNIX:" + occupied, "-server", free}, "-listen: UNIX:" + occupied},
-		{"no such folder", []string{"-listen", "UNIX:/nowhere/at/all", "-server", free}, "-listen: UNIX:/nowhere/at/all"},
+		{"no such directory", []string{"-listen", "UNIX:/nowhere/at/all", "-server", free}, "-listen: UNIX:/nowhere/at/all"},
 		{"pcap", []string{"-listen", free, "-server", "UNIX:/nowhere", "-pcap", "/nowhere/at/all"}, "-pcap: open /nowhere/at/all"},
 	}
 	for _, test := range tests {

@@ -39,10 +39,10 @@ func TestJSON(t *testing.T) {
 		`{"conn":1,"kind":"answer","to":"client","uid":3,"op":"REMOVE","frames":1,"len":1,"id":"78","status":"OK","asked":"GET","payload":"00"}`,
 		`{"conn":1,"kind":"request","to":"server","uid":4,"op":"HAVE","frames":1,"len":1,"id":"79","payload":"79"}`,
 		`{"conn":1,"kind":"answer","to":"client","uid":4294967291,"op":"HAVE","frames":1,"len":1,"status":"NOTOK","unasked":true,"payload":"01"}`,
-		`{"conn":1,"kind":"note","to":"server","note":"not distcache: corrupt proto_level: the version is not 0x0011; passed on undecoded from here on"}`,
+		`{"conn":1,"kind":"note","to":"server","note":"not distcache: corrupt proto_level: the version is not 0x0011; passing bytes on undecoded from here on"}`,
 		`{"conn":1,"kind":"note","to":"server","note":"undecoded, 1 byte","payload":"ff"}`,
-		`{"conn":1,"kind":"note","to":"server","note":"ended: passed on undecoded: 1 byte"}`,
-		`{"conn":1,"kind":"note","to":"client","note":"closed with 1 request not answered"}`,
+		`{"conn":1,"kind":"note","to":"server","note":"ended: 1 byte passed on undecoded"}`,
+		`{"conn":1,"kind":"note","to":"client","note":"closed with 1 request unanswered"}`,
 	}
 	for i, line := range wantLines(t, p, len(want)) {
 		wantJSON(t, line, want[i], before)

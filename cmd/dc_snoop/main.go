@@ -11,8 +11,8 @@
 //	          queue (bounded) ──▶ recorder ──▶ stdout, the file of -pcap, stderr
 //
 // Only the recorder, one goroutine for all, writes. When its outputs are slower than the
-// traffic, the queue fills up, and what no longer fits is counted and not shown: the traffic
-// never waits for who looks on.
+// traffic, the queue fills up; dc_snoop then drops records and counts them. The traffic never
+// waits for an output.
 package main
 
 import (
@@ -44,16 +44,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if code, done := flags.Exit(err, stdout, stderr); done {
 		return code
 	}
-	// Who reads standard output may leave; who is connected through here must not notice.
+	// The reader of standard output may leave; the connections must not notice.
 	signal.Ignore(syscall.SIGPIPE)
 	code, _ := flags.Exit(snoop(&c, stdout, stderr), stdout, stderr)
 	return code
 }
 
-// writeTime is how long the outputs have for the last records.
+// writeTime is how long the outputs may take for the last records.
 const writeTime = 2 * time.Second
 
-// snoop does what the command line says, until a signal ends it.
+// snoop runs until a signal ends it.
 func snoop(c *config, stdout, stderr io.Writer) error {
 	ctx, stop := signal.NotifyContext(context.Background(), endSignals()...)
 	defer stop()
@@ -71,7 +71,7 @@ func snoop(c *config, stdout, stderr io.Writer) error {
 		_, _ = fmt.Fprintf(stderr, "%s: %s\n", program, warning)
 	}
 	_, _ = fmt.Fprintf(stderr, "%s: ready on %s for %s\n", program, socket.Addr(), c.server)
-	// From here on stderr too is the recorder's: whoever reads it may be slow.
+	// From here on only the recorder writes to stderr: its reader may be slow.
 	s := newStats(time.Now())
 	record := startRecorder(c, s, stdout, stderr, file)
 	go summarizeWhenTold(ctx, told, record)
@@ -130,7 +130,7 @@ func listenerOf(fd int) (net.Listener, error) {
 	return listener, errors.Join(err, file.Close())
 }
 
-// summarizeWhenTold prints the figures at each signal.
+// summarizeWhenTold prints the summary at each signal.
 func summarizeWhenTold(ctx context.Context, told <-chan os.Signal, record *recorder) {
 	for {
 		select {

@@ -93,7 +93,7 @@ func TestOutputIsNeverRead(t *testing.T) {
 	if took := time.Since(began); took < writeTime || took > patience {
 		t.Errorf("got the end after %v, want it after %v to %v", took, writeTime, patience)
 	}
-	if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(stderr.String(), "did not take the last records within 2s") {
+	if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(stderr.String(), "were too slow: the last records were not written within 2s") {
 		t.Errorf("got exit code %d, stderr %q, want 1 and the reason", code, stderr.String())
 	}
 }
@@ -107,7 +107,7 @@ func TestOutputIsClosed(t *testing.T) {
 	c := kit.Dial(t, at)
 	c.Answer(kit.Have(1, "id"))
 	kit.Wait(t, patience, "complaint", func() bool {
-		return strings.Contains(stderr.String(), "standard output: write /dev/stdout: broken pipe: it gets no more, the traffic goes on")
+		return strings.Contains(stderr.String(), "standard output: write /dev/stdout: broken pipe: writing stopped, the traffic goes on")
 	})
 	c.Answer(kit.Have(2, "id"))
 	_ = cmd.Process.Signal(os.Interrupt)
@@ -149,10 +149,10 @@ func TestQueueIsBounded(t *testing.T) {
 	err := r.stop(patience)
 	_ = unblock.Close()
 	<-copied
-	if err == nil || !strings.Contains(err.Error(), "the outputs were too slow: 2 records were dropped") {
+	if err == nil || !strings.Contains(err.Error(), "the outputs were too slow: 2 records dropped") {
 		t.Errorf("got error %v, want it to say that 2 records were dropped", err)
 	}
-	if !strings.Contains(stderr.String(), "slower than the traffic: 2 records were dropped so far") {
+	if !strings.Contains(stderr.String(), "slower than the traffic: 2 records dropped so far") {
 		t.Errorf("got stderr %q, want it to say that 2 records were dropped", stderr.String())
 	}
 	if got := out.String(); strings.Count(got, "first") != 5 || !strings.Contains(got, "; 2 records dropped") {
@@ -173,7 +173,7 @@ func TestComplaintsAreRare(t *testing.T) {
 	}
 	r.complained = r.complained.Add(-complainEvery)
 	r.say("more")
-	if got := stderr.String(); !strings.HasSuffix(got, program+": more (and 9 lines more before)\n") {
+	if got := stderr.String(); !strings.HasSuffix(got, program+": more (9 earlier lines suppressed)\n") {
 		t.Errorf("got %q, want the number of lines that were left out", got)
 	}
 }

@@ -274,7 +274,7 @@ func TestCaptureCannotBeWritten(t *testing.T) {
 	t.Parallel()
 	up := kit.NewUpstream(t, kit.Unix(t))
 	p, at := start(t, up.Endpoint(), "-pcap", "/dev/full")
-	p.WaitStderr(patience, "-pcap /dev/full: write /dev/full: no space left on device: it gets no more, the traffic goes on")
+	p.WaitStderr(patience, "-pcap /dev/full: write /dev/full: no space left on device: writing stopped, the traffic goes on")
 	kit.Dial(t, at).ExpectStatus(kit.Have(1, "id"), codec.StatusNotOK)
 	wantLines(t, p, 2)
 	if code := p.Stop(); code != 1 {

@@ -117,7 +117,7 @@ func TestPrintsOddMessages(t *testing.T) {
 		"#1 < uid=00000005 REMOVE len=1 DISCONNECTED took=T id=676f6e65/4",
 		"#1 > uid=00000006 GET    len=5 id=7477696365/5",
 		"#1 < uid=00000006 GET    len=1 NOTOK took=T id=7477696365/5",
-		"#1 < uid=00000006 GET    len=1 NOTOK to no open request of that uid",
+		"#1 < uid=00000006 GET    len=1 NOTOK unasked: no open request has this uid",
 	)
 }
 
@@ -219,11 +219,11 @@ func TestData(t *testing.T) {
 		"#1 < uid=00000002 GET    len=18 HIT took=T id=6964/2",
 		"    00000000  61 20 73 65 73 73 69 6f  6e 20 6f 66 20 62 79 74  |a session of byt|",
 		"    00000010  65 73                                             |es|",
-		"#1 > -- not distcache: corrupt proto_level: the version is not 0x0011; passed on undecoded from here on",
+		"#1 > -- not distcache: corrupt proto_level: the version is not 0x0011; passing bytes on undecoded from here on",
 		"#1 > -- undecoded, 4 bytes",
 	)
 	wantText(t, lines[12:],
 		"    00000000  48 54 54 50                                       |HTTP|",
-		"#1 > -- ended: passed on undecoded: 4 bytes",
+		"#1 > -- ended: 4 bytes passed on undecoded",
 	)
 }

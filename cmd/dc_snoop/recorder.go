@@ -12,15 +12,15 @@ import (
 
 const (
 	outBuffer = 64 << 10
-	// linger is the pause after each write, so that a busy service costs few of them. What
-	// comes meanwhile is written together.
+	// linger is the pause after each write, so that a busy service causes few writes: records
+	// that come meanwhile are written together.
 	linger = 2 * time.Millisecond
-	// complainEvery is how often a line may be written to stderr. It says how many there were
-	// in between.
+	// complainEvery is the least time between two lines on stderr. The next line says how many
+	// were suppressed.
 	complainEvery = time.Second
 )
 
-// recorder writes what there is to see, in a goroutine of its own.
+// recorder writes all output, in a goroutine of its own.
 type recorder struct {
 	queue *queue
 	stats *stats
@@ -38,7 +38,7 @@ type recorder struct {
 	done       chan struct{}
 }
 
-// output is a writer that is given up at its first error.
+// output is a writer that stops at its first error.
 type output struct {
 	name string
 	buf  *bufio.Writer
@@ -61,7 +61,7 @@ func (o *output) flush() {
 	}
 }
 
-// failure returns the error for which it was given up.
+// failure returns the error at which the output stopped.
 func (o *output) failure() error {
 	if o == nil || o.err == nil {
 		return nil
@@ -69,8 +69,8 @@ func (o *output) failure() error {
 	return fmt.Errorf("%s: %w", o.name, o.err)
 }
 
-// startRecorder writes to stdout, to stderr and, unless it is nil, to file, which it closes
-// in the end. A capture's header is written at once.
+// startRecorder writes to stdout, to stderr and, unless it is nil, to file, which stop closes.
+// It writes the header of a capture at once.
 func startRecorder(c *config, stats *stats, stdout, stderr io.Writer, file *os.File) *recorder {
 	r := &recorder{
 		queue: newQueue(), stats: stats, json: c.json,
@@ -104,17 +104,17 @@ func (r *recorder) complain(text string) { r.queue.put(item{complaint: text}, 2*
 // summarize prints the figures. A full queue does not keep it out.
 func (r *recorder) summarize() { r.queue.put(item{summary: true}, 0) }
 
-// stop waits until all is written, but not longer than that. It returns what went wrong.
+// stop waits until all is written, but no longer than within. It returns the errors of all outputs.
 func (r *recorder) stop(within time.Duration) error {
 	r.queue.close()
 	select {
 	case <-r.done:
 	case <-time.After(within):
-		return fmt.Errorf("the outputs did not take the last records within %v", within)
+		return fmt.Errorf("the outputs were too slow: the last records were not written within %v", within)
 	}
 	err := errors.Join(r.out.failure(), r.pcap.failure(), r.closeFile())
 	if r.dropped > 0 {
-		err = errors.Join(err, fmt.Errorf("the outputs were too slow: %d records were dropped", r.dropped))
+		err = errors.Join(err, fmt.Errorf("the outputs were too slow: %d records dropped", r.dropped))
 	}
 	return err
 }
@@ -178,23 +178,23 @@ func (r *recorder) appendSummary(dst []byte) []byte {
 	return figures.appendText(dst)
 }
 
-// flush hands everything to the outputs, and says what is new about them.
+// flush writes to the outputs, and reports new errors and drops on stderr.
 func (r *recorder) flush(dropped uint64) {
 	for _, o := range []*output{r.out, r.pcap} {
 		if o == nil || o.err != nil {
 			continue
 		}
 		if o.flush(); o.err != nil {
-			r.say(fmt.Sprintf("%s: %v: it gets no more, the traffic goes on", o.name, o.err))
+			r.say(fmt.Sprintf("%s: %v: writing stopped, the traffic goes on", o.name, o.err))
 		}
 	}
 	if dropped > 0 {
-		r.say(fmt.Sprintf("the outputs are slower than the traffic: %d records were dropped so far", r.dropped))
+		r.say(fmt.Sprintf("the outputs are slower than the traffic: %d records dropped so far", r.dropped))
 	}
 }
 
-// say writes a line to stderr, at most one in complainEvery. There is nowhere to say that
-// stderr takes none.
+// say writes a line to stderr, at most one in complainEvery. An error of stderr itself cannot
+// be reported anywhere.
 func (r *recorder) say(text string) {
 	now := time.Now()
 	if !r.complained.IsZero() && now.Sub(r.complained) < complainEvery {
@@ -202,14 +202,14 @@ func (r *recorder) say(text string) {
 		return
 	}
 	if r.silenced > 0 {
-		text = fmt.Sprintf("%s (and %d lines more before)", text, r.silenced)
+		text = fmt.Sprintf("%s (%d earlier lines suppressed)", text, r.silenced)
 	}
 	r.complained, r.silenced = now, 0
 	_, _ = fmt.Fprintf(r.stderr, "%s: %s\n", program, text)
 }
 
-// maxQueued is how many bytes may wait for the recorder. What comes when it is full is
-// counted and dropped.
+// maxQueued is how many bytes may wait for the recorder. Records that come when it is full are
+// dropped and counted.
 const maxQueued = 64 << 20
 
 // item is one thing for the recorder: exactly one of the first three, or a summary.
@@ -220,7 +220,7 @@ type item struct {
 	summary   bool   // print the figures as they are now
 }
 
-// queue is what waits for the recorder. It is safe for concurrent use.
+// queue holds the records that wait for the recorder. It is safe for concurrent use.
 type queue struct {
 	mu      sync.Mutex
 	filled  sync.Cond
@@ -252,7 +252,7 @@ func (q *queue) put(i item, size int) {
 	q.filled.Signal()
 }
 
-// close lets take return what is there, and then nothing.
+// close lets take return the remaining items, and then nothing.
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -260,8 +260,8 @@ func (q *queue) close() {
 	q.filled.Signal()
 }
 
-// take waits for items and returns all there are, and how many were dropped meanwhile. The
-// slice was that of the last call but one. more is false when the queue is closed and empty.
+// take waits for items and returns all of them, and how many were dropped meanwhile. spare is the
+// slice of the last call, for reuse. more is false when the queue is closed and empty.
 func (q *queue) take(spare []item) (items []item, dropped uint64, more bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"distcache/internal/test/kit"
 )
 
-// TestEndsOrderly: who has asked is answered, who is idle is closed, the socket goes away.
+// TestEndsOrderly: open requests are answered, idle connections are closed, the socket is removed.
 func TestEndsOrderly(t *testing.T) {
 	t.Parallel()
 	up := kit.NewUpstream(t, kit.Unix(t))
@@ -55,8 +55,8 @@ func TestEndsInSpiteOfOpenRequests(t *testing.T) {
 	}
 	wantText(t, wantLines(t, p, 3),
 		"#1 > uid=00000001 HAVE   len=2 id=6964/2",
-		"#1 < -- broken off: dc_snoop ends",
-		"#1 < -- closed with 1 request not answered",
+		"#1 < -- connection lost: dc_snoop is exiting",
+		"#1 < -- closed with 1 request unanswered",
 	)
 }
 

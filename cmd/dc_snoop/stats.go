@@ -142,9 +142,9 @@ func (s *stats) figures(now time.Time, dropped uint64) figures {
 
 // appendText appends the summary as a table.
 func (f *figures) appendText(dst []byte) []byte {
-	dst = fmt.Appendf(dst, "\n%.3f s, %d connections: %d open, %d at most at a time, %d without a server\n",
+	dst = fmt.Appendf(dst, "\n%.3f s, %d connections: %d open, peak %d, %d without a server\n",
 		f.Seconds, f.Connections, f.Open, f.MostOpen, f.Refused)
-	dst = fmt.Appendf(dst, "%d bytes to the server, %d to the client; %d times not distcache; %d records dropped\n",
+	dst = fmt.Appendf(dst, "%d bytes to the server, %d to the client; %d directions not distcache; %d records dropped\n",
 		f.ToServer, f.ToClient, f.Undecodable, f.Dropped)
 	dst = fmt.Appendf(dst, "%-6s %10s %10s %8s %9s %9s %9s  %s\n",
 		"op", "requests", "answers", "unasked", "p50 us", "p99 us", "max us", "statuses")

@@ -56,8 +56,8 @@ func TestStatsAtTheEnd(t *testing.T) {
 func wantSummary(t *testing.T, summary string) {
 	t.Helper()
 	want := [][]string{
-		strings.Fields("# s, 3 connections: 0 open, 3 at most at a time, 0 without a server"),
-		strings.Fields("110 bytes to the server, 63 to the client; 1 times not distcache; 0 records dropped"),
+		strings.Fields("# s, 3 connections: 0 open, peak 3, 0 without a server"),
+		strings.Fields("110 bytes to the server, 63 to the client; 1 directions not distcache; 0 records dropped"),
 		strings.Fields("op requests answers unasked p50 us p99 us max us statuses"),
 		strings.Fields("ADD 2 2 0 # # # EXISTS 1, OK 1"),
 		strings.Fields("GET 1 1 0 # # # HIT 1"),

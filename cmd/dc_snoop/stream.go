@@ -2,14 +2,14 @@ package main
 
 import "distcache/codec"
 
-// keptBuffer is the room, in bytes, that a stream keeps between messages.
+// keptBuffer is the most memory, in bytes, that a stream keeps between messages.
 const keptBuffer = 4096
 
 // stream finds the messages in one direction of one connection.
 type stream struct {
 	assembler codec.Assembler
 	rest      []byte // the beginning of a message
-	opaque    bool   // something was corrupt: what follows has no known boundaries
+	opaque    bool   // a byte was corrupt: later messages have no known boundaries
 }
 
 func newStream(dir codec.Direction) stream { return stream{assembler: codec.NewAssembler(dir)} }

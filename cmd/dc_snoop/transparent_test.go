@@ -124,7 +124,7 @@ func TestServerEndsFirst(t *testing.T) {
 }
 
 // TestCloseAfterSending: a client that asks much and leaves, answers unread, has asked all of
-// it. The server is not told that nobody hears its answers.
+// it. The server is not told that its answers are dropped.
 func TestCloseAfterSending(t *testing.T) {
 	t.Parallel()
 	for _, at := range []kit.Endpoint{kit.Unix(t), kit.Loopback()} {
@@ -145,7 +145,7 @@ func TestCloseAfterSending(t *testing.T) {
 			close(left)
 			kit.Wait(t, patience, "the last session", func() bool { return up.Has("id49") })
 			stop(t, p)
-			if !strings.Contains(p.Stdout(), "#1 < -- not all delivered: ") || strings.Count(p.Stdout(), " OK ") != 50 {
+			if !strings.Contains(p.Stdout(), "#1 < -- delivery failed: ") || strings.Count(p.Stdout(), " OK ") != 50 {
 				t.Errorf("got %s, want 50 answers, and that they were not delivered", p.Stdout())
 			}
 		})
@@ -218,10 +218,10 @@ func TestUndecodable(t *testing.T) {
 	c.Send([]byte(" else"))
 	_ = c.Close()
 	wantText(t, wantLines(t, p, 4),
-		"#1 > -- not distcache: corrupt is_response: want a request (0); passed on undecoded from here on",
-		"#1 < uid=00000001 HAVE   len=1 OK to no open request of that uid",
-		"#1 > -- ended: passed on undecoded: 14 bytes",
-		"#1 < -- ended within a message: passed on of it: 10 bytes",
+		"#1 > -- not distcache: corrupt is_response: want a request (0); passing bytes on undecoded from here on",
+		"#1 < uid=00000001 HAVE   len=1 OK unasked: no open request has this uid",
+		"#1 > -- ended: 14 bytes passed on undecoded",
+		"#1 < -- ended within a message, after 10 bytes",
 	)
 }
 
@@ -233,15 +233,15 @@ func TestServerIsAway(t *testing.T) {
 	p, at := start(t, up.Endpoint(), "-stats")
 	up.Stop()
 	kit.Dial(t, at).ExpectClosed()
-	p.WaitStderr(patience, "connection 1 closed: no connection to the server: ")
+	p.WaitStderr(patience, "connection 1 closed: cannot connect to the server: ")
 	lines := wantLines(t, p, 1)
-	if !strings.Contains(lines[0], "#1 < -- closed: no connection to the server: ") {
+	if !strings.Contains(lines[0], "#1 < -- closed: cannot connect to the server: ") {
 		t.Errorf("got %s, want it to say that there is no server", lines[0])
 	}
 	up.Start()
 	kit.Dial(t, at).ExpectStatus(kit.Have(1, "id"), codec.StatusNotOK)
 	stop(t, p)
-	if want := "2 connections: 0 open, 1 at most at a time, 1 without a server"; !strings.Contains(p.Stdout(), want) {
+	if want := "2 connections: 0 open, peak 1, 1 without a server"; !strings.Contains(p.Stdout(), want) {
 		t.Errorf("got no %q, want it in the summary", want)
 	}
 }
@@ -298,10 +298,10 @@ func TestBrokenOff(t *testing.T) {
 	lines := wantLines(t, p, 4)
 	wantText(t, lines[:3],
 		"#1 > uid=00000001 GET    len=2 id=6964/2",
-		"#1 < -- broken off: connection reset by peer",
-		"#1 < -- ended within a message: passed on of it: 15 bytes",
+		"#1 < -- connection lost: connection reset by peer",
+		"#1 < -- ended within a message, after 15 bytes",
 	)
-	wantText(t, lines[3:], "#1 < -- closed with 1 request not answered")
+	wantText(t, lines[3:], "#1 < -- closed with 1 request unanswered")
 }
 
 // TestServerTakesNoMore: what cannot be delivered is said, and the client gets to know.
@@ -319,7 +319,7 @@ func TestServerTakesNoMore(t *testing.T) {
 		t.Errorf("got error %v, want EPIPE", err)
 	}
 	_ = c.Close()
-	p.Wait(patience, "note", func() bool { return strings.Contains(p.Stdout(), "#1 > -- not all delivered: broken pipe") })
+	p.Wait(patience, "note", func() bool { return strings.Contains(p.Stdout(), "#1 > -- delivery failed: broken pipe") })
 }
 
 // TestServerOnlyTalks: when it takes no more, the client gets to know, and what the server

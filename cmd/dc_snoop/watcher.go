@@ -12,12 +12,12 @@ import (
 	"distcache/codec"
 )
 
-// maxOpen is how many requests of one connection are remembered until their answers come.
-// Further ones are shown, and their answers count as unasked.
+// maxOpen is how many open requests of one connection are remembered. Further ones are shown,
+// and their answers count as unasked.
 const maxOpen = 65536
 
-// watcher looks at what passes on one connection, in both directions. It never waits for
-// the recorder.
+// watcher decodes the bytes of one connection, in both directions. It never waits for the
+// recorder.
 type watcher struct {
 	number uint64
 	data   bool
@@ -48,7 +48,7 @@ func newWatcher(number uint64, c *config, record *recorder, stats *stats) *watch
 	}
 }
 
-// connected notes that both halves of the connection are there.
+// connected notes that the server has accepted the connection.
 func (w *watcher) connected(at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -61,11 +61,11 @@ func (w *watcher) refused(at time.Time, err error) {
 	defer w.mu.Unlock()
 	w.stats.refused()
 	w.capture(w.flow.refuse(at)...)
-	w.note(at, codec.Response, fmt.Sprintf("closed: no connection to the server: %v", err), nil)
-	w.record.complain(fmt.Sprintf("connection %d closed: no connection to the server: %v", w.number, err))
+	w.note(at, codec.Response, fmt.Sprintf("closed: cannot connect to the server: %v", err), nil)
+	w.record.complain(fmt.Sprintf("connection %d closed: cannot connect to the server: %v", w.number, err))
 }
 
-// saw looks at bytes that are about to be passed on, and does not keep them.
+// saw decodes bytes that are about to be passed on, and does not keep them.
 func (w *watcher) saw(at time.Time, dir codec.Direction, chunk []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -83,7 +83,7 @@ func (w *watcher) saw(at time.Time, dir codec.Direction, chunk []byte) {
 	rest, err := w.streams[dir].feed(chunk, func(m codec.Message) { w.message(at, dir, m) })
 	if err != nil {
 		w.stats.undecodable()
-		w.note(at, dir, fmt.Sprintf("not distcache: %v; passed on undecoded from here on", err), nil)
+		w.note(at, dir, fmt.Sprintf("not distcache: %v; passing bytes on undecoded from here on", err), nil)
 		w.undecoded(at, dir, rest)
 	}
 }
@@ -95,28 +95,27 @@ func (w *watcher) undecoded(at time.Time, dir codec.Direction, b []byte) {
 	}
 }
 
-// finished notes that no more comes in that direction, and why: io.EOF, or an error of the
-// side that sent.
+// finished notes the end of a direction, and its reason: io.EOF, or an error of the sender.
 func (w *watcher) finished(at time.Time, dir codec.Direction, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.capture(w.flow.finish(at, dir, err != io.EOF))
 	if err != io.EOF {
-		w.note(at, dir, fmt.Sprintf("broken off: %v", cause(err)), nil)
+		w.note(at, dir, fmt.Sprintf("connection lost: %v", cause(err)), nil)
 	}
 	if n := len(w.streams[dir].rest); n > 0 {
-		w.note(at, dir, fmt.Sprintf("ended within a message: passed on of it: %s", count(n, "byte")), nil)
+		w.note(at, dir, fmt.Sprintf("ended within a message, after %s", count(n, "byte")), nil)
 	}
 	if n := w.opaque[dir]; n > 0 {
-		w.note(at, dir, fmt.Sprintf("ended: passed on undecoded: %s", count(int(n), "byte")), nil)
+		w.note(at, dir, fmt.Sprintf("ended: %s passed on undecoded", count(int(n), "byte")), nil)
 	}
 }
 
-// undelivered notes that the receiving side takes no more.
+// undelivered notes that the receiver has gone.
 func (w *watcher) undelivered(at time.Time, dir codec.Direction, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.note(at, dir, fmt.Sprintf("not all delivered: %v", cause(err)), nil)
+	w.note(at, dir, fmt.Sprintf("delivery failed: %v", cause(err)), nil)
 }
 
 // closed notes that the connection is over.
@@ -125,7 +124,7 @@ func (w *watcher) closed(at time.Time) {
 	defer w.mu.Unlock()
 	w.stats.closed()
 	if w.waiting > 0 {
-		w.note(at, codec.Response, fmt.Sprintf("closed with %s not answered", count(w.waiting, "request")), nil)
+		w.note(at, codec.Response, fmt.Sprintf("closed with %s unanswered", count(w.waiting, "request")), nil)
 	}
 }
 
@@ -201,10 +200,10 @@ func (w *watcher) capture(packets ...packet) {
 	}
 }
 
-// errEnding is what ends a connection that outlasts drainTime.
-var errEnding = errors.New("dc_snoop ends")
+// errEnding ends a connection that outlasts drainTime.
+var errEnding = errors.New("dc_snoop is exiting")
 
-// cause takes the addresses of the socket out of an error of package net.
+// cause strips the socket's addresses from an error of package net.
 func cause(err error) error {
 	if errors.Is(err, net.ErrClosed) {
 		return errEnding

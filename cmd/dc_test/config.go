@@ -26,7 +26,7 @@ const (
 type config struct {
 	load     load.Config
 	progress int    // operations between two lines of progress; 0: by time
-	json     string // where the report goes, "" for nowhere
+	json     string // the file of the report; "" is none
 
 	timeout, timevar int // seconds
 	rate             int
@@ -35,9 +35,9 @@ type config struct {
 func (c *config) flags() *options.Set {
 	c.load = load.DefaultConfig()
 	s := options.New(program, "[options]",
-		"Asks a distcache service (dc_client or dc_server) random operations on sessions of which it knows whether they "+
-			"are there, checks every answer to the byte, and measures. The first wrong answer ends it with exit code 1 and "+
-			"the exchange in hex on standard error.")
+		"Sends random operations to a distcache service (dc_client or dc_server), checks every byte of every answer, and "+
+			"measures. It knows which sessions the service must hold. The first wrong answer ends the test with exit code 1, "+
+			"and the exchange goes to standard error in hex.")
 	c.referenceFlags(s)
 	c.loadFlags(s)
 	c.checkFlags(s)
@@ -45,58 +45,58 @@ func (c *config) flags() *options.Set {
 	return s
 }
 
-// referenceFlags are those that the reference's tool has, with their meaning there.
+// referenceFlags are the flags of the reference's tool, with the same meaning.
 func (c *config) referenceFlags(s *options.Set) {
 	s.Func("connect", "address", defaultConnect, "The service: UNIX:/path or IP:host:port.", func(text string) (err error) {
 		c.load.Address, err = address.ParseConnect(text)
 		return err
 	})
 	s.Int(&c.progress, "progress", "operations", 0, 0, math.MaxInt32,
-		"Report progress after every so many operations; 0: every few seconds, or as a bar on a terminal.")
-	s.Int(&c.load.Sessions, "sessions", "number", c.load.Sessions, 1, load.MaxSessions, "Sessions that each client works with.")
+		"Report progress after this many operations. 0: every few seconds, or as a bar on a terminal.")
+	s.Int(&c.load.Sessions, "sessions", "number", c.load.Sessions, 1, load.MaxSessions, "Sessions per client.")
 	s.Int(&c.load.DataMin, "datamin", "bytes", c.load.DataMin, load.MinData, load.MaxData, "Shortest session.")
 	s.Int(&c.load.DataMax, "datamax", "bytes", c.load.DataMax, load.MinData, load.MaxData, "Longest session.")
 	s.Int(&c.timeout, "timeout", "secs", int(c.load.Timeout/time.Second), 0, maxSeconds, "Time after which sessions expire.")
 	s.Int(&c.timevar, "timevar", "secs", int(c.load.TimeVar/time.Second), 0, maxSeconds,
-		"By how much that varies, up and down, from session to session.")
-	s.Func("ops", "number", "", "Operations in all; by default 10*sessions*sessions for each client, or without limit when "+
-		"-duration is given.", number(&c.load.Operations, 1))
-	s.Bool(&c.load.KeepAlive, "persistent", "Keep each client's connection; otherwise each operation has one of its own.")
+		"Vary the timeout of each session by up to this much, up or down.")
+	s.Func("ops", "number", "", "Operations in all. By default 10*sessions*sessions for each client, or no limit with "+
+		"-duration.", number(&c.load.Operations, 1))
+	s.Bool(&c.load.KeepAlive, "persistent", "Keep each client's connection open. Without this flag each operation makes a new one.")
 }
 
-// loadFlags say how much is asked, and what.
+// loadFlags set the size and the mix of the load.
 func (c *config) loadFlags(s *options.Set) {
-	s.Int(&c.load.Clients, "clients", "number", c.load.Clients, 1, load.MaxClients, "Clients that ask at the same time.")
+	s.Int(&c.load.Clients, "clients", "number", c.load.Clients, 1, load.MaxClients, "Clients that send requests at the same time.")
 	s.Int(&c.load.Pipeline, "pipeline", "number", c.load.Pipeline, 1, load.MaxPipeline,
-		"Requests that a client sends before it has the first one's answer; over 1 includes -persistent.")
+		"Requests that a client has open at the same time. More than 1 implies -persistent.")
 	s.Func("duration", "time", "", "Length of the measurement, as in 90, 90s or 1m30s.", duration(&c.load.Duration))
-	s.Func("warmup", "time", "", "Time before the measurement that is not counted; needs -duration.", duration(&c.load.Warmup))
+	s.Func("warmup", "time", "", "Run this long before the measurement starts. Needs -duration.", duration(&c.load.Warmup))
 	s.Int(&c.rate, "rate", "number", 0, 0, load.MaxRate,
-		"Operations per second, begun on time whatever the answers do, with latency counted from when each was due; "+
-			"0: each client asks when it has its answer.")
-	s.Func("mix", "mix", load.DefaultMix().String(), "How often each operation is asked for, as add:get:remove:have, or "+
-		"tls12 or tls13: as a TLS terminator without tickets asks, where every ADD is of a new session, with IDs and data "+
-		"of its size.", func(text string) (err error) {
+		"Start this many operations per second, whether or not answers come. Latency counts from the time when an "+
+			"operation was due. 0: each client sends its next request when it has its answer.")
+	s.Func("mix", "mix", load.DefaultMix().String(), "Shares of the operations, as add:get:remove:have. Or tls12 or "+
+		"tls13: the load of a TLS terminator without tickets, where every ADD stores a new session, with IDs and data of "+
+		"the usual size.", func(text string) (err error) {
 		c.load.Mix, err = load.ParseMix(text)
 		return err
 	})
-	s.Bool(&c.load.Preload, "preload", "Add all sessions first; that is not counted.")
-	s.Func("seed", "number", "", "Makes each client ask the same operations again, with the same sizes and data. "+
+	s.Bool(&c.load.Preload, "preload", "Add all sessions before the measurement starts.")
+	s.Func("seed", "number", "", "Repeat the run with this seed: the same operations, sizes and data. "+
 		"Random by default, and printed.", number(&c.load.Seed, 0))
-	s.Func("salt", "number", "", "Goes into the bytes of the session IDs alone, so that a run which is repeated does not "+
-		"meet the sessions that the one before left. Random by default, and printed.", number(&c.load.Salt, 0))
-	s.String(&c.json, "json", "file", "", "Write all figures, with the histograms and what was given here, to that file.")
+	s.Func("salt", "number", "", "Changes the session IDs only, so that a repeated run does not meet the sessions of the "+
+		"run before. Random by default, and printed.", number(&c.load.Salt, 0))
+	s.String(&c.json, "json", "file", "", "Write all figures, histograms and settings to this file.")
 }
 
-// checkFlags say what is wrong.
+// checkFlags set which answers are wrong.
 func (c *config) checkFlags(s *options.Set) {
-	s.Bool(&c.load.Lossy, "lossy", "The cache may forget sessions and be away for a time: count lost sessions, failures and "+
+	s.Bool(&c.load.Lossy, "lossy", "Allow the cache to lose sessions and to be away: count lost sessions, failures and "+
 		"missing answers, and go on. Wrong data, and sessions that must not be there, still end the test.")
 	s.Millis(&c.load.Slack, "slack", c.load.Slack, 0, time.Hour,
-		"How long before and after its expiry a session may or may not be there, beside the time on the way.")
+		"Tolerance before and after the expiry of a session, beside the time that requests take.")
 	s.Millis(&c.load.AnswerLimit, "wait", c.load.AnswerLimit, time.Millisecond, time.Hour,
-		"Time after which an answer counts as missing.")
-	s.Func("verify", "full|frames", load.VerifyFull.String(), "frames: check only that each request gets one well-formed "+
+		"Longest time to wait for an answer.")
+	s.Func("verify", "full|frames", load.VerifyFull.String(), "frames checks only that each request gets one well-formed "+
 		"answer of its own, for services that store nothing.", c.setVerify)
 }
 
@@ -110,7 +110,7 @@ func (c *config) setVerify(text string) error {
 	return fmt.Errorf("%q is neither full nor frames", text)
 }
 
-// complete sets what follows from other flags, and refuses what contradicts.
+// complete sets the values that follow from other flags. It returns an error for flags that contradict each other.
 func (c *config) complete(s *options.Set) error {
 	l := &c.load
 	l.Timeout, l.TimeVar = time.Duration(c.timeout)*time.Second, time.Duration(c.timevar)*time.Second
@@ -147,7 +147,7 @@ func (c *config) completeTLS(s *options.Set) {
 	}
 }
 
-// contradiction returns a *options.UsageError for flags that are right alone and wrong together.
+// contradiction returns a *options.UsageError for flags that are valid alone and not together.
 func (c *config) contradiction() error {
 	l := &c.load
 	wrong := func(flag string, value any, reason string) error {
@@ -172,7 +172,7 @@ func (c *config) contradiction() error {
 	return nil
 }
 
-// number takes over a decimal number of 64 bits, at least lowest.
+// number reads a decimal number of 64 bits, at least lowest.
 func number(p *uint64, lowest uint64) func(string) error {
 	return func(text string) error {
 		n, err := strconv.ParseUint(text, 10, 64)
@@ -184,7 +184,7 @@ func number(p *uint64, lowest uint64) func(string) error {
 	}
 }
 
-// duration takes over seconds, or a number with a unit.
+// duration reads seconds, or a number with a unit.
 func duration(p *time.Duration) func(string) error {
 	return func(text string) error {
 		d, err := time.ParseDuration(text)

@@ -29,7 +29,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return code
 }
 
-// test runs the load and writes what came of it. It returns nil when all was right.
+// test runs the load and writes the results. It returns nil when every answer was right.
 func test(c *config, stdout, stderr io.Writer) error {
 	report, err := openReport(c.json)
 	if err != nil {
@@ -47,7 +47,7 @@ func test(c *config, stdout, stderr io.Writer) error {
 	return errors.Join(err, writeTable(stdout, result), report.write(result))
 }
 
-// verdict says what makes the run a failure, if anything. A violation is dumped first.
+// verdict returns the error that makes the run a failure, or nil. It dumps a violation first.
 func verdict(c *config, result *load.Result, err error, stderr io.Writer) error {
 	var violation *load.Violation
 	switch {
@@ -61,10 +61,10 @@ func verdict(c *config, result *load.Result, err error, stderr io.Writer) error 
 	case c.load.Lossy:
 		return nil
 	case result.Failed() > 0:
-		return fmt.Errorf("%d of %d operations got no service (where the service may be away for a time, give -lossy)",
+		return fmt.Errorf("%d of %d operations failed (give -lossy if the service may be away for a time)",
 			result.Failed(), result.Count())
 	case result.Unstarted > 0:
-		return fmt.Errorf("%d operations were due and could not be begun: the rate is more than the service answers %d clients",
+		return fmt.Errorf("%d operations were due and never started: the rate is more than the service reaches with %d clients",
 			result.Unstarted, c.load.Clients)
 	}
 	return nil

@@ -338,7 +338,7 @@ func TestFailuresMakeItFail(t *testing.T) {
 		if code != wantCode || !strings.Contains(stdout, "errors: disconnected ") {
 			t.Errorf("lossy %t: got exit code %d and table\n%s\nwant %d and the errors by kind", lossy, code, stdout, wantCode)
 		}
-		if got := strings.Contains(stderr, "of 1000 operations got no service"); got == lossy {
+		if got := strings.Contains(stderr, "of 1000 operations failed"); got == lossy {
 			t.Errorf("lossy %t: got %q on stderr", lossy, stderr)
 		}
 	}

@@ -14,8 +14,8 @@ import (
 	"distcache/internal/version"
 )
 
-// report is the file of -json. It is opened before the run, so that a path that cannot be written is known at once, and
-// what is there is replaced only when there is something to put in its place.
+// report is the file of -json. It is opened before the run, so that a wrong path is known at once. Its old contents stay
+// until the new ones are ready.
 type report struct{ file *os.File }
 
 // openReport opens the file; with an empty path the report goes nowhere.
@@ -66,7 +66,7 @@ func (r *report) close() error {
 	return nil
 }
 
-// writeTable writes what was asked and what came of it, for people.
+// writeTable writes the settings and the results, for people.
 func writeTable(w io.Writer, r *load.Result) error {
 	var b strings.Builder
 	writeSetup(&b, r)
@@ -126,7 +126,7 @@ func percentiles(h *hdrhistogram.Histogram) string {
 }
 
 func writeRemarks(b *strings.Builder, r *load.Result) {
-	fmt.Fprintf(b, "%.3f s, %d connections; this tool took %.1f us of processor time per operation\n",
+	fmt.Fprintf(b, "%.3f s, %d connections; dc_test used %.1f us of CPU time per operation\n",
 		r.Elapsed.Seconds(), r.Connections, float64(r.CPUPerOperation().Nanoseconds())/1e3)
 	if r.Failed() > 0 {
 		b.WriteString("errors:")
@@ -135,15 +135,15 @@ func writeRemarks(b *strings.Builder, r *load.Result) {
 				fmt.Fprintf(b, " %v %d", load.Failure(f), n)
 			}
 		}
-		fmt.Fprintf(b, "; p50, p99 and maximum of their time: %.0f, %.0f, %.0f us\n", micros(r.FailureLatency, 50),
+		fmt.Fprintf(b, "; their time (p50, p99, maximum): %.0f, %.0f, %.0f us\n", micros(r.FailureLatency, 50),
 			micros(r.FailureLatency, 99), micros(r.FailureLatency, 100))
 	}
 	if r.Config.Rate > 0 {
-		fmt.Fprintf(b, "operations were begun late by (p50, p99, maximum) %.0f, %.0f, %.0f us, which counts in their latency\n",
+		fmt.Fprintf(b, "operations started late by (p50, p99, maximum) %.0f, %.0f, %.0f us; their latency includes it\n",
 			micros(r.StartDelay, 50), micros(r.StartDelay, 99), micros(r.StartDelay, 100))
 	}
 	if r.Unstarted > 0 {
-		fmt.Fprintf(b, "%d operations were due and never begun\n", r.Unstarted)
+		fmt.Fprintf(b, "%d operations were due and never started\n", r.Unstarted)
 	}
 }
 

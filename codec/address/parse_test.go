@@ -19,7 +19,7 @@ func TestParseListen(t *testing.T) {
 		{"unix relative", "UNIX:run/dc", Address{Kind: Unix, Path: "run/dc"}, ""},
 		{"unix with colons", "UNIX:/tmp/a:b:1", Address{Kind: Unix, Path: "/tmp/a:b:1"}, ""},
 		{"unix 107 bytes", "UNIX:" + path(107), Address{Kind: Unix, Path: path(107)}, ""},
-		{"unix at sign in a folder", "UNIX:./@name", Address{Kind: Unix, Path: "./@name"}, ""},
+		{"unix at sign in a directory", "UNIX:./@name", Address{Kind: Unix, Path: "./@name"}, ""},
 		{"port", "IP:9001", Address{Kind: TCP, Port: 9001}, ""},
 		{"port after two colons", "IP::9001", Address{Kind: TCP, Port: 9001}, "IP:9001"},
 		{"port with leading zeros", "IP:009001", Address{Kind: TCP, Port: 9001}, "IP:9001"},

@@ -1,6 +1,9 @@
 package socket
 
 import (
+	"net"
+	"net/netip"
+	"reflect"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -87,4 +90,30 @@ func tcpSocket(t *testing.T) int {
 	}
 	t.Cleanup(func() { _ = unix.Close(fd) })
 	return fd
+}
+
+func TestSockaddr(t *testing.T) {
+	lo, err := net.InterfaceByName("lo")
+	if err != nil {
+		t.Skip(err)
+	}
+	tests := []struct {
+		text   string
+		family int
+		want   unix.Sockaddr
+	}{
+		{"192.0.2.1:9001", unix.AF_INET, &unix.SockaddrInet4{Addr: [4]byte{192, 0, 2, 1}, Port: 9001}},
+		{"[::1]:9001", unix.AF_INET6, &unix.SockaddrInet6{Addr: [16]byte{15: 1}, Port: 9001}},
+		{"[fe80::1%lo]:1", unix.AF_INET6,
+			&unix.SockaddrInet6{Addr: [16]byte{0: 0xfe, 1: 0x80, 15: 1}, Port: 1, ZoneId: uint32(lo.Index)}},
+	}
+	for _, test := range tests {
+		a := netip.MustParseAddrPort(test.text)
+		if got, err := Sockaddr(a); err != nil || !reflect.DeepEqual(got, test.want) || Family(a.Addr()) != test.family {
+			t.Errorf("%s: got %+v, %v, want %+v", test.text, got, err, test.want)
+		}
+	}
+	if _, err := Sockaddr(netip.MustParseAddrPort("[fe80::1%no-such-link]:1")); err == nil {
+		t.Error("an interface that does not exist: got no error")
+	}
 }

@@ -88,7 +88,7 @@ func TestPidfileRefused(t *testing.T) {
 			return os.Symlink(p+".target", p)
 		}, "symbolic link"},
 		{"folder", func(p string) error { return os.Mkdir(p, 0o755) }, "directory"},
-		{"fifo", func(p string) error { return syscall.Mkfifo(p, 0o600) }, "fifo"},
+		{"fifo", func(p string) error { return syscall.Mkfifo(p, 0o600) }, "named pipe"},
 		{"another text", func(p string) error { return os.WriteFile(p, []byte("precious\n"), 0o644) }, "not a pidfile"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
