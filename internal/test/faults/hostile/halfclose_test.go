@@ -82,7 +82,7 @@ func mustIdle(t *testing.T, process *kit.Process, neighbour *kit.Client, span ti
 // which the daemon holds without a look at what it has already seen: the stream's end.
 func TestH18HalfClosedClientsReadWhenTheyLike(t *testing.T) {
 	t.Parallel()
-	const clients, asked = 10, 12
+	const clients, asked = 4, 12
 	_, server := kit.NewRig(t).Server()
 	addBig(t, server)
 	for _, network := range []string{"unix", "tcp"} {
