@@ -14,7 +14,7 @@ import (
 const patience = 20 * time.Second
 
 func TestMain(m *testing.M) {
-	kit.Suite{Commands: []string{"dc_client", "dc_server"}, Parallel: 16}.Run(m)
+	kit.Suite{Commands: []string{"dc_client", "dc_server"}, Parallel: 16, Programs: map[string]func(){program: main}}.Run(m)
 }
 
 // start runs dc_client in front of what is at server, until the test ends. Unless the

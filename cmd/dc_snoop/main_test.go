@@ -1,61 +1,26 @@
 package main
 
 import (
-	"flag"
-	"fmt"
-	"os"
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"distcache/internal/test/kit"
 )
 
-const (
-	// binaryEnv names the binary under test.
-	binaryEnv = "DISTCACHE_TEST_BINARY"
+// patience is how long a test waits for what must come, on a busy machine.
+const patience = 20 * time.Second
 
-	// patience is how long a test waits for what must come, on a busy machine.
-	patience = 20 * time.Second
-)
-
-// TestMain builds the binary once, with the race detector if the tests have it.
 func TestMain(m *testing.M) {
-	flag.Parse()
-	folder, err := os.MkdirTemp("", "dc")
-	if err == nil {
-		err = build(folder)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	_ = flag.Set("test.parallel", "16") // the tests wait more than they work
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		_ = os.RemoveAll(folder)
-		os.Exit(code)
-	}))
+	kit.Suite{Parallel: 16, Programs: map[string]func(){program: main}}.Run(m)
 }
-
-func build(folder string) error {
-	cmd := exec.Command("go", append(append([]string{"build", "-o", folder + "/"}, buildFlags()...), ".")...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return os.Setenv(binaryEnv, folder+"/"+program)
-}
-
-func builtBinary() string { return os.Getenv(binaryEnv) }
 
 // start runs dc_snoop before that service, until the test ends.
 func start(t *testing.T, server kit.Endpoint, args ...string) (*kit.Process, kit.Endpoint) {
 	t.Helper()
 	at := kit.Unix(t)
-	process := kit.Start(t, builtBinary(), append(args, "-listen", at.String(), "-server", server.String())...)
+	process := kit.Start(t, kit.Program(t, program), append(args, "-listen", at.String(), "-server", server.String())...)
 	process.WaitStderr(patience, " ready on "+at.String()+" for "+server.String())
 	return process, at
 }

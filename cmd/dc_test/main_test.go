@@ -9,24 +9,16 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"distcache/bench/load"
 	"distcache/codec"
 	"distcache/internal/test/kit"
 )
 
-// actAs names, in the environment, what the test binary does in place of testing: it is dc_test.
-const actAs = "DC_TEST_ACT_AS"
-
 // patience is how long a test waits for what must come, on a busy machine.
 const patience = 20 * time.Second
 
 func TestMain(m *testing.M) {
-	if os.Getenv(actAs) != "" {
-		main()
-	}
-	goleak.VerifyTestMain(m)
+	kit.Suite{Parallel: 8, Programs: map[string]func(){program: main}}.Run(m)
 }
 
 // tool runs dc_test in this process.
@@ -39,11 +31,7 @@ func tool(args ...string) (code int, stdout, stderr string) {
 // startTool runs dc_test as a process of its own.
 func startTool(t *testing.T, args ...string) *kit.Process {
 	t.Helper()
-	self, err := filepath.Abs(os.Args[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kit.Command{Path: self, Args: args, Env: []string{actAs + "=1"}}.Start(t)
+	return kit.Start(t, kit.Program(t, program), args...)
 }
 
 func serve(t *testing.T) (*kit.Upstream, string) {

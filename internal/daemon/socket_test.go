@@ -316,18 +316,6 @@ func mustWinOne(t *testing.T, processes []*kit.Process) {
 	}
 }
 
-func TestSocketFlagsNeedUnix(t *testing.T) {
-	t.Parallel()
-	for flag, value := range map[string]string{"-sockowner": "root", "-sockgroup": "root", "-sockperms": "660"} {
-		t.Run(flag, func(t *testing.T) {
-			forEach(t, func(t *testing.T, p program) {
-				text := p.fails(t, 2, "-listen", "IP:127.0.0.1:0", flag, value)
-				mustName(t, text, flag, "UNIX:", "IP:127.0.0.1:0")
-			})
-		})
-	}
-}
-
 func TestSocketFlagsRefused(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {

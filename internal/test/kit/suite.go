@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 )
 
@@ -22,11 +23,26 @@ type Suite struct {
 	Commands []string // those to build: “dc_client”
 	Tags     []string // build tags, with each of which they are built once more
 	Parallel int      // how many tests run at a time: they wait more than they work
+	// Programs are the main functions of what scripts run: see RunScripts. The test binary
+	// acts as such a program when it runs under its name, so that nothing is built.
+	Programs map[string]func()
 }
 
 // Run builds the commands once, as `make build` does, runs the tests, holds that they leave
 // no goroutine, and ends the process.
 func (s Suite) Run(m *testing.M) {
+	testscript.Main(suiteTests{s, m}, s.Programs)
+}
+
+// suiteTests is the tests with what a Suite does before and after them.
+type suiteTests struct {
+	suite Suite
+	tests *testing.M
+}
+
+// Run returns the exit code.
+func (st suiteTests) Run() (code int) {
+	s := st.suite
 	flag.Parse()
 	folder, err := os.MkdirTemp("", "dc")
 	if err == nil {
@@ -34,17 +50,21 @@ func (s Suite) Run(m *testing.M) {
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return 1
 	}
 	_ = flag.Set("test.parallel", strconv.Itoa(s.Parallel))
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+	goleak.VerifyTestMain(st.tests, goleak.Cleanup(func(c int) {
 		_ = os.RemoveAll(folder)
-		os.Exit(code)
+		code = c
 	}))
+	return code
 }
 
 // build leaves the folder open to everybody: some tests run as an ordinary user.
 func (s Suite) build(folder string) error {
+	if len(s.Commands) == 0 {
+		return nil
+	}
 	for _, tag := range append([]string{""}, s.Tags...) {
 		into := filepath.Join(folder, tag)
 		if err := os.MkdirAll(into, 0o755); err != nil {

@@ -1,5 +1,0 @@
-//go:build !race
-
-package main
-
-func buildFlags() []string { return nil }
