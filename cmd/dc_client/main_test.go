@@ -69,14 +69,14 @@ func (m timing) MustTake(t *testing.T, what string, took, least, most time.Durat
 	m.Jitter.MustTake(t, what, took, least, most)
 }
 
-// MustBeBelow gives a test up that a stall of this machine has made, or may have made,
-// meaningless.
+// MustBeBelow gives a test up that a stall of this machine has made meaningless. Where other
+// work goes on, a little lateness is sign enough: that of other processes is not measured.
 func (m timing) MustBeBelow(t *testing.T, most time.Duration) {
 	t.Helper()
-	m.Jitter.MustBeBelow(t, most)
 	if !kit.Full() {
-		t.Skip("other work may have held this up")
+		most = min(most, 5*time.Millisecond)
 	}
+	m.Jitter.MustBeBelow(t, most)
 }
 
 // nowhere is where nobody ever listens.
