@@ -11,19 +11,6 @@ import (
 	"distcache/internal/test/kit"
 )
 
-// mustPrint runs what only prints, on stdout, and ends with 0.
-func mustPrint(t *testing.T, c kit.Command) string {
-	t.Helper()
-	process := c.Start(t)
-	if code := process.Exit(patience); code != 0 {
-		t.Errorf("got exit code %d, want 0", code)
-	}
-	if process.Stderr() != "" {
-		t.Errorf("got %q on stderr, want nothing", process.Stderr())
-	}
-	return process.Stdout()
-}
-
 // TestSpelling: the flags of package flag and of GNU are the same.
 func TestSpelling(t *testing.T) {
 	t.Parallel()
