@@ -216,7 +216,9 @@ func TestLengthAndRate(t *testing.T) {
 	if n := server.Asked(); n < 9*least/2-late || n > 451+late {
 		t.Errorf("the server got %d requests, want the 450 of one and a half, or %d more or less", n, late)
 	}
-	if got.Config.Rate != 300 || got.Config.Duration != 1 || got.Config.Warmup != 0.5 || got.StartDelay.Count != got.All.Count {
+	// On a busy machine an operation may begin and end on two sides of the warmup's end.
+	if got.Config.Rate != 300 || got.Config.Duration != 1 || got.Config.Warmup != 0.5 ||
+		got.StartDelay.Count == 0 || kit.Full() && got.StartDelay.Count != got.All.Count {
 		t.Errorf("got config %+v and %d delays, want what was given and a delay for each operation", got.Config, got.StartDelay.Count)
 	}
 }
