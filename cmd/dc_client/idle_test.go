@@ -19,7 +19,7 @@ func TestIdle(t *testing.T) {
 	}{{"never asked", 0}, {"asked once", 1}, {"asked now and then", 4}} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			jitter := kit.MeasureJitter(t)
+			jitter := measure(t)
 			up := kit.NewUpstream(t, kit.Loopback())
 			_, at := startLinked(t, up.Endpoint(), "-idle", "400")
 			began := time.Now()
@@ -41,7 +41,7 @@ func TestIdle(t *testing.T) {
 // TestIdleNotWhileOpen: who waits for an answer is not idle, however long it takes.
 func TestIdleNotWhileOpen(t *testing.T) {
 	t.Parallel()
-	jitter := kit.MeasureJitter(t)
+	jitter := measure(t)
 	up := kit.NewUpstream(t, kit.Loopback())
 	up.After(1).Do(kit.Late(3 * idle))
 	_, at := startLinked(t, up.Endpoint(), "-idle", "400")
@@ -62,7 +62,7 @@ func TestIdleNever(t *testing.T) {
 			up := kit.NewUpstream(t, kit.Loopback())
 			_, at := startLinked(t, up.Endpoint(), args...)
 			client := kit.Dial(t, at)
-			client.ExpectQuiet(5 * idle)
+			client.ExpectQuiet(2 * idle)
 			client.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 		})
 	}
@@ -74,8 +74,12 @@ func TestIdleIsNoFault(t *testing.T) {
 	process, at := start(t, nowhere(), "-idle", "50", "-retry", "3600000")
 	process.WaitStderr(patience, "no connection to dc_server")
 	before := process.Stderr()
+	var clients []*kit.Client
 	for range 20 {
-		kit.Dial(t, at).ExpectClosed()
+		clients = append(clients, kit.Dial(t, at))
+	}
+	for _, client := range clients {
+		client.ExpectClosed()
 	}
 	if after := process.Stderr(); after != before {
 		t.Errorf("got more lines, want none:\n%s", after)

@@ -14,7 +14,7 @@ import (
 const patience = 20 * time.Second
 
 func TestMain(m *testing.M) {
-	kit.Suite{Commands: []string{"dc_client", "dc_server"}, Parallel: 16}.Run(m)
+	kit.Suite{Commands: []string{"dc_client", "dc_server"}, Parallel: 16, Programs: map[string]func(){program: main}}.Run(m)
 }
 
 // start runs dc_client in front of what is at server, until the test ends. Unless the
@@ -51,6 +51,32 @@ func startServer(t *testing.T, at kit.Endpoint, args ...string) *kit.Process {
 	process := kit.Start(t, kit.Tool("dc_server"), append([]string{"-listen", at.String()}, args...)...)
 	process.WaitStderr(patience, " ready ")
 	return process
+}
+
+// timing is what a test holds of times.
+type timing struct{ *kit.Jitter }
+
+// measure measures how late this machine is, until the test ends.
+func measure(t *testing.T) timing { return timing{kit.MeasureJitter(t)} }
+
+// MustTake holds how long something took: no less than least, and no more than most where
+// the machine does nothing else.
+func (m timing) MustTake(t *testing.T, what string, took, least, most time.Duration) {
+	t.Helper()
+	if !kit.Full() {
+		most = max(most, took)
+	}
+	m.Jitter.MustTake(t, what, took, least, most)
+}
+
+// MustBeBelow gives a test up that a stall of this machine has made meaningless. Where other
+// work goes on, a little lateness is sign enough: that of other processes is not measured.
+func (m timing) MustBeBelow(t *testing.T, most time.Duration) {
+	t.Helper()
+	if !kit.Full() {
+		most = min(most, 5*time.Millisecond)
+	}
+	m.Jitter.MustBeBelow(t, most)
 }
 
 // nowhere is where nobody ever listens.

@@ -25,7 +25,7 @@ func TestH26ManyConnections(t *testing.T) {
 		t.Skipf("only %d descriptors may be open (%v)", limit, err)
 	}
 	clients := min(limit-others, most)
-	if testing.Short() {
+	if !kit.Full() {
 		clients = min(clients, 2200)
 	}
 	idlers := clients - 2*active // of those active each has two connections at times

@@ -24,7 +24,7 @@ func TestMaxClients(t *testing.T) {
 
 func testMaxClients(t *testing.T, loops string) {
 	const most = 5
-	jitter := kit.MeasureJitter(t)
+	jitter := measure(t)
 	up := kit.NewUpstream(t, kit.Loopback())
 	process, at := startLinked(t, up.Endpoint(), "-maxclients", "5", "-loops", loops)
 	process.Wait(patience, "connections of all loops", func() bool { return strconv.Itoa(up.Conns()) == loops })

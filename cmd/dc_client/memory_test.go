@@ -48,7 +48,7 @@ func TestMemoryBound(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can look how much memory dc_client takes")
 	}
-	const clients = 5000
+	const clients = 2500
 	needDescriptors(t, clients+500)
 	up := kit.NewUpstream(t, kit.Loopback())
 	process, at := startLinked(t, up.Endpoint())

@@ -26,11 +26,11 @@ const (
 // under many short-lived clients. None hangs, none gets what is another's; while it is
 // gone all are answered at once, and it is used again within one period of -retry.
 func TestRestartUnderLoad(t *testing.T) {
-	clients, restarts := 500, 4
-	if testing.Short() {
-		clients, restarts = 100, 2
+	clients, restarts := 60, 2
+	if kit.Full() {
+		clients, restarts = 500, 4
 	}
-	jitter := kit.MeasureJitter(t)
+	jitter := measure(t)
 	where := freePort(t)
 	server := startServer(t, where)
 	process, at := startLinked(t, where, "-retry", fmt.Sprint(restartRetry.Milliseconds()),
@@ -208,7 +208,7 @@ func (c *crowd) mustHit(t *testing.T) {
 }
 
 // mustFailAtOnce holds what is answered while dc_server is gone.
-func (c *crowd) mustFailAtOnce(t *testing.T, j *kit.Jitter, gone time.Time) {
+func (c *crowd) mustFailAtOnce(t *testing.T, j timing, gone time.Time) {
 	t.Helper()
 	kit.Wait(t, patience, "failures", func() bool { return len(c.since(gone)) > 20 })
 	for _, a := range c.since(gone) {
@@ -235,7 +235,7 @@ func (c *crowd) firstServed(t *testing.T, when time.Time) (first time.Time) {
 }
 
 // mustEnd ends the clients, and holds that each request was answered in time and rightly.
-func (c *crowd) mustEnd(t *testing.T, j *kit.Jitter) {
+func (c *crowd) mustEnd(t *testing.T, j timing) {
 	t.Helper()
 	close(c.quit)
 	c.running.Wait()

@@ -27,7 +27,7 @@ func requests() map[codec.Op][]byte {
 // TestNoConnection: the answer is the one byte, and comes at once.
 func TestNoConnection(t *testing.T) {
 	t.Parallel()
-	jitter := kit.MeasureJitter(t)
+	jitter := measure(t)
 	process, at := start(t, nowhere(), "-retry", "3600000")
 	process.WaitStderr(patience, "no connection to dc_server")
 	for op, request := range requests() {
@@ -54,7 +54,7 @@ func TestConnectionLostInFlight(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			jitter := kit.MeasureJitter(t)
+			jitter := measure(t)
 			up := kit.NewUpstream(t, kit.Loopback())
 			up.After(1).Do(kit.Drop)
 			_, at := startLinked(t, up.Endpoint(), "-timeout", "60000", "-retry", "3600000")
@@ -107,7 +107,7 @@ func TestServerAtFault(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			jitter := kit.MeasureJitter(t)
+			jitter := measure(t)
 			up := kit.NewUpstream(t, kit.Loopback())
 			up.On(func(q kit.Request) bool { return q.Conn == 1 && q.ID == "wrong" }).Do(row.fault)
 			up.On(func(q kit.Request) bool { return q.Conn == 1 && q.Number > 1 }).Do(kit.Drop)
@@ -183,7 +183,7 @@ func TestServerOdd(t *testing.T) {
 func TestServerSaysWhatNobodyAsked(t *testing.T) {
 	t.Parallel()
 	up := kit.NewUpstream(t, kit.Loopback())
-	_, at := startLinked(t, up.Endpoint(), "-timeout", "500")
+	_, at := startLinked(t, up.Endpoint(), "-timeout", "1500")
 	client := kit.Dial(t, at)
 	up.On(func(q kit.Request) bool { return q.ID == "wrong uid" }).Do(kit.WrongUID)
 	client.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)

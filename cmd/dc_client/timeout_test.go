@@ -27,7 +27,7 @@ func TestTimeout(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			jitter := kit.MeasureJitter(t)
+			jitter := measure(t)
 			up := kit.NewUpstream(t, kit.Loopback())
 			up.On(func(q kit.Request) bool { return q.ID == "hangs" }).Do(kit.Drop)
 			process, at := startAsIs(t, up.Endpoint(), row.args...)
@@ -83,7 +83,7 @@ func talk(at kit.Endpoint, quit <-chan struct{}) error {
 // TestLateAnswer is dropped: the client has had one, and the next request gets its own.
 func TestLateAnswer(t *testing.T) {
 	t.Parallel()
-	jitter := kit.MeasureJitter(t)
+	jitter := measure(t)
 	up := kit.NewUpstream(t, kit.Loopback())
 	up.Put("late", "late data", time.Hour)
 	up.Put("next", "next data", time.Hour)
@@ -96,7 +96,9 @@ func TestLateAnswer(t *testing.T) {
 	got := client.Answer(kit.Get(1, "next"))
 	client.ExpectQuiet(50 * time.Millisecond)
 	if string(got) != "next data" {
-		jitter.MustBeBelow(t, 100*time.Millisecond)
+		if string(got) == "\x02" {
+			jitter.MustBeBelow(t, 100*time.Millisecond)
+		}
 		t.Errorf("got %q, want next data", got)
 	}
 }
@@ -139,8 +141,8 @@ func TestAnswersAroundTheTimeout(t *testing.T) {
 // TestTimeoutNever: with 0, a request waits for as long as dc_server takes.
 func TestTimeoutNever(t *testing.T) {
 	t.Parallel()
-	jitter := kit.MeasureJitter(t)
-	const takes = 2 * time.Second // more than any timeout that there is
+	jitter := measure(t)
+	const takes = time.Second // more than three default timeouts, after which a link counts as dead
 	up := kit.NewUpstream(t, kit.Loopback())
 	up.After(1).Do(kit.Late(takes))
 	_, at := startLinked(t, up.Endpoint(), "-timeout", "0")
@@ -156,13 +158,15 @@ func TestTimeoutNever(t *testing.T) {
 func TestSilence(t *testing.T) {
 	t.Parallel()
 	const timeout, retry, attempt = 200 * time.Millisecond, 300 * time.Millisecond, 2 * time.Second
-	jitter := kit.MeasureJitter(t)
+	jitter := measure(t)
 	var hangs atomic.Bool
 	up := kit.NewUpstream(t, kit.Loopback())
 	up.On(func(kit.Request) bool { return hangs.Load() }).Do(kit.Drop)
 	process, at := startLinked(t, up.Endpoint(), "-retry", "300", "-timeout", "200")
 	client := kit.Dial(t, at)
-	client.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
+	kit.Wait(t, patience, "service", func() bool {
+		return client.Answer(kit.Have(1, "nobody's"))[0] == byte(codec.StatusNotOK)
+	})
 	hangs.Store(true)
 	began := time.Now()
 	client.Send(kit.Have(2, "nobody's"))
@@ -172,12 +176,16 @@ func TestSilence(t *testing.T) {
 	jitter.MustTake(t, "loss of the link", time.Since(began), 3*timeout, 3*timeout+kit.Promptly)
 
 	// The server accepts and takes the probe, which is not enough.
-	for hung := time.Now(); time.Since(hung) < attempt+retry; time.Sleep(5 * time.Millisecond) {
+	hangsFor := retry
+	if kit.Full() {
+		hangsFor += attempt
+	}
+	for hung := time.Now(); time.Since(hung) < hangsFor || up.Conns() < 2; time.Sleep(5 * time.Millisecond) {
 		asked := time.Now()
 		client.ExpectStatus(kit.Have(3, "nobody's"), codec.StatusDisconnected)
 		jitter.MustTake(t, "answer while it hangs", time.Since(asked), 0, kit.Promptly)
 	}
-	if got := up.Conns(); got < 2 || got > 4 {
+	if got := up.Conns(); got < 2 || got > 4 && kit.Full() {
 		t.Errorf("got %d connections, want some attempts and not many", got)
 	}
 	hangs.Store(false)
@@ -191,12 +199,15 @@ func TestSilence(t *testing.T) {
 // TestServerStopped stops a real dc_server for a while (SIGSTOP).
 func TestServerStopped(t *testing.T) {
 	t.Parallel()
-	jitter := kit.MeasureJitter(t)
+	jitter := measure(t)
 	where := kit.Unix(t)
 	server := startServer(t, where)
 	process, at := startLinked(t, where, "-retry", "200", "-timeout", "200")
 	client := kit.Dial(t, at)
-	client.ExpectStatus(kit.Add(1, "session", "data", time.Hour), codec.StatusOK)
+	kit.Wait(t, patience, "service", func() bool {
+		got := client.Answer(kit.Add(1, "session", "data", time.Hour))[0]
+		return got != byte(codec.StatusDisconnected) // added, now or by a request that timed out
+	})
 	server.Signal(syscall.SIGSTOP)
 	kit.Wait(t, patience, "silence", func() bool {
 		asked := time.Now()

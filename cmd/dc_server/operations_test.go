@@ -138,12 +138,16 @@ func TestExpiry(t *testing.T) {
 // must be gone soon after notAfter.
 func mustLive(t *testing.T, client *kit.Client, id string, notBefore, notAfter time.Time) {
 	t.Helper()
+	late := time.Second // on a busy machine
+	if kit.Full() {
+		late = 50 * time.Millisecond
+	}
 	for {
 		asked := time.Now()
 		status := codec.Status(client.Answer(kit.Have(9, id))[0])
 		answered := time.Now()
 		switch {
-		case status == codec.StatusOK && asked.After(notAfter.Add(50*time.Millisecond)):
+		case status == codec.StatusOK && asked.After(notAfter.Add(late)):
 			t.Fatalf("got it still there %v after its time", asked.Sub(notAfter))
 		case status == codec.StatusNotOK && answered.Before(notBefore):
 			t.Fatalf("got it gone %v before its time", notBefore.Sub(answered))

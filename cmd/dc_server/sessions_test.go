@@ -17,7 +17,7 @@ import (
 // one old one, and that the one which would expire soonest.
 func TestSessionsEvictsSoonestToExpire(t *testing.T) {
 	t.Parallel()
-	const capacity, more = 64, 40
+	const capacity, more = 64, 10
 	process, at := start(t, "-sessions", strconv.Itoa(capacity))
 	client := kit.Dial(t, at)
 	random := kit.Random(t)
@@ -105,7 +105,7 @@ func TestMemoryBound(t *testing.T) {
 	}
 	client := kit.Dial(t, at)
 	data := strings.Repeat("x", 32000)
-	for n := range 2500 {
+	for n := range 1300 {
 		client.ExpectStatus(kit.Add(1, fmt.Sprint("session ", n), data, time.Hour), codec.StatusOK)
 	}
 	vitals, err := kit.ReadVitals(small.PID())

@@ -13,15 +13,16 @@ import (
 const patience = time.Minute
 
 func TestMain(m *testing.M) {
-	kit.Suite{Commands: []string{program}, Parallel: 16, Race: raceDetector}.Run(m)
+	kit.Suite{Parallel: 16, Programs: map[string]func(){program: main}}.Run(m)
 }
-
-func builtBinary() string { return kit.Tool(program) }
 
 // start runs dc_snoop before that service, until the test ends.
 func start(t *testing.T, server kit.Endpoint, args ...string) (*kit.Process, kit.Endpoint) {
 	t.Helper()
-	return kit.NewRig(t).Snoop(server, args...)
+	at := kit.Unix(t)
+	process := kit.Start(t, kit.Program(t, program), append(args, "-listen", at.String(), "-server", server.String())...)
+	process.WaitStderr(patience, " ready on "+at.String()+" for "+server.String())
+	return process, at
 }
 
 // stop ends it as an operator does, and holds that it ends well.

@@ -19,7 +19,7 @@ import (
 func startPiped(t *testing.T, server kit.Endpoint, args ...string) (cmd *exec.Cmd, at kit.Endpoint, stdout *os.File, stderr *lines) {
 	t.Helper()
 	at, stderr = kit.Unix(t), new(lines)
-	cmd = exec.Command(builtBinary(), append(args, "-listen", at.String(), "-server", server.String())...)
+	cmd = exec.Command(kit.Program(t, program), append(args, "-listen", at.String(), "-server", server.String())...)
 	stdout, in, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

@@ -90,7 +90,7 @@ func TestOutOfDescriptors(t *testing.T) {
 	t.Parallel()
 	up, at := kit.NewUpstream(t, kit.Unix(t)), kit.Unix(t)
 	p := kit.Start(t, "/bin/sh", "-c", `ulimit -n 20; exec "$0" "$@"`,
-		builtBinary(), "-listen", at.String(), "-server", up.Endpoint().String())
+		kit.Program(t, program), "-listen", at.String(), "-server", up.Endpoint().String())
 	p.WaitStderr(patience, " ready ")
 	first := kit.Dial(t, at)
 	first.Answer(kit.Have(1, "id"))

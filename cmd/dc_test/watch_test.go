@@ -18,10 +18,13 @@ import (
 func TestProgressLines(t *testing.T) {
 	server, at := serve(t)
 	_ = server
-	code, _, stderr := tool("-connect", at, "-duration", "1s", "-rate", "1000", "-progress", "200")
+	code, _, stderr := tool("-connect", at, "-duration", "1s", "-rate", "200", "-progress", "40")
 	lines := strings.Count(stderr, "\n")
-	if code != 0 || lines < 2 || lines > 5 {
-		t.Errorf("got exit code %d and %d lines, want 0 and a line for each 200 of 1000 operations:\n%s", code, lines, stderr)
+	if code == 1 && strings.Contains(stderr, "could not be begun") && !kit.Full() {
+		t.Skip("other work left the machine no time for the rate")
+	}
+	if code != 0 || lines < 1 || lines > 5 {
+		t.Errorf("got exit code %d and %d lines, want 0 and a line for each 40 of 200 operations, or for some of them:\n%s", code, lines, stderr)
 	}
 	if !strings.Contains(stderr, " operations, ") || !strings.Contains(stderr, "/s, 0 failed, ") || !strings.Contains(stderr, " left") {
 		t.Errorf("got %q, want the count, the rate, the failures and the time left", stderr)

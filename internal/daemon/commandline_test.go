@@ -11,78 +11,6 @@ import (
 	"distcache/internal/test/kit"
 )
 
-// TestHelp: help wins over everything else on the line, and nothing else is done.
-func TestHelp(t *testing.T) {
-	t.Parallel()
-	for _, spelling := range []string{"-h", "-help", "-?", "--h", "--help", "--?"} {
-		for _, row := range []struct {
-			name string
-			line func(folder string) []string
-		}{
-			{"alone", func(string) []string { return []string{spelling} }},
-			{"before an unknown flag", func(string) []string { return []string{spelling, "-nosuch"} }},
-			{"after a bad value", func(string) []string { return []string{"-listen", "garbage", spelling} }},
-			{"as the argument of a flag", func(string) []string { return []string{"-pidfile", spelling} }},
-			{"after a stray word", func(string) []string { return []string{"stray", spelling} }},
-			{"beside -version", func(string) []string { return []string{"-version", spelling} }},
-			{"beside what would run", func(folder string) []string { return daemonArgs(folder, spelling) }},
-		} {
-			t.Run(spelling+" "+row.name, func(t *testing.T) {
-				forEach(t, func(t *testing.T, p program) {
-					folder := kit.SocketDir(t)
-					text := mustPrint(t, p.command(row.line(folder)...))
-					if !strings.HasPrefix(text, "Usage: "+p.name+" ") || !strings.Contains(text, "-sockperms") {
-						t.Errorf("got %q, want the usage text", text)
-					}
-					mustBeGone(t, socketIn(folder).Address)
-				})
-			})
-		}
-	}
-}
-
-// mustPrint runs what only prints, on stdout, and ends with 0.
-func mustPrint(t *testing.T, c kit.Command) string {
-	t.Helper()
-	process := c.Start(t)
-	if code := process.Exit(patience); code != 0 {
-		t.Errorf("got exit code %d, want 0", code)
-	}
-	if process.Stderr() != "" {
-		t.Errorf("got %q on stderr, want nothing", process.Stderr())
-	}
-	return process.Stdout()
-}
-
-// TestHelpNamesEveryFlag holds the flags that both daemons have.
-func TestHelpNamesEveryFlag(t *testing.T) {
-	forEach(t, func(t *testing.T, p program) {
-		text := mustPrint(t, p.command("-h"))
-		for _, flag := range []string{"-listen address", "-sockowner user", "-sockgroup group", "-sockperms perms",
-			"-daemon", "-user user", "-pidfile path", "-killable", "-version", "-minexpiry msecs", "-h, -help, -?"} {
-			if !strings.Contains(text, "\n  "+flag) {
-				t.Errorf("got no %q in the usage text, want it:\n%s", flag, text)
-			}
-		}
-		for line := range strings.Lines(text) {
-			if len(line) > 81 {
-				t.Errorf("got a line of %d columns, want 80 at most: %s", len(line)-1, line)
-			}
-		}
-	})
-}
-
-func TestVersion(t *testing.T) {
-	forEach(t, func(t *testing.T, p program) {
-		for _, line := range [][]string{{"-version"}, {"--version"}, {"-version=true"}, daemonArgs(kit.SocketDir(t), "-version")} {
-			want := regexp.MustCompile("^" + p.name + ` \S+, distcache protocol 0x11, go\S+ linux/\w+\n$`)
-			if text := mustPrint(t, p.command(line...)); !want.MatchString(text) {
-				t.Errorf("%v: got %q, want a line as %v", line, text, want)
-			}
-		}
-	})
-}
-
 // TestSpelling: the flags of package flag and of GNU are the same.
 func TestSpelling(t *testing.T) {
 	t.Parallel()
@@ -109,51 +37,6 @@ func TestSpelling(t *testing.T) {
 				if code := process.Exit(patience); code != 0 {
 					t.Errorf("got exit code %d after SIGUSR1, want 0: it is -killable", code)
 				}
-			})
-		})
-	}
-}
-
-// TestUsageErrors: each is one line that names the flag, the value and the reason.
-func TestUsageErrors(t *testing.T) {
-	t.Parallel()
-	for _, row := range []struct {
-		args  []string
-		words []string
-	}{
-		{[]string{"-nosuch"}, []string{"-nosuch", "no such flag", "-help"}},
-		{[]string{"-nosuch=5"}, []string{"-nosuch", "no such flag"}},
-		{[]string{"stray"}, []string{`"stray"`}},
-		{[]string{"-killable", "yes"}, []string{`"yes"`}},
-		{[]string{"-killable=yes"}, []string{"-killable", `"yes"`}},
-		{[]string{"-daemon=1"}, []string{"-daemon", `"1"`}},
-		{[]string{"-listen"}, []string{"-listen", "needs an argument"}},
-		{[]string{"-listen="}, []string{"-listen", "empty"}},
-		{[]string{"-pidfile"}, []string{"-pidfile", "needs an argument"}},
-		{[]string{"-pidfile="}, []string{"-pidfile", `""`}},
-		{[]string{"-pidfile", "-daemon"}, []string{"-pidfile", `"-daemon"`}},
-		{[]string{"-user="}, []string{"-user", `""`}},
-		{[]string{"-sockowner="}, []string{"-sockowner", `""`}},
-		{[]string{"-sockgroup="}, []string{"-sockgroup", `""`}},
-		{[]string{"-killable", "-killable"}, []string{"-killable", "twice"}},
-		{[]string{"-listen", "UNIX:/a", "-listen", "UNIX:/b"}, []string{"-listen", "twice", "UNIX:/b"}},
-		{[]string{"-listen", "nonsense"}, []string{"-listen", `"nonsense"`, "UNIX:"}},
-		{[]string{"-listen", "UNIX:"}, []string{"-listen", `"UNIX:"`, "path"}},
-		{[]string{"-listen", "unix:/a"}, []string{"-listen", `"unix:/a"`, "UNIX:"}},
-		{[]string{"-listen", "IP:"}, []string{"-listen", `"IP:"`, "port"}},
-		{[]string{"-listen", "IP:65536"}, []string{"-listen", `"IP:65536"`, "65535"}},
-		{[]string{"-listen", "IP:::1:9001"}, []string{"-listen", `"IP:::1:9001"`, "bracket"}},
-		{[]string{"-listen", "TLS:host:9001"}, []string{"-listen", `"TLS:host:9001"`}},
-		{[]string{"-version=no"}, []string{"-version", `"no"`}},
-		{[]string{"-minexpiry", "604800001"}, []string{"-minexpiry", `"604800001"`, "0 to 604800000"}},
-		{[]string{"-minexpiry", "-1"}, []string{"-minexpiry", `"-1"`, "0 to 604800000"}},
-		{[]string{"-version", "-nosuch"}, []string{"-nosuch"}},
-	} {
-		t.Run(strings.Join(row.args, " "), func(t *testing.T) {
-			forEach(t, func(t *testing.T, p program) {
-				text := p.fails(t, 2, row.args...)
-				mustName(t, text, row.words...)
-				mustBeOneLine(t, p, text)
 			})
 		})
 	}

@@ -84,9 +84,9 @@ func (d *detached) mustLink(name, want string) {
 
 // TestDaemonReady connects right after the parent has ended, many times.
 func TestDaemonReady(t *testing.T) {
-	times := 50
-	if testing.Short() {
-		times = 10
+	times := 8
+	if kit.Full() {
+		times = 50
 	}
 	forEach(t, func(t *testing.T, p program) {
 		folder := kit.SocketDir(t)

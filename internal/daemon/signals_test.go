@@ -68,9 +68,9 @@ func mustOutlive(t *testing.T, p program, process *kit.Process, at kit.Endpoint,
 // TestSignalDuringStart ends a daemon at every instant of its start: either nothing has
 // been made yet, or it is removed again.
 func TestSignalDuringStart(t *testing.T) {
-	step := 200 * time.Microsecond
-	if testing.Short() {
-		step = time.Millisecond
+	step := time.Millisecond
+	if kit.Full() {
+		step = 200 * time.Microsecond
 	}
 	forEach(t, func(t *testing.T, p program) {
 		folder := kit.SocketDir(t)
@@ -107,11 +107,13 @@ func TestSecondSignal(t *testing.T) {
 				process.Signal(syscall.SIGTERM)
 				process.WaitStderr(patience, "stopping")
 				process.Signal(second)
-				if code := process.Exit(patience); code == 0 {
+				code, took := process.Exit(patience), time.Since(began)
+				skipAfterDrain(t, began, code != 0)
+				if code == 0 {
 					t.Error("got exit code 0 after a second signal, want another one")
 				}
-				if took := time.Since(began); took > time.Second {
-					t.Errorf("got the end after %v, want it at once: the first signal alone takes 1s", took)
+				if took > drainTime && kit.Full() {
+					t.Errorf("got the end after %v, want it at once: the first signal alone takes %v", took, drainTime)
 				}
 			})
 		})

@@ -22,7 +22,7 @@ func slowAttacks() []attack {
 			err := askUntilClosed(c)
 			return errors.Join(err, within(time.Since(began), front.ReadTimeout, front.ReadTimeout+5*time.Second))
 		}},
-		{"says nothing", 300, func(c *kit.Conn, _ int) error { return c.Quiet(idleWatch) }},
+		{"says nothing", 120, func(c *kit.Conn, _ int) error { return c.Quiet(idleWatch) }},
 		{"reads slowly", 8, func(c *kit.Conn, n int) error {
 			const requests = 40
 			go func() { _ = c.Write(slices.Repeat(kit.Get(uint32(n), big), requests)) }()

@@ -82,9 +82,9 @@ func TestSocketReadOnlyPerms(t *testing.T) {
 func TestSocketNeverMoreOpen(t *testing.T) {
 	t.Parallel()
 	needRoot(t)
-	many := 24
-	if testing.Short() {
-		many = 8
+	many := 6
+	if kit.Full() {
+		many = 24
 	}
 	for _, row := range []struct {
 		perms  string
@@ -274,7 +274,11 @@ func TestSocketOfOthersStays(t *testing.T) {
 func TestSocketRace(t *testing.T) {
 	t.Parallel()
 	const rivals = 4
-	for round := range 5 {
+	rounds := 1
+	if kit.Full() {
+		rounds = 5
+	}
+	for round := range rounds {
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
 			forEach(t, func(t *testing.T, p program) {
 				at := kit.Unix(t)
@@ -313,18 +317,6 @@ func mustWinOne(t *testing.T, processes []*kit.Process) {
 	}
 	if ready != 1 {
 		t.Errorf("got %d of %d that run, want 1", ready, len(processes))
-	}
-}
-
-func TestSocketFlagsNeedUnix(t *testing.T) {
-	t.Parallel()
-	for flag, value := range map[string]string{"-sockowner": "root", "-sockgroup": "root", "-sockperms": "660"} {
-		t.Run(flag, func(t *testing.T) {
-			forEach(t, func(t *testing.T, p program) {
-				text := p.fails(t, 2, "-listen", "IP:127.0.0.1:0", flag, value)
-				mustName(t, text, flag, "UNIX:", "IP:127.0.0.1:0")
-			})
-		})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -84,14 +85,17 @@ func startChain(t *testing.T) kit.Endpoint {
 func (v vector) replay(t *testing.T, at kit.Endpoint) {
 	t.Helper()
 	client := kit.Dial(t, at)
-	open := true
+	open, pause := true, 10*time.Millisecond // what comes later than that is found by the next step
+	if kit.Full() || slices.ContainsFunc(v.Steps, func(s vectorStep) bool { return s.Sleep > 0 }) {
+		pause = recorderPause // in which sessions expired
+	}
 	for _, step := range v.Steps {
 		time.Sleep(time.Duration(step.Sleep * float64(time.Second)))
 		client.Send(unhex(t, step.Send))
 		client.Expect(unhex(t, step.Recv))
 		switch step.State {
 		case "open":
-			client.ExpectQuiet(recorderPause)
+			client.ExpectQuiet(pause)
 		case "closed":
 			client.ExpectClosed()
 			open = false

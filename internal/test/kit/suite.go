@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 )
 
@@ -31,11 +32,26 @@ type Suite struct {
 	// Shared starts what all tests share, where that is not nil. Its testing.TB is good for
 	// Rig, Process and Endpoint; what it cleans up goes after the last test.
 	Shared func(t testing.TB)
+	// Programs are the main functions of what scripts run: see RunScripts. The test binary
+	// acts as such a program when it runs under its name, so that nothing is built.
+	Programs map[string]func()
 }
 
 // Run builds the commands, as `make build` does, runs the tests, holds that they leave no
 // goroutine, and ends the process.
 func (s Suite) Run(m *testing.M) {
+	testscript.Main(suiteTests{s, m}, s.Programs)
+}
+
+// suiteTests is the tests with what a Suite does before and after them.
+type suiteTests struct {
+	suite Suite
+	tests *testing.M
+}
+
+// Run returns the exit code.
+func (st suiteTests) Run() (code int) {
+	s := st.suite
 	flag.Parse()
 	directory, err := os.MkdirTemp("", "dc")
 	if err == nil {
@@ -43,22 +59,26 @@ func (s Suite) Run(m *testing.M) {
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return 1
 	}
 	_ = flag.Set("test.parallel", strconv.Itoa(s.Parallel))
 	all := &shared{}
 	if s.Shared != nil {
 		s.Shared(all)
 	}
-	goleak.VerifyTestMain(m, goleak.IgnoreCurrent(), goleak.Cleanup(func(code int) {
+	goleak.VerifyTestMain(st.tests, goleak.IgnoreCurrent(), goleak.Cleanup(func(c int) {
 		all.end()
 		_ = os.RemoveAll(directory)
-		os.Exit(code)
+		code = c
 	}))
+	return code
 }
 
 // build leaves the directory open to everybody: some tests run as an ordinary user.
 func (s Suite) build(directory string) error {
+	if len(s.Commands) == 0 {
+		return nil
+	}
 	for _, tag := range append([]string{""}, s.Tags...) {
 		into := filepath.Join(directory, tag)
 		if err := os.MkdirAll(into, 0o755); err != nil {

@@ -1,0 +1,119 @@
+package kit
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// updateEnv, when it is set, has RunScripts write what was printed into the scripts, in
+// place of the text that they expect of it.
+const updateEnv = "DISTCACHE_UPDATE_SCRIPTS"
+
+// RunScripts runs each script in testdata/script of the package (*.txtar, see the package
+// testscript). Scripts run the programs of the package's Suite, and have these commands
+// besides those of testscript:
+//
+//	exits CODE program [args...]   run it; it must end with that exit code
+//	refuses program [args...]      the same with 2, one line on stderr and nothing on stdout
+//	numbers program                each flag whose usage text gives a range refuses what is out of it
+//
+// $PATH_107 is a path of 107 bytes, which is the longest that a unix socket can have.
+func RunScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       os.Getenv(updateEnv) != "",
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits": exits, "refuses": refuses, "numbers": numbers,
+		},
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PATH_107", "/"+strings.Repeat("x", 106))
+			return nil
+		},
+	})
+}
+
+// Program is the path of a program of the Suite, which the test binary acts as.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits code program [args...]")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	var ended *exec.ExitError
+	code := 0
+	switch {
+	case errors.As(err, &ended):
+		code = ended.ExitCode()
+	case err != nil:
+		ts.Fatalf("%s: %v", args[1], err)
+	}
+	if want := args[0]; strconv.Itoa(code) != want {
+		ts.Fatalf("got exit code %d, want %s; stderr:\n%s", code, want, ts.ReadFile("stderr"))
+	}
+}
+
+func refuses(ts *testscript.TestScript, neg bool, args []string) {
+	exits(ts, neg, append([]string{"2"}, args...))
+	stdout, stderr := ts.ReadFile("stdout"), ts.ReadFile("stderr")
+	if stdout != "" || !strings.HasPrefix(stderr, args[0]+": ") || strings.IndexByte(stderr, '\n') != len(stderr)-1 {
+		ts.Fatalf("got %q on stdout and %q on stderr, want nothing and one line that begins with %s:", stdout, stderr, args[0])
+	}
+}
+
+// rangeNote matches the range in the usage text of a flag.
+var rangeNote = regexp.MustCompile(`\((\d+) to (\d+), default`)
+
+func numbers(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: numbers program")
+	}
+	exits(ts, false, []string{"0", args[0], "-h"})
+	found := false
+	for _, entry := range strings.Split(ts.ReadFile("stdout"), "\n  -")[1:] {
+		words := strings.Fields(entry)
+		if ends := rangeNote.FindStringSubmatch(strings.Join(words, " ")); ends != nil {
+			found = true
+			refusesOutside(ts, args[0], "-"+words[0], ends[1], ends[2])
+		}
+	}
+	if !found {
+		ts.Fatalf("got no flag with a range in the usage text of %s, want some", args[0])
+	}
+}
+
+// refusesOutside gives a flag the numbers beside both ends of its range.
+func refusesOutside(ts *testscript.TestScript, program, flag, lowest, highest string) {
+	for _, value := range []string{outside(ts, lowest, -1), outside(ts, highest, 1)} {
+		refuses(ts, false, []string{program, flag + "=" + value})
+		line, want := ts.ReadFile("stderr"), fmt.Sprintf("%s: %s: %q ", program, flag, value)
+		if !strings.HasPrefix(line, want) || !strings.Contains(line, lowest+" to "+highest) {
+			ts.Fatalf("got %q, want it to begin with %q and to name %s to %s", line, want, lowest, highest)
+		}
+	}
+}
+
+// outside is the number one step beyond an end of a range.
+func outside(ts *testscript.TestScript, end string, step int64) string {
+	n, err := strconv.ParseInt(end, 10, 64)
+	ts.Check(err)
+	return strconv.FormatInt(n+step, 10)
+}
