@@ -58,7 +58,11 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 				t.Parallel()
 				server := serve(t)
 				test.plant(server)
-				v := violates(t, faultConfig(t, server, keepAlive))
+				c := faultConfig(t, server, keepAlive)
+				if test.want == FaultMissing {
+					c.AnswerLimit = 300 * time.Millisecond
+				}
+				v := violates(t, c)
 				if v.Fault != test.want {
 					t.Errorf("got %v, want %q", v, test.want)
 				}
@@ -74,7 +78,7 @@ func faultConfig(t *testing.T, server *kit.Upstream, keepAlive bool) Config {
 	c.Clients, c.KeepAlive = 3, keepAlive
 	c.Operations, c.Duration = 0, 5*time.Second
 	c.Timeout, c.TimeVar, c.Slack = 400*time.Millisecond, 0, 20*time.Millisecond
-	c.AnswerLimit = 300 * time.Millisecond
+	c.AnswerLimit = patience
 	// Each session is asked for five times in a second, and removed every other second: so most expire.
 	c.Rate, c.Sessions = 3000, 200
 	c.Mix = Mix{Add: 3, Get: 3, Have: 3, Remove: 1}
@@ -222,7 +226,7 @@ func TestSwappedUIDs(t *testing.T) {
 		}
 	})
 	c := faultConfig(t, server, true)
-	c.Rate, c.AnswerLimit = 0, patience
+	c.Rate = 0
 	v := violates(t, c)
 	if v.Fault != FaultUID {
 		t.Errorf("got %v, want %q", v, FaultUID)

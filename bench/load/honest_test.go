@@ -68,7 +68,7 @@ func TestSizes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := serve(t)
 			c := configFor(t, server.Endpoint())
-			c.Operations, c.KeepAlive, c.Pipeline = 600, true, 5
+			c.Operations, c.KeepAlive, c.Pipeline = 200, true, 5
 			c.DataMin, c.DataMax = test.low, test.high
 			r := runs(t, c)
 			if gets := r.Operations[codec.OpGet]; gets.Hits == 0 {
@@ -94,7 +94,7 @@ func TestTCP(t *testing.T) {
 			server := kit.NewUpstream(t, kit.Loopback())
 			c := configFor(t, server.Endpoint())
 			c.DataMax = 20_000
-			c.Operations = 300
+			c.Operations = 150
 			mode(&c)
 			if r := runs(t, c); r.Count() != c.Operations || r.Failed() != 0 {
 				t.Errorf("got %d operations, %d failed, want %d, 0", r.Count(), r.Failed(), c.Operations)
@@ -107,16 +107,16 @@ func TestExpiryIsKnown(t *testing.T) {
 	t.Parallel()
 	server := serve(t)
 	c := configFor(t, server.Endpoint())
-	c.Operations, c.Duration = 0, 1500*time.Millisecond
+	c.Operations, c.Duration = 0, 900*time.Millisecond
 	c.Clients, c.Sessions, c.KeepAlive = 4, 20, true
-	c.Rate = 4000
+	c.Rate = 1500
 	c.Timeout, c.TimeVar, c.Slack = 150*time.Millisecond, 100*time.Millisecond, 20*time.Millisecond
 	c.Mix = Mix{Add: 4, Get: 4, Have: 2}
 	r := runs(t, c)
 	adds := &r.Operations[codec.OpAdd]
-	// 80 sessions that live 150 ms in the mean and are asked for all the time are added some ten times each.
-	if adds.Hits < 300 {
-		t.Errorf("got %d sessions added, want over 300: they expire and are added again", adds.Hits)
+	// 80 sessions that live 150 ms in the mean and are asked for all the time are added some three times each.
+	if adds.Hits < 120 {
+		t.Errorf("got %d sessions added, want over 120: they expire and are added again", adds.Hits)
 	}
 }
 
@@ -172,7 +172,7 @@ func TestDurationAndWarmup(t *testing.T) {
 	if took := time.Since(began); took < c.Duration+c.Warmup || took > patience {
 		t.Errorf("got a run of %v, want at least %v", took, c.Duration+c.Warmup)
 	}
-	if r.Elapsed < c.Duration-50*time.Millisecond || r.Elapsed > patience {
+	if r.Elapsed < c.Duration/2 || r.Elapsed > patience {
 		t.Errorf("got %v measured, want about %v", r.Elapsed, c.Duration)
 	}
 	if before == 0 {

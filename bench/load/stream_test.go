@@ -14,7 +14,7 @@ func asked(t *testing.T, mode func(*Config)) []kit.Request {
 	t.Helper()
 	server := serve(t)
 	c := configFor(t, server.Endpoint())
-	c.Seed, c.Salt = 42, 7
+	c.Seed, c.Salt, c.Operations = 42, 7, 200
 	mode(&c)
 	runs(t, c)
 	return server.Requests()

@@ -41,22 +41,22 @@ func TestRealServers(t *testing.T) {
 	}
 }
 
-// serve starts the program in a folder of its own and returns its socket.
+// serve starts the program in a directory of its own and returns its socket.
 func serve(t *testing.T, program string, args func(socket string) []string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
 	if err != nil {
 		t.Skipf("%s is not installed: make bench-deps", program)
 	}
-	folder, err := os.MkdirTemp("", "dc")
+	directory, err := os.MkdirTemp("", "dc")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	t.Cleanup(func() { _ = os.RemoveAll(directory) })
 	launcher := process.NewLauncher()
 	t.Cleanup(launcher.Close)
-	socket := filepath.Join(folder, "socket")
-	p, err := launcher.Start(process.Command{Name: program, Path: path, Args: args(socket), Dir: folder})
+	socket := filepath.Join(directory, "socket")
+	p, err := launcher.Start(process.Command{Name: program, Path: path, Args: args(socket), Dir: directory})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -101,7 +101,7 @@ func TestChargeLeavesTheRest(t *testing.T) {
 
 // Nobody listens: the stage says so instead of waiting for ever.
 func TestAskNobody(t *testing.T) {
-	s := &stage{target: &target{protocol: load.Distcache}, folder: filepath.Join(t.TempDir(), "none")}
+	s := &stage{target: &target{protocol: load.Distcache}, directory: filepath.Join(t.TempDir(), "none")}
 	if _, err := s.connect(); err == nil {
 		t.Error("got a connection, want an error")
 	}

@@ -6,6 +6,7 @@ import (
 
 	"distcache/bench/load"
 	"distcache/bench/procfs"
+	"distcache/bench/protocols"
 	"distcache/bench/record"
 )
 
@@ -84,4 +85,92 @@ func (s *stage) missAll(ctx context.Context, c load.Config, miss *record.Sample)
 	c.Salt = secondSalt
 	m := measurement{stage: s, config: c}
 	return m.run(ctx, miss)
+}
+
+// defaultSessions is dc_server's default for -sessions, and the least that a store is started for.
+const defaultSessions = 100_000
+
+// stores are the targets that hold sessions, each started for so many.
+func stores(b builds, sessions int) []*target {
+	return []*target{b.server(sessions), memcached(sessions), redis()}
+}
+
+func (b builds) server(sessions int) *target {
+	return &target{
+		name: nameServer + b.suffix, about: "dc_server, in memory", protocol: load.Distcache,
+		start: func(s *stage) error { return b.startServer(s, front, max(sessions, defaultSessions)) },
+	}
+}
+
+// fullServer is a dc_server that is full with so many sessions.
+func (b builds) fullServer(sessions int) *target {
+	t := b.server(sessions)
+	t.start = func(s *stage) error { return b.startServer(s, front, sessions) }
+	return t
+}
+
+func memcached(sessions int) *target {
+	return &target{
+		name: nameMemcached, about: "Debian's memcached, one thread",
+		programs: []string{"memcached"}, protocol: protocols.Memcached,
+		start: func(s *stage) error { return startMemcached(s, front, max(sessions, defaultSessions)) },
+	}
+}
+
+func redis() *target {
+	return &target{
+		name: nameRedis, about: "Debian's redis-server, nothing written to disk",
+		programs: []string{"redis-server"}, protocol: protocols.Redis,
+		start: func(s *stage) error {
+			return s.startInstalled("redis-server", "--port", "0", "--unixsocket", s.path(front), "--save", "", "--appendonly", "no")
+		},
+	}
+}
+
+const (
+	// calmClients keep their connections.
+	calmClients = 50
+	// calmDepth is how many requests each has unanswered while the store is filled.
+	calmDepth = 16
+	// calmShare is the part of the highest rate at which latency is measured.
+	calmShare = 0.5
+)
+
+// measureCalm fills a store until it is full, finds out how fast it answers, and then asks at half that rate: three GETs
+// and one ADD of a new session in four, for which another one has to go. What the store still holds nobody can know, so
+// answers are checked for form only.
+func measureCalm(ctx context.Context, h *harness, s step) error {
+	return h.onStage(s, func(st *stage, sample *record.Sample) error {
+		c := h.baseLoad(s.cell.Round)
+		c.Clients, c.KeepAlive, c.Sessions = calmClients, true, s.cell.Sessions/calmClients
+		c.TimeVar = sessionLife / 2
+		if err := st.fillCalm(ctx, c, sample); err != nil || sample.Error != "" {
+			return err
+		}
+		c.Mix, c.Verify = load.Mix{Add: 1, Get: 3, Fresh: true}, load.VerifyFrames
+		var fastest record.Sample
+		m := measurement{stage: st, config: c}
+		if err := m.run(ctx, &fastest); err != nil || fastest.Error != "" {
+			sample.Error = fastest.Error
+			return err
+		}
+		c.Rate = calmShare * fastest.Throughput()
+		c.Seed += calmSeed
+		sample.Rate = c.Rate
+		m = measurement{stage: st, config: c}
+		return m.run(ctx, sample)
+	})
+}
+
+// calmSeed makes the sessions that the last part adds others than those that the part before added.
+const calmSeed = 1000
+
+func (s *stage) fillCalm(ctx context.Context, c load.Config, sample *record.Sample) error {
+	c.Preload, c.Pipeline, c.Warmup, c.Duration = true, calmDepth, 0, time.Millisecond
+	c.Lossy = true // the last sessions may find the store full
+	m := measurement{stage: s, config: c}
+	var filled record.Sample
+	err := m.run(ctx, &filled)
+	sample.Error = filled.Error
+	return err
 }

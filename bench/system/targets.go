@@ -36,7 +36,7 @@ const (
 
 // builds are where the programs of the project are.
 type builds struct {
-	folder      string   // floor, stub, goroutine, gnetrun
+	directory   string   // floor, stub, goroutine, gnetrun
 	suffix      string   // of the targets' names
 	ours        string   // dc_client and dc_server
 	clientFlags []string // more for dc_client
@@ -58,7 +58,7 @@ func proxies(b builds) []*target {
 func (b builds) floor() *target {
 	return &target{
 		name: nameFloor, about: "bare epoll answerer: what the kernel costs", protocol: load.Distcache,
-		start: func(s *stage) error { return s.startGo("floor", b.folder, s.path(front)) },
+		start: func(s *stage) error { return s.startGo("floor", b.directory, s.path(front)) },
 	}
 }
 
@@ -103,13 +103,13 @@ func (b builds) peer(name, program, about string) *target {
 			if err := b.startUpstream(s); err != nil {
 				return err
 			}
-			return s.startGo(program, b.folder, s.path(front), s.path("upstream"))
+			return s.startGo(program, b.directory, s.path(front), s.path("upstream"))
 		},
 	}
 }
 
 func (b builds) startUpstream(s *stage) error {
-	return s.startGo("stub", b.folder, s.path("upstream"))
+	return s.startGo("stub", b.directory, s.path("upstream"))
 }
 
 func (b builds) startClient(s *stage, server string) error {
@@ -192,13 +192,13 @@ func (t *target) missing() []string {
 	return names
 }
 
-// commands returns the stage's command lines, with the folder of its sockets as $DIR.
+// commands returns the stage's command lines, with the directory of its sockets as $DIR.
 func (s *stage) commands() [][]string {
 	var all [][]string
 	for _, p := range s.processes {
 		line := []string{p.Command.Name}
 		for _, a := range p.Command.Args {
-			line = append(line, strings.ReplaceAll(a, s.folder, "$DIR"))
+			line = append(line, strings.ReplaceAll(a, s.directory, "$DIR"))
 		}
 		all = append(all, line)
 	}
