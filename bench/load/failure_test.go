@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"distcache/bench/load/plan"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -17,13 +18,13 @@ import (
 func TestFailuresAreCountedAndTheRunGoesOn(t *testing.T) {
 	tests := map[string]struct {
 		fault kit.Fault
-		want  Failure
+		want  plan.Failure
 	}{
-		"DISCONNECTED":    {kit.Reply([]byte{byte(codec.StatusDisconnected)}), FailedDisconnected},
-		"empty payload":   {kit.Reply(nil), FailedDisconnected},
-		"closes":          {kit.CloseUnanswered, FailedClosed},
-		"half an answer":  {kit.Cut(5), FailedClosed},
-		"almost complete": {kit.Cut(14), FailedClosed},
+		"DISCONNECTED":    {kit.Reply([]byte{byte(codec.StatusDisconnected)}), plan.FailedDisconnected},
+		"empty payload":   {kit.Reply(nil), plan.FailedDisconnected},
+		"closes":          {kit.CloseUnanswered, plan.FailedClosed},
+		"half an answer":  {kit.Cut(5), plan.FailedClosed},
+		"almost complete": {kit.Cut(14), plan.FailedClosed},
 	}
 	for name, test := range tests {
 		for _, keepAlive := range []bool{false, true} {
@@ -100,7 +101,7 @@ func TestServerThatRestarts(t *testing.T) {
 				t.Error("the clients did not come back after the restart")
 			}
 			// A client whose connection fails rests for 10 ms: 20 of them fail some 200 times in 100 ms.
-			if got := r.Failures[FailedConnect]; got < 20 || got > 2000 {
+			if got := r.Failures[plan.FailedConnect]; got < 20 || got > 2000 {
 				t.Errorf("got %d refused connections, want some 200", got)
 			}
 		})
@@ -123,7 +124,7 @@ func TestLossy(t *testing.T) {
 		c := configFor(t, server.Endpoint())
 		c.Lossy, c.Operations, c.AnswerLimit = true, 300, 600*time.Millisecond
 		r := runs(t, c)
-		if got := r.Failures[FailedTimeout]; got != 1 || r.Failed() != 1 {
+		if got := r.Failures[plan.FailedTimeout]; got != 1 || r.Failed() != 1 {
 			t.Errorf("got %d by timeout of %d failures, want 1 of 1", got, r.Failed())
 		}
 		if got := time.Duration(r.FailureLatency.Max()); got < c.AnswerLimit || got > patience {
@@ -151,7 +152,7 @@ func TestUnreachable(t *testing.T) {
 		"nobody listens": "IP:127.0.0.1:1",
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := DefaultConfig()
+			c := plan.DefaultConfig()
 			c.Address, c.Operations = parseAddress(t, text), 1
 			r, err := Run(testContext(t), c)
 			if !errors.Is(err, ErrUnreachable) || r != nil {
@@ -166,10 +167,10 @@ func TestTooFewDescriptors(t *testing.T) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	if limit.Cur >= MaxClients {
+	if limit.Cur >= plan.MaxClients {
 		t.Skip("the limit is over all that can be asked for")
 	}
-	if err := checkDescriptors(MaxClients); !errors.Is(err, ErrDescriptors) {
+	if err := checkDescriptors(plan.MaxClients); !errors.Is(err, ErrDescriptors) {
 		t.Errorf("got %v, want %v", err, ErrDescriptors)
 	}
 	if err := checkDescriptors(1); err != nil {
@@ -194,7 +195,7 @@ func TestFullBacklog(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := configFor(t, at)
-			c.Clients, c.Operations, c.Verify, c.SystemCalls = 50, 300, VerifyFrames, systemCalls
+			c.Clients, c.Operations, c.Verify, c.SystemCalls = 50, 300, plan.VerifyFrames, systemCalls
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
@@ -236,8 +237,8 @@ func TestFullSocket(t *testing.T) {
 			})
 			c := configFor(t, server.Endpoint())
 			c.KeepAlive, c.Pipeline, c.Sessions, c.SystemCalls = true, 40, 80, systemCalls
-			c.DataMin, c.DataMax, c.Operations = 30_000, MaxData, 160
-			c.Mix = Mix{Add: 5, Get: 1, Remove: 3}
+			c.DataMin, c.DataMax, c.Operations = 30_000, plan.MaxData, 160
+			c.Mix = plan.Mix{Add: 5, Get: 1, Remove: 3}
 			if r := runs(t, c); r.Count() != c.Operations || r.Failed() != 0 {
 				t.Errorf("got %d operations, %d failed, want %d, 0", r.Count(), r.Failed(), c.Operations)
 			}

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"distcache/bench/load/plan"
 	"errors"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ func TestHonestServerPasses(t *testing.T) {
 }
 
 // checkOperations checks that every operation occurs, with both outcomes, and has its latency.
-func checkOperations(t *testing.T, r *Result) {
+func checkOperations(t *testing.T, r *plan.Result) {
 	t.Helper()
 	for op := range r.Operations {
 		o := &r.Operations[op]
@@ -46,7 +47,7 @@ func checkOperations(t *testing.T, r *Result) {
 	}
 }
 
-func checkConnections(t *testing.T, c *Config, r *Result) {
+func checkConnections(t *testing.T, c *plan.Config, r *plan.Result) {
 	t.Helper()
 	want := c.Operations
 	if c.KeepAlive {
@@ -59,10 +60,10 @@ func checkConnections(t *testing.T, c *Config, r *Result) {
 
 func TestSizes(t *testing.T) {
 	tests := map[string]struct{ low, high int }{
-		"smallest":            {MinData, 9},
+		"smallest":            {plan.MinData, 9},
 		"around a frame":      {2020, 2060},
 		"several frames":      {4000, 9000},
-		"as long as they may": {MaxData - 5, MaxData},
+		"as long as they may": {plan.MaxData - 5, plan.MaxData},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -111,7 +112,7 @@ func TestExpiryIsKnown(t *testing.T) {
 	c.Clients, c.Sessions, c.KeepAlive = 4, 20, true
 	c.Rate = 1500
 	c.Timeout, c.TimeVar, c.Slack = 150*time.Millisecond, 100*time.Millisecond, 20*time.Millisecond
-	c.Mix = Mix{Add: 4, Get: 4, Have: 2}
+	c.Mix = plan.Mix{Add: 4, Get: 4, Have: 2}
 	r := runs(t, c)
 	adds := &r.Operations[codec.OpAdd]
 	// 80 sessions that live 150 ms in the mean and are asked for all the time are added some three times each.
@@ -123,12 +124,12 @@ func TestExpiryIsKnown(t *testing.T) {
 func TestTLSMixAddsNewSessions(t *testing.T) {
 	server := serve(t)
 	c := configFor(t, server.Endpoint())
-	mix, err := ParseMix(MixTLS13)
+	mix, err := plan.ParseMix(plan.MixTLS13)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Mix, c.IDMin, c.IDMax = mix, TLSIDLen, TLSIDLen
-	c.DataMin, c.DataMax = TLSDataMin, TLSDataMax
+	c.Mix, c.IDMin, c.IDMax = mix, plan.TLSIDLen, plan.TLSIDLen
+	c.DataMin, c.DataMax = plan.TLSDataMin, plan.TLSDataMax
 	r := runs(t, c)
 	adds, gets := &r.Operations[codec.OpAdd], &r.Operations[codec.OpGet]
 	if adds.Misses != 0 || adds.Hits < 650 || adds.Hits > 850 {
@@ -138,8 +139,8 @@ func TestTLSMixAddsNewSessions(t *testing.T) {
 		t.Errorf("got %d GETs that hit and %d that miss, want mostly hits", gets.Hits, gets.Misses)
 	}
 	for _, q := range server.Requests() {
-		if len(q.ID) != TLSIDLen {
-			t.Fatalf("got an ID of %d bytes, want %d", len(q.ID), TLSIDLen)
+		if len(q.ID) != plan.TLSIDLen {
+			t.Fatalf("got an ID of %d bytes, want %d", len(q.ID), plan.TLSIDLen)
 		}
 	}
 }
@@ -148,7 +149,7 @@ func TestPreloadIsNotCounted(t *testing.T) {
 	server := serve(t)
 	c := configFor(t, server.Endpoint())
 	c.Clients, c.Sessions, c.Preload = 5, 30, true
-	c.Mix = Mix{Get: 1}
+	c.Mix = plan.Mix{Get: 1}
 	r := runs(t, c)
 	gets := &r.Operations[codec.OpGet]
 	if gets.Hits != c.Operations || r.Count() != c.Operations {
@@ -190,13 +191,13 @@ func TestDurationAndWarmup(t *testing.T) {
 func TestProgress(t *testing.T) {
 	server := serve(t)
 	c := configFor(t, server.Endpoint())
-	c.Progress = new(Progress)
+	c.Progress = new(plan.Progress)
 	runs(t, c)
 	if got := c.Progress.Done(); got == 0 || got > c.Operations {
 		t.Errorf("got %d done, want 1 to %d", got, c.Operations)
 	}
-	if got := c.Progress.Phase(); got != Draining {
-		t.Errorf("got phase %v, want %v", got, Draining)
+	if got := c.Progress.Phase(); got != plan.Draining {
+		t.Errorf("got phase %v, want %v", got, plan.Draining)
 	}
 }
 

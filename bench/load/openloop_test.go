@@ -1,6 +1,7 @@
 package load
 
 import (
+	"distcache/bench/load/plan"
 	"sync"
 	"testing"
 	"time"
@@ -35,7 +36,7 @@ func TestRateIsKept(t *testing.T) {
 // though the client could not even begin them.
 func TestNoCoordinatedOmission(t *testing.T) {
 	const pause, long = 600 * time.Millisecond, 150 * time.Millisecond
-	paused := func(open bool) *Result {
+	paused := func(open bool) *plan.Result {
 		server := serve(t)
 		var once sync.Once
 		server.On(func(q kit.Request) bool { return q.Number > 100 }).Do(func(x *kit.Exchange) {
@@ -49,7 +50,7 @@ func TestNoCoordinatedOmission(t *testing.T) {
 		}
 		return runs(t, c)
 	}
-	slow := func(r *Result) int64 {
+	slow := func(r *plan.Result) int64 {
 		n := int64(0)
 		for _, bar := range r.Latency().Distribution() {
 			if bar.From > int64(long) {
@@ -92,7 +93,7 @@ func TestLateAnswersHideNoOthers(t *testing.T) {
 	server.On(func(q kit.Request) bool { return q.UID%8 == 0 }).Do(kit.Late(late))
 	c := configFor(t, server.Endpoint())
 	c.Clients, c.Operations, c.Rate, c.KeepAlive = 500, 500, 500, true // one operation for each client
-	c.Mix = Mix{Get: 1}
+	c.Mix = plan.Mix{Get: 1}
 	r := runs(t, c)
 	all := r.Latency()
 	if got := time.Duration(all.ValueAtPercentile(75)); got > late/2 {
@@ -103,20 +104,5 @@ func TestLateAnswersHideNoOthers(t *testing.T) {
 	}
 	if got := r.Operations[codec.OpGet].Count(); got != c.Operations {
 		t.Errorf("got %d operations, want %d", got, c.Operations)
-	}
-}
-
-func TestPacer(t *testing.T) {
-	p := newPacer(4, 3)
-	p.start, p.limit = 1000, 5
-	if got, want := p.due(3), int64(1000+750_000_000); got != want {
-		t.Errorf("operation 3 at 4/s: got due at %d, want %d", got, want)
-	}
-	if got, want := p.intended(2, 1), p.due(5); got != want {
-		t.Errorf("second operation of the third of 3 clients: got %d, want that of operation 5, %d", got, want)
-	}
-	p.issued = 5
-	if got := p.next(); got != never {
-		t.Errorf("got next at %d after the last, want never", got)
 	}
 }

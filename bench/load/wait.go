@@ -1,6 +1,7 @@
 package load
 
 import (
+	"distcache/bench/load/plan"
 	"time"
 	"unsafe"
 
@@ -48,11 +49,11 @@ func (l *loop) wait() {
 // wake returns when to be awake at the latest.
 func (l *loop) wake() int64 {
 	at := l.nextChores
-	if l.phase != Draining {
+	if l.phase != plan.Draining {
 		at = min(at, l.phaseEnd)
 	}
 	if l.config.Rate > 0 {
-		at = min(at, l.pacer.next())
+		at = min(at, l.pacer.Next())
 	}
 	return at
 }
@@ -149,7 +150,7 @@ func (l *loop) watch(c *client, events uint32) {
 	l.leave(c)
 	e := unix.EpollEvent{Events: events, Fd: int32(c.number)}
 	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, int(c.fd), &e); err != nil {
-		l.fail(c, FailedClosed)
+		l.fail(c, plan.FailedClosed)
 		return
 	}
 	c.place = inEpoll

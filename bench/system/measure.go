@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"distcache/bench/load"
+	"distcache/bench/load/plan"
 	"distcache/bench/process"
 	"distcache/bench/procfs"
 	"distcache/bench/record"
@@ -15,17 +16,17 @@ import (
 // measurement is one call of load.Run on a stage, with the accounts of its processes.
 type measurement struct {
 	stage  *stage
-	config load.Config // complete but for Address, Protocol, Progress and OnMeasure
+	config plan.Config // complete but for Address, Protocol, Progress and OnMeasure
 
 	first, preloaded, measured, drained accounts
-	result                              *load.Result
+	result                              *plan.Result
 	late                                bool
 }
 
 // run drives the load. It returns an error only when ctx has ended; anything else that goes wrong is in the sample that
 // record fills.
 func (m *measurement) run(ctx context.Context, sample *record.Sample) error {
-	var progress load.Progress
+	var progress plan.Progress
 	at := &meter{
 		Protocol: m.stage.target.protocol(), progress: &progress,
 		first:     func() { m.first = m.read() },
@@ -33,7 +34,7 @@ func (m *measurement) run(ctx context.Context, sample *record.Sample) error {
 		drained:   func() { m.drained = m.read() },
 	}
 	m.config.Address = m.stage.address()
-	m.config.Protocol = func() load.Protocol { return at }
+	m.config.Protocol = func() plan.Protocol { return at }
 	m.config.Progress = &progress
 	m.config.OnMeasure = func() { m.measured = m.read() }
 	result, err := load.Run(ctx, m.config)
@@ -75,7 +76,7 @@ func (m *measurement) fillPreload(s *record.Sample, operations int) {
 	charge(s, m.stage.processes, m.first, m.preloaded)
 }
 
-func latencyOf(r *load.Result) record.Latency {
+func latencyOf(r *plan.Result) record.Latency {
 	h := r.Latency()
 	at := func(percentile float64) float64 {
 		return (time.Duration(h.ValueAtPercentile(percentile)).Seconds()) * 1e6
@@ -86,9 +87,9 @@ func latencyOf(r *load.Result) record.Latency {
 // meter is a Protocol that tells when a run passes the points at which the accounts are to be read, on the thread of the
 // load. Without it they would be read after ten thousand connections were closed, and hold the price of that.
 type meter struct {
-	load.Protocol
-	progress   *load.Progress
-	phase      load.Phase // of the last request
+	plan.Protocol
+	progress   *plan.Progress
+	phase      plan.Phase // of the last request
 	begun      bool
 	unanswered int
 
@@ -98,7 +99,7 @@ type meter struct {
 }
 
 // AppendRequest passes the request on.
-func (m *meter) AppendRequest(dst []byte, r *load.Request) []byte {
+func (m *meter) AppendRequest(dst []byte, r *plan.Request) []byte {
 	if phase := m.progress.Phase(); !m.begun || phase != m.phase {
 		m.enter(phase)
 	}
@@ -106,12 +107,12 @@ func (m *meter) AppendRequest(dst []byte, r *load.Request) []byte {
 	return m.Protocol.AppendRequest(dst, r)
 }
 
-func (m *meter) enter(phase load.Phase) {
+func (m *meter) enter(phase plan.Phase) {
 	switch {
 	case !m.begun:
 		m.begun = true
 		m.first()
-	case m.phase == load.Preloading:
+	case m.phase == plan.Preloading:
 		m.preloaded()
 	}
 	m.phase = phase
@@ -119,13 +120,13 @@ func (m *meter) enter(phase load.Phase) {
 
 // ParseAnswer passes the answer on. Where connections failed, what was asked on them is never answered: then drained is
 // not called.
-func (m *meter) ParseAnswer(b []byte, asked load.Asked) (load.Answer, int, error) {
+func (m *meter) ParseAnswer(b []byte, asked plan.Asked) (plan.Answer, int, error) {
 	a, n, err := m.Protocol.ParseAnswer(b, asked)
 	if err != nil {
 		return a, n, err
 	}
 	m.unanswered--
-	if m.unanswered == 0 && m.progress.Phase() == load.Draining {
+	if m.unanswered == 0 && m.progress.Phase() == plan.Draining {
 		m.drained()
 	}
 	return a, n, nil

@@ -6,7 +6,7 @@ import (
 	"net"
 	"time"
 
-	"distcache/bench/load"
+	"distcache/bench/load/plan"
 	"distcache/bench/procfs"
 	"distcache/bench/record"
 )
@@ -30,11 +30,11 @@ func loadText() string {
 }
 
 // baseLoad is what all measurements have in common.
-func (h *harness) baseLoad(round int) load.Config {
-	c := load.DefaultConfig()
+func (h *harness) baseLoad(round int) plan.Config {
+	c := plan.DefaultConfig()
 	c.IDMin, c.IDMax, c.DataMin, c.DataMax = idSize, idSize, dataSize, dataSize
 	c.Timeout, c.TimeVar = sessionLife, 0
-	c.Sessions, c.Mix = idsPerClient, load.Mix{Get: 1}
+	c.Sessions, c.Mix = idsPerClient, plan.Mix{Get: 1}
 	c.Warmup, c.Duration = h.form.warmup, h.form.duration
 	c.Seed, c.Salt = uint64(round), 1
 	return c

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"distcache/bench/load"
+	"distcache/bench/load/plan"
 	"distcache/bench/process"
 	"distcache/codec"
 	"distcache/codec/address"
@@ -189,7 +189,7 @@ func (s *stage) connect() (net.Conn, error) { return net.Dial("unix", s.path(fro
 // ask sends a GET of a session that is not there and reads the answer.
 func (s *stage) ask(c net.Conn) error {
 	p := s.target.protocol()
-	r := load.Request{Asked: load.Asked{Op: codec.OpGet, UID: 1}, ID: make([]byte, idSize)}
+	r := plan.Request{Asked: plan.Asked{Op: codec.OpGet, UID: 1}, ID: make([]byte, idSize)}
 	if err := c.SetDeadline(time.Now().Add(answerPatience)); err != nil {
 		return err
 	}
@@ -210,7 +210,7 @@ func (s *stage) ask(c net.Conn) error {
 			continue
 		case err != nil:
 			return err
-		case a.Kind != load.No:
+		case a.Kind != plan.No:
 			return fmt.Errorf("%w: the answer to a GET of nothing is %v", errNotServing, a.Kind)
 		}
 		return nil

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"distcache/bench/load"
+	"distcache/bench/load/plan"
 	"distcache/bench/procfs"
 	"distcache/bench/protocols"
 	"distcache/bench/record"
@@ -34,10 +34,10 @@ func measureStore(ctx context.Context, h *harness, s step) error {
 		return nil
 	}
 	defer st.end()
-	steps := []func(context.Context, load.Config) error{
-		func(ctx context.Context, c load.Config) error { return st.warmEmpty(ctx, c, &set) },
-		func(ctx context.Context, c load.Config) error { return st.fillAndHit(ctx, c, &set, &hit) },
-		func(ctx context.Context, c load.Config) error { return st.missAll(ctx, c, &miss) },
+	steps := []func(context.Context, plan.Config) error{
+		func(ctx context.Context, c plan.Config) error { return st.warmEmpty(ctx, c, &set) },
+		func(ctx context.Context, c plan.Config) error { return st.fillAndHit(ctx, c, &set, &hit) },
+		func(ctx context.Context, c plan.Config) error { return st.missAll(ctx, c, &miss) },
 	}
 	for _, step := range steps {
 		if err := step(ctx, h.storeLoad(s.cell)); err != nil {
@@ -50,7 +50,7 @@ func measureStore(ctx context.Context, h *harness, s step) error {
 	return nil
 }
 
-func (h *harness) storeLoad(cell record.Sample) load.Config {
+func (h *harness) storeLoad(cell record.Sample) plan.Config {
 	c := h.baseLoad(cell.Round)
 	c.Clients, c.KeepAlive, c.Pipeline = 1, true, storeDepth
 	c.Sessions = cell.Sessions
@@ -58,7 +58,7 @@ func (h *harness) storeLoad(cell record.Sample) load.Config {
 }
 
 // warmEmpty asks the empty store for a moment, and reads its memory.
-func (s *stage) warmEmpty(ctx context.Context, c load.Config, set *record.Sample) error {
+func (s *stage) warmEmpty(ctx context.Context, c plan.Config, set *record.Sample) error {
 	c.Salt, c.Warmup, c.Duration = secondSalt, 0, storeWarmup
 	m := measurement{stage: s, config: c}
 	if err := m.run(ctx, &record.Sample{}); err != nil {
@@ -69,7 +69,7 @@ func (s *stage) warmEmpty(ctx context.Context, c load.Config, set *record.Sample
 }
 
 // fillAndHit is one run: its preloading is the SETs.
-func (s *stage) fillAndHit(ctx context.Context, c load.Config, set, hit *record.Sample) error {
+func (s *stage) fillAndHit(ctx context.Context, c plan.Config, set, hit *record.Sample) error {
 	c.Preload = true
 	m := measurement{stage: s, config: c}
 	if err := m.run(ctx, hit); err != nil {
@@ -81,7 +81,7 @@ func (s *stage) fillAndHit(ctx context.Context, c load.Config, set, hit *record.
 	return nil
 }
 
-func (s *stage) missAll(ctx context.Context, c load.Config, miss *record.Sample) error {
+func (s *stage) missAll(ctx context.Context, c plan.Config, miss *record.Sample) error {
 	c.Salt = secondSalt
 	m := measurement{stage: s, config: c}
 	return m.run(ctx, miss)
@@ -97,7 +97,7 @@ func stores(b builds, sessions int) []*target {
 
 func (b builds) server(sessions int) *target {
 	return &target{
-		name: nameServer + b.suffix, about: "dc_server, in memory", protocol: load.Distcache,
+		name: nameServer + b.suffix, about: "dc_server, in memory", protocol: plan.Distcache,
 		start: func(s *stage) error { return b.startServer(s, front, max(sessions, defaultSessions)) },
 	}
 }
@@ -147,7 +147,7 @@ func measureCalm(ctx context.Context, h *harness, s step) error {
 		if err := st.fillCalm(ctx, c, sample); err != nil || sample.Error != "" {
 			return err
 		}
-		c.Mix, c.Verify = load.Mix{Add: 1, Get: 3, Fresh: true}, load.VerifyFrames
+		c.Mix, c.Verify = plan.Mix{Add: 1, Get: 3, Fresh: true}, plan.VerifyFrames
 		var fastest record.Sample
 		m := measurement{stage: st, config: c}
 		if err := m.run(ctx, &fastest); err != nil || fastest.Error != "" {
@@ -165,7 +165,7 @@ func measureCalm(ctx context.Context, h *harness, s step) error {
 // calmSeed makes the sessions that the last part adds others than those that the part before added.
 const calmSeed = 1000
 
-func (s *stage) fillCalm(ctx context.Context, c load.Config, sample *record.Sample) error {
+func (s *stage) fillCalm(ctx context.Context, c plan.Config, sample *record.Sample) error {
 	c.Preload, c.Pipeline, c.Warmup, c.Duration = true, calmDepth, 0, time.Millisecond
 	c.Lossy = true // the last sessions may find the store full
 	m := measurement{stage: s, config: c}

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"distcache/bench/load"
+	"distcache/bench/load/plan"
 	"distcache/bench/process"
 	"distcache/bench/protocols"
 )
@@ -17,7 +17,7 @@ type target struct {
 	name     string
 	about    string
 	programs []string // that must be installed
-	protocol func() load.Protocol
+	protocol func() plan.Protocol
 	start    func(*stage) error // starts the processes, the measured one last
 }
 
@@ -57,7 +57,7 @@ func proxies(b builds) []*target {
 
 func (b builds) floor() *target {
 	return &target{
-		name: nameFloor, about: "bare epoll answerer: what the kernel costs", protocol: load.Distcache,
+		name: nameFloor, about: "bare epoll answerer: what the kernel costs", protocol: plan.Distcache,
 		start: func(s *stage) error { return s.startGo("floor", b.directory, s.path(front)) },
 	}
 }
@@ -65,7 +65,7 @@ func (b builds) floor() *target {
 func (b builds) stubbed() *target {
 	return &target{
 		name: nameStub + b.suffix, about: "dc_client; its upstream is a stub, the fastest server there can be",
-		protocol: load.Distcache,
+		protocol: plan.Distcache,
 		start: func(s *stage) error {
 			if err := b.startUpstream(s); err != nil {
 				return err
@@ -77,7 +77,7 @@ func (b builds) stubbed() *target {
 
 func (b builds) pair() *target {
 	return &target{
-		name: namePair + b.suffix, about: "dc_client; its upstream is dc_server", protocol: load.Distcache,
+		name: namePair + b.suffix, about: "dc_client; its upstream is dc_server", protocol: plan.Distcache,
 		start: func(s *stage) error {
 			if err := b.startServer(s, "server", defaultSessions); err != nil {
 				return err
@@ -98,7 +98,7 @@ func (b builds) gnetRun() *target {
 
 func (b builds) peer(name, program, about string) *target {
 	return &target{
-		name: name, about: about, protocol: load.Distcache,
+		name: name, about: about, protocol: plan.Distcache,
 		start: func(s *stage) error {
 			if err := b.startUpstream(s); err != nil {
 				return err

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"distcache/bench/load"
+	"distcache/bench/load/plan"
 	"distcache/codec"
 	"distcache/codec/address"
 	"distcache/internal/daemon/options"
@@ -23,7 +23,7 @@ const (
 
 // config is the command line, parsed.
 type config struct {
-	load     load.Config
+	load     plan.Config
 	progress int    // operations between two lines of progress; 0: by time
 	json     string // where the report goes, "" for nowhere
 
@@ -32,7 +32,7 @@ type config struct {
 }
 
 func (c *config) flags() *options.Set {
-	c.load = load.DefaultConfig()
+	c.load = plan.DefaultConfig()
 	s := options.New(program, "[options]",
 		"Asks a distcache service (dc_client or dc_server) random operations on sessions of which it knows whether they "+
 			"are there, checks every answer to the byte, and measures. The first wrong answer ends it with exit code 1 and "+
@@ -52,9 +52,9 @@ func (c *config) referenceFlags(s *options.Set) {
 	})
 	s.Int(&c.progress, "progress", "operations", 0, 0, math.MaxInt32,
 		"Report progress after every so many operations; 0: every few seconds, or as a bar on a terminal.")
-	s.Int(&c.load.Sessions, "sessions", "number", c.load.Sessions, 1, load.MaxSessions, "Sessions that each client works with.")
-	s.Int(&c.load.DataMin, "datamin", "bytes", c.load.DataMin, load.MinData, load.MaxData, "Shortest session.")
-	s.Int(&c.load.DataMax, "datamax", "bytes", c.load.DataMax, load.MinData, load.MaxData, "Longest session.")
+	s.Int(&c.load.Sessions, "sessions", "number", c.load.Sessions, 1, plan.MaxSessions, "Sessions that each client works with.")
+	s.Int(&c.load.DataMin, "datamin", "bytes", c.load.DataMin, plan.MinData, plan.MaxData, "Shortest session.")
+	s.Int(&c.load.DataMax, "datamax", "bytes", c.load.DataMax, plan.MinData, plan.MaxData, "Longest session.")
 	s.Int(&c.timeout, "timeout", "secs", int(c.load.Timeout/time.Second), 0, maxSeconds, "Time after which sessions expire.")
 	s.Int(&c.timevar, "timevar", "secs", int(c.load.TimeVar/time.Second), 0, maxSeconds,
 		"By how much that varies, up and down, from session to session.")
@@ -65,18 +65,18 @@ func (c *config) referenceFlags(s *options.Set) {
 
 // loadFlags say how much is asked, and what.
 func (c *config) loadFlags(s *options.Set) {
-	s.Int(&c.load.Clients, "clients", "number", c.load.Clients, 1, load.MaxClients, "Clients that ask at the same time.")
-	s.Int(&c.load.Pipeline, "pipeline", "number", c.load.Pipeline, 1, load.MaxPipeline,
+	s.Int(&c.load.Clients, "clients", "number", c.load.Clients, 1, plan.MaxClients, "Clients that ask at the same time.")
+	s.Int(&c.load.Pipeline, "pipeline", "number", c.load.Pipeline, 1, plan.MaxPipeline,
 		"Requests that a client sends before it has the first one's answer; over 1 includes -persistent.")
 	s.Func("duration", "time", "", "Length of the measurement, as in 90, 90s or 1m30s.", duration(&c.load.Duration))
 	s.Func("warmup", "time", "", "Time before the measurement that is not counted; needs -duration.", duration(&c.load.Warmup))
-	s.Int(&c.rate, "rate", "number", 0, 0, load.MaxRate,
+	s.Int(&c.rate, "rate", "number", 0, 0, plan.MaxRate,
 		"Operations per second, begun on time whatever the answers do, with latency counted from when each was due; "+
 			"0: each client asks when it has its answer.")
-	s.Func("mix", "mix", load.DefaultMix().String(), "How often each operation is asked for, as add:get:remove:have, or "+
+	s.Func("mix", "mix", plan.DefaultMix().String(), "How often each operation is asked for, as add:get:remove:have, or "+
 		"tls12 or tls13: as a TLS terminator without tickets asks, where every ADD is of a new session, with IDs and data "+
 		"of its size.", func(text string) (err error) {
-		c.load.Mix, err = load.ParseMix(text)
+		c.load.Mix, err = plan.ParseMix(text)
 		return err
 	})
 	s.Bool(&c.load.Preload, "preload", "Add all sessions first; that is not counted.")
@@ -95,12 +95,12 @@ func (c *config) checkFlags(s *options.Set) {
 		"How long before and after its expiry a session may or may not be there, beside the time on the way.")
 	s.Millis(&c.load.AnswerLimit, "wait", c.load.AnswerLimit, time.Millisecond, time.Hour,
 		"Time after which an answer counts as missing.")
-	s.Func("verify", "full|frames", load.VerifyFull.String(), "frames: check only that each request gets one well-formed "+
+	s.Func("verify", "full|frames", plan.VerifyFull.String(), "frames: check only that each request gets one well-formed "+
 		"answer of its own, for services that store nothing.", c.setVerify)
 }
 
 func (c *config) setVerify(text string) error {
-	for _, v := range []load.Verify{load.VerifyFull, load.VerifyFrames} {
+	for _, v := range []plan.Verify{plan.VerifyFull, plan.VerifyFrames} {
 		if text == v.String() {
 			c.load.Verify = v
 			return nil
@@ -137,12 +137,12 @@ func (c *config) complete(s *options.Set) error {
 }
 
 func (c *config) completeTLS(s *options.Set) {
-	c.load.IDMin, c.load.IDMax = load.TLSIDLen, load.TLSIDLen
+	c.load.IDMin, c.load.IDMax = plan.TLSIDLen, plan.TLSIDLen
 	if !s.Given("datamin") {
-		c.load.DataMin = load.TLSDataMin
+		c.load.DataMin = plan.TLSDataMin
 	}
 	if !s.Given("datamax") {
-		c.load.DataMax = load.TLSDataMax
+		c.load.DataMax = plan.TLSDataMax
 	}
 }
 
@@ -163,8 +163,8 @@ func (c *config) contradiction() error {
 	case l.Sessions < l.Pipeline:
 		return wrong("pipeline", l.Pipeline, fmt.Sprintf("is over the -sessions of %d: requests that are open together "+
 			"must be about different sessions", l.Sessions))
-	case l.Sessions > load.MaxSessions/l.Clients:
-		return wrong("sessions", l.Sessions, fmt.Sprintf("for each of %d clients are over %d", l.Clients, load.MaxSessions))
+	case l.Sessions > plan.MaxSessions/l.Clients:
+		return wrong("sessions", l.Sessions, fmt.Sprintf("for each of %d clients are over %d", l.Clients, plan.MaxSessions))
 	case l.Warmup > 0 && l.Duration == 0:
 		return wrong("warmup", l.Warmup, "needs -duration")
 	}

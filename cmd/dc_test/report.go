@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"os"
 
-	"distcache/bench/load"
+	"distcache/bench/load/plan"
 )
 
 // report is the file of -json. It is opened before the run, so that a path that cannot be written is known at once, and
@@ -27,10 +27,10 @@ func openReport(path string) (*report, error) {
 // contents is what the file holds.
 type contents struct {
 	Tool string `json:"tool"`
-	*load.Report
+	*plan.Report
 }
 
-func (r *report) write(result *load.Result) error {
+func (r *report) write(result *plan.Result) error {
 	if r.file == nil {
 		return nil
 	}

@@ -8,11 +8,11 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
-	"distcache/bench/load"
+	"distcache/bench/load/plan"
 )
 
 // writeTable writes what was asked and what came of it, for people.
-func writeTable(w io.Writer, r *load.Result) error {
+func writeTable(w io.Writer, r *plan.Result) error {
 	var b strings.Builder
 	writeSetup(&b, r)
 	b.WriteString("\n")
@@ -26,7 +26,7 @@ func writeTable(w io.Writer, r *load.Result) error {
 	return nil
 }
 
-func writeSetup(b *strings.Builder, r *load.Result) {
+func writeSetup(b *strings.Builder, r *plan.Result) {
 	c := &r.Config
 	connections, loop := "a connection per operation", "closed loop"
 	if c.KeepAlive {
@@ -41,10 +41,10 @@ func writeSetup(b *strings.Builder, r *load.Result) {
 	fmt.Fprintf(b, "-seed %d -salt %d\n", c.Seed, c.Salt)
 }
 
-func writeRows(b *strings.Builder, r *load.Result) {
+func writeRows(b *strings.Builder, r *plan.Result) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "operation\tcount\trate/s\thits\tmisses\tlost\terrors\tp50 us\tp90 us\tp99 us\tp99.9 us\tmax us\t")
-	var all load.OpResult
+	var all plan.OpResult
 	for op := range r.Operations {
 		o := &r.Operations[op]
 		all.Hits, all.Misses, all.Lost, all.Failed = all.Hits+o.Hits, all.Misses+o.Misses, all.Lost+o.Lost, all.Failed+o.Failed
@@ -57,7 +57,7 @@ func writeRows(b *strings.Builder, r *load.Result) {
 	_ = t.Flush()
 }
 
-func writeRow(t io.Writer, name string, o *load.OpResult, r *load.Result) {
+func writeRow(t io.Writer, name string, o *plan.OpResult, r *plan.Result) {
 	fmt.Fprintf(t, "%s\t%d\t%.0f\t%d\t%d\t%d\t%d\t%s\n",
 		name, o.Count(), o.Rate(r.Elapsed), o.Hits, o.Misses, o.Lost, o.Failed, percentiles(o.Latency))
 }
@@ -70,14 +70,14 @@ func percentiles(h *hdrhistogram.Histogram) string {
 	return b.String()
 }
 
-func writeRemarks(b *strings.Builder, r *load.Result) {
+func writeRemarks(b *strings.Builder, r *plan.Result) {
 	fmt.Fprintf(b, "%.3f s, %d connections; this tool took %.1f us of processor time per operation\n",
 		r.Elapsed.Seconds(), r.Connections, float64(r.CPUPerOperation().Nanoseconds())/1e3)
 	if r.Failed() > 0 {
 		b.WriteString("errors:")
 		for f, n := range r.Failures {
 			if n > 0 {
-				fmt.Fprintf(b, " %v %d", load.Failure(f), n)
+				fmt.Fprintf(b, " %v %d", plan.Failure(f), n)
 			}
 		}
 		fmt.Fprintf(b, "; p50, p99 and maximum of their time: %.0f, %.0f, %.0f us\n", micros(r.FailureLatency, 50),

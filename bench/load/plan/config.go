@@ -1,12 +1,20 @@
-package load
+package plan
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"time"
 
 	"distcache/codec"
 	"distcache/codec/address"
+)
+
+var (
+	// ErrConfig is returned by Validate and Run when a field of Config is out of range; the text names the field.
+	ErrConfig = errors.New("bad load configuration")
+	// ErrMix is returned by ParseMix for a text that is no mix.
+	ErrMix = errors.New("bad mix")
 )
 
 // The sessions of a TLS terminator (Apache 2.4 with OpenSSL 3), in bytes.

@@ -1,4 +1,4 @@
-package load
+package plan
 
 import (
 	"time"
@@ -92,4 +92,105 @@ func perSecond(n uint64, d time.Duration) float64 {
 		return 0
 	}
 	return float64(n) / d.Seconds()
+}
+
+// The range of the histograms, and the relative precision: three digits.
+const (
+	latencyUnit   = 100 * time.Nanosecond
+	latencyMax    = time.Hour
+	latencyDigits = 3
+)
+
+func newHistogram() *hdrhistogram.Histogram {
+	return hdrhistogram.New(int64(latencyUnit), int64(latencyMax), latencyDigits)
+}
+
+// Record adds a latency in nanoseconds; one beyond latencyMax counts as that.
+func Record(h *hdrhistogram.Histogram, nanos int64) {
+	_ = h.RecordValue(max(0, min(nanos, int64(latencyMax))))
+}
+
+// Tally counts what was measured.
+type Tally struct {
+	Operations  [codec.NumOps]OpResult
+	Failures    [NumFailures]uint64
+	Failed      *hdrhistogram.Histogram
+	Late        *hdrhistogram.Histogram
+	Connections uint64
+	Done        uint64
+	Errors      uint64
+}
+
+func NewTally() *Tally {
+	t := &Tally{Failed: newHistogram(), Late: newHistogram()}
+	for op := range t.Operations {
+		t.Operations[op] = OpResult{Op: codec.Op(op), Latency: newHistogram()}
+	}
+	return t
+}
+
+// Reset forgets everything, and allocates nothing.
+func (t *Tally) Reset() {
+	t.Failed.Reset()
+	t.Late.Reset()
+	t.Failures = [NumFailures]uint64{}
+	t.Connections, t.Done, t.Errors = 0, 0, 0
+	for op := range t.Operations {
+		o := &t.Operations[op]
+		o.Latency.Reset()
+		*o = OpResult{Op: o.Op, Latency: o.Latency}
+	}
+}
+
+func (t *Tally) Answered(op codec.Op, r outcome, nanos int64) {
+	o := &t.Operations[op]
+	switch r {
+	case Hit:
+		o.Hits++
+	case Miss:
+		o.Misses++
+	case lost:
+		o.Lost++
+	}
+	t.Done++
+	Record(o.Latency, nanos)
+}
+
+func (t *Tally) Fail(op codec.Op, why Failure, nanos int64) {
+	t.Operations[op].Failed++
+	t.Failures[why]++
+	t.Done++
+	t.Errors++
+	Record(t.Failed, nanos)
+}
+
+// Failure is why an operation got no service. It is counted; it does not end the run.
+type Failure uint8
+
+// The failures.
+const (
+	FailedConnect      Failure = iota // the connection was refused, or not made in time
+	FailedClosed                      // the connection ended before the answer
+	FailedDisconnected                // the answer says that there is no service behind
+	FailedTimeout                     // no answer in time; counted when Config.Lossy is set, else a violation
+)
+
+// NumFailures is the number of failures: tables by Failure have this length.
+const NumFailures = 4
+
+// String returns the name that reports use.
+func (f Failure) String() string {
+	return [NumFailures]string{"connect", "closed", "disconnected", "timeout"}[f]
+}
+
+// CPU is processor time from the kernel's accounting.
+type CPU struct {
+	User, System time.Duration
+}
+
+// Total returns both together.
+func (c CPU) Total() time.Duration { return c.User + c.System }
+
+func (c CPU) Minus(earlier CPU) CPU {
+	return CPU{User: c.User - earlier.User, System: c.System - earlier.System}
 }

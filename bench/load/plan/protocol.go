@@ -1,4 +1,4 @@
-package load
+package plan
 
 import (
 	"time"
@@ -67,4 +67,38 @@ func (k AnswerKind) String() string {
 		return "unavailable"
 	}
 	return "nonsense"
+}
+
+// Pending is a request that was begun and not answered. Times are of the run's clock, in nanoseconds.
+type Pending struct {
+	Operation
+	Client     uint32
+	Generation uint32 // of the session's ID
+	Begun      int64  // before its bytes were sent
+	Intended   int64  // latency counts from here: when it was due (open loop), or begun
+}
+
+func (p *Pending) Name() sessionName {
+	return sessionName{client: p.Client, slot: p.Slot, generation: p.Generation}
+}
+
+func (p *Pending) Asked() Asked { return Asked{Op: p.Op, UID: p.UID} }
+
+// Encoder makes requests. The same pending always gives the same bytes, so none are kept.
+type Encoder struct {
+	Plan     *Plan
+	Protocol Protocol
+	request  Request
+	id, data []byte
+}
+
+func (e *Encoder) Append(dst []byte, p *Pending) []byte {
+	e.id = e.Plan.AppendID(e.id[:0], p.Name())
+	e.request = Request{Asked: p.Asked(), ID: e.id}
+	if p.IsAdd() {
+		c := content{tag: e.Plan.tag(p.Client, p.Index), cut: p.cut, size: p.size}
+		e.data = e.Plan.appendContent(e.data[:0], c)
+		e.request.Data, e.request.Timeout = e.data, p.life()
+	}
+	return e.Protocol.AppendRequest(dst, &e.request)
 }

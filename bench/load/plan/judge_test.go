@@ -1,4 +1,4 @@
-package load
+package plan
 
 import (
 	"testing"
@@ -24,49 +24,49 @@ func TestJudge(t *testing.T) {
 		spoilt   bool
 		lossy    bool
 
-		want  result
+		want  outcome
 		fault Fault
 		after state
 	}{
-		"GET finds":                         {before: added, op: codec.OpGet, from: 30, to: 40, kind: Yes, want: hit, after: added},
+		"GET finds":                         {before: added, op: codec.OpGet, from: 30, to: 40, kind: Yes, want: Hit, after: added},
 		"GET finds other data":              {before: added, op: codec.OpGet, from: 30, to: 40, kind: Yes, spoilt: true, want: wrong, fault: FaultData, after: added},
 		"GET misses":                        {before: added, op: codec.OpGet, from: 30, to: 40, kind: No, want: wrong, fault: FaultLost, after: added},
 		"GET misses, lossy":                 {before: added, op: codec.OpGet, from: 30, to: 40, kind: No, lossy: true, want: lost, after: neverAdded},
 		"GET misses at the last moment":     {before: added, op: codec.OpGet, from: 900, to: 1004, kind: No, want: wrong, fault: FaultLost, after: added},
-		"GET misses in the window":          {before: added, op: codec.OpGet, from: 900, to: 1006, kind: No, want: miss, after: vanished},
-		"GET finds in the window":           {before: added, op: codec.OpGet, from: 1025, to: 1100, kind: Yes, want: hit, after: added},
+		"GET misses in the window":          {before: added, op: codec.OpGet, from: 900, to: 1006, kind: No, want: Miss, after: vanished},
+		"GET finds in the window":           {before: added, op: codec.OpGet, from: 1025, to: 1100, kind: Yes, want: Hit, after: added},
 		"GET finds other data, in window":   {before: added, op: codec.OpGet, from: 1025, to: 1100, kind: Yes, spoilt: true, want: wrong, fault: FaultData, after: added},
 		"GET finds after the window":        {before: added, op: codec.OpGet, from: 1026, to: 1100, kind: Yes, want: wrong, fault: FaultFound, after: added},
 		"GET finds after it, lossy":         {before: added, op: codec.OpGet, from: 1026, to: 1100, kind: Yes, lossy: true, want: wrong, fault: FaultFound, after: added},
-		"GET misses after the window":       {before: added, op: codec.OpGet, from: 1026, to: 1100, kind: No, want: miss, after: added},
+		"GET misses after the window":       {before: added, op: codec.OpGet, from: 1026, to: 1100, kind: No, want: Miss, after: added},
 		"GET finds what was never added":    {before: neverAdded, op: codec.OpGet, from: 30, to: 40, kind: Yes, want: wrong, fault: FaultFound, after: neverAdded},
 		"GET finds what was removed":        {before: removed, op: codec.OpGet, from: 30, to: 40, kind: Yes, want: wrong, fault: FaultFound, after: removed},
 		"GET finds what had vanished":       {before: vanished, op: codec.OpGet, from: 1015, to: 1016, kind: Yes, want: wrong, fault: FaultFound, after: vanished},
-		"HAVE finds":                        {before: added, op: codec.OpHave, from: 30, to: 40, kind: Yes, want: hit, after: added},
+		"HAVE finds":                        {before: added, op: codec.OpHave, from: 30, to: 40, kind: Yes, want: Hit, after: added},
 		"HAVE misses":                       {before: added, op: codec.OpHave, from: 30, to: 40, kind: No, want: wrong, fault: FaultLost, after: added},
 		"HAVE finds nothing there":          {before: removed, op: codec.OpHave, from: 30, to: 40, kind: Yes, want: wrong, fault: FaultFound, after: removed},
-		"REMOVE removes":                    {before: added, op: codec.OpRemove, from: 30, to: 40, kind: Yes, want: hit, after: removed},
-		"REMOVE removes in the window":      {before: added, op: codec.OpRemove, from: 1015, to: 1016, kind: Yes, want: hit, after: removed},
+		"REMOVE removes":                    {before: added, op: codec.OpRemove, from: 30, to: 40, kind: Yes, want: Hit, after: removed},
+		"REMOVE removes in the window":      {before: added, op: codec.OpRemove, from: 1015, to: 1016, kind: Yes, want: Hit, after: removed},
 		"REMOVE misses":                     {before: added, op: codec.OpRemove, from: 30, to: 40, kind: No, want: wrong, fault: FaultLost, after: added},
-		"REMOVE misses in the window":       {before: added, op: codec.OpRemove, from: 1015, to: 1016, kind: No, want: miss, after: vanished},
+		"REMOVE misses in the window":       {before: added, op: codec.OpRemove, from: 1015, to: 1016, kind: No, want: Miss, after: vanished},
 		"REMOVE removes what is not there":  {before: neverAdded, op: codec.OpRemove, from: 30, to: 40, kind: Yes, want: wrong, fault: FaultFound, after: neverAdded},
-		"ADD adds":                          {before: neverAdded, op: codec.OpAdd, from: 30, to: 40, kind: Yes, want: hit, after: added},
-		"ADD adds again":                    {before: removed, op: codec.OpAdd, from: 30, to: 40, kind: Yes, want: hit, after: added},
-		"ADD is refused":                    {before: added, op: codec.OpAdd, from: 30, to: 40, kind: No, want: miss, after: added},
-		"ADD is refused in the window":      {before: added, op: codec.OpAdd, from: 1015, to: 1016, kind: No, want: miss, after: added},
-		"ADD adds in the window":            {before: added, op: codec.OpAdd, from: 1015, to: 1016, kind: Yes, want: hit, after: added},
+		"ADD adds":                          {before: neverAdded, op: codec.OpAdd, from: 30, to: 40, kind: Yes, want: Hit, after: added},
+		"ADD adds again":                    {before: removed, op: codec.OpAdd, from: 30, to: 40, kind: Yes, want: Hit, after: added},
+		"ADD is refused":                    {before: added, op: codec.OpAdd, from: 30, to: 40, kind: No, want: Miss, after: added},
+		"ADD is refused in the window":      {before: added, op: codec.OpAdd, from: 1015, to: 1016, kind: No, want: Miss, after: added},
+		"ADD adds in the window":            {before: added, op: codec.OpAdd, from: 1015, to: 1016, kind: Yes, want: Hit, after: added},
 		"ADD is refused with nothing there": {before: removed, op: codec.OpAdd, from: 30, to: 40, kind: No, want: wrong, fault: FaultFound, after: removed},
 		"ADD is refused after the window":   {before: added, op: codec.OpAdd, from: 1026, to: 1027, kind: No, want: wrong, fault: FaultFound, after: added},
 		"ADD adds what is there":            {before: added, op: codec.OpAdd, from: 30, to: 40, kind: Yes, want: wrong, fault: FaultLost, after: added},
 		"ADD adds what is there, lossy":     {before: added, op: codec.OpAdd, from: 30, to: 40, kind: Yes, lossy: true, want: lost, after: neverAdded},
 	}
 	c := DefaultConfig()
-	p := newPlan(&c)
+	p := New(&c)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			j := judge{plan: p, lossy: test.lossy, slack: slack * millis}
-			s := session{}
-			s.add(&operation{cut: 3, size: 100, millis: 1000}, p.tag(0, 0), sentAt, storedBy)
+			j := Judge{Plan: p, Lossy: test.lossy, Slack: slack * millis}
+			s := Session{}
+			s.add(&Operation{cut: 3, size: 100, millis: 1000}, p.tag(0, 0), sentAt, storedBy)
 			s.state = test.before
 			a := Answer{Kind: test.kind}
 			if test.op == codec.OpGet && test.kind == Yes {
@@ -75,15 +75,15 @@ func TestJudge(t *testing.T) {
 					a.Data[50] ^= 1
 				}
 			}
-			ask := pending{operation: operation{op: test.op, cut: 9, size: 60, millis: 2000}, begun: test.from * millis}
-			got, f := j.judge(&s, &ask, &a, test.to*millis)
+			ask := Pending{Operation: Operation{Op: test.op, cut: 9, size: 60, millis: 2000}, Begun: test.from * millis}
+			got, f := j.Judge(&s, &ask, &a, test.to*millis)
 			if got != test.want || s.state != test.after {
-				t.Errorf("got result %d and state %d, want %d and %d", got, s.state, test.want, test.after)
+				t.Errorf("got outcome %d and state %d, want %d and %d", got, s.state, test.want, test.after)
 			}
-			if (f != nil) != (test.fault != "") || f != nil && (f.kind != test.fault || f.reason == "") {
+			if (f != nil) != (test.fault != "") || f != nil && (f.Kind != test.fault || f.Reason == "") {
 				t.Errorf("got fault %+v, want %q with a reason", f, test.fault)
 			}
-			if test.op == codec.OpAdd && test.want == hit && s.size != 60 {
+			if test.op == codec.OpAdd && test.want == Hit && s.size != 60 {
 				t.Errorf("got data of %d bytes noted, want the 60 that were added", s.size)
 			}
 		})
@@ -91,8 +91,8 @@ func TestJudge(t *testing.T) {
 }
 
 func TestWindowGrowsWithTheLife(t *testing.T) {
-	s := session{}
-	s.add(&operation{millis: uint32(codec.MaxTimeout.Milliseconds())}, 0, 0, 0)
+	s := Session{}
+	s.add(&Operation{millis: uint32(codec.MaxTimeout.Milliseconds())}, 0, 0, 0)
 	// Two clocks that differ by 200 ppm are two minutes apart after seven days.
 	if got, want := time.Duration(s.latest-s.earliest), 2*codec.MaxTimeout/5000; got != want {
 		t.Errorf("got a window of %v around the end of seven days, want %v", got, want)
@@ -101,11 +101,11 @@ func TestWindowGrowsWithTheLife(t *testing.T) {
 
 func TestRetiredSessionHasAnotherID(t *testing.T) {
 	c := DefaultConfig()
-	p := newPlan(&c)
-	s := session{state: added}
-	before := string(p.appendID(nil, sessionName{generation: s.generation}))
-	s.retire()
-	if after := string(p.appendID(nil, sessionName{generation: s.generation})); after == before || s.state != neverAdded {
+	p := New(&c)
+	s := Session{state: added}
+	before := string(p.AppendID(nil, sessionName{generation: s.Generation}))
+	s.Retire()
+	if after := string(p.AppendID(nil, sessionName{generation: s.Generation})); after == before || s.state != neverAdded {
 		t.Errorf("got ID %x and state %d after %x, want another ID that was never added", after, s.state, before)
 	}
 }

@@ -1,4 +1,4 @@
-package load
+package plan
 
 import (
 	"encoding/hex"
@@ -26,10 +26,10 @@ const (
 	FaultSecond    Fault = "second answer"
 )
 
-// fault is what the loop knows of a violation at first.
-type fault struct {
-	kind   Fault
-	reason string
+// Finding is what the loop knows of a violation at first.
+type Finding struct {
+	Kind   Fault
+	Reason string
 }
 
 // Violation is an answer that cannot be right, or is missing: the error that ends a run. It holds the whole exchange.
@@ -47,7 +47,7 @@ type Violation struct {
 	Answer     []byte        // what was received of the answer, and what is behind it in the same read
 	Seed, Salt uint64
 
-	protocol Protocol
+	Protocol Protocol
 }
 
 // Error returns one line.
@@ -76,7 +76,7 @@ const maxDump = 4096
 
 func (v *Violation) dumpBytes(b *strings.Builder, title string, wire []byte, direction codec.Direction) {
 	fmt.Fprintf(b, "%s, %d bytes\n", title, len(wire))
-	for _, line := range v.protocol.Describe(wire, direction) {
+	for _, line := range v.Protocol.Describe(wire, direction) {
 		b.WriteString("  " + line + "\n")
 	}
 	shown := wire[:min(len(wire), maxDump)]
