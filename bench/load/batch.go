@@ -9,7 +9,7 @@ import (
 type call struct {
 	kind     callKind
 	fd       int32
-	client   uint32 // whose it is; of no meaning for callSocket and callClose
+	client   uint32 // not set for callSocket and callClose
 	requests uint32 // callSend: how many requests the bytes are
 	from, to uint32 // callSend, callReceive: which of the batch's bytes
 	result   int32  // the descriptor, the number of bytes, 0; or the error number, negative
@@ -106,7 +106,7 @@ const (
 	batchAtMost = 64
 )
 
-// carryOut carries out what is queued, and deals with the results in their order. What they lead to is queued anew, and
+// carryOut carries out what is queued, and deals with the results in their order. What they lead to is queued, and
 // carried out as soon as it makes a batch of the size that batchSize says.
 func (l *loop) carryOut() {
 	b := l.execute()

@@ -2,14 +2,14 @@ package load
 
 import "distcache/bench/load/plan"
 
-// client is one of those who ask at the same time. It has at most one connection.
+// client is one of the concurrent clients. It has at most one connection.
 type client struct {
 	stream plan.Stream
 	number uint32
 	fd     int32 // of the connection, or noFD
 	link   link
 
-	place      place // who looks after it
+	place      place // the queue or set that it is in
 	prev, next int32 // its neighbours in a queue, by number
 
 	// Its unanswered requests are a ring of pendings, in the order in which they were begun. The newest of them are not
@@ -42,7 +42,7 @@ const (
 	open          // connected, or a TCP connection under way, which behaves like one that does not take bytes yet
 )
 
-// place says who looks after a client.
+// place is the queue or set that a client is in.
 type place uint8
 
 const (
@@ -64,15 +64,15 @@ type queue struct {
 	length      int
 }
 
-const nobody = -1
+const none = -1
 
 func newQueue(clients []client, p place) queue {
-	return queue{clients: clients, place: p, first: nobody, last: nobody}
+	return queue{clients: clients, place: p, first: none, last: none}
 }
 
 func (q *queue) push(c *client) {
-	c.place, c.prev, c.next = q.place, q.last, nobody
-	if q.last == nobody {
+	c.place, c.prev, c.next = q.place, q.last, none
+	if q.last == none {
 		q.first = int32(c.number)
 	} else {
 		q.clients[q.last].next = int32(c.number)
@@ -82,12 +82,12 @@ func (q *queue) push(c *client) {
 }
 
 func (q *queue) remove(c *client) {
-	if c.prev == nobody {
+	if c.prev == none {
 		q.first = c.next
 	} else {
 		q.clients[c.prev].next = c.next
 	}
-	if c.next == nobody {
+	if c.next == none {
 		q.last = c.prev
 	} else {
 		q.clients[c.next].prev = c.prev
@@ -103,7 +103,7 @@ func (q *queue) front() *client { return q.at(q.first) }
 func (q *queue) after(c *client) *client { return q.at(c.next) }
 
 func (q *queue) at(number int32) *client {
-	if number == nobody {
+	if number == none {
 		return nil
 	}
 	return &q.clients[number]

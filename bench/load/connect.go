@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// knockEvery is how often those try again whose connection found the backlog full.
+	// knockEvery is the time between two tries to connect while the backlog is full.
 	knockEvery = int64(time.Millisecond)
 	// stashSize is how many sockets are made ahead, so that they are in the same batch as other calls.
 	stashSize = 2 * batchAtMost

@@ -33,7 +33,7 @@ type loop struct {
 
 	polls    []unix.PollFd
 	polled   []*client
-	answered int64 // when one of those who have waited longest had its answer
+	answered int64 // when one of the clients that have waited longest had its answer
 	patience int64 // how long after that it is looked for answers that have overtaken
 	demotion int   // how many clients move into the epoll set when there are some
 	eager    bool  // the last answers that were asked for were all there
@@ -71,7 +71,7 @@ const (
 	paceAtMost = 256
 	// choresEvery is how often what is not urgent is looked after, and so the longest sleep.
 	choresEvery = int64(5 * time.Millisecond)
-	// restTime is how long a client rests whose connection failed, so that a service that is away is not stormed.
+	// restTime is how long a client rests after its connection failed, so that a service that is away is not stormed.
 	restTime = int64(10 * time.Millisecond)
 )
 

@@ -172,14 +172,14 @@ const (
 	lingerAtMost = 256 // connections at a time
 )
 
-// lingerer is a connection whose request has been answered.
+// lingerer is a connection that has had its answer.
 type lingerer struct {
 	fd      int
 	since   int64
 	pending plan.Pending
 }
 
-// part ends a temporary connection whose operation has ended.
+// part ends a temporary connection after its operation.
 func (l *loop) part(c *client) {
 	l.closes++
 	if l.closes%lingerOneIn == 1 && len(l.lingering) < lingerAtMost {

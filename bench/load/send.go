@@ -151,8 +151,7 @@ func (l *loop) endOldest(c *client) {
 	l.lastEnd = l.now
 }
 
-// giveUp ends the client's oldest operation without service. Nobody knows whether it was carried out, nor whether it
-// will be yet.
+// giveUp ends the client's oldest operation without service. Whether it was carried out, or will be, is unknown.
 func (l *loop) giveUp(c *client, why plan.Failure) {
 	p := l.pending(c, 0)
 	l.tally.Fail(p.Op, why, l.now-p.Intended)

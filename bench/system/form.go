@@ -22,7 +22,7 @@ type form struct {
 	cells []cell
 
 	rates       []float64 // operations per second; those beyond a target's saturation are left out
-	rateClients int       // who may ask at the same time
+	rateClients int       // concurrent clients
 
 	idle       int // connections
 	idleRounds int

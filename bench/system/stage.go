@@ -129,7 +129,7 @@ func isGo(c process.Command) bool {
 	return strings.Contains(strings.Join(c.Env, " "), traceCollections)
 }
 
-// listening waits until somebody listens at the socket.
+// listening waits until the socket accepts connections.
 func (s *stage) listening(socket string) error {
 	return s.until(func() error {
 		c, err := net.Dial("unix", socket)
@@ -156,7 +156,7 @@ func (s *stage) until(try func() error) error {
 	}
 }
 
-// freePort returns a TCP port of 127.0.0.1 that nobody listens on.
+// freePort returns a TCP port of 127.0.0.1 that is not in use.
 func freePort() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -137,7 +137,7 @@ const (
 )
 
 // measureCalm fills a store until it is full, finds out how fast it answers, and then asks at half that rate: three GETs
-// and one ADD of a new session in four, for which another one has to go. What the store still holds nobody can know, so
+// and one ADD of a new session in four, for which another one has to go. What the store still holds is unknown, so
 // answers are checked for form only.
 func measureCalm(ctx context.Context, h *harness, s step) error {
 	return h.onStage(s, func(st *stage, sample *record.Sample) error {

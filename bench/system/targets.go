@@ -138,7 +138,7 @@ func twemproxy() *target {
 	}
 }
 
-// startNutcracker asks for a free port because nutcracker insists on one for its statistics, which nobody reads.
+// startNutcracker asks for a free port because nutcracker insists on one for its statistics, which are not read.
 func startNutcracker(s *stage) error {
 	port, err := freePort()
 	if err != nil {

@@ -24,7 +24,7 @@ func TestJudge(t *testing.T) {
 		spoilt   bool
 		lossy    bool
 
-		want  outcome
+		want  Outcome
 		fault Fault
 		after state
 	}{

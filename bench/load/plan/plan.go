@@ -26,6 +26,7 @@ type Plan struct {
 	block      []byte
 }
 
+// New returns the plan that a valid Config determines.
 func New(c *Config) *Plan {
 	p := &Plan{
 		Seed: c.Seed, Salt: c.Salt, Fresh: c.Mix.Fresh,
@@ -78,6 +79,7 @@ type Stream struct {
 	index  uint64
 }
 
+// NewStream returns the operations of the client of that number.
 func (p *Plan) NewStream(client uint32) Stream {
 	s := Stream{client: client}
 	s.words.Seed(mix64(p.Seed), mix64(uint64(client)+1))
@@ -115,6 +117,7 @@ func (p *Plan) pick(number uint32) codec.Op {
 	return op
 }
 
+// IsAdd reports whether it is an ADD.
 func (o *Operation) IsAdd() bool { return o.Op == codec.OpAdd }
 
 func (o *Operation) life() time.Duration { return time.Duration(o.millis) * time.Millisecond }

@@ -60,6 +60,7 @@ const (
 	Unlimited = math.MaxUint64
 )
 
+// NewPacer returns a pacer for that many operations per second. Start and Limit are to be set.
 func NewPacer(rate float64, clients int) Pacer {
 	return Pacer{interval: 1e9 / rate, Clients: uint64(clients)}
 }

@@ -35,7 +35,7 @@ type Request struct {
 	Timeout time.Duration // of an ADD, whole milliseconds
 }
 
-// Answer is one answer, decoded. A protocol whose answers do not name their request repeats what was asked.
+// Answer is one answer, decoded. Where the answers of a protocol do not name their request, it repeats what was asked.
 type Answer struct {
 	Asked
 	Kind AnswerKind
@@ -78,10 +78,12 @@ type Pending struct {
 	Intended   int64  // latency counts from here: when it was due (open loop), or begun
 }
 
+// Name returns what the ID of its session follows from.
 func (p *Pending) Name() sessionName {
 	return sessionName{client: p.Client, slot: p.Slot, generation: p.Generation}
 }
 
+// Asked returns what its answer must name.
 func (p *Pending) Asked() Asked { return Asked{Op: p.Op, UID: p.UID} }
 
 // Encoder makes requests. The same pending always gives the same bytes, so none are kept.
@@ -92,6 +94,7 @@ type Encoder struct {
 	id, data []byte
 }
 
+// Append appends the bytes of the request.
 func (e *Encoder) Append(dst []byte, p *Pending) []byte {
 	e.id = e.Plan.AppendID(e.id[:0], p.Name())
 	e.request = Request{Asked: p.Asked(), ID: e.id}

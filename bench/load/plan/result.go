@@ -121,6 +121,7 @@ type Tally struct {
 	Errors      uint64
 }
 
+// NewTally returns a tally of nothing.
 func NewTally() *Tally {
 	t := &Tally{Failed: newHistogram(), Late: newHistogram()}
 	for op := range t.Operations {
@@ -142,7 +143,8 @@ func (t *Tally) Reset() {
 	}
 }
 
-func (t *Tally) Answered(op codec.Op, r outcome, nanos int64) {
+// Answered counts an operation that was answered after so many nanoseconds.
+func (t *Tally) Answered(op codec.Op, r Outcome, nanos int64) {
 	o := &t.Operations[op]
 	switch r {
 	case Hit:
@@ -156,6 +158,7 @@ func (t *Tally) Answered(op codec.Op, r outcome, nanos int64) {
 	Record(o.Latency, nanos)
 }
 
+// Fail counts an operation without service, which ended after so many nanoseconds.
 func (t *Tally) Fail(op codec.Op, why Failure, nanos int64) {
 	t.Operations[op].Failed++
 	t.Failures[why]++
@@ -191,6 +194,7 @@ type CPU struct {
 // Total returns both together.
 func (c CPU) Total() time.Duration { return c.User + c.System }
 
+// Minus returns the difference.
 func (c CPU) Minus(earlier CPU) CPU {
 	return CPU{User: c.User - earlier.User, System: c.System - earlier.System}
 }

@@ -60,7 +60,7 @@ func (s *Session) add(o *Operation, tag uint64, from, to int64) {
 	s.state = added
 }
 
-// Retire gives the slot a new ID, because nobody knows what became of the session.
+// Retire gives the slot a new ID, because the state of the session is unknown.
 func (s *Session) Retire() {
 	s.Generation++
 	s.state = neverAdded
@@ -86,11 +86,12 @@ func (s *Session) history(at int64) string {
 
 func rounded(nanos int64) string { return time.Duration(nanos).Round(time.Microsecond).String() }
 
-// outcome is what became of one operation.
-type outcome uint8
+// Outcome is what became of one operation.
+type Outcome uint8
 
+// The outcomes.
 const (
-	Hit   outcome = iota // stored, found, removed
+	Hit   Outcome = iota // stored, found, removed
 	Miss                 // there already (ADD), not found: as it must or may be
 	lost                 // it should be there, and the cache may forget (Config.Lossy)
 	wrong                // a violation
@@ -106,7 +107,7 @@ type Judge struct {
 // Judge compares the answer to a request that was sent at p.begun, and read at now, with what is known of its session,
 // and takes note of what the answer tells. The finding says what is wrong when the outcome is wrong; it is costly to build, and
 // nothing else is.
-func (j *Judge) Judge(s *Session, p *Pending, a *Answer, now int64) (outcome, *Finding) {
+func (j *Judge) Judge(s *Session, p *Pending, a *Answer, now int64) (Outcome, *Finding) {
 	expected := s.presence(p.Begun, now, j.Slack)
 	if p.IsAdd() {
 		return j.judgeAdd(s, p, a, now, expected)
@@ -131,7 +132,7 @@ func (j *Judge) Judge(s *Session, p *Pending, a *Answer, now int64) (outcome, *F
 	return Miss, nil
 }
 
-func (j *Judge) judgeAdd(s *Session, p *Pending, a *Answer, now int64, expected presence) (outcome, *Finding) {
+func (j *Judge) judgeAdd(s *Session, p *Pending, a *Answer, now int64, expected presence) (Outcome, *Finding) {
 	if a.Kind == No {
 		if expected == absent {
 			return wrong, &Finding{Kind: FaultFound, Reason: fmt.Sprintf("the ADD was refused because the session is there, and it must not be: %s",
@@ -146,9 +147,9 @@ func (j *Judge) judgeAdd(s *Session, p *Pending, a *Answer, now int64, expected 
 	return Hit, nil
 }
 
-// missing deals with a session that is not there and should be. After a loss nobody knows whether the session comes
-// back (with another server, say), so it is retired.
-func (j *Judge) missing(s *Session, now int64, what string) (outcome, *Finding) {
+// missing deals with a session that is not there and should be. After a loss the session may come back
+// (with another server, say), so it is retired.
+func (j *Judge) missing(s *Session, now int64, what string) (Outcome, *Finding) {
 	if !j.Lossy {
 		return wrong, &Finding{Kind: FaultLost, Reason: fmt.Sprintf("%s: %s", what, s.history(now))}
 	}
