@@ -24,9 +24,9 @@ func TestOperationsAllocateNothing(t *testing.T) {
 				runtime.ReadMemStats(&after)
 				return after.Mallocs - before.Mallocs
 			}
-			short, long := allocated(1000), allocated(21_000)
+			short, long := allocated(300), allocated(2300)
 			if long > short+200 {
-				t.Errorf("got %d allocations in 21,000 operations and %d in 1,000, want no more in the long run", long, short)
+				t.Errorf("got %d allocations in 2,300 operations and %d in 300, want no more in the long run", long, short)
 			}
 		})
 	}
@@ -34,13 +34,13 @@ func TestOperationsAllocateNothing(t *testing.T) {
 
 // TestCostsLessThanTheFloor holds that the load is cheaper to make than to serve.
 func TestCostsLessThanTheFloor(t *testing.T) {
-	if testing.Short() {
-		t.Skip("-short")
+	if !kit.Full() {
+		t.Skip("it compares processor time, which other work on the machine changes: DISTCACHE_FULL=1 runs this")
 	}
 	at, server := startFloor(t)
 	own, floor := measureCost(t, at.Address, server.PID(), 2000, false, 100_000)
 	t.Logf("%v per operation, the floor %v", own, floor)
-	// The bound leaves room for a machine that is busy with other things; BenchmarkCost gives the figures.
+	// BenchmarkCost gives the figures.
 	if ratio := float64(own) / float64(floor); ratio < 0.3 || ratio > 1.1 {
 		t.Errorf("got %v of processor time per operation and %v for the floor, want less than the floor", own, floor)
 	}

@@ -1,4 +1,5 @@
 // Package load drives a distcache service with thousands of clients from one thread, checks every answer, and measures.
+// This package holds the sockets and the clock; package plan says what is asked and what the answers must be.
 // cmd/dc_test is its command line; the system harness calls Run itself.
 //
 //	          one per client                       one per session
@@ -21,7 +22,7 @@
 // run with a *Violation. A request that has no answer after Config.AnswerLimit is a violation too.
 //
 // A request that got no service (connection refused or lost, answer DISCONNECTED) is an error: it is counted and the
-// run goes on. Nobody knows then whether the request was carried out, and when, so its session is retired: its ID is
+// run goes on. Whether and when it was carried out is unknown, so its session is retired: its ID is
 // never used again and a new one takes its place.
 //
 // A cache may forget: it evicts when it is full, and is empty after a restart. Config.Lossy says that it may here. Then

@@ -2,6 +2,7 @@ package load
 
 import (
 	"bytes"
+	"distcache/bench/load/plan"
 	"fmt"
 	"strings"
 	"sync"
@@ -18,36 +19,36 @@ type plant func(u *kit.Upstream)
 // planted are the lies, and what they must be called.
 func planted() map[string]struct {
 	plant plant
-	want  Fault
+	want  plan.Fault
 } {
 	every := func(f kit.Fault) plant {
 		return func(u *kit.Upstream) { u.On(always).Do(f) }
 	}
 	return map[string]struct {
 		plant plant
-		want  Fault
+		want  plan.Fault
 	}{
-		"flips a byte of the data":     {flipData, FaultData},
-		"cuts the data short":          {cutData, FaultData},
-		"drops an answer":              {dropOne, FaultMissing},
-		"holds back the last byte":     {every(kit.HoldBack(1, time.Hour)), FaultMissing},
-		"answers with another uid":     {every(kit.WrongUID), FaultUID},
-		"answers another operation":    {every(kit.WrongOp), FaultOperation},
-		"answers twice":                {every(kit.Duplicate), FaultSecond},
-		"forgets sessions":             {forget, FaultLost},
-		"lets sessions expire early":   {expireEarly, FaultLost},
-		"lets sessions expire late":    {expireLate, FaultFound},
-		"finds what is not there":      {findAll, FaultFound},
-		"keeps what is removed":        {keepRemoved, FaultFound},
-		"adds what is there":           {addTwice, FaultLost},
-		"refuses what is not there":    {refuse, FaultFound},
-		"answers with an odd status":   {oddStatus, FaultStatus},
-		"speaks another version":       {every(kit.WrongVersion), FaultCorrupt},
-		"answers with requests":        {every(kit.AsRequest), FaultCorrupt},
-		"sends too long a frame":       {every(kit.Oversized), FaultCorrupt},
-		"sends 17 frames":              {every(kit.SeventeenFrames), FaultCorrupt},
-		"changes uid within a message": {every(kit.MixedUIDs), FaultCorrupt},
-		"speaks HTTP":                  {every(kit.HTTP), FaultCorrupt},
+		"flips a byte of the data":     {flipData, plan.FaultData},
+		"cuts the data short":          {cutData, plan.FaultData},
+		"drops an answer":              {dropOne, plan.FaultMissing},
+		"holds back the last byte":     {every(kit.HoldBack(1, time.Hour)), plan.FaultMissing},
+		"answers with another uid":     {every(kit.WrongUID), plan.FaultUID},
+		"answers another operation":    {every(kit.WrongOp), plan.FaultOperation},
+		"answers twice":                {every(kit.Duplicate), plan.FaultSecond},
+		"forgets sessions":             {forget, plan.FaultLost},
+		"lets sessions expire early":   {expireEarly, plan.FaultLost},
+		"lets sessions expire late":    {expireLate, plan.FaultFound},
+		"finds what is not there":      {findAll, plan.FaultFound},
+		"keeps what is removed":        {keepRemoved, plan.FaultFound},
+		"adds what is there":           {addTwice, plan.FaultLost},
+		"refuses what is not there":    {refuse, plan.FaultFound},
+		"answers with an odd status":   {oddStatus, plan.FaultStatus},
+		"speaks another version":       {every(kit.WrongVersion), plan.FaultCorrupt},
+		"answers with requests":        {every(kit.AsRequest), plan.FaultCorrupt},
+		"sends too long a frame":       {every(kit.Oversized), plan.FaultCorrupt},
+		"sends 17 frames":              {every(kit.SeventeenFrames), plan.FaultCorrupt},
+		"changes uid within a message": {every(kit.MixedUIDs), plan.FaultCorrupt},
+		"speaks HTTP":                  {every(kit.HTTP), plan.FaultCorrupt},
 	}
 }
 
@@ -58,7 +59,11 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 				t.Parallel()
 				server := serve(t)
 				test.plant(server)
-				v := violates(t, faultConfig(t, server, keepAlive))
+				c := faultConfig(t, server, keepAlive)
+				if test.want == plan.FaultMissing {
+					c.AnswerLimit = 300 * time.Millisecond
+				}
+				v := violates(t, c)
 				if v.Fault != test.want {
 					t.Errorf("got %v, want %q", v, test.want)
 				}
@@ -69,20 +74,20 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 }
 
 // faultConfig is a run in which every lie shows: it asks for all that can be asked, long enough for sessions to expire.
-func faultConfig(t *testing.T, server *kit.Upstream, keepAlive bool) Config {
+func faultConfig(t *testing.T, server *kit.Upstream, keepAlive bool) plan.Config {
 	c := configFor(t, server.Endpoint())
 	c.Clients, c.KeepAlive = 3, keepAlive
 	c.Operations, c.Duration = 0, 5*time.Second
 	c.Timeout, c.TimeVar, c.Slack = 400*time.Millisecond, 0, 20*time.Millisecond
-	c.AnswerLimit = 300 * time.Millisecond
+	c.AnswerLimit = patience
 	// Each session is asked for five times in a second, and removed every other second: so most expire.
 	c.Rate, c.Sessions = 3000, 200
-	c.Mix = Mix{Add: 3, Get: 3, Have: 3, Remove: 1}
+	c.Mix = plan.Mix{Add: 3, Get: 3, Have: 3, Remove: 1}
 	return c
 }
 
 // checkDump checks that a dump says what is wrong and holds the exchange.
-func checkDump(t *testing.T, v *Violation) {
+func checkDump(t *testing.T, v *plan.Violation) {
 	t.Helper()
 	var b bytes.Buffer
 	if err := v.Dump(&b); err != nil {
@@ -222,10 +227,10 @@ func TestSwappedUIDs(t *testing.T) {
 		}
 	})
 	c := faultConfig(t, server, true)
-	c.Rate, c.AnswerLimit = 0, patience
+	c.Rate = 0
 	v := violates(t, c)
-	if v.Fault != FaultUID {
-		t.Errorf("got %v, want %q", v, FaultUID)
+	if v.Fault != plan.FaultUID {
+		t.Errorf("got %v, want %q", v, plan.FaultUID)
 	}
 	checkDump(t, v)
 }
@@ -238,8 +243,8 @@ func TestSecondAnswerLater(t *testing.T) {
 		x.Overtake(3*time.Millisecond, x.Answer)
 	})
 	v := violates(t, faultConfig(t, server, false))
-	if v.Fault != FaultSecond {
-		t.Errorf("got %v, want %q", v, FaultSecond)
+	if v.Fault != plan.FaultSecond {
+		t.Errorf("got %v, want %q", v, plan.FaultSecond)
 	}
 }
 
@@ -252,8 +257,8 @@ func TestSecondAnswerAtTheEnd(t *testing.T) {
 		kit.Pass(x)
 		x.WriteAfter(time.Millisecond, x.Answer)
 	})
-	if v := violates(t, c); v.Fault != FaultSecond {
-		t.Errorf("got %v, want %q", v, FaultSecond)
+	if v := violates(t, c); v.Fault != plan.FaultSecond {
+		t.Errorf("got %v, want %q", v, plan.FaultSecond)
 	}
 }
 
@@ -270,7 +275,7 @@ func TestSecondAnswerBeforeTheNext(t *testing.T) {
 	})
 	c := configFor(t, server.Endpoint())
 	c.KeepAlive = true
-	if v := violates(t, c); v.Fault != FaultSecond || v.Index != 9 {
-		t.Errorf("got %v, want %q by operation 9", v, FaultSecond)
+	if v := violates(t, c); v.Fault != plan.FaultSecond || v.Index != 9 {
+		t.Errorf("got %v, want %q by operation 9", v, plan.FaultSecond)
 	}
 }

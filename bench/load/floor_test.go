@@ -1,6 +1,7 @@
 package load
 
 import (
+	"distcache/bench/load/plan"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -39,10 +40,10 @@ func processTime(t testing.TB, pid int) time.Duration {
 }
 
 // floorConfig is a load of one-frame requests on the floor.
-func floorConfig(t testing.TB, at kit.Endpoint, clients int) Config {
-	c := DefaultConfig()
+func floorConfig(t testing.TB, at kit.Endpoint, clients int) plan.Config {
+	c := plan.DefaultConfig()
 	c.Address = address.Address{Kind: address.Unix, Path: at.Address}
-	c.Clients, c.Verify, c.Seed = clients, VerifyFrames, 1
-	c.DataMin, c.DataMax = TLSDataMin, TLSDataMax
+	c.Clients, c.Verify, c.Seed = clients, plan.VerifyFrames, 1
+	c.DataMin, c.DataMax = plan.TLSDataMin, plan.TLSDataMax
 	return c
 }

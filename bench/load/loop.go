@@ -2,7 +2,7 @@ package load
 
 import (
 	"context"
-	"math"
+	"distcache/bench/load/plan"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,18 +12,18 @@ import (
 
 // loop is one run. Everything in it belongs to one goroutine, locked to its thread.
 type loop struct {
-	config  *Config
-	plan    *plan
-	judge   judge
-	encoder encoder
-	tally   *tally
+	config  *plan.Config
+	plan    *plan.Plan
+	judge   plan.Judge
+	encoder plan.Encoder
+	tally   *plan.Tally
 	target  target
 	clock   clock
 	now     int64 // not later than the true time, and seldom much earlier
 
 	clients  []client
-	pendings []pending // Config.Pipeline for each client
-	sessions []session // Config.Sessions for each client
+	pendings []plan.Pending // Config.Pipeline for each client
+	sessions []plan.Session // Config.Sessions for each client
 
 	waiting  queue // for an answer, in the order in which they asked
 	knocking queue // to connect again, because the backlog was full
@@ -33,7 +33,7 @@ type loop struct {
 
 	polls    []unix.PollFd
 	polled   []*client
-	answered int64 // when one of those who have waited longest had its answer
+	answered int64 // when one of the clients that have waited longest had its answer
 	patience int64 // how long after that it is looked for answers that have overtaken
 	demotion int   // how many clients move into the epoll set when there are some
 	eager    bool  // the last answers that were asked for were all there
@@ -49,20 +49,20 @@ type loop struct {
 	lingering []lingerer
 	closes    uint64 // connections that ended after their operation
 
-	phase       Phase
+	phase       plan.Phase
 	ended       bool
 	phaseEnd    int64  // when the phase ends by time, or never
 	left        uint64 // operations that may still be begun in this phase
 	outstanding int    // requests that are unanswered
-	pacer       pacer
+	pacer       plan.Pacer
 	measured    int64 // when the measurement began
 	began       time.Time
-	lastEnd     int64 // when the last operation ended
-	cpu         CPU   // of the thread: when the measurement began; after the end, since then
-	processCPU  CPU   // of the process, the same
+	lastEnd     int64    // when the last operation ended
+	cpu         plan.CPU // of the thread: when the measurement began; after the end, since then
+	processCPU  plan.CPU // of the process, the same
 
 	nextChores, nextScan int64
-	violation            *Violation
+	violation            *plan.Violation
 	cancelled            <-chan struct{}
 }
 
@@ -71,34 +71,32 @@ const (
 	paceAtMost = 256
 	// choresEvery is how often what is not urgent is looked after, and so the longest sleep.
 	choresEvery = int64(5 * time.Millisecond)
-	// restTime is how long a client rests whose connection failed, so that a service that is away is not stormed.
+	// restTime is how long a client rests after its connection failed, so that a service that is away is not stormed.
 	restTime = int64(10 * time.Millisecond)
-	// unlimited is a number of operations that no run gets to.
-	unlimited = math.MaxUint64
 )
 
-func newLoop(ctx context.Context, config *Config, t target) (*loop, error) {
+func newLoop(ctx context.Context, config *plan.Config, t target) (*loop, error) {
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, err
 	}
-	protocol := Distcache
+	protocol := plan.Distcache
 	if config.Protocol != nil {
 		protocol = config.Protocol
 	}
 	l := &loop{
-		config: config, plan: newPlan(config), tally: newTally(), target: t, clock: newClock(),
+		config: config, plan: plan.New(config), tally: plan.NewTally(), target: t, clock: newClock(),
 		epoll:    epoll,
 		patience: lookAfter,
 		demotion: pollWindow,
 		chunk:    chunkSize(config),
 		scratch:  make([]byte, codec.MaxMessageSize),
 		// In a closed loop the pacer is never asked.
-		pacer:     newPacer(max(config.Rate, 1), config.Clients),
+		pacer:     plan.NewPacer(max(config.Rate, 1), config.Clients),
 		cancelled: ctx.Done(),
 	}
-	l.judge = judge{plan: l.plan, lossy: config.Lossy, slack: int64(config.Slack)}
-	l.encoder = encoder{plan: l.plan, protocol: protocol()}
+	l.judge = plan.Judge{Plan: l.plan, Lossy: config.Lossy, Slack: int64(config.Slack)}
+	l.encoder = plan.Encoder{Plan: l.plan, Protocol: protocol()}
 	l.caller = newCaller(config, &l.target)
 	inbox := l.chunk * min(batchAtMost, config.Clients, max(1, inboxSize/l.chunk))
 	// One is queued to, one is dealt with, and meanwhile one with sends.
@@ -108,11 +106,11 @@ func newLoop(ctx context.Context, config *Config, t target) (*loop, error) {
 }
 
 // chunkSize is the size of the longest answers that one client can have, or a good part of it.
-func chunkSize(config *Config) int {
+func chunkSize(config *plan.Config) int {
 	return min(config.Pipeline*codec.MessageSize(config.DataMax), inboxSize/4) + codec.HeaderSize
 }
 
-func newCaller(config *Config, t *target) caller {
+func newCaller(config *plan.Config, t *target) caller {
 	if !config.SystemCalls {
 		if r, err := newRing(t); err == nil {
 			return r
@@ -124,10 +122,10 @@ func newCaller(config *Config, t *target) caller {
 func (l *loop) populate() {
 	l.clients = make([]client, l.config.Clients)
 	for i := range l.clients {
-		l.clients[i] = client{number: uint32(i), fd: noFD, stream: l.plan.newStream(uint32(i))}
+		l.clients[i] = client{number: uint32(i), fd: noFD, stream: l.plan.NewStream(uint32(i))}
 	}
-	l.pendings = make([]pending, l.config.Clients*l.config.Pipeline)
-	l.sessions = make([]session, l.config.Clients*l.config.Sessions)
+	l.pendings = make([]plan.Pending, l.config.Clients*l.config.Pipeline)
+	l.sessions = make([]plan.Session, l.config.Clients*l.config.Sessions)
 	l.waiting = newQueue(l.clients, inWaiting)
 	l.knocking = newQueue(l.clients, inKnocking)
 	l.resting = newQueue(l.clients, inResting)
@@ -141,8 +139,8 @@ func (l *loop) run() {
 	for !l.ended && l.violation == nil {
 		l.turn()
 	}
-	l.cpu = usage(unix.RUSAGE_THREAD).minus(l.cpu)
-	l.processCPU = usage(unix.RUSAGE_SELF).minus(l.processCPU)
+	l.cpu = usage(unix.RUSAGE_THREAD).Minus(l.cpu)
+	l.processCPU = usage(unix.RUSAGE_SELF).Minus(l.processCPU)
 	if l.config.OnEnd != nil {
 		l.config.OnEnd()
 	}
@@ -174,22 +172,22 @@ func (l *loop) turn() {
 // pace begins the operations that have become due.
 func (l *loop) pace() {
 	for range paceAtMost {
-		if l.config.Rate == 0 || l.pacer.next() > l.now {
+		if l.config.Rate == 0 || l.pacer.Next() > l.now {
 			return
 		}
-		c := &l.clients[l.pacer.issued%l.pacer.clients]
-		l.pacer.issued++
+		c := &l.clients[l.pacer.Issued%l.pacer.Clients]
+		l.pacer.Issued++
 		c.owed++
 		l.fill(c)
 	}
 }
 
-func (l *loop) session(c *client, slot uint32) *session {
+func (l *loop) session(c *client, slot uint32) *plan.Session {
 	return &l.sessions[int(c.number)*l.config.Sessions+int(slot)]
 }
 
 // pending returns the client's unanswered request number i, counted from the oldest.
-func (l *loop) pending(c *client, i uint32) *pending {
+func (l *loop) pending(c *client, i uint32) *plan.Pending {
 	depth := uint32(l.config.Pipeline)
 	return &l.pendings[c.number*depth+(c.first+i)%depth]
 }
@@ -213,12 +211,12 @@ func (l *loop) closeAll() {
 	closeSocket(l.epoll)
 }
 
-func (l *loop) result() *Result {
-	return &Result{
-		Config: *l.config, Protocol: l.encoder.protocol.Name(), Calls: l.caller.name(),
+func (l *loop) result() *plan.Result {
+	return &plan.Result{
+		Config: *l.config, Protocol: l.encoder.Protocol.Name(), Calls: l.caller.name(),
 		Started: l.began, Elapsed: time.Duration(max(0, l.lastEnd-l.measured)),
-		Operations: l.tally.operations, Failures: l.tally.failures, FailureLatency: l.tally.failed,
-		Connections: l.tally.connections, Unstarted: l.unstarted(), StartDelay: l.tally.late,
+		Operations: l.tally.Operations, Failures: l.tally.Failures, FailureLatency: l.tally.Failed,
+		Connections: l.tally.Connections, Unstarted: l.unstarted(), StartDelay: l.tally.Late,
 		CPU: l.cpu, ProcessCPU: l.processCPU,
 		Violation: l.violation,
 	}
@@ -229,7 +227,7 @@ func (l *loop) unstarted() uint64 {
 	if l.config.Rate == 0 {
 		return 0
 	}
-	return l.owed() + l.pacer.limit - l.pacer.issued
+	return l.owed() + l.pacer.Limit - l.pacer.Issued
 }
 
 // owed is how many operations have become due and have not been begun.

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"distcache/bench/load/plan"
 	"testing"
 	"time"
 
@@ -13,9 +14,9 @@ import (
 // loopOf returns a loop whose clients are connected to the other sides that it returns, and have asked one thing each.
 func loopOf(t *testing.T, clients int) (*loop, []int) {
 	t.Helper()
-	c := DefaultConfig()
+	c := plan.DefaultConfig()
 	c.Address, c.Clients, c.Operations, c.KeepAlive = address.Address{Kind: address.Unix, Path: "/none"}, clients, 1, true
-	c.Verify = VerifyFrames
+	c.Verify = plan.VerifyFrames
 	l, err := newLoop(t.Context(), &c, unixTarget(c.Address.Path))
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +40,7 @@ func loopOf(t *testing.T, clients int) (*loop, []int) {
 func reply(t *testing.T, l *loop, number, other int) {
 	t.Helper()
 	p := l.pending(&l.clients[number], 0)
-	if _, err := unix.Write(other, codec.AppendStatus(nil, p.uid, p.op, codec.StatusNotOK)); err != nil {
+	if _, err := unix.Write(other, codec.AppendStatus(nil, p.UID, p.Op, codec.StatusNotOK)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -96,8 +97,8 @@ func TestLingeringConnectionIsLookedAt(t *testing.T) {
 	if _, err := unix.Write(others[0], []byte("more")); err != nil {
 		t.Fatal(err)
 	}
-	l.checkLingering(never)
-	if l.violation == nil || l.violation.Fault != FaultSecond {
-		t.Errorf("got %v, want %q", l.violation, FaultSecond)
+	l.checkLingering(plan.Never)
+	if l.violation == nil || l.violation.Fault != plan.FaultSecond {
+		t.Errorf("got %v, want %q", l.violation, plan.FaultSecond)
 	}
 }

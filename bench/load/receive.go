@@ -1,6 +1,7 @@
 package load
 
 import (
+	"distcache/bench/load/plan"
 	"fmt"
 	"time"
 
@@ -17,7 +18,7 @@ func (l *loop) received(c *client, b []byte, errno unix.Errno) bool {
 	case errno != 0:
 		l.fail(c, whyLost(errno))
 	case len(b) == 0:
-		l.fail(c, FailedClosed)
+		l.fail(c, plan.FailedClosed)
 	default:
 		l.take(c, b)
 	}
@@ -72,20 +73,20 @@ func (l *loop) settleAll(c *client, b []byte) int {
 // 0 when it is not whole yet.
 func (l *loop) settle(c *client, b []byte) int {
 	p := l.pending(c, 0)
-	a, n, err := l.encoder.protocol.ParseAnswer(b, p.asked())
+	a, n, err := l.encoder.Protocol.ParseAnswer(b, p.Asked())
 	switch {
 	case err == codec.ErrShort:
 		return 0
 	case err != nil:
-		l.violate(p, b, &fault{FaultCorrupt, err.Error()})
+		l.violate(p, b, &plan.Finding{Kind: plan.FaultCorrupt, Reason: err.Error()})
 		return 0
 	}
 	if f := l.mismatch(c, p, &a); f != nil {
 		l.violate(p, b, f)
 		return 0
 	}
-	if a.Kind == Unavailable {
-		l.giveUp(c, FailedDisconnected)
+	if a.Kind == plan.Unavailable {
+		l.giveUp(c, plan.FailedDisconnected)
 	} else if !l.verify(c, p, &a, b) {
 		return 0
 	}
@@ -94,33 +95,33 @@ func (l *loop) settle(c *client, b []byte) int {
 }
 
 // mismatch says what is wrong with an answer whatever the session's state is.
-func (l *loop) mismatch(c *client, p *pending, a *Answer) *fault {
+func (l *loop) mismatch(c *client, p *plan.Pending, a *plan.Answer) *plan.Finding {
 	switch {
-	case a.UID == p.uid && a.Op != p.op:
-		return &fault{FaultOperation, fmt.Sprintf("operation %v in the answer, want %v", a.Op, p.op)}
-	case a.UID != p.uid && c.served && a.Asked == c.previous:
-		return &fault{FaultSecond, fmt.Sprintf("request_uid 0x%08x in the answer is that of the request before, which was answered; want 0x%08x", a.UID, p.uid)}
-	case a.UID != p.uid:
-		return &fault{FaultUID, fmt.Sprintf("request_uid 0x%08x in the answer, want 0x%08x", a.UID, p.uid)}
-	case a.Kind == Nonsense && l.config.Verify == VerifyFull:
-		return &fault{FaultStatus, fmt.Sprintf("the payload %x is no answer to %v", a.Data[:min(len(a.Data), 16)], p.op)}
+	case a.UID == p.UID && a.Op != p.Op:
+		return &plan.Finding{Kind: plan.FaultOperation, Reason: fmt.Sprintf("operation %v in the answer, want %v", a.Op, p.Op)}
+	case a.UID != p.UID && c.served && a.Asked == c.previous:
+		return &plan.Finding{Kind: plan.FaultSecond, Reason: fmt.Sprintf("request_uid 0x%08x in the answer is that of the request before, which was answered; want 0x%08x", a.UID, p.UID)}
+	case a.UID != p.UID:
+		return &plan.Finding{Kind: plan.FaultUID, Reason: fmt.Sprintf("request_uid 0x%08x in the answer, want 0x%08x", a.UID, p.UID)}
+	case a.Kind == plan.Nonsense && l.config.Verify == plan.VerifyFull:
+		return &plan.Finding{Kind: plan.FaultStatus, Reason: fmt.Sprintf("the payload %x is no answer to %v", a.Data[:min(len(a.Data), 16)], p.Op)}
 	}
 	return nil
 }
 
 // verify ends the client's oldest operation with its answer, and reports whether that can be right.
-func (l *loop) verify(c *client, p *pending, a *Answer, b []byte) bool {
-	r := hit
-	if l.config.Verify == VerifyFull {
-		var f *fault
-		if r, f = l.judge.judge(l.session(c, p.slot), p, a, l.now); f != nil {
+func (l *loop) verify(c *client, p *plan.Pending, a *plan.Answer, b []byte) bool {
+	r := plan.Hit
+	if l.config.Verify == plan.VerifyFull {
+		var f *plan.Finding
+		if r, f = l.judge.Judge(l.session(c, p.Slot), p, a, l.now); f != nil {
 			l.violate(p, b, f)
 			return false
 		}
-	} else if a.Kind == No {
-		r = miss
+	} else if a.Kind == plan.No {
+		r = plan.Miss
 	}
-	l.tally.answered(p.op, r, l.now-p.intended)
+	l.tally.Answered(p.Op, r, l.now-p.Intended)
 	l.endOldest(c)
 	return true
 }
@@ -142,22 +143,78 @@ func (l *loop) keep(c *client, rest []byte) {
 func (l *loop) unasked(c *client, b []byte) {
 	depth := uint32(l.config.Pipeline)
 	p := &l.pendings[c.number*depth+(c.first+depth-1)%depth] // the one that was answered last
-	l.violate(p, b, &fault{FaultSecond, fmt.Sprintf("%d bytes more come after the answer", len(b))})
+	l.violate(p, b, &plan.Finding{Kind: plan.FaultSecond, Reason: fmt.Sprintf("%d bytes more come after the answer", len(b))})
 }
 
 // violate ends the run.
-func (l *loop) violate(p *pending, answer []byte, f *fault) {
+func (l *loop) violate(p *plan.Pending, answer []byte, f *plan.Finding) {
 	if l.violation != nil {
 		return
 	}
-	l.violation = &Violation{
-		Fault: f.kind, Reason: f.reason,
-		Client: p.client, Index: p.index, Op: p.op, UID: p.uid,
-		ID:   l.plan.appendID(nil, p.name()),
-		Sent: time.Duration(p.begun), Read: time.Duration(l.now),
-		Request: l.encoder.append(nil, p),
+	l.violation = &plan.Violation{
+		Fault: f.Kind, Reason: f.Reason,
+		Client: p.Client, Index: p.Index, Op: p.Op, UID: p.UID,
+		ID:   l.plan.AppendID(nil, p.Name()),
+		Sent: time.Duration(p.Begun), Read: time.Duration(l.now),
+		Request: l.encoder.Append(nil, p),
 		Answer:  append([]byte(nil), answer...),
-		Seed:    l.plan.seed, Salt: l.plan.salt,
-		protocol: l.encoder.protocol,
+		Seed:    l.plan.Seed, Salt: l.plan.Salt,
+		Protocol: l.encoder.Protocol,
+	}
+}
+
+// A second answer on a temporary connection goes unseen when the first is read and the connection closed at once. So now
+// and then a connection is left open a little longer, and looked at again before it is closed. The same is done with
+// connections that are kept when the run ends.
+const (
+	lingerOneIn  = 64
+	lingerTime   = int64(5 * time.Millisecond)
+	lingerAtMost = 256 // connections at a time
+)
+
+// lingerer is a connection that has had its answer.
+type lingerer struct {
+	fd      int
+	since   int64
+	pending plan.Pending
+}
+
+// part ends a temporary connection after its operation.
+func (l *loop) part(c *client) {
+	l.closes++
+	if l.closes%lingerOneIn == 1 && len(l.lingering) < lingerAtMost {
+		l.leave(c)
+		l.lingering = append(l.lingering, lingerer{fd: int(c.fd), since: l.now, pending: *l.pending(c, 0)})
+		c.fd = noFD
+	}
+	l.disconnect(c)
+}
+
+// checkLingering closes the connections that have lingered since that time or longer.
+func (l *loop) checkLingering(since int64) {
+	for len(l.lingering) > 0 && l.lingering[0].since <= since && l.violation == nil {
+		first := l.lingering[0]
+		l.lingering = l.lingering[:copy(l.lingering, l.lingering[1:])]
+		n, errno := receiveSocket(first.fd, l.scratch)
+		closeSocket(first.fd)
+		if errno == 0 && n > 0 {
+			l.violate(&first.pending, l.scratch[:n], &plan.Finding{Kind: plan.FaultSecond, Reason: fmt.Sprintf("%d bytes more come after the answer", n)})
+		}
+	}
+}
+
+// lookBehind looks, at the end, whether more has come on the connections that are kept.
+func (l *loop) lookBehind() {
+	for i := range l.clients {
+		c := &l.clients[i]
+		if l.violation != nil {
+			return
+		}
+		if c.link != open || c.sent() > 0 || !c.served {
+			continue
+		}
+		if n, errno := receiveSocket(int(c.fd), l.scratch); errno == 0 && n > 0 {
+			l.unasked(c, l.scratch[:n])
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"distcache/bench/load/plan"
 	"encoding/json"
 	"math"
 	"strings"
@@ -24,7 +25,7 @@ func TestReportHoldsEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var got Report
+	var got plan.Report
 	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +43,7 @@ func TestReportHoldsEverything(t *testing.T) {
 }
 
 // checkHistogram checks that the histogram in a report is that of the result.
-func checkHistogram(t *testing.T, got *ReportLatency, want *hdrhistogram.Histogram) {
+func checkHistogram(t *testing.T, got *plan.ReportLatency, want *hdrhistogram.Histogram) {
 	t.Helper()
 	h, err := hdrhistogram.Decode([]byte(got.Histogram))
 	if err != nil {
@@ -68,7 +69,7 @@ func TestReportOfAViolation(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, _ := json.Marshal(report)
-	for _, want := range []string{`"fault":"` + string(FaultFound), `"op":"HAVE"`, `"request":"0011`, `"answer":"0011`} {
+	for _, want := range []string{`"fault":"` + string(plan.FaultFound), `"op":"HAVE"`, `"request":"0011`, `"answer":"0011`} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("got %.300s…, want %s in it", text, want)
 		}

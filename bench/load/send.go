@@ -1,6 +1,10 @@
 package load
 
-import "golang.org/x/sys/unix"
+import (
+	"distcache/bench/load/plan"
+
+	"golang.org/x/sys/unix"
+)
 
 // transmit gives the connection the requests that it has not been given, and makes one if there is none. Only one send of
 // a client is in a batch, since a socket that takes part of one must not be given the next.
@@ -16,7 +20,7 @@ func (l *loop) transmit(c *client) {
 	}
 	from := len(l.queued.outbox)
 	for i := c.count - c.unsent; i < c.count; i++ {
-		l.queued.outbox = l.encoder.append(l.queued.outbox, l.pending(c, i))
+		l.queued.outbox = l.encoder.Append(l.queued.outbox, l.pending(c, i))
 	}
 	c.queued, c.unsent = c.unsent, 0
 	l.queued.send(c, from, c.queued)
@@ -90,4 +94,79 @@ func (l *loop) giveSpare(b []byte) {
 	if cap(b) > 0 {
 		l.spare = append(l.spare, b)
 	}
+}
+
+// fill begins as many operations of the client as it may have unanswered, and sends them. A client that rests, knocks,
+// or whose socket is full, goes on when that is over.
+func (l *loop) fill(c *client) {
+	depth := uint32(l.config.Pipeline)
+	if c.place == inResting || c.count == depth || !l.mayBegin(c) {
+		return
+	}
+	l.now = l.clock.now()
+	for c.count < depth && l.mayBegin(c) {
+		l.begin(c)
+	}
+	l.transmit(c)
+}
+
+func (l *loop) fillAll() {
+	for i := range l.clients {
+		l.fill(&l.clients[i])
+		l.carryOutIfFull()
+	}
+}
+
+// begin draws the client's next operation. From here on it counts as unanswered.
+func (l *loop) begin(c *client) {
+	p := l.pending(c, c.count)
+	p.Operation = l.plan.Next(&c.stream)
+	p.Client, p.Begun, p.Intended = c.number, l.now, l.now
+	if l.paced() {
+		p.Intended = l.pacer.Intended(c.number, c.paced)
+		c.paced++
+		c.owed--
+		plan.Record(l.tally.Late, p.Begun-p.Intended)
+	} else {
+		c.quota--
+	}
+	s := l.session(c, p.Slot)
+	if p.IsAdd() && l.plan.Fresh {
+		s.Retire()
+	}
+	p.Generation = s.Generation
+	c.count++
+	c.unsent++
+	l.outstanding++
+	if l.left > 0 && l.left != plan.Unlimited {
+		l.left--
+	}
+}
+
+// endOldest takes the client's oldest operation off its ring.
+func (l *loop) endOldest(c *client) {
+	c.first = (c.first + 1) % uint32(l.config.Pipeline)
+	c.count--
+	l.outstanding--
+	l.lastEnd = l.now
+}
+
+// giveUp ends the client's oldest operation without service. Whether it was carried out, or will be, is unknown.
+func (l *loop) giveUp(c *client, why plan.Failure) {
+	p := l.pending(c, 0)
+	l.tally.Fail(p.Op, why, l.now-p.Intended)
+	l.session(c, p.Slot).Retire()
+	l.endOldest(c)
+}
+
+// fail ends all unanswered operations of the client without service, and its connection, and lets it rest.
+func (l *loop) fail(c *client, why plan.Failure) {
+	l.disconnect(c)
+	l.now = l.clock.now()
+	for c.count > 0 {
+		l.giveUp(c, why)
+	}
+	c.unsent = 0
+	c.until = l.now + restTime
+	l.resting.push(c)
 }

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"distcache/bench/load/plan"
 	"errors"
 	"testing"
 	"time"
@@ -20,9 +21,9 @@ func serve(t *testing.T) *kit.Upstream {
 }
 
 // target returns a small run against that server, with a seed that the test prints when it fails.
-func configFor(t *testing.T, at kit.Endpoint) Config {
+func configFor(t *testing.T, at kit.Endpoint) plan.Config {
 	t.Helper()
-	c := DefaultConfig()
+	c := plan.DefaultConfig()
 	c.Address = parseAddress(t, at.String())
 	c.Seed = uint64(time.Now().UnixNano())
 	c.Operations = 1000
@@ -44,7 +45,7 @@ func parseAddress(t *testing.T, text string) address.Address {
 }
 
 // runs runs the load and fails the test when that returns an error.
-func runs(t *testing.T, c Config) *Result {
+func runs(t *testing.T, c plan.Config) *plan.Result {
 	t.Helper()
 	r, err := Run(testContext(t), c)
 	if err != nil {
@@ -54,10 +55,10 @@ func runs(t *testing.T, c Config) *Result {
 }
 
 // violates runs the load and returns the violation that ends it, which must be there.
-func violates(t *testing.T, c Config) *Violation {
+func violates(t *testing.T, c plan.Config) *plan.Violation {
 	t.Helper()
 	r, err := Run(testContext(t), c)
-	var v *Violation
+	var v *plan.Violation
 	if !errors.As(err, &v) {
 		t.Fatalf("got error %v, want a violation", err)
 	}
@@ -75,14 +76,14 @@ func testContext(t *testing.T) context.Context {
 }
 
 // modes are the ways in which clients connect and the kernel is called.
-func modes() map[string]func(*Config) {
-	return map[string]func(*Config){
-		"a connection each":               func(*Config) {},
-		"a connection each, system calls": func(c *Config) { c.SystemCalls = true },
-		"keep-alive":                      func(c *Config) { c.KeepAlive = true },
-		"keep-alive, system calls":        func(c *Config) { c.KeepAlive, c.SystemCalls = true, true },
-		"pipeline":                        func(c *Config) { c.KeepAlive, c.Pipeline = true, 7 },
-		"many clients":                    func(c *Config) { c.Clients = 100 },
-		"many clients, keep-alive":        func(c *Config) { c.Clients, c.KeepAlive = 100, true },
+func modes() map[string]func(*plan.Config) {
+	return map[string]func(*plan.Config){
+		"a connection each":               func(*plan.Config) {},
+		"a connection each, system calls": func(c *plan.Config) { c.SystemCalls = true },
+		"keep-alive":                      func(c *plan.Config) { c.KeepAlive = true },
+		"keep-alive, system calls":        func(c *plan.Config) { c.KeepAlive, c.SystemCalls = true, true },
+		"pipeline":                        func(c *plan.Config) { c.KeepAlive, c.Pipeline = true, 7 },
+		"many clients":                    func(c *plan.Config) { c.Clients = 100 },
+		"many clients, keep-alive":        func(c *plan.Config) { c.Clients, c.KeepAlive = 100, true },
 	}
 }

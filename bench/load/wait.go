@@ -1,6 +1,7 @@
 package load
 
 import (
+	"distcache/bench/load/plan"
 	"time"
 	"unsafe"
 
@@ -20,7 +21,7 @@ const (
 	pollEvents = 256
 )
 
-// askOldest asks for the answers of those who have waited longest, without knowing whether they are there.
+// askOldest asks for the answers of the clients that have waited longest, without knowing whether they are there.
 func (l *loop) askOldest() {
 	c := l.waiting.front()
 	for range l.batchSize() {
@@ -48,11 +49,11 @@ func (l *loop) wait() {
 // wake returns when to be awake at the latest.
 func (l *loop) wake() int64 {
 	at := l.nextChores
-	if l.phase != Draining {
+	if l.phase != plan.Draining {
 		at = min(at, l.phaseEnd)
 	}
 	if l.config.Rate > 0 {
-		at = min(at, l.pacer.next())
+		at = min(at, l.pacer.Next())
 	}
 	return at
 }
@@ -72,7 +73,7 @@ func (l *loop) lookBeyond() {
 	l.demotion = min(2*l.demotion, len(l.clients))
 }
 
-// gather lists what to poll: that many of those who have waited longest, and the epoll set when somebody is in it.
+// gather lists what to poll: up to atMost clients that have waited longest, and the epoll set unless it is empty.
 func (l *loop) gather(atMost int) {
 	l.polls, l.polled = l.polls[:0], l.polled[:0]
 	for c := l.waiting.front(); c != nil && len(l.polled) < atMost; c = l.waiting.after(c) {
@@ -120,7 +121,7 @@ func (l *loop) ask(c *client) {
 	}
 }
 
-// progress takes note that an answer came to one of those who have waited longest.
+// progress takes note that an answer came to one of the clients that have waited longest.
 func (l *loop) progress() {
 	l.answered, l.demotion = l.now, pollWindow
 	l.patience = min(lookAfter+int64(l.waiting.length)*lookAfterEach, choresEvery)
@@ -149,7 +150,7 @@ func (l *loop) watch(c *client, events uint32) {
 	l.leave(c)
 	e := unix.EpollEvent{Events: events, Fd: int32(c.number)}
 	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, int(c.fd), &e); err != nil {
-		l.fail(c, FailedClosed)
+		l.fail(c, plan.FailedClosed)
 		return
 	}
 	c.place = inEpoll

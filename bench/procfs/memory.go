@@ -61,3 +61,9 @@ func parseKiB(b []byte, name string) (int64, error) {
 	}
 	return 0, fmt.Errorf("%w: no line %q", ErrFormat, name)
 }
+
+// Descriptors returns how many descriptors the process has open.
+func Descriptors(pid int) (int, error) {
+	names, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	return len(names), err
+}

@@ -9,5 +9,5 @@
 //	HAVE     get key                       EXISTS id
 //
 // Neither names the request in its answer: answers come in the order of the requests, so an answer repeats what was
-// asked. An answer that says that the service cannot serve now is load.Unavailable; any other error text is corrupt.
+// asked. An answer that says that the service cannot serve now is plan.Unavailable; any other error text is corrupt.
 package protocols

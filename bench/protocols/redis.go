@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"strconv"
 
-	"distcache/bench/load"
+	"distcache/bench/load/plan"
 	"distcache/codec"
 )
 
@@ -12,13 +12,13 @@ import (
 type redis struct{}
 
 // Redis returns the protocol of Redis and Valkey.
-func Redis() load.Protocol { return redis{} }
+func Redis() plan.Protocol { return redis{} }
 
 // Name returns "redis".
 func (redis) Name() string { return "redis" }
 
 // AppendRequest appends one command.
-func (redis) AppendRequest(dst []byte, r *load.Request) []byte {
+func (redis) AppendRequest(dst []byte, r *plan.Request) []byte {
 	switch r.Op {
 	case codec.OpAdd:
 		dst = append(dst, "*6\r\n$3\r\nSET\r\n"...)
@@ -46,22 +46,22 @@ func appendBulk(dst, text []byte) []byte {
 }
 
 // ParseAnswer reads one answer.
-func (d redis) ParseAnswer(b []byte, asked load.Asked) (load.Answer, int, error) {
+func (d redis) ParseAnswer(b []byte, asked plan.Asked) (plan.Answer, int, error) {
 	first, taken, err := line(b)
 	if err != nil {
-		return load.Answer{}, 0, err
+		return plan.Answer{}, 0, err
 	}
 	switch {
 	case isBusy(first):
-		return say(asked, load.Unavailable), taken, nil
+		return say(asked, plan.Unavailable), taken, nil
 	case string(first) == "$-1" && (asked.Op == codec.OpGet || asked.Op == codec.OpAdd):
-		return say(asked, load.No), taken, nil
+		return say(asked, plan.No), taken, nil
 	case len(first) > 1 && first[0] == '$' && asked.Op == codec.OpGet:
 		return d.parseBulk(b, first[1:], taken, asked)
 	}
 	kind := shortAnswer(asked.Op, string(first))
-	if kind == load.Nonsense {
-		return load.Answer{}, 0, refuse(b)
+	if kind == plan.Nonsense {
+		return plan.Answer{}, 0, refuse(b)
 	}
 	return say(asked, kind), taken, nil
 }
@@ -76,27 +76,27 @@ func isBusy(first []byte) bool {
 	return false
 }
 
-func shortAnswer(op codec.Op, text string) load.AnswerKind {
+func shortAnswer(op codec.Op, text string) plan.AnswerKind {
 	counts := op == codec.OpRemove || op == codec.OpHave
 	switch {
 	case op == codec.OpAdd && text == "+OK", counts && text == ":1":
-		return load.Yes
+		return plan.Yes
 	case counts && text == ":0":
-		return load.No
+		return plan.No
 	}
-	return load.Nonsense
+	return plan.Nonsense
 }
 
-func (redis) parseBulk(b, length []byte, taken int, asked load.Asked) (load.Answer, int, error) {
+func (redis) parseBulk(b, length []byte, taken int, asked plan.Asked) (plan.Answer, int, error) {
 	n, err := size(length)
 	if err != nil {
-		return load.Answer{}, 0, err
+		return plan.Answer{}, 0, err
 	}
 	data, used, err := block(b[taken:], n)
 	if err != nil {
-		return load.Answer{}, 0, err
+		return plan.Answer{}, 0, err
 	}
-	return load.Answer{Asked: asked, Kind: load.Yes, Data: data}, taken + used, nil
+	return plan.Answer{Asked: asked, Kind: plan.Yes, Data: data}, taken + used, nil
 }
 
 // Describe quotes the lines.

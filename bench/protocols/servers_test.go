@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"distcache/bench/load"
+	"distcache/bench/load/plan"
 	"distcache/bench/process"
 	"distcache/codec/address"
 )
@@ -23,7 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestRealServers(t *testing.T) {
 	rows := []struct {
 		program  string
-		protocol func() load.Protocol
+		protocol func() plan.Protocol
 		args     func(socket string) []string
 	}{
 		{"memcached", Memcached, func(s string) []string { return []string{"-s", s, "-t", "1", "-u", "root"} }},
@@ -41,22 +42,22 @@ func TestRealServers(t *testing.T) {
 	}
 }
 
-// serve starts the program in a folder of its own and returns its socket.
+// serve starts the program in a directory of its own and returns its socket.
 func serve(t *testing.T, program string, args func(socket string) []string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
 	if err != nil {
 		t.Skipf("%s is not installed: make bench-deps", program)
 	}
-	folder, err := os.MkdirTemp("", "dc")
+	directory, err := os.MkdirTemp("", "dc")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	t.Cleanup(func() { _ = os.RemoveAll(directory) })
 	launcher := process.NewLauncher()
 	t.Cleanup(launcher.Close)
-	socket := filepath.Join(folder, "socket")
-	p, err := launcher.Start(process.Command{Name: program, Path: path, Args: args(socket), Dir: folder})
+	socket := filepath.Join(directory, "socket")
+	p, err := launcher.Start(process.Command{Name: program, Path: path, Args: args(socket), Dir: directory})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,9 +72,9 @@ func serve(t *testing.T, program string, args func(socket string) []string) stri
 	}
 }
 
-func drive(t *testing.T, socket string, protocol func() load.Protocol, pipeline int) {
+func drive(t *testing.T, socket string, protocol func() plan.Protocol, pipeline int) {
 	t.Helper()
-	c := load.DefaultConfig()
+	c := plan.DefaultConfig()
 	c.Address = address.Address{Kind: address.Unix, Path: socket}
 	c.Protocol = protocol
 	c.Clients, c.KeepAlive, c.Pipeline = 4, true, pipeline

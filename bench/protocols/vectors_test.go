@@ -7,19 +7,19 @@ import (
 	"testing"
 	"time"
 
-	"distcache/bench/load"
+	"distcache/bench/load/plan"
 	"distcache/codec"
 )
 
-func request(op codec.Op) *load.Request {
-	return &load.Request{Asked: load.Asked{Op: op, UID: 7}, ID: []byte("\x00id\r\n\xff67"), Data: []byte("some\r\ndata"), Timeout: 1500 * time.Millisecond}
+func request(op codec.Op) *plan.Request {
+	return &plan.Request{Asked: plan.Asked{Op: op, UID: 7}, ID: []byte("\x00id\r\n\xff67"), Data: []byte("some\r\ndata"), Timeout: 1500 * time.Millisecond}
 }
 
 func TestAppendRequest(t *testing.T) {
 	const key = "0069640d0aff3637"
 	const id = "$8\r\n\x00id\r\n\xff67\r\n"
 	rows := []struct {
-		protocol load.Protocol
+		protocol plan.Protocol
 		op       codec.Op
 		want     string
 	}{
@@ -66,42 +66,42 @@ func TestTimeouts(t *testing.T) {
 // answers are whole ones, with what they say.
 func answers() []answer {
 	return []answer{
-		{Memcached(), codec.OpAdd, "STORED\r\n", load.Yes, ""},
-		{Memcached(), codec.OpAdd, "NOT_STORED\r\n", load.No, ""},
-		{Memcached(), codec.OpAdd, "SERVER_ERROR out of memory storing object\r\n", load.Unavailable, ""},
-		{Memcached(), codec.OpGet, "END\r\n", load.No, ""},
-		{Memcached(), codec.OpGet, "VALUE 6964 0 3\r\nEND\r\nEND\r\n", load.Yes, "END"},
-		{Memcached(), codec.OpGet, "VALUE 6964 0 6\r\na\r\nb\r\n\r\nEND\r\n", load.Yes, "a\r\nb\r\n"},
-		{Memcached(), codec.OpGet, "SERVER_ERROR Connection refused\r\n", load.Unavailable, ""},
-		{Memcached(), codec.OpHave, "VALUE 6964 0 1\r\nx\r\nEND\r\n", load.Yes, "x"},
-		{Memcached(), codec.OpHave, "END\r\n", load.No, ""},
-		{Memcached(), codec.OpRemove, "DELETED\r\n", load.Yes, ""},
-		{Memcached(), codec.OpRemove, "NOT_FOUND\r\n", load.No, ""},
-		{Redis(), codec.OpAdd, "+OK\r\n", load.Yes, ""},
-		{Redis(), codec.OpAdd, "$-1\r\n", load.No, ""},
-		{Redis(), codec.OpAdd, "-OOM command not allowed\r\n", load.Unavailable, ""},
-		{Redis(), codec.OpGet, "$-1\r\n", load.No, ""},
-		{Redis(), codec.OpGet, "$0\r\n\r\n", load.Yes, ""},
-		{Redis(), codec.OpGet, "$6\r\n$-1\r\nx\r\n", load.Yes, "$-1\r\nx"},
-		{Redis(), codec.OpGet, "-LOADING Redis is loading the dataset in memory\r\n", load.Unavailable, ""},
-		{Redis(), codec.OpHave, ":1\r\n", load.Yes, ""},
-		{Redis(), codec.OpHave, ":0\r\n", load.No, ""},
-		{Redis(), codec.OpRemove, ":1\r\n", load.Yes, ""},
-		{Redis(), codec.OpRemove, ":0\r\n", load.No, ""},
+		{Memcached(), codec.OpAdd, "STORED\r\n", plan.Yes, ""},
+		{Memcached(), codec.OpAdd, "NOT_STORED\r\n", plan.No, ""},
+		{Memcached(), codec.OpAdd, "SERVER_ERROR out of memory storing object\r\n", plan.Unavailable, ""},
+		{Memcached(), codec.OpGet, "END\r\n", plan.No, ""},
+		{Memcached(), codec.OpGet, "VALUE 6964 0 3\r\nEND\r\nEND\r\n", plan.Yes, "END"},
+		{Memcached(), codec.OpGet, "VALUE 6964 0 6\r\na\r\nb\r\n\r\nEND\r\n", plan.Yes, "a\r\nb\r\n"},
+		{Memcached(), codec.OpGet, "SERVER_ERROR Connection refused\r\n", plan.Unavailable, ""},
+		{Memcached(), codec.OpHave, "VALUE 6964 0 1\r\nx\r\nEND\r\n", plan.Yes, "x"},
+		{Memcached(), codec.OpHave, "END\r\n", plan.No, ""},
+		{Memcached(), codec.OpRemove, "DELETED\r\n", plan.Yes, ""},
+		{Memcached(), codec.OpRemove, "NOT_FOUND\r\n", plan.No, ""},
+		{Redis(), codec.OpAdd, "+OK\r\n", plan.Yes, ""},
+		{Redis(), codec.OpAdd, "$-1\r\n", plan.No, ""},
+		{Redis(), codec.OpAdd, "-OOM command not allowed\r\n", plan.Unavailable, ""},
+		{Redis(), codec.OpGet, "$-1\r\n", plan.No, ""},
+		{Redis(), codec.OpGet, "$0\r\n\r\n", plan.Yes, ""},
+		{Redis(), codec.OpGet, "$6\r\n$-1\r\nx\r\n", plan.Yes, "$-1\r\nx"},
+		{Redis(), codec.OpGet, "-LOADING Redis is loading the dataset in memory\r\n", plan.Unavailable, ""},
+		{Redis(), codec.OpHave, ":1\r\n", plan.Yes, ""},
+		{Redis(), codec.OpHave, ":0\r\n", plan.No, ""},
+		{Redis(), codec.OpRemove, ":1\r\n", plan.Yes, ""},
+		{Redis(), codec.OpRemove, ":0\r\n", plan.No, ""},
 	}
 }
 
 type answer struct {
-	protocol load.Protocol
+	protocol plan.Protocol
 	op       codec.Op
 	wire     string
-	kind     load.AnswerKind
+	kind     plan.AnswerKind
 	data     string
 }
 
 func TestParseAnswer(t *testing.T) {
 	for _, row := range answers() {
-		asked := load.Asked{Op: row.op, UID: 9}
+		asked := plan.Asked{Op: row.op, UID: 9}
 		for _, behind := range []string{"", row.wire} {
 			a, n, err := row.protocol.ParseAnswer([]byte(row.wire+behind), asked)
 			if err != nil || n != len(row.wire) || a.Kind != row.kind || string(a.Data) != row.data || a.Asked != asked {
@@ -115,7 +115,7 @@ func TestParseAnswer(t *testing.T) {
 func TestEveryPrefixIsShort(t *testing.T) {
 	for _, row := range answers() {
 		for n := range len(row.wire) {
-			if _, _, err := row.protocol.ParseAnswer([]byte(row.wire[:n]), load.Asked{Op: row.op}); err != codec.ErrShort {
+			if _, _, err := row.protocol.ParseAnswer([]byte(row.wire[:n]), plan.Asked{Op: row.op}); err != codec.ErrShort {
 				t.Errorf("%s %v %q: got %v, want %v", row.protocol.Name(), row.op, row.wire[:n], err, codec.ErrShort)
 			}
 		}
@@ -125,7 +125,7 @@ func TestEveryPrefixIsShort(t *testing.T) {
 func TestNoAnswer(t *testing.T) {
 	rows := []struct {
 		name     string
-		protocol load.Protocol
+		protocol plan.Protocol
 		op       codec.Op
 		wire     string
 	}{
@@ -151,14 +151,14 @@ func TestNoAnswer(t *testing.T) {
 		{"empty", Redis(), codec.OpGet, "\r\n"},
 	}
 	for _, row := range rows {
-		if _, _, err := row.protocol.ParseAnswer([]byte(row.wire), load.Asked{Op: row.op}); !errors.Is(err, ErrAnswer) {
+		if _, _, err := row.protocol.ParseAnswer([]byte(row.wire), plan.Asked{Op: row.op}); !errors.Is(err, ErrAnswer) {
 			t.Errorf("%s %v, %s: got %v, want %v", row.protocol.Name(), row.op, row.name, err, ErrAnswer)
 		}
 	}
 }
 
 func TestDescribe(t *testing.T) {
-	for _, p := range []load.Protocol{Memcached(), Redis()} {
+	for _, p := range []plan.Protocol{Memcached(), Redis()} {
 		got := strings.Join(p.Describe([]byte("one\r\ntwo \x00"), codec.Response), "|")
 		if want := `"one\r\n"|"two \x00"`; got != want {
 			t.Errorf("%s: got %s, want %s", p.Name(), got, want)
@@ -171,7 +171,7 @@ func TestNothingIsAllocated(t *testing.T) {
 	hit := []byte("VALUE k 0 3\r\nabc\r\nEND\r\n")
 	bulk := []byte("$3\r\nabc\r\n")
 	get, add := request(codec.OpGet), request(codec.OpAdd)
-	protocols := []load.Protocol{Memcached(), Redis()}
+	protocols := []plan.Protocol{Memcached(), Redis()}
 	wires := [][]byte{hit, bulk}
 	got := testing.AllocsPerRun(100, func() {
 		for i, p := range protocols {

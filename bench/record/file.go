@@ -57,7 +57,7 @@ func Decode(b []byte) (*Run, error) {
 	return &file.Run, nil
 }
 
-// Save writes the run to the file, and makes its folder if need be.
+// Save writes the run to the file, and makes its directory if need be.
 func (r *Run) Save(path string) error {
 	b, err := r.Encode()
 	if err != nil {
@@ -87,20 +87,20 @@ func (r *Run) Name() string {
 	return fmt.Sprintf("%s-%s.json", r.Started.UTC().Format("20060102-150405"), r.Form)
 }
 
-// Newest returns the path of the file in the folder to report on: of the full runs that which started last, or without
+// Newest returns the path of the file in the directory to report on: of the full runs that which started last, or without
 // one of the quick runs. Comparisons and parts of runs do not count. It returns an error that wraps os.ErrNotExist when
 // there is none.
-func Newest(folder string) (string, error) {
-	entries, err := os.ReadDir(folder)
+func Newest(directory string) (string, error) {
+	entries, err := os.ReadDir(directory)
 	if err != nil {
 		return "", err
 	}
 	for _, form := range []string{Full, Quick} {
 		for _, e := range slices.Backward(entries) { // by name, which begins with the date
 			if strings.HasSuffix(e.Name(), "-"+form+".json") {
-				return filepath.Join(folder, e.Name()), nil
+				return filepath.Join(directory, e.Name()), nil
 			}
 		}
 	}
-	return "", fmt.Errorf("%s: no results: %w; make bench makes them", folder, os.ErrNotExist)
+	return "", fmt.Errorf("%s: no results: %w; make bench makes them", directory, os.ErrNotExist)
 }

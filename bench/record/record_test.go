@@ -112,13 +112,13 @@ func TestNewest(t *testing.T) {
 		{"none", []string{"20260401-000000-part.json"}, ""},
 	}
 	for _, row := range rows {
-		folder := t.TempDir()
+		directory := t.TempDir()
 		for _, f := range row.files {
-			if err := os.WriteFile(filepath.Join(folder, f), nil, 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(directory, f), nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
-		got, err := Newest(folder)
+		got, err := Newest(directory)
 		if row.want == "" {
 			if !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("%s: got %s (%v), want %v", row.name, got, err, os.ErrNotExist)

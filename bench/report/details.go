@@ -2,11 +2,47 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"distcache/bench/record"
 	"distcache/bench/stat"
 )
+
+// cpuTable has the processor time per operation: a row for each target, a column for each number of clients.
+func cpuTable(f *figures, keepAlive bool) *table {
+	return clientTable(f, keepAlive, func(target string, clients int) string {
+		return spread(f.cpu(proxyCell(target, clients, keepAlive)))
+	})
+}
+
+// floorTable has the same over the floor.
+func floorTable(f *figures, keepAlive bool) *table {
+	return clientTable(f, keepAlive, func(target string, clients int) string {
+		return times(overFloor(f, target, clients, keepAlive))
+	})
+}
+
+func overFloor(f *figures, target string, clients int, keepAlive bool) stat.Spread {
+	return stat.Ratio(f.cpu(proxyCell(target, clients, keepAlive)), f.cpu(proxyCell(floor, clients, keepAlive)))
+}
+
+func clientTable(f *figures, keepAlive bool, text func(target string, clients int) string) *table {
+	clients := f.clients(keepAlive)
+	head := []string{style(keepAlive) + " clients"}
+	for _, n := range clients {
+		head = append(head, count(n))
+	}
+	t := newTable(head...)
+	for _, target := range f.targets("proxy") {
+		row := []string{target}
+		for _, n := range clients {
+			row = append(row, text(target, n))
+		}
+		t.add(row...)
+	}
+	return t
+}
 
 // details has a table for each cell of the proxies, with everything that was measured there.
 func details(f *figures) string {
@@ -171,3 +207,35 @@ func calmCell(sessions int) cell {
 }
 
 func p999(s *record.Sample) float64 { return s.Latency.P999 }
+
+// collectionTable has the garbage collections of each Go process over a long run: the largest count of the rounds.
+func collectionTable(f *figures) *table {
+	type row struct {
+		name             string
+		operations, most int
+	}
+	var rows []*row
+	for i := range f.run.Samples {
+		s := &f.run.Samples[i]
+		if s.Experiment != record.Steady || !s.Usable() {
+			continue
+		}
+		for _, p := range s.Processes {
+			if p.Collections == nil {
+				continue
+			}
+			at := slices.IndexFunc(rows, func(r *row) bool { return r.name == p.Name })
+			if at < 0 {
+				at = len(rows)
+				rows = append(rows, &row{name: p.Name})
+			}
+			r := rows[at]
+			r.operations, r.most = max(r.operations, int(s.Operations)), max(r.most, *p.Collections)
+		}
+	}
+	t := newTable("process", "operations", "garbage collections")
+	for _, r := range rows {
+		t.add(r.name, count(r.operations), count(r.most))
+	}
+	return t
+}

@@ -2,7 +2,7 @@
 // README.md. The same results give the same bytes.
 //
 //	go run ./bench/report                     # from the newest file in bench/results
-//	go run ./bench/report -results file.json -out folder -readme ""
+//	go run ./bench/report -results file.json -out directory -readme ""
 //
 // A figure is the median of its rounds. A ratio is formed round by round first, since the two figures of one round were
 // measured within seconds of each other, and then the median is taken. What was not measured is shown as “–”, with the

@@ -18,7 +18,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	f := flag.NewFlagSet("bench/report", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	results := f.String("results", "", "the `file` to report on (default: the newest in bench/results)")
-	out := f.String("out", "bench", "the `folder` that report.md and plots/ are written to")
+	out := f.String("out", "bench", "the `directory` that report.md and plots/ are written to")
 	readme := f.String("readme", "README.md", "the `file` whose block of figures is replaced; \"\" for none")
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -50,7 +50,7 @@ func report(results, out, readme string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Join(out, plotFolder), 0o777); err != nil {
+	if err := os.MkdirAll(filepath.Join(out, plotDirectory), 0o777); err != nil {
 		return err
 	}
 	for _, f := range files {

@@ -24,20 +24,19 @@ var errNoBlock = errors.New("no line " + blockBegin)
 func summary(f *figures, results, out string) string {
 	var b strings.Builder
 	r := f.run
-	folder := filepath.ToSlash(out)
+	directory := filepath.ToSlash(out)
 	fmt.Fprintf(&b, "%s, %s, %s, %s; `%s`, medians of %s; %s. Raw figures in [%s](%s), everything in [%s](%s).\n\n",
 		r.Machine.CPU, plural(r.Machine.Cores, "core"), r.Machine.Kernel, versions(r), makeCommand(r),
 		plural(r.Rounds, "round"), rest(f),
-		filepath.Base(results), filepath.ToSlash(results), reportName, path.Join(folder, reportName))
+		filepath.Base(results), filepath.ToSlash(results), reportName, path.Join(directory, reportName))
 	if len(f.targets(record.Proxy)) > 0 {
 		fmt.Fprintf(&b, "![CPU per operation against the number of short-lived clients](%s)\n\n",
-			path.Join(folder, plotFolder, plotShort))
+			path.Join(directory, plotDirectory, plotShort))
 		b.WriteString(aboutSummary + summaryTable(f, false).String() + "\n" + summaryTable(f, true).String() + "\n")
 	}
 	if len(f.targets(record.Store)) > 0 {
 		b.WriteString("The stores over one pipelined connection, sessions of 32 + 180 bytes:\n\n" + storeSummary(f).String() + "\n")
 	}
-	fmt.Fprintf(&b, "%s\n", goalSummary(f))
 	return b.String()
 }
 
@@ -74,23 +73,6 @@ func storeSummary(f *figures) *table {
 		t.add(append(row, median(f.perSession(target, largest)))...)
 	}
 	return t
-}
-
-// goalSummary counts the targets that are met.
-func goalSummary(f *figures) string {
-	met, missed, unknown := 0, 0, 0
-	for _, g := range goals() {
-		switch text, ok := g.judge(f); {
-		case text == "":
-			unknown++
-		case ok:
-			met++
-		default:
-			missed++
-		}
-	}
-	return fmt.Sprintf("Of the project's own %d targets: %d met, %d not met, %d not measured in this run.",
-		met+missed+unknown, met, missed, unknown)
 }
 
 // updateReadme replaces the block in the file.

@@ -7,6 +7,37 @@ import (
 	"strings"
 
 	"distcache/bench/record"
+	"distcache/bench/stat"
+)
+
+// What the sections of the report say above their figures.
+const (
+	aboutCPU = "Microseconds per operation, the median of the rounds and (lowest–highest); of a pair, the proxy alone. " +
+		"Whiskers in the plots reach from the lowest round to the highest."
+
+	aboutDetails = "Medians. “All processes” is the proxy and its upstream together. Errors are operations without " +
+		"service, of all rounds; GCs are garbage collections in a million operations, of a process that has just been " +
+		"started: its tables still grow. “Load” is how much of a core the load generator took: near 100 % it is what " +
+		"limits op/s and latency, not the target; CPU per operation holds all the same."
+
+	aboutRates = "An open loop of short-lived clients: operations begin when they are due, whatever became of those " +
+		"before, and latency counts from then. A target that answers less than 97 % of two rates is not asked for more."
+
+	aboutIdle = "What the resident memory of a proxy grows by, divided by the connections that asked once and stay."
+
+	aboutStores = "One connection with 64 requests under way. SET (ADD, where it is called so) fills the empty store; " +
+		"GETs then ask for what is there, or is not, at random. Bytes are what the resident memory grew by from empty."
+
+	aboutCalm = "A full dc_server, 50 connections, at half of the rate that it reached a moment before: three GETs to " +
+		"one ADD of a new session, for which another one has to go."
+
+	aboutSteady = "Many short-lived clients over dc_client and dc_server, until the operations are done. The largest " +
+		"count of the rounds."
+
+	aboutWrong = "These rounds are in no figure above."
+
+	aboutSummary = "CPU of the proxy in microseconds per operation, and over the floor, which is a bare epoll " +
+		"answerer, of the same round:\n\n"
 )
 
 // reportName is the file of the report.
@@ -19,7 +50,7 @@ type file struct {
 }
 
 // render makes the report and its plots, without reading or writing anything. results is the path of the run's file, out
-// the folder where the report will be.
+// the directory where the report will be.
 func render(run *record.Run, results, out string) ([]file, error) {
 	f := newFigures(run)
 	var files []file
@@ -29,16 +60,16 @@ func render(run *record.Run, results, out string) ([]file, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", p.name, err)
 		}
-		files = append(files, file{filepath.Join(plotFolder, p.name), svg})
-		shown[p.name] = fmt.Sprintf("![%s](%s/%s)\n\n", p.about, plotFolder, p.name)
+		files = append(files, file{filepath.Join(plotDirectory, p.name), svg})
+		shown[p.name] = fmt.Sprintf("![%s](%s/%s)\n\n", p.about, plotDirectory, p.name)
 	}
 	w := writer{figures: f, plots: shown}
 	return append(files, file{reportName, []byte(w.report(relative(out, results)))}), nil
 }
 
-// relative is the path of a file as seen from a folder.
-func relative(folder, path string) string {
-	if r, err := filepath.Rel(folder, path); err == nil {
+// relative is the path of a file as seen from a directory.
+func relative(directory, path string) string {
+	if r, err := filepath.Rel(directory, path); err == nil {
 		return filepath.ToSlash(r)
 	}
 	return path
@@ -63,12 +94,12 @@ func (w *writer) section(title, text string, parts ...string) {
 
 func (w *writer) report(results string) string {
 	w.head(results)
-	w.section("Targets of the project", "", goalTable(w.figures).String(), "\n")
 	for _, part := range []struct {
 		experiment string
 		write      func()
 	}{
 		{record.Proxy, w.proxies}, {record.Rate, w.rates}, {record.Idle, w.idle}, {record.Store, w.stores}, {record.Calm, w.calm},
+		{record.Steady, w.steady},
 	} {
 		if len(w.figures.targets(part.experiment)) > 0 {
 			part.write()
@@ -93,6 +124,10 @@ func (w *writer) rates() {
 
 func (w *writer) idle() {
 	w.section("Idle connections", aboutIdle, idleTable(w.figures).String(), "\n")
+}
+
+func (w *writer) steady() {
+	w.section("Garbage collections", aboutSteady, collectionTable(w.figures).String(), "\n")
 }
 
 func (w *writer) stores() {
@@ -180,4 +215,47 @@ func where(s *record.Sample) string {
 		return fmt.Sprintf("%s idle", plural(s.Clients, "connection"))
 	}
 	return strings.TrimSpace(fmt.Sprintf("%s with %s sessions %s", s.Experiment, count(s.Sessions), s.Op))
+}
+
+// generator says what the load generator itself took.
+func generator(f *figures) string {
+	var share, cost []float64
+	for _, s := range saturating(f) {
+		share = append(share, loadShare(s))
+		cost = append(cost, s.LoadCPU*1e6/float64(s.Operations))
+	}
+	a, b := stat.Of(share), stat.Of(cost)
+	if a.N == 0 {
+		return absent
+	}
+	return fmt.Sprintf("one thread, in the median %.0f %% of a core and %s us per operation (proxies); at most %.0f %%",
+		a.Median, number(b.Median), a.High)
+}
+
+// rest says how busy the machine was with other things.
+func rest(f *figures) string {
+	var others, steal []float64
+	for _, s := range saturating(f) {
+		all := s.Elapsed * float64(max(1, f.run.Machine.Cores))
+		others = append(others, 100*s.OthersCPU/all)
+		steal = append(steal, 100*s.Steal/all)
+	}
+	a, b := stat.Of(others), stat.Of(steal)
+	if a.N == 0 {
+		return absent
+	}
+	return fmt.Sprintf("other processes took %.0f %% of the machine in the median, at most %.0f %%; "+
+		"stolen by the hypervisor: %.0f %%, at most %.0f %%",
+		a.Median, a.High, b.Median, b.High)
+}
+
+// saturating are the usable samples of the proxies.
+func saturating(f *figures) []*record.Sample {
+	var all []*record.Sample
+	for i := range f.run.Samples {
+		if s := &f.run.Samples[i]; s.Experiment == record.Proxy && s.Usable() && s.Elapsed > 0 {
+			all = append(all, s)
+		}
+	}
+	return all
 }

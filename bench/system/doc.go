@@ -3,7 +3,7 @@
 // that into tables and plots.
 //
 //	steps, in this order              one step
-//	round 1:  cell 1: A B C …         stage: fresh processes in a folder of their own, ready when one real answer came
+//	round 1:  cell 1: A B C …         stage: fresh processes in a directory of their own, ready when one real answer came
 //	          cell 2: A B C …     ──▶ load.Run: warm-up, then the measurement; meter and accounts read the clocks
 //	round 2:  cell 1: A B C …         stage ends: each process is killed by its ID
 //	…

@@ -22,7 +22,7 @@ type form struct {
 	cells []cell
 
 	rates       []float64 // operations per second; those beyond a target's saturation are left out
-	rateClients int       // who may ask at the same time
+	rateClients int       // concurrent clients
 
 	idle       int // connections
 	idleRounds int
@@ -30,6 +30,8 @@ type form struct {
 	stores []int  // sessions
 	calm   []int  // sessions
 	steady uint64 // operations; 0 for none
+	// steadyWarmup is how long a proxy may still grow before its collections count.
+	steadyWarmup time.Duration
 }
 
 // full is what the figures in README are from.
@@ -41,7 +43,7 @@ func full() form {
 		idle: 10000, idleRounds: 3,
 		stores: []int{1000, 100_000, 1_000_000},
 		calm:   []int{1000, 1_000_000},
-		steady: 1_000_000,
+		steady: 1_000_000, steadyWarmup: time.Second,
 	}
 }
 

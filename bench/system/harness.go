@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -17,17 +18,17 @@ import (
 
 // harness is one run.
 type harness struct {
-	options  options
-	form     form
-	root     string // of the project
-	folder   string // of sockets and programs; removed in the end
-	launcher *process.Launcher
-	builds   builds
-	previous builds // with -compare
-	record   *record.Run
-	stderr   io.Writer
-	started  time.Time
-	errors   int // samples that cannot be used
+	options   options
+	form      form
+	root      string // of the project
+	directory string // of sockets and programs; removed in the end
+	launcher  *process.Launcher
+	builds    builds
+	previous  builds // with -compare
+	record    *record.Run
+	stderr    io.Writer
+	started   time.Time
+	errors    int // samples that cannot be used
 }
 
 // newHarness makes everything ready, and builds the programs.
@@ -36,11 +37,11 @@ func newHarness(ctx context.Context, o options, stderr io.Writer) (*harness, err
 	if err != nil {
 		return nil, err
 	}
-	folder, err := os.MkdirTemp("", "dcb")
+	directory, err := os.MkdirTemp("", "dcb")
 	if err != nil {
 		return nil, err
 	}
-	h := &harness{options: o, form: formOf(o), folder: folder,
+	h := &harness{options: o, form: formOf(o), directory: directory,
 		launcher: process.NewLauncher(), stderr: stderr, started: time.Now()}
 	if err := h.prepare(ctx, limit); err != nil {
 		h.close()
@@ -56,7 +57,7 @@ func (h *harness) prepare(ctx context.Context, limit uint64) error {
 	}
 	programs := h.options.bin
 	if programs == "" {
-		programs = filepath.Join(h.folder, "bin")
+		programs = filepath.Join(h.directory, "bin")
 		h.say("building")
 		if err := build(ctx, h.root, programs, h.stderr); err != nil {
 			return err
@@ -65,7 +66,7 @@ func (h *harness) prepare(ctx context.Context, limit uint64) error {
 	if programs, err = filepath.Abs(programs); err != nil {
 		return err
 	}
-	h.builds = builds{folder: programs, ours: programs,
+	h.builds = builds{directory: programs, ours: programs,
 		clientFlags: strings.Fields(h.options.clientFlags), serverFlags: strings.Fields(h.options.serverFlags)}
 	if h.options.old != "" {
 		old, err := filepath.Abs(h.options.old)
@@ -73,16 +74,16 @@ func (h *harness) prepare(ctx context.Context, limit uint64) error {
 			return err
 		}
 		h.builds.suffix = newSuffix
-		h.previous = builds{folder: programs, ours: old, suffix: oldSuffix}
+		h.previous = builds{directory: programs, ours: old, suffix: oldSuffix}
 	}
 	h.record = newRecord(ctx, h, limit)
 	return nil
 }
 
-// close ends every process and removes the folder.
+// close ends every process and removes the directory.
 func (h *harness) close() {
 	h.launcher.Close()
-	_ = os.RemoveAll(h.folder)
+	_ = os.RemoveAll(h.directory)
 }
 
 // raiseDescriptors gets as many descriptors as may be had, for this process and for those that it starts, and returns
@@ -146,4 +147,31 @@ func (h *harness) output() string {
 		return h.options.out
 	}
 	return filepath.Join(h.root, "bench", "results", h.record.Name())
+}
+
+// findRoot returns the project's directory, from anywhere in it.
+func findRoot(ctx context.Context) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Path}} {{.Dir}}")
+	b, err := cmd.Output()
+	path, root, ok := strings.Cut(strings.TrimSpace(string(b)), " ")
+	if err != nil || !ok || path != "distcache" {
+		return "", fmt.Errorf("%w: run it in the project's directory (go list -m: %q, %v)", errUsage, b, err)
+	}
+	return root, nil
+}
+
+// build makes the programs that are measured, as make build does, in the directory.
+func build(ctx context.Context, root, directory string, stderr io.Writer) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", directory+"/",
+		"./cmd/dc_client", "./cmd/dc_server", "./bench/floor", "./bench/stub", "./bench/peers/goroutine", "./bench/peers/gnetrun")
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Stdout, cmd.Stderr = stderr, stderr
+	if err := os.MkdirAll(directory, 0o777); err != nil {
+		return err
+	}
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("go build: %w", err)
+	}
+	return nil
 }

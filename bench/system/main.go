@@ -8,7 +8,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
+
+	"distcache/bench/record"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -52,4 +56,95 @@ func bench(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		printComparison(stdout, h.record)
 	}
 	return h.wrong()
+}
+
+// options is the command line.
+type options struct {
+	quick       bool
+	old         string
+	bin         string
+	out         string
+	rounds      int
+	only        string
+	targets     string
+	huge        bool
+	clientFlags string
+	serverFlags string
+	args        []string // as given
+}
+
+// parseOptions returns flag.ErrHelp when help was asked for and given.
+func parseOptions(args []string, stderr io.Writer) (options, error) {
+	o := options{args: args}
+	f := flag.NewFlagSet("bench/system", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.BoolVar(&o.quick, "quick", false, "fewer cells, shorter measurements, fewer rounds")
+	f.StringVar(&o.old, "compare", "", "compare dc_client and dc_server with those of this `directory`, and nothing else")
+	f.StringVar(&o.bin, "bin", "", "take the programs from this `directory` instead of building them")
+	f.StringVar(&o.out, "o", "", "write the results to this `file` (default bench/results/date-form.json)")
+	f.IntVar(&o.rounds, "rounds", 0, "`number` of rounds, at most (default: that of the form)")
+	f.StringVar(&o.only, "only", "", "only these experiments: a `list` of "+strings.Join(experiments(), ","))
+	f.StringVar(&o.targets, "targets", "", "only these targets: a `list` of names, as the report has them, with commas")
+	f.BoolVar(&o.huge, "huge", false, "dc_server with 10,000,000 sessions too, in one round (4 GiB of memory)")
+	f.StringVar(&o.clientFlags, "client-flags", "", "more `flags` for dc_client; with -compare for the new one alone")
+	f.StringVar(&o.serverFlags, "server-flags", "", "more `flags` for dc_server; with -compare for the new one alone")
+	f.Usage = func() {
+		fmt.Fprintln(stderr, "usage: go run ./bench/system [options]    measures, and writes bench/results")
+		f.PrintDefaults()
+	}
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	return o, o.validate(f.NArg())
+}
+
+func experiments() []string {
+	return []string{record.Proxy, record.Rate, record.Idle, record.Store, record.Calm, record.Steady}
+}
+
+func targetNames() []string {
+	var names []string
+	for _, t := range append(proxies(builds{}), stores(builds{}, 0)...) {
+		names = append(names, t.name)
+	}
+	return names
+}
+
+// errUsage is what is wrong with the command line.
+var errUsage = errors.New("wrong command line")
+
+func (o *options) validate(rest int) error {
+	if rest > 0 {
+		return fmt.Errorf("%w: only flags are taken", errUsage)
+	}
+	if o.rounds < 0 {
+		return fmt.Errorf("%w: -rounds %d is negative", errUsage, o.rounds)
+	}
+	for _, name := range list(o.only) {
+		if !slices.Contains(experiments(), name) {
+			return fmt.Errorf("%w: -only %s is none of %s", errUsage, name, strings.Join(experiments(), ","))
+		}
+	}
+	for _, name := range list(o.targets) {
+		if !slices.Contains(targetNames(), name) {
+			return fmt.Errorf("%w: -targets %s is none of %s", errUsage, name, strings.Join(targetNames(), ","))
+		}
+	}
+	return nil
+}
+
+// wants reports whether the experiment is to be made.
+func (o *options) wants(experiment string) bool {
+	return o.only == "" || slices.Contains(list(o.only), experiment)
+}
+
+// wantsTarget reports whether the target is to be measured, of whichever build.
+func (o *options) wantsTarget(name string) bool {
+	name = strings.TrimSuffix(strings.TrimSuffix(name, oldSuffix), newSuffix)
+	return o.targets == "" || slices.Contains(list(o.targets), name)
+}
+
+// list splits a list with commas.
+func list(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' })
 }

@@ -21,10 +21,16 @@ import (
 	"distcache/bench/record"
 )
 
+// asHarness in the environment makes the test binary the harness itself, for TestInterrupt.
+const asHarness = "BENCH_SYSTEM_HARNESS"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(asHarness) != "" {
+		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	}
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		if folder, err := built(); err == nil {
-			_ = os.RemoveAll(folder)
+		if directory, err := built(); err == nil {
+			_ = os.RemoveAll(directory)
 		}
 		os.Exit(code)
 	}))
@@ -35,38 +41,38 @@ var built = sync.OnceValues(func() (string, error) {
 	if testing.Short() {
 		return "", errors.New("not built")
 	}
-	folder, err := os.MkdirTemp("", "dc")
+	directory, err := os.MkdirTemp("", "dc")
 	if err != nil {
 		return "", err
 	}
 	root, err := findRoot(context.Background())
 	if err != nil {
-		return folder, err
+		return directory, err
 	}
-	return folder, build(context.Background(), root, folder, io.Discard)
+	return directory, build(context.Background(), root, directory, io.Discard)
 })
 
-// programs is the folder of the programs that are measured.
+// programs is the directory of the programs that are measured.
 func programs(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("builds and runs processes")
 	}
-	folder, err := built()
+	directory, err := built()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return folder
+	return directory
 }
 
 // tiny measures everything there is, as little of it as can be.
 func tiny() form {
 	return form{
-		name: record.Part, rounds: 2, warmup: 10 * time.Millisecond, duration: 40 * time.Millisecond,
-		cells: append(shortLived(1, 20), keptAlive(4)...),
+		name: record.Part, rounds: 1, warmup: 5 * time.Millisecond, duration: 20 * time.Millisecond,
+		cells: append(shortLived(20), keptAlive(4)...),
 		rates: []float64{500}, rateClients: 50,
 		idle: 50, idleRounds: 1,
-		stores: []int{500}, calm: []int{1000}, steady: 2000,
+		stores: []int{500}, calm: []int{1000}, steady: 1000, steadyWarmup: 10 * time.Millisecond,
 	}
 }
 
@@ -197,8 +203,8 @@ func TestNothingIsLeft(t *testing.T) {
 			t.Errorf("process %d: got it running, want it ended", pid)
 		}
 	}
-	if _, err := os.Stat(h.folder); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("%s: got %v, want it removed", h.folder, err)
+	if _, err := os.Stat(h.directory); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s: got %v, want it removed", h.directory, err)
 	}
 }
 
@@ -223,17 +229,13 @@ func TestTargetThatFails(t *testing.T) {
 // The harness ends on SIGINT with exit code 1, and leaves no process and no file.
 func TestInterrupt(t *testing.T) {
 	bin := programs(t)
-	binary := filepath.Join(t.TempDir(), "system")
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
 	temp, err := os.MkdirTemp("", "dc")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(temp) })
-	cmd := exec.Command(binary, "-quick", "-bin", bin, "-o", filepath.Join(temp, "results.json"))
-	cmd.Env = append(os.Environ(), "TMPDIR="+temp)
+	cmd := exec.Command(os.Args[0], "-quick", "-bin", bin, "-o", filepath.Join(temp, "results.json"))
+	cmd.Env = append(os.Environ(), "TMPDIR="+temp, asHarness+"=1")
 	var stderr lines
 	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
@@ -253,7 +255,7 @@ func TestInterrupt(t *testing.T) {
 		t.Errorf("exit code: got %d, want 1\n%s", got, stderr.String())
 	}
 	if left, _ := os.ReadDir(temp); len(left) > 0 {
-		t.Errorf("in the temporary folder: got %v, want nothing", left)
+		t.Errorf("in the temporary directory: got %v, want nothing", left)
 	}
 	if running := commandsWith(t, temp); len(running) > 0 {
 		t.Errorf("got %v running, want nothing", running)

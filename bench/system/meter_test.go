@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"distcache/bench/load"
+	"distcache/bench/load/plan"
 	"distcache/bench/process"
 	"distcache/bench/record"
 	"distcache/codec"
@@ -21,13 +22,13 @@ func TestMeter(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer st.end()
-	var progress load.Progress
+	var progress plan.Progress
 	var points []string
 	note := func(point string) func() { return func() { points = append(points, point) } }
-	m := &meter{Protocol: load.Distcache(), progress: &progress,
+	m := &meter{Protocol: plan.Distcache(), progress: &progress,
 		first: note("first"), preloaded: note("preloaded"), drained: note("drained")}
 	c := h.baseLoad(1)
-	c.Address, c.Protocol, c.Progress = st.address(), func() load.Protocol { return m }, &progress
+	c.Address, c.Protocol, c.Progress = st.address(), func() plan.Protocol { return m }, &progress
 	c.KeepAlive, c.Clients, c.Sessions, c.Preload = true, 10, 20, true
 	c.OnMeasure = note("measured")
 	r, err := load.Run(t.Context(), c)
@@ -44,9 +45,9 @@ func TestMeter(t *testing.T) {
 
 // An answer that is not whole does not count.
 func TestMeterCountsWholeAnswers(t *testing.T) {
-	var progress load.Progress
-	m := &meter{Protocol: load.Distcache(), progress: &progress, first: func() {}, drained: func() { t.Error("drained, want the run not to be draining") }}
-	r := load.Request{Asked: load.Asked{Op: codec.OpGet, UID: 7}, ID: make([]byte, 32)}
+	var progress plan.Progress
+	m := &meter{Protocol: plan.Distcache(), progress: &progress, first: func() {}, drained: func() { t.Error("drained, want the run not to be draining") }}
+	r := plan.Request{Asked: plan.Asked{Op: codec.OpGet, UID: 7}, ID: make([]byte, 32)}
 	m.AppendRequest(nil, &r)
 	whole := codec.AppendStatus(nil, 7, codec.OpGet, codec.StatusNotOK)
 	if _, _, err := m.ParseAnswer(whole[:5], r.Asked); err != codec.ErrShort || m.unanswered != 1 {
@@ -67,7 +68,7 @@ func TestViolationIsRecorded(t *testing.T) {
 	}
 	defer st.end()
 	c := h.baseLoad(1)
-	c.Mix = load.Mix{Remove: 1, Add: 1} // the floor answers NOTOK to an ADD, which no ADD can have
+	c.Mix = plan.Mix{Remove: 1, Add: 1} // the floor answers NOTOK to an ADD, which no ADD can have
 	m := measurement{stage: st, config: c}
 	var sample record.Sample
 	if err := m.run(t.Context(), &sample); err != nil {
@@ -101,7 +102,7 @@ func TestChargeLeavesTheRest(t *testing.T) {
 
 // Nobody listens: the stage says so instead of waiting for ever.
 func TestAskNobody(t *testing.T) {
-	s := &stage{target: &target{protocol: load.Distcache}, folder: filepath.Join(t.TempDir(), "none")}
+	s := &stage{target: &target{protocol: plan.Distcache}, directory: filepath.Join(t.TempDir(), "none")}
 	if _, err := s.connect(); err == nil {
 		t.Error("got a connection, want an error")
 	}

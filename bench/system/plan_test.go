@@ -44,7 +44,7 @@ func TestRoundsAreInterleaved(t *testing.T) {
 
 func TestBuildsTakeTurns(t *testing.T) {
 	f := form{rounds: 2, cells: shortLived(1), stores: []int{1000}}
-	steps, _ := planned(options{old: "folder", only: record.Proxy + "," + record.Store}, f, 20000).plan()
+	steps, _ := planned(options{old: "directory", only: record.Proxy + "," + record.Store}, f, 20000).plan()
 	want := []string{
 		"1/1/dc_client (old)", "1/1/dc_client (new)", "1/1/dc_client+dc_server (old)", "1/1/dc_client+dc_server (new)",
 		"2/1/dc_client+dc_server (new)", "2/1/dc_client+dc_server (old)", "2/1/dc_client (new)", "2/1/dc_client (old)",

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"time"
 
-	"distcache/bench/load"
+	"distcache/bench/load/plan"
+	"distcache/bench/procfs"
 	"distcache/bench/record"
 )
 
@@ -28,11 +30,11 @@ func loadText() string {
 }
 
 // baseLoad is what all measurements have in common.
-func (h *harness) baseLoad(round int) load.Config {
-	c := load.DefaultConfig()
+func (h *harness) baseLoad(round int) plan.Config {
+	c := plan.DefaultConfig()
 	c.IDMin, c.IDMax, c.DataMin, c.DataMax = idSize, idSize, dataSize, dataSize
 	c.Timeout, c.TimeVar = sessionLife, 0
-	c.Sessions, c.Mix = idsPerClient, load.Mix{Get: 1}
+	c.Sessions, c.Mix = idsPerClient, plan.Mix{Get: 1}
 	c.Warmup, c.Duration = h.form.warmup, h.form.duration
 	c.Seed, c.Salt = uint64(round), 1
 	return c
@@ -63,4 +65,111 @@ func (h *harness) onStage(s step, measure func(*stage, *record.Sample) error) er
 	}
 	h.add(&sample)
 	return nil
+}
+
+// saturationShare is the part of the asked rate below which a target counts as saturated.
+const saturationShare = 0.97
+
+// saturation counts the rates, one after the other, with which a target could not keep up, in one round.
+type saturation map[*target]int
+
+// patience is how many such rates a target is asked for: one may be due to a disturbance.
+const patience = 2
+
+// measureRate drives the target at a given rate with short-lived clients, and counts latency from when an operation was
+// due. A target that could not keep up with two rates is not asked for more.
+func (saturated saturation) measureRate(ctx context.Context, h *harness, s step) error {
+	if saturated[s.target] == patience {
+		return nil
+	}
+	c := h.baseLoad(s.cell.Round)
+	c.Clients, c.Rate = s.cell.Clients, s.cell.Rate
+	return h.onStage(s, func(st *stage, sample *record.Sample) error {
+		m := measurement{stage: st, config: c}
+		err := m.run(ctx, sample)
+		if sample.Throughput() < saturationShare*s.cell.Rate {
+			saturated[s.target]++
+		} else {
+			saturated[s.target] = 0
+		}
+		return err
+	})
+}
+
+const (
+	// steadyPatience ends the measurement of a very slow proxy.
+	steadyPatience = 2 * time.Minute
+)
+
+// measureSteady drives the target for a given number of operations.
+func measureSteady(ctx context.Context, h *harness, s step) error {
+	c := h.baseLoad(s.cell.Round)
+	c.Clients, c.KeepAlive = s.cell.Clients, s.cell.KeepAlive
+	c.Warmup, c.Duration, c.Operations = h.form.steadyWarmup, steadyPatience, h.form.steady
+	return h.onStage(s, func(st *stage, sample *record.Sample) error {
+		m := measurement{stage: st, config: c}
+		return m.run(ctx, sample)
+	})
+}
+
+// warmIdle is how many clients ask before memory is first read, so that what a target allocates once is there.
+const warmIdle = 64
+
+// measureIdle reads how much the target's memory grows by connections that asked once and then stay.
+func measureIdle(ctx context.Context, h *harness, s step) error {
+	return h.onStage(s, func(st *stage, sample *record.Sample) error {
+		c := h.baseLoad(s.cell.Round)
+		c.Clients = warmIdle
+		warm := measurement{stage: st, config: c}
+		if err := warm.run(ctx, &record.Sample{}); err != nil {
+			return err
+		}
+		if err := st.holdIdle(ctx, sample); err != nil {
+			sample.Error = err.Error()
+		}
+		return ctx.Err()
+	})
+}
+
+// holdIdle opens the sample's number of connections, and closes them in the end.
+func (s *stage) holdIdle(ctx context.Context, sample *record.Sample) error {
+	pid := s.processes[0].PID()
+	// The connections of the warm-up are gone when closed there, which may be a moment later.
+	open, err := procfs.Descriptors(pid)
+	if err != nil {
+		return err
+	}
+	if sample.Before, err = procfs.Resident(pid); err != nil {
+		return err
+	}
+	conns := make([]net.Conn, 0, sample.Clients)
+	defer func() {
+		for _, c := range conns {
+			_ = c.Close()
+		}
+	}()
+	began := time.Now()
+	for range sample.Clients {
+		c, err := s.connect()
+		if err != nil {
+			return fmt.Errorf("connection %d: %w", len(conns)+1, err)
+		}
+		conns = append(conns, c)
+		if err := s.ask(c); err != nil {
+			return fmt.Errorf("connection %d: %w", len(conns), err)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	sample.Operations, sample.Elapsed = uint64(len(conns)), time.Since(began).Seconds()
+	now, err := procfs.Descriptors(pid)
+	if err == nil && now < open+len(conns)-warmIdle {
+		err = fmt.Errorf("the target has %d descriptors open, want %d and %d", now, open, len(conns))
+	}
+	if err != nil {
+		return err
+	}
+	sample.After, err = procfs.Resident(pid)
+	return err
 }

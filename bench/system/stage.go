@@ -10,7 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"distcache/bench/load/plan"
 	"distcache/bench/process"
+	"distcache/codec"
 	"distcache/codec/address"
 )
 
@@ -24,12 +26,12 @@ const (
 // traceCollections lets a Go program report each garbage collection on stderr.
 const traceCollections = "GODEBUG=gctrace=1"
 
-// stage is one target, started afresh in a folder of its own. processes has the measured one first: that which clients
+// stage is one target, started afresh in a directory of its own. processes has the measured one first: that which clients
 // ask.
 type stage struct {
 	harness   *harness
 	target    *target
-	folder    string
+	directory string
 	processes []*process.Process
 }
 
@@ -53,11 +55,11 @@ func (h *harness) newStage(t *target) (*stage, error) {
 }
 
 func (h *harness) tryStage(t *target) (*stage, error) {
-	folder, err := os.MkdirTemp(h.folder, "")
+	directory, err := os.MkdirTemp(h.directory, "")
 	if err != nil {
 		return nil, err
 	}
-	s := &stage{harness: h, target: t, folder: folder}
+	s := &stage{harness: h, target: t, directory: directory}
 	if err = t.start(s); err == nil {
 		err = s.waitReady()
 	}
@@ -69,12 +71,12 @@ func (h *harness) tryStage(t *target) (*stage, error) {
 	return s, nil
 }
 
-// end kills the processes, each by its ID, and removes the folder.
+// end kills the processes, each by its ID, and removes the directory.
 func (s *stage) end() {
 	for _, p := range s.processes {
 		s.harness.launcher.Stop(p)
 	}
-	_ = os.RemoveAll(s.folder)
+	_ = os.RemoveAll(s.directory)
 }
 
 // err says which process has ended, if any.
@@ -86,8 +88,8 @@ func (s *stage) err() error {
 	return errors.Join(all...)
 }
 
-// path is that of a file or socket in the stage's folder.
-func (s *stage) path(name string) string { return filepath.Join(s.folder, name) }
+// path is that of a file or socket in the stage's directory.
+func (s *stage) path(name string) string { return filepath.Join(s.directory, name) }
 
 func (s *stage) address() address.Address {
 	return address.Address{Kind: address.Unix, Path: s.path(front)}
@@ -95,7 +97,7 @@ func (s *stage) address() address.Address {
 
 // start starts a program. The last one started is the measured one.
 func (s *stage) start(c process.Command) error {
-	c.Dir = s.folder
+	c.Dir = s.directory
 	p, err := s.harness.launcher.Start(c)
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Name, err)
@@ -108,9 +110,9 @@ func (s *stage) start(c process.Command) error {
 const readyMark = " ready"
 
 // startGo starts one of the Go programs that the build made, and waits until it is ready.
-func (s *stage) startGo(name, folder string, args ...string) error {
+func (s *stage) startGo(name, directory string, args ...string) error {
 	err := s.start(process.Command{
-		Name: name, Path: filepath.Join(folder, name), Args: args, Env: []string{traceCollections}, Mark: readyMark,
+		Name: name, Path: filepath.Join(directory, name), Args: args, Env: []string{traceCollections}, Mark: readyMark,
 	})
 	if err != nil {
 		return err
@@ -127,7 +129,7 @@ func isGo(c process.Command) bool {
 	return strings.Contains(strings.Join(c.Env, " "), traceCollections)
 }
 
-// listening waits until somebody listens at the socket.
+// listening waits until the socket accepts connections.
 func (s *stage) listening(socket string) error {
 	return s.until(func() error {
 		c, err := net.Dial("unix", socket)
@@ -154,7 +156,7 @@ func (s *stage) until(try func() error) error {
 	}
 }
 
-// freePort returns a TCP port of 127.0.0.1 that nobody listens on.
+// freePort returns a TCP port of 127.0.0.1 that is not in use.
 func freePort() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -162,4 +164,55 @@ func freePort() (string, error) {
 	}
 	defer l.Close()
 	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port), nil
+}
+
+// answerPatience is how long one answer may take while a target starts.
+const answerPatience = time.Second
+
+// errNotServing is returned while a target has not said that it is ready, and when it answers that it has no service.
+var errNotServing = errors.New("not ready")
+
+// waitReady waits until a GET by way of all the target's processes gets a real answer.
+func (s *stage) waitReady() error {
+	return s.until(func() error {
+		c, err := s.connect()
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		return s.ask(c)
+	})
+}
+
+func (s *stage) connect() (net.Conn, error) { return net.Dial("unix", s.path(front)) }
+
+// ask sends a GET of a session that is not there and reads the answer.
+func (s *stage) ask(c net.Conn) error {
+	p := s.target.protocol()
+	r := plan.Request{Asked: plan.Asked{Op: codec.OpGet, UID: 1}, ID: make([]byte, idSize)}
+	if err := c.SetDeadline(time.Now().Add(answerPatience)); err != nil {
+		return err
+	}
+	if _, err := c.Write(p.AppendRequest(nil, &r)); err != nil {
+		return err
+	}
+	var b []byte
+	for {
+		part := make([]byte, 512)
+		n, err := c.Read(part)
+		if err != nil {
+			return err
+		}
+		b = append(b, part[:n]...)
+		a, _, err := p.ParseAnswer(b, r.Asked)
+		switch {
+		case err == codec.ErrShort:
+			continue
+		case err != nil:
+			return err
+		case a.Kind != plan.No:
+			return fmt.Errorf("%w: the answer to a GET of nothing is %v", errNotServing, a.Kind)
+		}
+		return nil
+	}
 }

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"distcache/bench/load"
+	"distcache/bench/load/plan"
 	"distcache/bench/process"
 	"distcache/bench/protocols"
 )
@@ -17,7 +17,7 @@ type target struct {
 	name     string
 	about    string
 	programs []string // that must be installed
-	protocol func() load.Protocol
+	protocol func() plan.Protocol
 	start    func(*stage) error // starts the processes, the measured one last
 }
 
@@ -36,7 +36,7 @@ const (
 
 // builds are where the programs of the project are.
 type builds struct {
-	folder      string   // floor, stub, goroutine, gnetrun
+	directory   string   // floor, stub, goroutine, gnetrun
 	suffix      string   // of the targets' names
 	ours        string   // dc_client and dc_server
 	clientFlags []string // more for dc_client
@@ -57,15 +57,15 @@ func proxies(b builds) []*target {
 
 func (b builds) floor() *target {
 	return &target{
-		name: nameFloor, about: "bare epoll answerer: what the kernel costs", protocol: load.Distcache,
-		start: func(s *stage) error { return s.startGo("floor", b.folder, s.path(front)) },
+		name: nameFloor, about: "bare epoll answerer: what the kernel costs", protocol: plan.Distcache,
+		start: func(s *stage) error { return s.startGo("floor", b.directory, s.path(front)) },
 	}
 }
 
 func (b builds) stubbed() *target {
 	return &target{
 		name: nameStub + b.suffix, about: "dc_client; its upstream is a stub, the fastest server there can be",
-		protocol: load.Distcache,
+		protocol: plan.Distcache,
 		start: func(s *stage) error {
 			if err := b.startUpstream(s); err != nil {
 				return err
@@ -77,7 +77,7 @@ func (b builds) stubbed() *target {
 
 func (b builds) pair() *target {
 	return &target{
-		name: namePair + b.suffix, about: "dc_client; its upstream is dc_server", protocol: load.Distcache,
+		name: namePair + b.suffix, about: "dc_client; its upstream is dc_server", protocol: plan.Distcache,
 		start: func(s *stage) error {
 			if err := b.startServer(s, "server", defaultSessions); err != nil {
 				return err
@@ -98,18 +98,18 @@ func (b builds) gnetRun() *target {
 
 func (b builds) peer(name, program, about string) *target {
 	return &target{
-		name: name, about: about, protocol: load.Distcache,
+		name: name, about: about, protocol: plan.Distcache,
 		start: func(s *stage) error {
 			if err := b.startUpstream(s); err != nil {
 				return err
 			}
-			return s.startGo(program, b.folder, s.path(front), s.path("upstream"))
+			return s.startGo(program, b.directory, s.path(front), s.path("upstream"))
 		},
 	}
 }
 
 func (b builds) startUpstream(s *stage) error {
-	return s.startGo("stub", b.folder, s.path("upstream"))
+	return s.startGo("stub", b.directory, s.path("upstream"))
 }
 
 func (b builds) startClient(s *stage, server string) error {
@@ -138,7 +138,7 @@ func twemproxy() *target {
 	}
 }
 
-// startNutcracker asks for a free port because nutcracker insists on one for its statistics, which nobody reads.
+// startNutcracker asks for a free port because nutcracker insists on one for its statistics, which are not read.
 func startNutcracker(s *stage) error {
 	port, err := freePort()
 	if err != nil {
@@ -192,13 +192,13 @@ func (t *target) missing() []string {
 	return names
 }
 
-// commands returns the stage's command lines, with the folder of its sockets as $DIR.
+// commands returns the stage's command lines, with the directory of its sockets as $DIR.
 func (s *stage) commands() [][]string {
 	var all [][]string
 	for _, p := range s.processes {
 		line := []string{p.Command.Name}
 		for _, a := range p.Command.Args {
-			line = append(line, strings.ReplaceAll(a, s.folder, "$DIR"))
+			line = append(line, strings.ReplaceAll(a, s.directory, "$DIR"))
 		}
 		all = append(all, line)
 	}

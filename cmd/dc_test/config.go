@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"time"
 
-	"distcache/bench/load"
+	"distcache/bench/load/plan"
 	"distcache/codec"
 	"distcache/codec/address"
 	"distcache/internal/daemon/options"
@@ -24,7 +24,7 @@ const (
 
 // config is the command line, parsed.
 type config struct {
-	load     load.Config
+	load     plan.Config
 	progress int    // operations between two lines of progress; 0: by time
 	json     string // the file of the report; "" is none
 
@@ -33,7 +33,7 @@ type config struct {
 }
 
 func (c *config) flags() *options.Set {
-	c.load = load.DefaultConfig()
+	c.load = plan.DefaultConfig()
 	s := options.New(program, "[options]",
 		"Sends random operations to a distcache service (dc_client or dc_server), checks every byte of every answer, and "+
 			"measures. It knows which sessions the service must hold. The first wrong answer ends the test with exit code 1, "+
@@ -53,9 +53,9 @@ func (c *config) referenceFlags(s *options.Set) {
 	})
 	s.Int(&c.progress, "progress", "operations", 0, 0, math.MaxInt32,
 		"Report progress after this many operations. 0: every few seconds, or as a bar on a terminal.")
-	s.Int(&c.load.Sessions, "sessions", "number", c.load.Sessions, 1, load.MaxSessions, "Sessions per client.")
-	s.Int(&c.load.DataMin, "datamin", "bytes", c.load.DataMin, load.MinData, load.MaxData, "Shortest session.")
-	s.Int(&c.load.DataMax, "datamax", "bytes", c.load.DataMax, load.MinData, load.MaxData, "Longest session.")
+	s.Int(&c.load.Sessions, "sessions", "number", c.load.Sessions, 1, plan.MaxSessions, "Sessions per client.")
+	s.Int(&c.load.DataMin, "datamin", "bytes", c.load.DataMin, plan.MinData, plan.MaxData, "Shortest session.")
+	s.Int(&c.load.DataMax, "datamax", "bytes", c.load.DataMax, plan.MinData, plan.MaxData, "Longest session.")
 	s.Int(&c.timeout, "timeout", "secs", int(c.load.Timeout/time.Second), 0, maxSeconds, "Time after which sessions expire.")
 	s.Int(&c.timevar, "timevar", "secs", int(c.load.TimeVar/time.Second), 0, maxSeconds,
 		"Vary the timeout of each session by up to this much, up or down.")
@@ -66,18 +66,18 @@ func (c *config) referenceFlags(s *options.Set) {
 
 // loadFlags set the size and the mix of the load.
 func (c *config) loadFlags(s *options.Set) {
-	s.Int(&c.load.Clients, "clients", "number", c.load.Clients, 1, load.MaxClients, "Clients that send requests at the same time.")
-	s.Int(&c.load.Pipeline, "pipeline", "number", c.load.Pipeline, 1, load.MaxPipeline,
+	s.Int(&c.load.Clients, "clients", "number", c.load.Clients, 1, plan.MaxClients, "Clients that send requests at the same time.")
+	s.Int(&c.load.Pipeline, "pipeline", "number", c.load.Pipeline, 1, plan.MaxPipeline,
 		"Requests that a client has open at the same time. More than 1 implies -persistent.")
 	s.Func("duration", "time", "", "Length of the measurement, as in 90, 90s or 1m30s.", duration(&c.load.Duration))
 	s.Func("warmup", "time", "", "Run this long before the measurement starts. Needs -duration.", duration(&c.load.Warmup))
-	s.Int(&c.rate, "rate", "number", 0, 0, load.MaxRate,
+	s.Int(&c.rate, "rate", "number", 0, 0, plan.MaxRate,
 		"Start this many operations per second, whether or not answers come. Latency counts from the time when an "+
 			"operation was due. 0: each client sends its next request when it has its answer.")
-	s.Func("mix", "mix", load.DefaultMix().String(), "Shares of the operations, as add:get:remove:have. Or tls12 or "+
+	s.Func("mix", "mix", plan.DefaultMix().String(), "Shares of the operations, as add:get:remove:have. Or tls12 or "+
 		"tls13: the load of a TLS terminator without tickets, where every ADD stores a new session, with IDs and data of "+
 		"the usual size.", func(text string) (err error) {
-		c.load.Mix, err = load.ParseMix(text)
+		c.load.Mix, err = plan.ParseMix(text)
 		return err
 	})
 	s.Bool(&c.load.Preload, "preload", "Add all sessions before the measurement starts.")
@@ -96,12 +96,12 @@ func (c *config) checkFlags(s *options.Set) {
 		"Tolerance before and after the expiry of a session, beside the time that requests take.")
 	s.Millis(&c.load.AnswerLimit, "wait", c.load.AnswerLimit, time.Millisecond, time.Hour,
 		"Longest time to wait for an answer.")
-	s.Func("verify", "full|frames", load.VerifyFull.String(), "frames checks only that each request gets one well-formed "+
+	s.Func("verify", "full|frames", plan.VerifyFull.String(), "frames checks only that each request gets one well-formed "+
 		"answer of its own, for services that store nothing.", c.setVerify)
 }
 
 func (c *config) setVerify(text string) error {
-	for _, v := range []load.Verify{load.VerifyFull, load.VerifyFrames} {
+	for _, v := range []plan.Verify{plan.VerifyFull, plan.VerifyFrames} {
 		if text == v.String() {
 			c.load.Verify = v
 			return nil
@@ -138,12 +138,12 @@ func (c *config) complete(s *options.Set) error {
 }
 
 func (c *config) completeTLS(s *options.Set) {
-	c.load.IDMin, c.load.IDMax = load.TLSIDLen, load.TLSIDLen
+	c.load.IDMin, c.load.IDMax = plan.TLSIDLen, plan.TLSIDLen
 	if !s.Given("datamin") {
-		c.load.DataMin = load.TLSDataMin
+		c.load.DataMin = plan.TLSDataMin
 	}
 	if !s.Given("datamax") {
-		c.load.DataMax = load.TLSDataMax
+		c.load.DataMax = plan.TLSDataMax
 	}
 }
 
@@ -164,8 +164,8 @@ func (c *config) contradiction() error {
 	case l.Sessions < l.Pipeline:
 		return wrong("pipeline", l.Pipeline, fmt.Sprintf("is over the -sessions of %d: requests that are open together "+
 			"must be about different sessions", l.Sessions))
-	case l.Sessions > load.MaxSessions/l.Clients:
-		return wrong("sessions", l.Sessions, fmt.Sprintf("for each of %d clients are over %d", l.Clients, load.MaxSessions))
+	case l.Sessions > plan.MaxSessions/l.Clients:
+		return wrong("sessions", l.Sessions, fmt.Sprintf("for each of %d clients are over %d", l.Clients, plan.MaxSessions))
 	case l.Warmup > 0 && l.Duration == 0:
 		return wrong("warmup", l.Warmup, "needs -duration")
 	}

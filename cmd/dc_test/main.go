@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"distcache/bench/load"
+	"distcache/bench/load/plan"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -48,8 +49,8 @@ func test(c *config, stdout, stderr io.Writer) error {
 }
 
 // verdict returns the error that makes the run a failure, or nil. It dumps a violation first.
-func verdict(c *config, result *load.Result, err error, stderr io.Writer) error {
-	var violation *load.Violation
+func verdict(c *config, result *plan.Result, err error, stderr io.Writer) error {
+	var violation *plan.Violation
 	switch {
 	case errors.As(err, &violation):
 		_ = violation.Dump(stderr)

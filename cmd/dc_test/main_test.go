@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"distcache/bench/load"
+	"distcache/bench/load/plan"
 	"distcache/codec"
 	"distcache/internal/test/kit"
 )
@@ -198,7 +198,7 @@ func TestLengthAndRate(t *testing.T) {
 	if took := time.Since(began); code != 0 || took < 1400*time.Millisecond || took > patience {
 		t.Errorf("got exit code %d after %v, want 0 after 1.5 s\n%s", code, took, stderr)
 	}
-	var got load.Report
+	var got plan.Report
 	text, err := os.ReadFile(path)
 	if err == nil {
 		err = json.Unmarshal(text, &got)
@@ -258,7 +258,7 @@ func TestViolation(t *testing.T) {
 	tests := map[string]struct {
 		plant func(u *kit.Upstream)
 		args  []string
-		want  load.Fault
+		want  plan.Fault
 	}{
 		"flips a byte": {func(u *kit.Upstream) {
 			u.On(func(q kit.Request) bool { return q.Op == codec.OpGet }).Do(func(x *kit.Exchange) {
@@ -268,25 +268,25 @@ func TestViolation(t *testing.T) {
 					kit.Pass(x)
 				}
 			})
-		}, nil, load.FaultData},
+		}, nil, plan.FaultData},
 		"drops an answer": {func(u *kit.Upstream) {
 			u.On(func(q kit.Request) bool { return q.UID%16 == 0 }).Do(kit.Drop)
-		}, []string{"-wait", "200"}, load.FaultMissing},
+		}, []string{"-wait", "200"}, plan.FaultMissing},
 		"swaps uids": {func(u *kit.Upstream) {
 			u.On(func(q kit.Request) bool { return q.UID%16 == 0 }).Do(kit.WrongUID)
-		}, nil, load.FaultUID},
+		}, nil, plan.FaultUID},
 		"answers OK to what is not there": {func(u *kit.Upstream) {
 			u.On(func(q kit.Request) bool { return q.Op == codec.OpHave }).Status(codec.StatusOK)
-		}, nil, load.FaultFound},
+		}, nil, plan.FaultFound},
 		"answers twice": {func(u *kit.Upstream) {
 			u.On(func(q kit.Request) bool { return q.UID%16 == 0 }).Do(kit.Duplicate)
-		}, []string{"-persistent"}, load.FaultSecond},
+		}, []string{"-persistent"}, plan.FaultSecond},
 		"lets sessions expire early": {func(u *kit.Upstream) {
 			u.On(func(q kit.Request) bool { return q.Op == codec.OpAdd }).Do(func(x *kit.Exchange) {
 				time.AfterFunc(500*time.Millisecond, func() { u.Lose(x.Request.ID) })
 				kit.Pass(x)
 			})
-		}, expiring(), load.FaultLost},
+		}, expiring(), plan.FaultLost},
 		"lets sessions expire late": {func(u *kit.Upstream) {
 			u.On(func(q kit.Request) bool { return q.Op == codec.OpAdd }).Do(func(x *kit.Exchange) {
 				requests := codec.NewAssembler(codec.Request)
@@ -296,7 +296,7 @@ func TestViolation(t *testing.T) {
 				}
 				kit.Pass(x)
 			})
-		}, expiring(), load.FaultFound},
+		}, expiring(), plan.FaultFound},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -367,7 +367,7 @@ func TestJSON(t *testing.T) {
 	}
 	var got struct {
 		Tool string
-		load.Report
+		plan.Report
 	}
 	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatalf("%v in %.200s", err, text)
@@ -391,7 +391,7 @@ func TestJSONOfAViolation(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "report.json")
 	code, _, _ := tool("-connect", at, "-json", path)
 	text, err := os.ReadFile(path)
-	if code != 1 || err != nil || !strings.Contains(string(text), `"fault": "`+string(load.FaultOperation)+`"`) {
+	if code != 1 || err != nil || !strings.Contains(string(text), `"fault": "`+string(plan.FaultOperation)+`"`) {
 		t.Errorf("got exit code %d and %.300s (%v), want 1 and the violation", code, text, err)
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 
-	"distcache/bench/load"
+	"distcache/bench/load/plan"
 	"distcache/internal/version"
 )
 
@@ -33,10 +33,10 @@ func openReport(path string) (*report, error) {
 // contents is what the file holds.
 type contents struct {
 	Tool string `json:"tool"`
-	*load.Report
+	*plan.Report
 }
 
-func (r *report) write(result *load.Result) error {
+func (r *report) write(result *plan.Result) error {
 	if r.file == nil {
 		return nil
 	}
@@ -67,7 +67,7 @@ func (r *report) close() error {
 }
 
 // writeTable writes the settings and the results, for people.
-func writeTable(w io.Writer, r *load.Result) error {
+func writeTable(w io.Writer, r *plan.Result) error {
 	var b strings.Builder
 	writeSetup(&b, r)
 	b.WriteString("\n")
@@ -81,7 +81,7 @@ func writeTable(w io.Writer, r *load.Result) error {
 	return nil
 }
 
-func writeSetup(b *strings.Builder, r *load.Result) {
+func writeSetup(b *strings.Builder, r *plan.Result) {
 	c := &r.Config
 	connections, loop := "a connection per operation", "closed loop"
 	if c.KeepAlive {
@@ -96,10 +96,10 @@ func writeSetup(b *strings.Builder, r *load.Result) {
 	fmt.Fprintf(b, "-seed %d -salt %d\n", c.Seed, c.Salt)
 }
 
-func writeRows(b *strings.Builder, r *load.Result) {
+func writeRows(b *strings.Builder, r *plan.Result) {
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "operation\tcount\trate/s\thits\tmisses\tlost\terrors\tp50 us\tp90 us\tp99 us\tp99.9 us\tmax us\t")
-	var all load.OpResult
+	var all plan.OpResult
 	for op := range r.Operations {
 		o := &r.Operations[op]
 		all.Hits, all.Misses, all.Lost, all.Failed = all.Hits+o.Hits, all.Misses+o.Misses, all.Lost+o.Lost, all.Failed+o.Failed
@@ -112,7 +112,7 @@ func writeRows(b *strings.Builder, r *load.Result) {
 	_ = t.Flush()
 }
 
-func writeRow(t io.Writer, name string, o *load.OpResult, r *load.Result) {
+func writeRow(t io.Writer, name string, o *plan.OpResult, r *plan.Result) {
 	fmt.Fprintf(t, "%s\t%d\t%.0f\t%d\t%d\t%d\t%d\t%s\n",
 		name, o.Count(), o.Rate(r.Elapsed), o.Hits, o.Misses, o.Lost, o.Failed, percentiles(o.Latency))
 }
@@ -125,14 +125,14 @@ func percentiles(h *hdrhistogram.Histogram) string {
 	return b.String()
 }
 
-func writeRemarks(b *strings.Builder, r *load.Result) {
+func writeRemarks(b *strings.Builder, r *plan.Result) {
 	fmt.Fprintf(b, "%.3f s, %d connections; dc_test used %.1f us of CPU time per operation\n",
 		r.Elapsed.Seconds(), r.Connections, float64(r.CPUPerOperation().Nanoseconds())/1e3)
 	if r.Failed() > 0 {
 		b.WriteString("errors:")
 		for f, n := range r.Failures {
 			if n > 0 {
-				fmt.Fprintf(b, " %v %d", load.Failure(f), n)
+				fmt.Fprintf(b, " %v %d", plan.Failure(f), n)
 			}
 		}
 		fmt.Fprintf(b, "; their time (p50, p99, maximum): %.0f, %.0f, %.0f us\n", micros(r.FailureLatency, 50),

@@ -10,7 +10,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
-	"distcache/bench/load"
+	"distcache/bench/load/plan"
 )
 
 const (
@@ -40,7 +40,7 @@ type look struct {
 
 func startWatch(c *config, stderr io.Writer) *watch {
 	w := &watch{end: make(chan struct{})}
-	c.load.Progress = new(load.Progress)
+	c.load.Progress = new(plan.Progress)
 	d := newDisplay(c, stderr)
 	w.over.Go(func() {
 		defer d.close()
@@ -55,7 +55,7 @@ func (w *watch) stop() {
 	w.over.Wait()
 }
 
-func (w *watch) run(p *load.Progress, d display) {
+func (w *watch) run(p *plan.Progress, d display) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	var began, last time.Time
@@ -65,7 +65,7 @@ func (w *watch) run(p *load.Progress, d display) {
 		case <-w.end:
 			return
 		case now := <-tick.C:
-			if p.Phase() < load.Measuring {
+			if p.Phase() < plan.Measuring {
 				continue
 			}
 			if began.IsZero() {

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"distcache/bench/load"
+	"distcache/bench/load/plan"
 	"distcache/internal/test/kit"
 )
 
@@ -33,7 +33,7 @@ func TestProgressLines(t *testing.T) {
 
 func TestLinesByTime(t *testing.T) {
 	var out bytes.Buffer
-	c := &config{load: load.Config{Operations: 1000}}
+	c := &config{load: plan.Config{Operations: 1000}}
 	l := &lines{config: c, stderr: &out}
 	for at := time.Second; at <= 12*time.Second; at += time.Second {
 		l.show(look{done: uint64(at / time.Second * 50), rate: 50, elapsed: at})
@@ -46,15 +46,15 @@ func TestLinesByTime(t *testing.T) {
 
 func TestRemaining(t *testing.T) {
 	tests := map[string]struct {
-		config load.Config
+		config plan.Config
 		look   look
 		want   string
 	}{
-		"by time":         {load.Config{Duration: 10 * time.Second}, look{done: 5, elapsed: 4 * time.Second}, ", 6s left"},
-		"by count":        {load.Config{Operations: 100}, look{done: 25, elapsed: 4 * time.Second}, ", 12s left"},
-		"whichever first": {load.Config{Operations: 100, Duration: 8 * time.Second}, look{done: 25, elapsed: 4 * time.Second}, ", 4s left"},
-		"not known":       {load.Config{Operations: 100}, look{}, ""},
-		"over":            {load.Config{Duration: time.Second}, look{done: 5, elapsed: 4 * time.Second}, ", 0s left"},
+		"by time":         {plan.Config{Duration: 10 * time.Second}, look{done: 5, elapsed: 4 * time.Second}, ", 6s left"},
+		"by count":        {plan.Config{Operations: 100}, look{done: 25, elapsed: 4 * time.Second}, ", 12s left"},
+		"whichever first": {plan.Config{Operations: 100, Duration: 8 * time.Second}, look{done: 25, elapsed: 4 * time.Second}, ", 4s left"},
+		"not known":       {plan.Config{Operations: 100}, look{}, ""},
+		"over":            {plan.Config{Duration: time.Second}, look{done: 5, elapsed: 4 * time.Second}, ", 0s left"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

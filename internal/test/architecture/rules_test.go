@@ -79,7 +79,8 @@ var rules = []rule{
 		"the load harness judges from outside: it shares the wire and addresses with what it judges", false,
 		func(f file) bool { return f.in("bench/load") },
 		func(path string) bool {
-			return under(path, strings.TrimSuffix(module, "/")) && path != module+"codec" && path != module+"codec/address"
+			return under(path, strings.TrimSuffix(module, "/")) && path != module+"codec" && path != module+"codec/address" &&
+				path != module+"bench/load/plan"
 		},
 	},
 	{

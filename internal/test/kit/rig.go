@@ -71,12 +71,6 @@ func (r Rig) Unlinked(server Endpoint, flags ...string) (*Process, Endpoint) {
 	return r.listening("dc_client", flags)
 }
 
-// Snoop starts a dc_snoop in front of that server.
-func (r Rig) Snoop(server Endpoint, flags ...string) (*Process, Endpoint) {
-	r.t.Helper()
-	return r.listening("dc_snoop", append([]string{"-server", server.String()}, flags...))
-}
-
 // Start starts a daemon with these flags alone, and waits until it is ready.
 func (r Rig) Start(name string, flags ...string) *Process {
 	r.t.Helper()

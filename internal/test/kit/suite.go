@@ -27,7 +27,6 @@ type Suite struct {
 	Commands []string // those to build: “dc_client”
 	Tags     []string // build tags, with each of which they are built once more
 	Parallel int      // how many tests run at a time: they wait more than they work
-	Race     bool     // build with the race detector
 
 	// Shared starts what all tests share, where that is not nil. Its testing.TB is good for
 	// Rig, Process and Endpoint; what it cleans up goes after the last test.
@@ -103,20 +102,17 @@ func (s Suite) buildTag(into, tag string) error {
 	if err != nil {
 		return err
 	}
-	builds, unlock, err := lockBuilds(fmt.Sprint(root, runtime.Version(), tag, s.Race))
+	builds, unlock, err := lockBuilds(fmt.Sprint(root, runtime.Version(), tag))
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	cgo, args := "0", []string{"build", "-tags", tag, "-o", builds + "/"}
-	if s.Race {
-		cgo, args = "1", append(args, "-race")
-	}
+	args := []string{"build", "-tags", tag, "-o", builds + "/"}
 	for _, name := range s.Commands {
 		args = append(args, "distcache/cmd/"+name)
 	}
 	cmd := exec.Command("go", args...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go %q: %w\n%s", args, err, out)
 	}
