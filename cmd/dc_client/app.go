@@ -46,6 +46,7 @@ func (a *app) agentConfig() agent.Config {
 			Timeout: orNever(a.config.timeout), Retry: a.config.retry, Random: random,
 		},
 		Window:    clientWindow,
+		Gets:      clientGets,
 		Idle:      orNever(a.config.idle),
 		MinExpiry: a.config.minExpiry,
 	}

@@ -27,6 +27,9 @@ const (
 	// clientWindow is how many requests a client may have in flight. A client that pipelines
 	// is served in parts of so many, with the others in between.
 	clientWindow = 64
+	// clientGets is how many of those may be GETs. Their answers, of 33 KiB each at most, are
+	// held for a client that does not read: buffer.Largest is what it may have held.
+	clientGets = 3
 	// maxLoops is more than the cores that a TLS terminator can spare.
 	maxLoops = 64
 )

@@ -17,6 +17,7 @@ const FirstWait = 250 * time.Millisecond
 type Config struct {
 	Server    upstream.Config
 	Window    int           // requests that a client may have in flight; see front.Config
+	Gets      int           // of those, GETs
 	Idle      time.Duration // the flag -idle; deadline.Never: none
 	MinExpiry time.Duration // the flag -minexpiry; 0: none
 }
@@ -59,7 +60,7 @@ func New(config Config, t upstream.Transport, o Observer) *Agent {
 // AddFront makes a front for the clients of s, which speak w. pool holds what they have sent
 // of requests that are not whole.
 func (a *Agent) AddFront(w front.Wire, s front.Sockets, pool *buffer.Pool) *front.Front {
-	config := front.Config{Index: uint8(len(a.fronts)), Window: a.config.Window, Ordered: true, Idle: a.config.Idle}
+	config := front.Config{Index: uint8(len(a.fronts)), Window: a.config.Window, Gets: a.config.Gets, Ordered: true, Idle: a.config.Idle}
 	f := front.New(config, w, s, a, pool)
 	a.fronts = append(a.fronts, f)
 	return f

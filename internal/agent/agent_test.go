@@ -119,6 +119,27 @@ func TestWindow(t *testing.T) {
 	}
 }
 
+// TestWindowOfGets is smaller: a client that does not read must not be owed more than is held
+// for it.
+func TestWindowOfGets(t *testing.T) {
+	r := upRig(t, testConfig())
+	r.come(1)
+	var pipeline []byte
+	for i := range uint32(testWindow) {
+		pipeline = codec.AppendMessage(pipeline, codec.Request, i, codec.OpGet, []byte{byte(i)})
+	}
+	r.send(1, pipeline)
+	for _, batch := range []int{2, 2} {
+		all := r.seen()
+		if len(all) != batch {
+			t.Fatalf("dc_server got %d GETs, want %d", len(all), batch)
+		}
+		for _, m := range all {
+			r.answer(m, "data")
+		}
+	}
+}
+
 // TestAnswersGatheredForAnother are written while a client's requests are taken from the
 // batch's tail: what the other client asks next must not be copied over them.
 func TestAnswersGatheredForAnother(t *testing.T) {
@@ -126,10 +147,10 @@ func TestAnswersGatheredForAnother(t *testing.T) {
 	r.come(1, 2)
 	var pipeline []byte
 	for i := range uint32(testWindow + 1) {
-		pipeline = codec.AppendMessage(pipeline, codec.Request, i, codec.OpGet, []byte("pipelined"))
+		pipeline = codec.AppendMessage(pipeline, codec.Request, i, codec.OpHave, []byte("pipelined"))
 	}
 	r.send(1, pipeline)
-	answer := codec.AppendStatus(nil, r.seen()[0].UID, codec.OpGet, codec.StatusNotOK)
+	answer := codec.AppendStatus(nil, r.seen()[0].UID, codec.OpHave, codec.StatusNotOK)
 	r.Link().Received(copy(r.Link().Buffer(), answer), r.now) // gathered until the turn ends
 	short := codec.AppendMessage(nil, codec.Request, 1, codec.OpAdd, []byte("short"))
 	get := codec.AppendMessage(nil, codec.Request, 2, codec.OpGet, []byte("id"))

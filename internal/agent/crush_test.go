@@ -42,7 +42,7 @@ func newCrush(idle time.Duration) *crush {
 			Timeout: timeout, Retry: time.Second, Random: func(b []byte) { clear(b) },
 		},
 		Idle:   idle,
-		Window: 1,
+		Window: 1, Gets: 1,
 	}, crushLink{}, c)
 	c.Front = c.Agent.AddFront(front.NewDistcache(), c, buffer.NewPool(crushRequests<<12))
 	c.Agent.Start(0)

@@ -54,7 +54,7 @@ func testConfig() Config {
 			MaxInFlight: 100, MaxBatch: 1 << 20,
 			Timeout: testTimeout, Retry: testRetry, Random: func(b []byte) { clear(b) },
 		},
-		Window: testWindow, Idle: deadline.Never,
+		Window: testWindow, Gets: 2, Idle: deadline.Never,
 	}
 }
 

@@ -256,7 +256,7 @@ func (c *client) beRead() {
 	buf := w.front.Buffer(c.number)
 	parked := w.waiting && w.state != upstream.Up && len(c.owed) > 0
 	stalled := c.poison >= 0 && c.read > c.poison
-	must := !c.blocked && !parked && !stalled && !c.ended && len(c.owed) < w.config.Window && w.plenty
+	must := !c.blocked && !parked && !stalled && !c.ended && c.inWindow() == len(c.owed) && len(c.owed) < w.config.Window && w.plenty
 	mayNot := c.blocked || parked || c.ended
 	w.must((len(buf) > 0 || !must) && !(len(buf) > 0 && mayNot), "%v: a buffer of %d bytes, %d requests owed, blocked %v, ended %v",
 		c, len(buf), len(c.owed), c.blocked, c.ended)
@@ -307,10 +307,24 @@ func (c *client) took(n int) {
 	}
 }
 
+// inWindow is how many of the requests that are owed an answer may be in flight together.
+func (c *client) inWindow() int {
+	gets := 0
+	for n, a := range c.owed {
+		if a.op == codec.OpGet {
+			gets++
+		}
+		if n == c.w.config.Window || gets > c.w.config.Gets {
+			return n
+		}
+	}
+	return len(c.owed)
+}
+
 // setDue notes when the requests that can be in flight now must be answered: those that have no
 // such time yet, or all of them.
 func (c *client) setDue(all bool) {
-	for _, a := range c.owed[:min(len(c.owed), c.w.config.Window)] {
+	for _, a := range c.owed[:c.inWindow()] {
 		if a.due == 0 || all {
 			a.due = c.w.due()
 		}

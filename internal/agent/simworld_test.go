@@ -81,6 +81,7 @@ func (w *world) anyConfig() Config {
 			Random:      w.random,
 		},
 		Window:    pick(w, 1, 2, 3, 64, 64),
+		Gets:      pick(w, 1, 2, 3, 64),
 		Idle:      pick(w, deadline.Never, deadline.Never, 300*ms, 10*time.Second),
 		MinExpiry: pick(w, 0, 0, time.Minute),
 	}

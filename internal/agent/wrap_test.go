@@ -81,7 +81,7 @@ func newCrowd(t *testing.T, clients int, generation uint16) *crowd {
 			Generation: generation,
 		},
 		Idle:   deadline.Never,
-		Window: 4,
+		Window: 4, Gets: 4,
 	}, c.server, c)
 	c.front = c.agent.AddFront(front.NewDistcache(), c, buffer.NewPool(1<<20))
 	c.agent.Start(0)

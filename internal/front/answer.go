@@ -70,6 +70,10 @@ func (f *Front) Append(a Asker, batch []byte, now time.Duration) bool {
 func (f *Front) answered(d *client) {
 	d.open--
 	if f.config.Ordered {
+		if get := getBit(d.seq); d.gets&get != 0 {
+			d.gets &^= get
+			d.full = false
+		}
 		d.seq++
 	}
 	if d.open == 0 {

@@ -24,6 +24,7 @@ type client struct {
 	blocked bool // answers wait for the client to read: no more requests are taken
 	parked  bool // the first request in held waits for Retry
 	stalled bool // the bytes in held are corrupt, and earlier requests are still open
+	full    bool // the first request in held is a GET, and waits for answers to others
 	ended   bool // it sends no more
 	touched bool // it asked or read since its timer was set
 
@@ -31,6 +32,7 @@ type client struct {
 	// of them the number seq.
 	seq   uint32
 	open  uint32
+	gets  uint64  // which of them are GETs, by number modulo 64, where answers are ordered
 	early []early // answers that wait for those before them
 
 	held  []byte

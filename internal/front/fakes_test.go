@@ -55,7 +55,7 @@ func newRig(t *testing.T) *rig { return newRigWith(t, idleTime, 1<<20) }
 
 func newRigWith(t *testing.T, idle time.Duration, memory int) *rig {
 	r := &rig{t: t, pool: buffer.NewPool(memory), in: make([]byte, 64<<10)}
-	r.Front = New(Config{Window: 1, Ordered: true, Idle: idle}, NewDistcache(), r, r, r.pool)
+	r.Front = New(Config{Window: 1, Gets: 1, Ordered: true, Idle: idle}, NewDistcache(), r, r, r.pool)
 	t.Cleanup(r.mustBeEmpty)
 	return r
 }
@@ -63,7 +63,7 @@ func newRigWith(t *testing.T, idle time.Duration, memory int) *rig {
 // newWindowRig is one whose clients may have several requests open.
 func newWindowRig(t *testing.T, window int, ordered bool) *rig {
 	r := newRig(t)
-	r.Front = New(Config{Window: window, Ordered: ordered, Idle: idleTime}, NewDistcache(), r, r, r.pool)
+	r.Front = New(Config{Window: window, Gets: window, Ordered: ordered, Idle: idleTime}, NewDistcache(), r, r, r.pool)
 	return r
 }
 

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"math/bits"
 	"time"
 
 	"distcache/codec"
@@ -74,11 +75,13 @@ type Asker struct {
 	Seq    uint32
 }
 
-// Config sets what a Front does beside what its protocol says.
+// Config sets what a Front does beside what its protocol says. Answers to GETs are large, and
+// are held for a client that does not read: Gets bounds how much that can be.
 type Config struct {
 	Index   uint8         // goes into each Asker
-	Window  int           // requests that a client may have open
+	Window  int           // requests that a client may have open; at most 64 where Ordered
 	Ordered bool          // answers go out in the order of the requests
+	Gets    int           // where Ordered, how many of those requests may be GETs
 	Idle    time.Duration // how long a client may stay without a request; deadline.Never: for ever
 }
 
@@ -190,7 +193,7 @@ func (f *Front) Retry(c int, now time.Duration) {
 
 // takes reports whether requests are taken from the client.
 func (f *Front) takes(d *client) bool {
-	return d.phase != absent && !d.blocked && !d.parked && !d.stalled && int(d.open) < f.config.Window
+	return d.phase != absent && !d.blocked && !d.parked && !d.stalled && !d.full && int(d.open) < f.config.Window
 }
 
 // pump takes the requests in rest until no more may be open or the bytes run out, then
@@ -220,14 +223,22 @@ func (f *Front) pump(c int, rest []byte, now time.Duration) {
 	f.keep(c, rest, err, now)
 }
 
-// ask hands over one request. It reports false when the request must wait for Retry.
+// ask hands over one request. It reports false when the request must wait: for Retry, or for
+// answers to earlier GETs.
 func (f *Front) ask(c int, m codec.Message, now time.Duration) bool {
 	d := &f.clients[c]
-	d.touched = true
 	a := Asker{Front: f.config.Index, Client: int32(c), Seq: d.seq}
 	if f.config.Ordered {
-		a.Seq += uint32(d.open)
+		a.Seq += d.open
+		if m.Op == codec.OpGet {
+			if bits.OnesCount64(d.gets) == f.config.Gets {
+				d.full = true
+				return false
+			}
+			d.gets |= getBit(a.Seq)
+		}
 	}
+	d.touched = true
 	d.open++
 	f.Counters.Requests[m.Op]++
 	if f.requests.Request(a, m, now) {
@@ -235,9 +246,13 @@ func (f *Front) ask(c int, m codec.Message, now time.Duration) bool {
 	}
 	f.Counters.Requests[m.Op]--
 	d.open--
+	d.gets &^= getBit(a.Seq)
 	d.parked = true
 	return false
 }
+
+// getBit is the place of the request with this number in client.gets.
+func getBit(seq uint32) uint64 { return 1 << (seq % 64) }
 
 // keep holds what a pump left of the bytes. After corrupt bytes the client is closed once
 // its earlier requests are answered.
