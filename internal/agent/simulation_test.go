@@ -16,7 +16,7 @@ import (
 	"distcache/internal/test/kit"
 )
 
-// The simulation is a hundred thousand histories: clients come, ask and leave, links fail,
+// The simulation is thousands of histories: clients come, ask and leave, links fail,
 // until at the end nobody is there and nothing is left. A agent lives through
 // historiesPerLife of them, from its start to its stop; what happens in that life comes
 // from one seed:
@@ -45,8 +45,10 @@ func histories(t *testing.T) int {
 		return n
 	case raceDetector, testing.Short():
 		return 3_000
+	case kit.Full():
+		return 1_000_000
 	}
-	return 100_000
+	return 30_000
 }
 
 func TestSimulation(t *testing.T) {

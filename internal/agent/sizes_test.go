@@ -9,25 +9,21 @@ import (
 )
 
 // TestN07EverySizeThroughAChopper carries a request and an answer of each size there is
-// through a agent that is shown them whole, byte by byte, and cut in many ways around the
-// boundaries of frames: byte-exact each time. Byte by byte is for one size in 61, and for
-// all of them in the long form; -short has one in 61 of all.
+// through an agent that is shown them whole, byte by byte, and cut in many ways around the
+// boundaries of frames: byte-exact each time. The short form has one size in 61.
 func TestN07EverySizeThroughAChopper(t *testing.T) {
-	const few = 61
-	all, bytewise := 1, few
-	if testing.Short() {
-		all = few
-	} else if kit.Full() {
-		bytewise = 1
+	step := 61
+	if kit.Full() {
+		step = 1
 	}
 	rows := []struct {
 		name string
 		step int
 		cut  cut
 	}{
-		{"whole", all, uncut},
-		{"byte by byte", bytewise, everyByte},
-		{"bytes around each boundary", all, nearBoundaries},
+		{"whole", step, uncut},
+		{"byte by byte", step, everyByte},
+		{"bytes around each boundary", step, nearBoundaries},
 	}
 	c := newChopped(t)
 	for _, row := range rows {
@@ -39,7 +35,7 @@ func TestN07EverySizeThroughAChopper(t *testing.T) {
 		})
 	}
 	t.Run("in two at every offset around each boundary", func(t *testing.T) {
-		for size := 0; size <= codec.MaxPayload; size += all {
+		for size := 0; size <= codec.MaxPayload; size += step {
 			if fromBoundary(size%codec.MaxFrameData, codec.MaxFrameData) <= near {
 				c.mustCarryInTwo(t, size)
 			}

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
-	"strconv"
 	"sync"
 	"syscall"
 
@@ -133,30 +131,18 @@ func resolve(ctx context.Context, target address.Address) ([]endpoint, error) {
 	if target.Kind == address.Unix {
 		return []endpoint{{name: target.String(), network: "unix", address: target.Path}}, nil
 	}
-	if ip, err := netip.ParseAddr(target.Host); err == nil { // the resolver would lose its zone
-		return []endpoint{inet(ip, target.Port)}, nil
-	}
-	network := map[address.Family]string{address.IPv4: "ip4", address.IPv6: "ip6"}[target.Family]
-	if network == "" {
-		network = "ip"
-	}
 	// Each attempt has a resolver of its own: a resolver joins lookups of the same name, also
 	// with one of an earlier attempt that still waits for a silent name server.
 	resolver := net.Resolver{PreferGo: net.DefaultResolver.PreferGo, Dial: net.DefaultResolver.Dial}
-	ips, err := resolver.LookupNetIP(ctx, network, target.Host)
+	found, err := target.Resolve(ctx, &resolver)
 	if err != nil {
 		return nil, fmt.Errorf("cannot resolve %s: %w", target, err)
 	}
 	var all []endpoint
-	for _, ip := range ips {
-		all = append(all, inet(ip, target.Port))
+	for _, f := range found {
+		all = append(all, endpoint{name: f.String(), network: "tcp", address: f.String()})
 	}
 	return all, nil
-}
-
-func inet(ip netip.Addr, port uint16) endpoint {
-	where := net.JoinHostPort(ip.Unmap().String(), strconv.Itoa(int(port)))
-	return endpoint{name: where, network: "tcp", address: where}
 }
 
 // connectWithin connects to e, the one with index i of n, within its share of the attempt.

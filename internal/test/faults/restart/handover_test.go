@@ -171,11 +171,23 @@ func TestV01WithoutHandOver(t *testing.T) {
 }
 
 // TestV01SilentConnectionsStayInTheBacklog ends a dc_client with a long backlog of clients
-// that have not asked yet: those that it has not accepted are served by the next one.
+// that have not asked yet: those that it has not accepted are served by the next one. On a busy
+// machine it may accept all of them before it learns of the signal: then that counts for nothing.
 func TestV01SilentConnectionsStayInTheBacklog(t *testing.T) {
 	t.Parallel()
-	clients := atFull(3000, 400)
 	_, server := kit.NewRig(t).Server()
+	for range 10 {
+		if leaveBacklog(t, server, atFull(3000, 1000)) > 0 {
+			return
+		}
+	}
+	t.Error("got no client in the backlog served by the next dc_client in 10 tries, want most of them")
+}
+
+// leaveBacklog gives how many clients in the backlog of a dc_client that ended were served by
+// the next one.
+func leaveBacklog(t *testing.T, server kit.Endpoint, clients int) int {
+	t.Helper()
 	s := supervise(t, kit.Unix(t), "dc_client", "-server", server.String(), "-timeout", "10000")
 	first := ready(s.run())
 	first.Signal(syscall.SIGSTOP)
@@ -196,8 +208,9 @@ func TestV01SilentConnectionsStayInTheBacklog(t *testing.T) {
 			served++
 		}
 	}
-	t.Logf("%d of %d were served by the next dc_client", served, clients)
-	if served == 0 {
-		t.Errorf("got none of %d clients in the backlog served by the next dc_client, want most", clients)
+	for _, c := range waiting {
+		c.Close()
 	}
+	t.Logf("%d of %d were served by the next dc_client", served, clients)
+	return served
 }
