@@ -73,6 +73,7 @@ func lives() []life {
 		}, false},
 		{"HAVE, not waited for", sends(have), false},
 		{"10 HAVE at once", func(v *visitor) { v.send(slices.Repeat(have, 10)); v.read(10 * answer) }, false},
+		{"200 HAVE at once", func(v *visitor) { v.send(slices.Repeat(have, 200)); v.readLate(200 * answer) }, false},
 		{"ADD of 4 bytes", func(v *visitor) { v.send(kit.Ask(1, codec.OpAdd, make([]byte, 4))); v.read(answer) }, false},
 		{"ADD of 32 KB", func(v *visitor) { v.send(kit.Add(1, "add", dataOf(bigSize), time.Hour)); v.read(answer) }, false},
 		{"REMOVE of nothing", func(v *visitor) { v.send(kit.Remove(1, "nobody's")); v.read(answer) }, false},

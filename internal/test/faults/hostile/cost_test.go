@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,12 +18,10 @@ import (
 // the other: what dc_client and dc_server do for them takes at most 10 times the CPU that
 // their side takes, and they are sent at most 10 times the bytes that they sent. Answers to
 // a GET are left out: to be sent a session is what a cache is for. What is logged is a line a
-// second. What is forwarded is what came, as internal/agent's tests hold.
-//
-// Hundreds of requests in one write, whose answers are read at one go, are left out too: each
-// is work that was asked for, 20 µs in both daemons, and asking costs next to nothing.
+// second. What is forwarded is what came, as internal/agent's tests hold. Pipelines of HAVEs
+// may cost 3 times the CPU of asking.
 func TestNoInputCostsMoreThanTenfold(t *testing.T) {
-	const most, line = 10, 300
+	const line = 300 // bytes of a log line
 	visits := 2000
 	if !kit.Full() {
 		visits = 100
@@ -32,6 +31,10 @@ func TestNoInputCostsMoreThanTenfold(t *testing.T) {
 	process, at := kit.NewRig(t).Client(server)
 	for _, l := range lives() {
 		t.Run(l.name, func(t *testing.T) {
+			most := time.Duration(10)
+			if strings.HasSuffix(l.name, "HAVE at once") {
+				most = 3 // a pipeline is forwarded in one batch
+			}
 			before, logged, began := cpu(t, process, cache), len(process.Stderr()), time.Now()
 			did := mustReport(t, startAttacker(t, orders{At: at, Attack: l.name, Times: visits}))
 			kit.Dial(t, at).Answer(kit.Have(9, "nobody's")) // what came before is dealt with
@@ -45,7 +48,7 @@ func TestNoInputCostsMoreThanTenfold(t *testing.T) {
 			if ours > most*did.CPU {
 				kit.TooSlow(t, "got %v of CPU used for what cost them %v, want at most %d times as much", ours, did.CPU, most)
 			}
-			if !l.hits && did.Got > most*did.Sent {
+			if !l.hits && did.Got > int64(most)*did.Sent {
 				t.Errorf("got %d bytes for %d, want at most %d times as many", did.Got, did.Sent, most)
 			}
 			if lines := 2 + int(took.Seconds()); logged > lines*line {
