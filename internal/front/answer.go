@@ -55,7 +55,9 @@ func (f *Front) Append(a Asker, batch []byte, now time.Duration) bool {
 	}
 	f.out = batch
 	f.answered(d)
-	f.appendEarly(d)
+	if d.rare != nil {
+		f.appendEarly(d)
+	}
 	switch {
 	case f.pumping == c:
 	case f.pumping == none && (d.open == 0 || len(f.out) >= BatchBytes):
@@ -89,26 +91,25 @@ func (f *Front) holdBack(a Asker, wire []byte, now time.Duration) bool {
 		f.drop(int(a.Client), NoMemory, nil, now)
 		return true
 	}
-	d.early = append(d.early, early{seq: a.Seq, wire: append(kept, wire...)})
+	r := d.seldom()
+	r.early = append(r.early, early{seq: a.Seq, wire: append(kept, wire...)})
 	return true
 }
 
 // appendEarly appends the held answers whose turn has come.
 func (f *Front) appendEarly(d *client) {
-	for i := 0; i < len(d.early); i++ {
-		e := d.early[i]
+	r := d.rare
+	for i := 0; i < len(r.early); i++ {
+		e := r.early[i]
 		if e.seq != d.seq {
 			continue
 		}
 		f.out = append(f.out, e.wire...)
 		f.pool.Put(e.wire)
-		d.early[i] = d.early[len(d.early)-1]
-		d.early = d.early[:len(d.early)-1]
+		r.early[i] = r.early[len(r.early)-1]
+		r.early = r.early[:len(r.early)-1]
 		f.answered(d)
 		i = -1 // the next one may stand anywhere
-	}
-	if len(d.early) == 0 {
-		d.early = nil
 	}
 }
 
@@ -159,6 +160,6 @@ func (f *Front) write(c int, b []byte, now time.Duration) {
 	case held:
 		d := &f.clients[c]
 		d.blocked = true
-		d.owed = int32(f.sockets.Unread(c))
+		d.seldom().owed = int32(f.sockets.Unread(c))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"distcache/engine/buffer"
+	"distcache/engine/deadline"
 )
 
 // phase is what the daemon and a client wait for.
@@ -25,21 +26,35 @@ type client struct {
 	parked  bool // the first request in held waits for Retry
 	stalled bool // the bytes in held are corrupt, and earlier requests are still open
 	full    bool // the first request in held is a GET, and waits for answers to others
+	begun   bool // the Wire has seen the beginning of the first request in held
 	ended   bool // it sends no more
 	touched bool // it asked or read since its timer was set
 
 	// The open requests have the numbers seq to seq+open-1 where answers are ordered, else all
 	// of them the number seq.
-	seq   uint32
-	open  uint32
-	gets  uint64  // which of them are GETs, by number modulo 64, where answers are ordered
-	early []early // answers that wait for those before them
+	seq  uint32
+	open uint32
+	gets uint64 // which of them are GETs, by number modulo 64, where answers are ordered
 
 	held  []byte
 	taken int32
-	paced int32         // bytes of the partial request when its timer started last
+	paced int32 // bytes of the partial request when its timer started last
+	rare  *rare // nil for most clients
+}
+
+// rare is what few clients need. It is apart so that a client is one cache line.
+type rare struct {
+	early []early       // answers that wait for those before them
 	owed  int32         // bytes that the client had not read when its timer started last
 	since time.Duration // when that was
+}
+
+// seldom gives rare.
+func (d *client) seldom() *rare {
+	if d.rare == nil {
+		d.rare = new(rare)
+	}
+	return d.rare
 }
 
 // early is an answer that came before those of earlier requests.
@@ -137,12 +152,12 @@ func (f *Front) update(c int, now time.Duration) {
 		d.paced = size
 		f.partial.Set(c, now)
 	case !changed:
-	case p == idle:
+	case p == idle && f.config.Idle != deadline.Never:
 		f.idle.Set(c, now)
-	case p == waiting:
+	case p == idle, p == waiting:
 		f.entries.Clear(c)
 	case p == unread:
-		d.since = now
+		d.seldom().since = now
 		f.unread.Set(c, now)
 	}
 }

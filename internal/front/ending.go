@@ -52,8 +52,10 @@ func (f *Front) drop(c int, why Reason, err error, now time.Duration) {
 func (f *Front) close(c int) {
 	d := &f.clients[c]
 	f.pool.Put(d.held)
-	for _, e := range d.early {
-		f.pool.Put(e.wire)
+	if d.rare != nil {
+		for _, e := range d.rare.early {
+			f.pool.Put(e.wire)
+		}
 	}
 	if f.outFor == c {
 		f.outFor, f.out = none, f.out[:0]
@@ -100,11 +102,11 @@ func (f *Front) expireUnread(budget int, now time.Duration) {
 		if !ok {
 			break
 		}
-		d := &f.clients[c]
-		if left := int32(f.sockets.Unread(c)); left <= d.owed-PaceBytes {
-			d.owed, d.since = left, now
+		r := f.clients[c].seldom()
+		if left := int32(f.sockets.Unread(c)); left <= r.owed-PaceBytes {
+			r.owed, r.since = left, now
 		}
-		if now < d.since+ReadTimeout {
+		if now < r.since+ReadTimeout {
 			f.unread.Set(c, now)
 		} else {
 			f.drop(c, UnreadTimeout, nil, now)

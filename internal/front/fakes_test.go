@@ -114,7 +114,7 @@ func (r *rig) EndTurn() { r.turnEnds++ }
 // block is what happens when an answer to c is held.
 func (r *rig) block(c int) {
 	d := &r.clients[c]
-	d.blocked, d.owed = true, int32(r.unread)
+	d.blocked, d.seldom().owed = true, int32(r.unread)
 	r.update(c, r.now)
 }
 

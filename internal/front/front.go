@@ -137,9 +137,10 @@ func (f *Front) Opened(c int, now time.Duration) {
 		f.clients = append(f.clients, make([]client, c+1-len(f.clients))...)
 	}
 	f.clients[c].phase = idle
-	f.wire.Opened(c)
 	f.Counters.Clients++
-	f.idle.Set(c, now)
+	if f.config.Idle != deadline.Never {
+		f.idle.Set(c, now)
+	}
 }
 
 // Buffer gives the memory for c's next bytes: none while no more is read from c.
@@ -205,7 +206,8 @@ func (f *Front) pump(c int, rest []byte, now time.Duration) {
 	for f.takes(d) {
 		var m codec.Message
 		var size int
-		if m, size, err = f.wire.Next(c, rest); err != nil {
+		m, size, err = f.wire.Next(c, rest, d.begun)
+		if d.begun = err == codec.ErrShort; err != nil {
 			break
 		}
 		if !f.ask(c, m, now) {

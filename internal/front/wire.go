@@ -4,12 +4,11 @@ import "distcache/codec"
 
 // Wire is a protocol that clients speak. What it gives is in distcache's own form.
 type Wire interface {
-	// Opened prepares for a new client under the number c.
-	Opened(c int)
 	// Next finds the first whole request of c in b, and how many bytes of b it takes. It
 	// returns codec.ErrShort when b holds only the beginning of one, which comes again,
-	// longer, and another error when the bytes are corrupt.
-	Next(c int, b []byte) (m codec.Message, size int, err error)
+	// longer, and another error when the bytes are corrupt. begun tells that Next returned
+	// ErrShort for the beginning of b; otherwise what it remembers of c is of another time.
+	Next(c int, b []byte, begun bool) (m codec.Message, size int, err error)
 	// Part is how many bytes of the answers b a client must read before it sees the rest, or
 	// 0 when it may read them in any way.
 	Part(b []byte) int
@@ -18,24 +17,30 @@ type Wire interface {
 // Distcache is distcache's own protocol (docs/PROTOCOL.md). A request is a view of the
 // client's bytes: nothing is copied.
 type Distcache struct {
-	assemblers []codec.Assembler // by client
+	partial []codec.Assembler // by client: what is known of the request whose beginning has come
 }
 
 // NewDistcache makes the Wire of one Front.
 func NewDistcache() *Distcache { return &Distcache{} }
 
-// Opened forgets what an earlier client under the number c had begun.
-func (w *Distcache) Opened(c int) {
-	for len(w.assemblers) <= c {
-		w.assemblers = append(w.assemblers, make([]codec.Assembler, c+1-len(w.assemblers))...)
+// Next cuts the first message off b.
+func (w *Distcache) Next(c int, b []byte, begun bool) (m codec.Message, size int, err error) {
+	var a codec.Assembler
+	if begun {
+		a = w.partial[c]
 	}
-	w.assemblers[c] = codec.Assembler{}
+	m, err = a.Next(b)
+	if err == codec.ErrShort {
+		w.remember(c, a)
+	}
+	return m, len(m.Wire), err
 }
 
-// Next cuts the first message off b.
-func (w *Distcache) Next(c int, b []byte) (m codec.Message, size int, err error) {
-	m, err = w.assemblers[c].Next(b)
-	return m, len(m.Wire), err
+func (w *Distcache) remember(c int, a codec.Assembler) {
+	for len(w.partial) <= c {
+		w.partial = append(w.partial, make([]codec.Assembler, c+1-len(w.partial))...)
+	}
+	w.partial[c] = a
 }
 
 // Applications on the old libdistcache read into 4,096 bytes, and take a frame for whole
