@@ -49,6 +49,7 @@ type Server struct {
 	ids      [][]byte      // of the requests that one read brought
 	in       []byte        // where clients' bytes are read
 	payload  []byte        // a request's payload, when it came in several frames
+	request  store.Request // the one under way
 	expireAt time.Duration // no Store.Expire before this
 
 	operations uint64
@@ -107,7 +108,8 @@ func (s *Server) Arriving(b []byte) {
 
 // Request asks the store.
 func (s *Server) Request(a front.Asker, m codec.Message, now time.Duration) bool {
-	r := store.Request{Ticket: store.Ticket{Client: a.Client, Seq: a.Seq, UID: m.UID}, Op: m.Op}
+	r := &s.request
+	r.Ticket, r.Op = store.Ticket{Client: a.Client, Seq: a.Seq, UID: m.UID}, m.Op
 	r.ID = m.Payload(s.payload)
 	status := codec.StatusOK
 	if m.Op == codec.OpAdd {

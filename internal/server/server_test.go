@@ -253,9 +253,8 @@ type slow struct {
 
 func (s *slow) Serve(a store.Answers) { s.answers = a }
 
-func (s *slow) Do(r store.Request, _ time.Duration) {
-	r.ID = bytes.Clone(r.ID)
-	s.asked = append(s.asked, r)
+func (s *slow) Do(r *store.Request, _ time.Duration) {
+	s.asked = append(s.asked, *r)
 }
 
 // answer answers the request that came as number i.

@@ -11,30 +11,28 @@ func (m *Memory) Serve(a Answers) { m.answers = a }
 
 // Do implements Store: the answer comes before it returns, and the data of a GET are those
 // of the store, not a copy.
-func (m *Memory) Do(r Request, now time.Duration) {
-	if r.Op == codec.OpGet {
-		if data, ok := m.View(r.ID, now); ok {
-			m.answers.Answer(r.Ticket, r.Op, codec.StatusOK, data, now)
-		} else {
-			m.answers.Answer(r.Ticket, r.Op, codec.StatusNotOK, nil, now)
-		}
+func (m *Memory) Do(r *Request, now time.Duration) {
+	var data []byte
+	found := false // an id that cannot exist is not found
+	switch r.Op {
+	case codec.OpGet:
+		data, found = m.View(r.ID, now)
+	case codec.OpHave:
+		_, found = m.lookup(r.ID, now)
+	case codec.OpRemove:
+		found = m.Remove(r.ID, now)
+	case codec.OpAdd:
+		m.answers.Answer(r.Ticket, r.Op, m.addFor(r, now), nil, now)
 		return
 	}
-	m.answers.Answer(r.Ticket, r.Op, m.perform(r, now), nil, now)
-}
-
-// perform does what is answered by a status alone. An id that cannot exist is not found.
-func (m *Memory) perform(r Request, now time.Duration) codec.Status {
-	switch {
-	case r.Op == codec.OpAdd:
-		return m.addFor(r, now)
-	case r.Op == codec.OpRemove && m.Remove(r.ID, now), r.Op == codec.OpHave && m.Have(r.ID, now):
-		return codec.StatusOK
+	status := codec.StatusNotOK
+	if found {
+		status = codec.StatusOK
 	}
-	return codec.StatusNotOK
+	m.answers.Answer(r.Ticket, r.Op, status, data, now)
 }
 
-func (m *Memory) addFor(r Request, now time.Duration) codec.Status {
+func (m *Memory) addFor(r *Request, now time.Duration) codec.Status {
 	result := m.Add(r.ID, r.Data, r.TTL, now)
 	if result.Evicted > 0 {
 		m.answers.Evicted(result.Evicted, now)

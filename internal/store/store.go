@@ -20,9 +20,9 @@ type Store interface {
 	// can wait for all of them together. The store need not believe it.
 	Announce(ids [][]byte)
 	// Do carries out r. Its answer comes through Answers, once: before Do returns, or later on
-	// the loop goroutine. Requests of one client for one id are carried out in order. r's
-	// bytes live until Do returns.
-	Do(r Request, now time.Duration)
+	// the loop goroutine. Requests of one client for one id are carried out in order. r and
+	// its bytes live until Do returns.
+	Do(r *Request, now time.Duration)
 	// Flush is called at the end of a turn: a store that gathers requests sends them now.
 	Flush(now time.Duration)
 	// Expire drops at most budget expired sessions, the soonest to expire first, and
