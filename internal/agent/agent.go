@@ -94,10 +94,10 @@ func (a *Agent) Stop(now time.Duration) {
 func (a *Agent) ReadInto() []byte { return a.server.Tail() }
 
 // Arriving needs no preparation.
-func (a *Agent) Arriving([]byte) {}
+func (a *Agent) Arriving([]front.Incoming) {}
 
 // Request forwards one request, or answers it here.
-func (a *Agent) Request(asker front.Asker, m codec.Message, now time.Duration) bool {
+func (a *Agent) Request(asker front.Asker, m *codec.Message, now time.Duration) bool {
 	if m.Op == codec.OpAdd {
 		if m.PayloadLen < codec.AddOverhead {
 			a.Counters.ShortAdds++
@@ -108,7 +108,7 @@ func (a *Agent) Request(asker front.Asker, m codec.Message, now time.Duration) b
 	}
 	switch {
 	case a.server.State() == upstream.Up:
-		if a.server.Submit(upstream.Owner(asker), m, now) != nil {
+		if a.server.Submit(upstream.Owner(asker), *m, now) != nil {
 			a.refuse(asker, m, codec.StatusDisconnected, now)
 		}
 	case a.waiting:
@@ -122,7 +122,7 @@ func (a *Agent) Request(asker front.Asker, m codec.Message, now time.Duration) b
 }
 
 // refuse answers m here.
-func (a *Agent) refuse(asker front.Asker, m codec.Message, s codec.Status, now time.Duration) {
+func (a *Agent) refuse(asker front.Asker, m *codec.Message, s codec.Status, now time.Duration) {
 	f := a.fronts[asker.Front]
 	f.Append(asker, codec.AppendStatus(f.Batch(asker, now), m.UID, m.Op, s), now)
 }

@@ -121,12 +121,12 @@ func (r *rig) block(c int) {
 // ReadInto, Arriving, Request and Dropped implement Requests.
 func (r *rig) ReadInto() []byte { return r.in }
 
-func (r *rig) Arriving([]byte) {}
+func (r *rig) Arriving([]Incoming) {}
 
-func (r *rig) Request(a Asker, m codec.Message, now time.Duration) bool {
+func (r *rig) Request(a Asker, m *codec.Message, now time.Duration) bool {
 	payload := string(m.Payload(nil))
 	r.asked = append(r.asked, payload)
-	r.last, r.asker = m, a
+	r.last, r.asker = *m, a
 	switch r.mode {
 	case parks:
 		return false

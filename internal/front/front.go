@@ -56,16 +56,24 @@ type Requests interface {
 	// ReadInto gives the memory for the next bytes of a client that has none held: at
 	// most buffer.Largest bytes, left alone until the requests in it are through Request.
 	ReadInto() []byte
-	// Arriving shows bytes before the requests in them come through Request. They may begin
-	// within a request.
-	Arriving(b []byte)
+	// Arriving shows several requests before they come through Request.
+	Arriving(all []Incoming)
 	// Request takes one whole, valid request, a view that lives until it returns. Its answer
 	// comes through Front.Append or Front.Answer, once, from within or later. false means
 	// that the request must come again after Front.Retry.
-	Request(a Asker, m codec.Message, now time.Duration) bool
+	Request(a Asker, m *codec.Message, now time.Duration) bool
 	// Dropped tells that the Front closed a client, and why.
 	Dropped(c int, why Reason, err error, now time.Duration)
 }
+
+// Incoming is a request that a client has sent and the Front has not handed over yet.
+type Incoming struct {
+	Message codec.Message
+	size    int // bytes that it takes of the client's
+}
+
+// groupSize is how many requests of a client are looked at together.
+const groupSize = 32
 
 // Asker names an open request. A stale Asker, of a client that has left, names nothing, even
 // when its number has been given to another client.
@@ -104,6 +112,7 @@ type Front struct {
 	pumping int    // the client whose requests are being taken, or none
 	later   []int  // clients to go on with at the end of the turn
 	busy    int    // clients in a phase after idle
+	found   [groupSize]Incoming
 
 	// Counters counts what happened, since start.
 	Counters Counters
@@ -162,7 +171,6 @@ func (f *Front) Received(c int, b []byte, now time.Duration) {
 		d.held = d.held[:len(d.held)+len(b)]
 		b = d.held[d.taken:]
 	}
-	f.requests.Arriving(b)
 	f.pump(c, b, now)
 }
 
@@ -203,19 +211,18 @@ func (f *Front) pump(c int, rest []byte, now time.Duration) {
 	d := &f.clients[c]
 	f.pumping = c
 	var err error
-	for f.takes(d) {
-		var m codec.Message
-		var size int
-		m, size, err = f.wire.Next(c, rest, d.begun)
-		if d.begun = err == codec.ErrShort; err != nil {
-			break
-		}
-		if !f.ask(c, m, now) {
-			break
-		}
-		rest = rest[size:]
-		if f.outFor == c && len(f.out) >= BatchBytes {
-			f.flush(now)
+	for err == nil && len(rest) > 0 && f.takes(d) {
+		var found int
+		found, err = f.find(c, rest)
+		for i := range f.found[:found] {
+			if !f.takes(d) || !f.ask(c, &f.found[i].Message, now) {
+				err, d.begun = nil, false // what follows is looked at again
+				break
+			}
+			rest = rest[f.found[i].size:]
+			if f.outFor == c && len(f.out) >= BatchBytes {
+				f.flush(now)
+			}
 		}
 	}
 	f.pumping = none
@@ -225,9 +232,28 @@ func (f *Front) pump(c int, rest []byte, now time.Duration) {
 	f.keep(c, rest, err, now)
 }
 
+// find looks for the next requests in rest, and announces them. It returns how many there
+// are in f.found, and why there is not one more: nil where they may go on.
+func (f *Front) find(c int, rest []byte) (n int, err error) {
+	d := &f.clients[c]
+	for n < len(f.found) && len(rest) > 0 {
+		next := &f.found[n]
+		next.Message, next.size, err = f.wire.Next(c, rest, d.begun)
+		if d.begun = err == codec.ErrShort; err != nil {
+			break
+		}
+		rest = rest[next.size:]
+		n++
+	}
+	if n > 1 {
+		f.requests.Arriving(f.found[:n])
+	}
+	return n, err
+}
+
 // ask hands over one request. It reports false when the request must wait: for Retry, or for
 // answers to earlier GETs.
-func (f *Front) ask(c int, m codec.Message, now time.Duration) bool {
+func (f *Front) ask(c int, m *codec.Message, now time.Duration) bool {
 	d := &f.clients[c]
 	a := Asker{Front: f.config.Index, Client: int32(c), Seq: d.seq}
 	if f.config.Ordered {

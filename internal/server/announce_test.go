@@ -43,9 +43,10 @@ func TestLookupsAreAnnounced(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			var w warmed
-			s := &Server{store: &w}
-			s.Arriving(test.read)
+			r := newRig(t, Config{}, 64)
+			w := &warmed{Store: r.store}
+			r.Server.store = w
+			r.send(test.read, 1<<20)
 			if !slices.Equal(w.ids, test.want) {
 				t.Errorf("got %q, want %q", w.ids, test.want)
 			}

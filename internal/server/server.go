@@ -46,7 +46,7 @@ type Server struct {
 	store    store.Store
 	observer Observer
 
-	ids      [][]byte      // of the requests that one read brought
+	ids      [][]byte      // of requests that are about to come
 	in       []byte        // where clients' bytes are read
 	payload  []byte        // a request's payload, when it came in several frames
 	request  store.Request // the one under way
@@ -84,30 +84,22 @@ func (s *Server) ReadInto() []byte { return s.in }
 
 // Arriving announces to the store what is about to be looked up. A dc_client's read brings
 // many requests: the memory that their sessions are in is then waited for together rather
-// than one after the other. It need not be right: b may begin within a request, in which
-// case what is no header ends it.
-func (s *Server) Arriving(b []byte) {
+// than one after the other.
+func (s *Server) Arriving(all []front.Incoming) {
 	ids := s.ids[:0]
-	for {
-		h, err := codec.ParseHeader(b, codec.Request)
-		end := codec.HeaderSize + h.DataLen
-		if err != nil || len(b) < end {
-			break
+	for i := range all {
+		m := &all[i].Message
+		if end := codec.HeaderSize + m.PayloadLen; m.Op != codec.OpAdd && len(m.Wire) == end && codec.ValidID(m.Wire[codec.HeaderSize:]) {
+			ids = append(ids, m.Wire[codec.HeaderSize:])
 		}
-		if h.Op != codec.OpAdd && codec.ValidID(b[codec.HeaderSize:end]) {
-			ids = append(ids, b[codec.HeaderSize:end])
-		}
-		b = b[end:]
 	}
 	s.ids = ids
-	if len(ids) > 1 {
-		s.store.Announce(ids)
-	}
+	s.store.Announce(ids)
 	clear(ids)
 }
 
 // Request asks the store.
-func (s *Server) Request(a front.Asker, m codec.Message, now time.Duration) bool {
+func (s *Server) Request(a front.Asker, m *codec.Message, now time.Duration) bool {
 	r := &s.request
 	r.Ticket, r.Op = store.Ticket{Client: a.Client, Seq: a.Seq, UID: m.UID}, m.Op
 	r.ID = m.Payload(s.payload)
