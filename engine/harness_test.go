@@ -189,14 +189,14 @@ type limits struct {
 // server is a loop with a Listener and a script.
 type server struct {
 	*Loop
-	t        testing.TB
-	clients  *Clients
-	listener *Listener
-	pool     *buffer.Pool
-	script   *script // nil where it has another Handler
-	at       unix.Sockaddr
-	folder   string     // of a unix socket
-	ended    chan error // gets what Run returns
+	t         testing.TB
+	clients   *Clients
+	listener  *Listener
+	pool      *buffer.Pool
+	script    *script // nil where it has another Handler
+	at        unix.Sockaddr
+	directory string     // of a unix socket
+	ended     chan error // gets what Run returns
 }
 
 // serve runs a server until the test ends. Then Run must return nil, nothing may be lent,
@@ -236,10 +236,10 @@ func newServer(l limits, handler func(*Clients) Handler) (*server, error) {
 	}
 	at := unix.Sockaddr(&unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
 	if !l.tcp {
-		if srv.folder, err = os.MkdirTemp("", "dc"); err != nil {
+		if srv.directory, err = os.MkdirTemp("", "dc"); err != nil {
 			return nil, err
 		}
-		at = &unix.SockaddrUnix{Name: filepath.Join(srv.folder, "s")}
+		at = &unix.SockaddrUnix{Name: filepath.Join(srv.directory, "s")}
 	}
 	fd, at, err := listening(at)
 	if err != nil {
@@ -290,7 +290,7 @@ func (srv *server) close(before map[int]string) {
 	}
 	srv.listener.Stop() // again, or for the first time where the test stopped the loop itself
 	srv.closeClients()
-	_ = os.RemoveAll(srv.folder)
+	_ = os.RemoveAll(srv.directory)
 	if lent := srv.pool.Lent(); lent != 0 {
 		srv.t.Errorf("with no client left: got %d bytes lent, want 0", lent)
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"log/slog"
 	"time"
 
@@ -24,6 +25,13 @@ const (
 	// accepting rests. It happens to one that shares it with another process.
 	emptyWakes = 32
 )
+
+// errNobody is the reason why accepting rests when a listening socket keeps waking the
+// loop and has no connection to give: a unix socket that was shut down does.
+var errNobody = errors.New("the listening socket wakes the loop, but no connection is there")
+
+// errFull is the reason why clients are refused.
+var errFull = errors.New("client limit reached (-maxclients)")
 
 // Listener accepts clients from a listening socket.
 type Listener struct {

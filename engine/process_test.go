@@ -64,7 +64,7 @@ func playServer() error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(srv.folder)
+	defer os.RemoveAll(srv.directory)
 	go func() { srv.ended <- srv.Run() }()
 	fmt.Println(srv.at.(*unix.SockaddrUnix).Name)
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {

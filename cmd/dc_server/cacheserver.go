@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"distcache/codec"
 	"distcache/engine"
 	"distcache/engine/buffer"
 	"distcache/internal/daemon"
@@ -85,4 +86,14 @@ func (cs *cacheServer) Evicted(_ int, now time.Duration) {
 	if n, ok := cs.evictions.Allow(now); ok {
 		slog.Warn("sessions are evicted before they expire: -sessions is too small", logging.Suppressed(n))
 	}
+}
+
+// Progress logs a line of figures.
+func (cs *cacheServer) Progress(operations uint64) {
+	requests := cs.server.Front().Counters.Requests
+	stats := cs.store.Stats()
+	slog.Info("progress", "operations", operations, "sessions", stats.Sessions,
+		"add", requests[codec.OpAdd], "get", requests[codec.OpGet], "remove", requests[codec.OpRemove],
+		"have", requests[codec.OpHave], "hits", cs.server.Counters.Hits, "misses", cs.server.Counters.Misses,
+		"expired", stats.Expired, "evicted", stats.Evicted)
 }

@@ -43,12 +43,12 @@ func hangUp(t testing.TB, fd int) {
 // listener gives a non-blocking listening socket and its address.
 func listener(t testing.TB) (int, *unix.SockaddrUnix) {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "dc")
+	directory, err := os.MkdirTemp("", "dc")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	at := &unix.SockaddrUnix{Name: filepath.Join(folder, "s")}
+	t.Cleanup(func() { _ = os.RemoveAll(directory) })
+	at := &unix.SockaddrUnix{Name: filepath.Join(directory, "s")}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)

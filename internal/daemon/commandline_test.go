@@ -27,10 +27,10 @@ func TestSpelling(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			forEach(t, func(t *testing.T, p program) {
-				folder := kit.SocketDir(t)
-				process := p.start(t, row.line(socketIn(folder).String(), folder+"/pid")...)
-				p.mustServe(t, socketIn(folder))
-				if got := pidIn(t, folder+"/pid"); got != process.PID() {
+				directory := kit.SocketDir(t)
+				process := p.start(t, row.line(socketIn(directory).String(), directory+"/pid")...)
+				p.mustServe(t, socketIn(directory))
+				if got := pidIn(t, directory+"/pid"); got != process.PID() {
 					t.Errorf("got process ID %d in the pidfile, want %d", got, process.PID())
 				}
 				process.Signal(syscall.SIGUSR1)

@@ -20,15 +20,15 @@ type detached struct {
 	pidfile string
 }
 
-// detach runs the command, whose socket and pidfile are in the folder, with -daemon. The
+// detach runs the command, whose socket and pidfile are in the directory, with -daemon. The
 // parent must end with 0, and from that instant on the daemon serves and has its pidfile.
-func (p program) detach(t *testing.T, folder string, c kit.Command) *detached {
+func (p program) detach(t *testing.T, directory string, c kit.Command) *detached {
 	t.Helper()
 	parent := c.Start(t)
 	if code := parent.Exit(patience); code != 0 {
 		t.Fatalf("got exit code %d of the parent, want 0; stderr:\n%s", code, parent.Stderr())
 	}
-	d := &detached{t: t, at: socketIn(folder), pidfile: filepath.Join(folder, "pid")}
+	d := &detached{t: t, at: socketIn(directory), pidfile: filepath.Join(directory, "pid")}
 	connect, err := kit.Connect(d.at) // at once: there is nothing to wait for
 	if err != nil {
 		t.Errorf("got %v right after the parent ended, want a daemon that listens", err)
@@ -43,9 +43,9 @@ func (p program) detach(t *testing.T, folder string, c kit.Command) *detached {
 	return d
 }
 
-// daemonArgs is the command line of a daemon in the folder.
-func daemonArgs(folder string, more ...string) []string {
-	return append([]string{"-daemon", "-listen", socketIn(folder).String(), "-pidfile", filepath.Join(folder, "pid")}, more...)
+// daemonArgs is the command line of a daemon in the directory.
+func daemonArgs(directory string, more ...string) []string {
+	return append([]string{"-daemon", "-listen", socketIn(directory).String(), "-pidfile", filepath.Join(directory, "pid")}, more...)
 }
 
 // end ends the daemon in the orderly way.
@@ -69,7 +69,7 @@ func (d *detached) alive() bool {
 	return !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X")
 }
 
-// mustLink holds what a link in the daemon's folder of /proc leads to, or soon will: the
+// mustLink holds what a link in the daemon's directory of /proc leads to, or soon will: the
 // daemon lets go of the pipe to its parent when it has reported.
 func (d *detached) mustLink(name, want string) {
 	d.t.Helper()
@@ -89,9 +89,9 @@ func TestDaemonReady(t *testing.T) {
 		times = 50
 	}
 	forEach(t, func(t *testing.T, p program) {
-		folder := kit.SocketDir(t)
+		directory := kit.SocketDir(t)
 		for range times {
-			d := p.detach(t, folder, p.command(daemonArgs(folder)...))
+			d := p.detach(t, directory, p.command(daemonArgs(directory)...))
 			p.mustServe(t, d.at)
 			d.end()
 		}
@@ -101,8 +101,8 @@ func TestDaemonReady(t *testing.T) {
 func TestDaemonIsDetached(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		needRoot(t)
-		folder := kit.SocketDir(t)
-		d := p.detach(t, folder, p.command(daemonArgs(folder)...))
+		directory := kit.SocketDir(t)
+		d := p.detach(t, directory, p.command(daemonArgs(directory)...))
 		for _, row := range []struct{ name, want string }{
 			{"fd/0", "/dev/null"}, {"fd/1", "/dev/null"}, {"fd/2", "/dev/null"}, {"cwd", "/"},
 		} {
@@ -133,30 +133,30 @@ func getsid(pid int) (int, error) {
 // TestDaemonRelativePidfile names the pidfile as seen from where the command is typed.
 func TestDaemonRelativePidfile(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		folder := kit.SocketDir(t)
-		c := p.command("-daemon", "-listen", socketIn(folder).String(), "-pidfile", "pid")
-		c.Dir = folder
-		d := p.detach(t, folder, c)
+		directory := kit.SocketDir(t)
+		c := p.command("-daemon", "-listen", socketIn(directory).String(), "-pidfile", "pid")
+		c.Dir = directory
+		d := p.detach(t, directory, c)
 		p.mustServe(t, d.at)
 		d.end()
 	})
 }
 
 // TestDaemonRelativeSocket: a daemon's working directory is /, where UNIX:s would be
-// another path than the one that was meant (FAULTS.md, K03).
+// another path than the one that was meant (docs/RELIABILITY.md, K03).
 func TestDaemonRelativeSocket(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		folder := kit.SocketDir(t)
+		directory := kit.SocketDir(t)
 		c := p.command("-daemon", "-listen", "UNIX:s", "-pidfile", "/nowhere/pid") // which would end it too
-		c.Dir = folder
+		c.Dir = directory
 		mustName(t, failure(t, c, 2), "-listen", "UNIX:s", "-daemon")
-		mustBeGone(t, filepath.Join(folder, "s"))
+		mustBeGone(t, filepath.Join(directory, "s"))
 		foreground := p.command("-listen", "UNIX:s")
-		foreground.Dir = folder
+		foreground.Dir = directory
 		process := p.run(t, foreground)
-		p.mustServe(t, socketIn(folder))
+		p.mustServe(t, socketIn(directory))
 		mustEnd(t, process)
-		mustBeGone(t, filepath.Join(folder, "s"))
+		mustBeGone(t, filepath.Join(directory, "s"))
 	})
 }
 
@@ -173,7 +173,7 @@ func TestDaemonFailure(t *testing.T) {
 		words []string
 	}{
 		{"socket occupied", []string{"-listen", "UNIX:" + occupied}, []string{occupied, "a regular file"}},
-		{"folder missing", []string{"-listen", "UNIX:/nowhere/at/all/s"}, []string{"/nowhere/at/all", "no such file"}},
+		{"directory missing", []string{"-listen", "UNIX:/nowhere/at/all/s"}, []string{"/nowhere/at/all", "no such file"}},
 		{"owner unknown", []string{"-sockowner", "nosuchuser"}, []string{"-sockowner", "nosuchuser"}},
 		{"pidfile impossible", []string{"-pidfile", "/nowhere/at/all/pid"}, []string{"-pidfile", "/nowhere/at/all"}},
 		{"address of others", []string{"-listen", "IP:203.0.113.1:9001"}, []string{"IP:203.0.113.1:9001", "assign"}},
@@ -197,12 +197,12 @@ func TestDaemonFailure(t *testing.T) {
 // TestDaemonWarnings: what the daemon warns of is for the person at the terminal, too.
 func TestDaemonWarnings(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		folder := kit.SocketDir(t)
-		parent := p.command(daemonArgs(folder, "-sockperms", "440")...).Start(t)
+		directory := kit.SocketDir(t)
+		parent := p.command(daemonArgs(directory, "-sockperms", "440")...).Start(t)
 		if code := parent.Exit(patience); code != 0 {
 			t.Fatalf("got exit code %d, want 0; stderr:\n%s", code, parent.Stderr())
 		}
-		pid := pidIn(t, filepath.Join(folder, "pid"))
+		pid := pidIn(t, filepath.Join(directory, "pid"))
 		t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
 		mustName(t, parent.Stderr(), "-sockperms 440", "660")
 	})
@@ -212,13 +212,13 @@ func TestDaemonWarnings(t *testing.T) {
 func TestDaemonUser(t *testing.T) {
 	needRoot(t)
 	forEach(t, func(t *testing.T, p program) {
-		folder := kit.SocketDir(t)
-		if err := os.Chown(folder, nobody, nobody); err != nil {
+		directory := kit.SocketDir(t)
+		if err := os.Chown(directory, nobody, nobody); err != nil {
 			t.Fatal(err)
 		}
-		c := p.command(daemonArgs(folder, "-user", "nobody")...)
+		c := p.command(daemonArgs(directory, "-user", "nobody")...)
 		c.Sys = rootWithGroups()
-		d := p.detach(t, folder, c)
+		d := p.detach(t, directory, c)
 		mustRunAs(t, d.pid, nobody, nobody, nobody)
 		p.mustServe(t, d.at)
 		d.end()
@@ -228,8 +228,8 @@ func TestDaemonUser(t *testing.T) {
 // TestDaemonPidfileHeld: the parent of a second daemon says why there is none.
 func TestDaemonPidfileHeld(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		folder := kit.SocketDir(t)
-		d := p.detach(t, folder, p.command(daemonArgs(folder)...))
+		directory := kit.SocketDir(t)
+		d := p.detach(t, directory, p.command(daemonArgs(directory)...))
 		text := p.fails(t, 1, "-daemon", "-listen", kit.Unix(t).String(), "-pidfile", d.pidfile)
 		mustName(t, text, "-pidfile", d.pidfile, "in use by a running process", fmt.Sprint(d.pid))
 		p.mustServe(t, d.at)
@@ -241,8 +241,8 @@ func TestDaemonPidfileHeld(t *testing.T) {
 func TestDaemonStandardDescriptors(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		needRoot(t)
-		folder := kit.SocketDir(t)
-		d := p.detach(t, folder, closingStandard(p.command(daemonArgs(folder)...)))
+		directory := kit.SocketDir(t)
+		d := p.detach(t, directory, closingStandard(p.command(daemonArgs(directory)...)))
 		for _, name := range []string{"fd/0", "fd/1", "fd/2"} {
 			d.mustLink(name, "/dev/null")
 		}
@@ -264,12 +264,12 @@ func TestDaemonLogsToSyslog(t *testing.T) {
 		t.Skip("this machine has a syslog daemon at /dev/log, which comes first")
 	}
 	forEach(t, func(t *testing.T, p program) {
-		folder := kit.SocketDir(t)
-		lines := listenSyslog(t, filepath.Join(folder, "log"))
-		c := inShell(p.command(daemonArgs(folder)...),
-			"mount -t tmpfs none /var/run/\nln -s "+folder+"/log /var/run/log")
+		directory := kit.SocketDir(t)
+		lines := listenSyslog(t, filepath.Join(directory, "log"))
+		c := inShell(p.command(daemonArgs(directory)...),
+			"mount -t tmpfs none /var/run/\nln -s "+directory+"/log /var/run/log")
 		c.Sys = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
-		d := p.detach(t, folder, c)
+		d := p.detach(t, directory, c)
 		lines.expect(t, p.name+"[", " ready ", d.at.String())
 		d.end()
 		lines.expect(t, p.name+"[", "stopping")

@@ -34,12 +34,12 @@ func TestEnvironment(t *testing.T) {
 // TestLogFileOfGnet: gnet would create the file that the variable names.
 func TestLogFileOfGnet(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		folder := kit.SocketDir(t)
-		c := p.command("-listen", socketIn(folder).String())
-		c.Env = []string{"GNET_LOGGING_FILE=" + folder + "/log"}
+		directory := kit.SocketDir(t)
+		c := p.command("-listen", socketIn(directory).String())
+		c.Env = []string{"GNET_LOGGING_FILE=" + directory + "/log"}
 		process := p.run(t, c)
 		mustEnd(t, process)
-		mustBeGone(t, folder+"/log")
+		mustBeGone(t, directory+"/log")
 		mustName(t, process.Stderr(), "GNET_LOGGING_FILE", "no effect")
 	})
 }

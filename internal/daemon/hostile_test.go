@@ -16,7 +16,7 @@ import (
 )
 
 // attack is what hostile or broken clients do, beside whom others want to be served
-// (FAULTS.md, H). Each runs many times, some at a time, on connections of their own.
+// (docs/RELIABILITY.md, H). Each runs many times, some at a time, on connections of their own.
 type attack struct {
 	name  string
 	times int

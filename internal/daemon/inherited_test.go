@@ -16,9 +16,9 @@ import (
 func TestInheritedDescriptors(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		needRoot(t)
-		folder := kit.SocketDir(t)
-		c := inShell(p.command(daemonArgs(folder)...), "exec 3</dev/zero 9</dev/zero")
-		d := p.detach(t, folder, c)
+		directory := kit.SocketDir(t)
+		c := inShell(p.command(daemonArgs(directory)...), "exec 3</dev/zero 9</dev/zero")
+		d := p.detach(t, directory, c)
 		entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", d.pid))
 		if err != nil {
 			t.Fatal(err)
@@ -46,16 +46,16 @@ func TestListenOnDescriptor(t *testing.T) {
 		for _, detach := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, -daemon=%v", row.name, detach), func(t *testing.T) {
 				forEach(t, func(t *testing.T, p program) {
-					folder := kit.SocketDir(t)
-					args := append(p.args, "-listen", row.address, "-pidfile", folder+"/pid", fmt.Sprintf("-daemon=%v", detach))
+					directory := kit.SocketDir(t)
+					args := append(p.args, "-listen", row.address, "-pidfile", directory+"/pid", fmt.Sprintf("-daemon=%v", detach))
 					cmd := exec.Command("/bin/sh", append([]string{"-c", "export " + row.shell + "\n" + `exec "$0" "$@"`, kit.Tool(p.name)}, args...)...)
-					cmd.ExtraFiles = []*os.File{listeningSocket(t, socketIn(folder).Address)}
+					cmd.ExtraFiles = []*os.File{listeningSocket(t, socketIn(directory).Address)}
 					startCommand(t, cmd)
-					kit.Wait(t, patience, "answer", func() bool { return answers(socketIn(folder)) })
-					pid := pidIn(t, folder+"/pid")
+					kit.Wait(t, patience, "answer", func() bool { return answers(socketIn(directory)) })
+					pid := pidIn(t, directory+"/pid")
 					t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
-					p.mustServe(t, socketIn(folder))
-					mustEndInherited(t, pid, socketIn(folder))
+					p.mustServe(t, socketIn(directory))
+					mustEndInherited(t, pid, socketIn(directory))
 				})
 			})
 		}

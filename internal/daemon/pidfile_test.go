@@ -28,8 +28,8 @@ func pidIn(t *testing.T, path string) int {
 
 func TestPidfile(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		folder := kit.SocketDir(t)
-		at, pidfile := socketIn(folder), filepath.Join(folder, "pid")
+		directory := kit.SocketDir(t)
+		at, pidfile := socketIn(directory), filepath.Join(directory, "pid")
 		process := p.start(t, "-listen", at.String(), "-pidfile", pidfile)
 		if got := pidIn(t, pidfile); got != process.PID() {
 			t.Errorf("got process ID %d in the file, want %d", got, process.PID())
@@ -59,8 +59,8 @@ func TestPidfileHeld(t *testing.T) {
 
 func TestPidfileStale(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		folder := kit.SocketDir(t)
-		at, pidfile := socketIn(folder), filepath.Join(folder, "pid")
+		directory := kit.SocketDir(t)
+		at, pidfile := socketIn(directory), filepath.Join(directory, "pid")
 		dead := p.start(t, "-listen", at.String(), "-pidfile", pidfile)
 		dead.Kill()
 		if got := pidIn(t, pidfile); got != dead.PID() {
@@ -87,14 +87,14 @@ func TestPidfileRefused(t *testing.T) {
 			}
 			return os.Symlink(p+".target", p)
 		}, "symbolic link"},
-		{"folder", func(p string) error { return os.Mkdir(p, 0o755) }, "directory"},
+		{"directory", func(p string) error { return os.Mkdir(p, 0o755) }, "directory"},
 		{"fifo", func(p string) error { return syscall.Mkfifo(p, 0o600) }, "named pipe"},
 		{"another text", func(p string) error { return os.WriteFile(p, []byte("precious\n"), 0o644) }, "not a pidfile"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			forEach(t, func(t *testing.T, p program) {
-				folder := kit.SocketDir(t)
-				at, pidfile := socketIn(folder), filepath.Join(folder, "pid")
+				directory := kit.SocketDir(t)
+				at, pidfile := socketIn(directory), filepath.Join(directory, "pid")
 				if err := row.make(pidfile); err != nil {
 					t.Fatal(err)
 				}
@@ -112,7 +112,7 @@ func TestPidfileRefused(t *testing.T) {
 func TestPidfileImpossible(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct{ name, path, word string }{
-		{"folder missing", "/nowhere/at/all/pid", "no such file"},
+		{"directory missing", "/nowhere/at/all/pid", "no such file"},
 		{"device", "/dev/full", "device"},
 		{"read-only", "/proc/pid", "/proc"},
 	} {
@@ -130,29 +130,29 @@ func TestPidfileImpossible(t *testing.T) {
 func TestPidfileDiskFull(t *testing.T) {
 	needRoot(t)
 	forEach(t, func(t *testing.T, p program) {
-		folder := kit.SocketDir(t)
+		directory := kit.SocketDir(t)
 		at := kit.Unix(t)
-		c := inShell(p.command("-listen", at.String(), "-pidfile", folder+"/pid"),
-			"mount -t tmpfs -o size=4k none "+folder+"\n"+
-				"dd if=/dev/zero of="+folder+"/full bs=4k count=1 2>/dev/null\n"+
-				"trap 'ls -A "+folder+" >&2' EXIT")
+		c := inShell(p.command("-listen", at.String(), "-pidfile", directory+"/pid"),
+			"mount -t tmpfs -o size=4k none "+directory+"\n"+
+				"dd if=/dev/zero of="+directory+"/full bs=4k count=1 2>/dev/null\n"+
+				"trap 'ls -A "+directory+" >&2' EXIT")
 		// The shell stays, to show what is left.
 		c.Args[1] = strings.Replace(c.Args[1], "exec ", "", 1)
 		c.Sys = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
 		text := failure(t, c, 1)
 		mustName(t, text, "-pidfile", "no space left")
 		if !strings.HasSuffix(text, "\nfull\n") {
-			t.Errorf("got %q, want nothing but the file named full in the folder", text)
+			t.Errorf("got %q, want nothing but the file named full in the directory", text)
 		}
 		mustBeGone(t, at.Address)
 	})
 }
 
-// TestPidfileFolderRenamed moves the folder of socket and pidfile while a daemon runs.
-func TestPidfileFolderRenamed(t *testing.T) {
+// TestPidfileDirectoryRenamed moves the directory of socket and pidfile while a daemon runs.
+func TestPidfileDirectoryRenamed(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		folder := kit.SocketDir(t)
-		was, is := filepath.Join(folder, "was"), filepath.Join(folder, "is")
+		directory := kit.SocketDir(t)
+		was, is := filepath.Join(directory, "was"), filepath.Join(directory, "is")
 		if err := os.Mkdir(was, 0o755); err != nil {
 			t.Fatal(err)
 		}

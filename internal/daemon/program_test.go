@@ -101,9 +101,9 @@ func mustEnd(t *testing.T, process *kit.Process) {
 	}
 }
 
-// socketIn is a name for a socket in the folder.
-func socketIn(folder string) kit.Endpoint {
-	return kit.Endpoint{Network: "unix", Address: filepath.Join(folder, "s")}
+// socketIn is a name for a socket in the directory.
+func socketIn(directory string) kit.Endpoint {
+	return kit.Endpoint{Network: "unix", Address: filepath.Join(directory, "s")}
 }
 
 // mustBeGone holds that nothing stands at the path.

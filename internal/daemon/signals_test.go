@@ -73,10 +73,10 @@ func TestSignalDuringStart(t *testing.T) {
 		step = 200 * time.Microsecond
 	}
 	forEach(t, func(t *testing.T, p program) {
-		folder := kit.SocketDir(t)
+		directory := kit.SocketDir(t)
 		early, late := 0, 0
 		for delay := time.Duration(0); delay < 12*time.Millisecond; delay += step {
-			process := p.command("-listen", socketIn(folder).String(), "-pidfile", folder+"/pid").Start(t)
+			process := p.command("-listen", socketIn(directory).String(), "-pidfile", directory+"/pid").Start(t)
 			time.Sleep(delay)
 			process.Signal(syscall.SIGTERM)
 			switch code := process.Exit(patience); code {
@@ -87,8 +87,8 @@ func TestSignalDuringStart(t *testing.T) {
 			default:
 				t.Errorf("got exit code %d after %v, want 0, or death by the signal", code, delay)
 			}
-			mustBeGone(t, socketIn(folder).Address)
-			mustBeGone(t, filepath.Join(folder, "pid"))
+			mustBeGone(t, socketIn(directory).Address)
+			mustBeGone(t, filepath.Join(directory, "pid"))
 		}
 		t.Logf("%d ended before they caught signals, %d after", early, late)
 	})

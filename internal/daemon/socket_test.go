@@ -133,7 +133,7 @@ func TestSocketObstacle(t *testing.T) {
 	}{
 		{"regular file", func(p string) error { return os.WriteFile(p, []byte("precious"), 0o600) }, "a regular file"},
 		{"empty file", func(p string) error { return os.WriteFile(p, nil, 0o600) }, "a regular file"},
-		{"folder", func(p string) error { return os.Mkdir(p, 0o700) }, "a directory"},
+		{"directory", func(p string) error { return os.Mkdir(p, 0o700) }, "a directory"},
 		{"link to nothing", func(p string) error { return os.Symlink("/nowhere/s", p) }, "a symbolic link"},
 		{"link to a file", func(p string) error { return os.Symlink(target, p) }, "a symbolic link"},
 		{"link to a dead socket", func(p string) error { return os.Symlink(dead, p) }, "a symbolic link"},
@@ -166,7 +166,7 @@ func TestSocketPathImpossible(t *testing.T) {
 		code          int
 		words         []string
 	}{
-		{"folder missing", "UNIX:/nowhere/at/all/s", 1, []string{"UNIX:/nowhere/at/all/s", "no such file"}},
+		{"directory missing", "UNIX:/nowhere/at/all/s", 1, []string{"UNIX:/nowhere/at/all/s", "no such file"}},
 		{"108 bytes", "UNIX:" + long, 2, []string{"-listen", long, "107"}},
 		{"130 bytes", "UNIX:" + long + strings.Repeat("p", 22), 2, []string{"-listen", "130", "107"}},
 		{"abstract", "UNIX:@name", 2, []string{"-listen", "@name", "abstract"}},
@@ -191,8 +191,8 @@ func mustName(t *testing.T, text string, words ...string) {
 
 func TestSocketLongestPath(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
-		folder := kit.SocketDir(t)
-		at := kit.Endpoint{Network: "unix", Address: folder + "/" + strings.Repeat("p", 107-len(folder)-1)}
+		directory := kit.SocketDir(t)
+		at := kit.Endpoint{Network: "unix", Address: directory + "/" + strings.Repeat("p", 107-len(directory)-1)}
 		p.start(t, "-listen", at.String())
 		p.mustServe(t, at)
 	})
@@ -248,7 +248,7 @@ func TestSocketGoneAfterEnd(t *testing.T) {
 		mustEnd(t, p.start(t, "-listen", at.String()))
 		mustBeGone(t, at.Address)
 		if names, err := os.ReadDir(filepath.Dir(at.Address)); err != nil || len(names) != 0 {
-			t.Errorf("got %v, %v in the folder, want nothing left", names, err)
+			t.Errorf("got %v, %v in the directory, want nothing left", names, err)
 		}
 	})
 }

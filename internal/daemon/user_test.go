@@ -105,17 +105,17 @@ func mustServeAfterThreads(t *testing.T, p program, at kit.Endpoint, process *ki
 func TestUserOwnGroups(t *testing.T) {
 	needRoot(t)
 	forEach(t, func(t *testing.T, p program) {
-		folder := kit.SocketDir(t)
+		directory := kit.SocketDir(t)
 		write := func(name, text string) {
-			if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644); err != nil {
+			if err := os.WriteFile(filepath.Join(directory, name), []byte(text), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
 		write("passwd", "root:x:0:0::/:/bin/sh\ncacher:x:4711:4712::/:/bin/false\n")
 		write("group", "root:x:0:cacher\ncacher:x:4712:\nssl:x:4713:www,cacher\nother:x:4714:www\n")
-		at := socketIn(folder)
+		at := socketIn(directory)
 		c := inShell(p.command("-listen", at.String(), "-user", "cacher"),
-			"mount --bind "+folder+"/passwd /etc/passwd\nmount --bind "+folder+"/group /etc/group")
+			"mount --bind "+directory+"/passwd /etc/passwd\nmount --bind "+directory+"/group /etc/group")
 		c.Sys = rootWithGroups()
 		c.Sys.Cloneflags = syscall.CLONE_NEWNS
 		process := p.run(t, c)
@@ -183,12 +183,12 @@ func TestUserRefused(t *testing.T) {
 	}
 }
 
-// TestUserCannotCleanUp runs in a folder where the user it drops to may remove nothing.
+// TestUserCannotCleanUp runs in a directory where the user it drops to may remove nothing.
 func TestUserCannotCleanUp(t *testing.T) {
 	needRoot(t)
 	forEach(t, func(t *testing.T, p program) {
-		folder := kit.SocketDir(t)
-		at, pidfile := socketIn(folder), filepath.Join(folder, "pid")
+		directory := kit.SocketDir(t)
+		at, pidfile := socketIn(directory), filepath.Join(directory, "pid")
 		process := p.start(t, "-listen", at.String(), "-pidfile", pidfile, "-user", "nobody")
 		mustEnd(t, process)
 		mustName(t, process.Stderr(), "not cleaned up", at.String(), pidfile, "permission denied")
@@ -206,15 +206,15 @@ func TestUserCannotCleanUp(t *testing.T) {
 	})
 }
 
-// TestUserCleansUp runs in a folder of the user that it drops to.
+// TestUserCleansUp runs in a directory of the user that it drops to.
 func TestUserCleansUp(t *testing.T) {
 	needRoot(t)
 	forEach(t, func(t *testing.T, p program) {
-		folder := kit.SocketDir(t)
-		if err := os.Chown(folder, nobody, nobody); err != nil {
+		directory := kit.SocketDir(t)
+		if err := os.Chown(directory, nobody, nobody); err != nil {
 			t.Fatal(err)
 		}
-		at, pidfile := socketIn(folder), filepath.Join(folder, "pid")
+		at, pidfile := socketIn(directory), filepath.Join(directory, "pid")
 		mustEnd(t, p.start(t, "-listen", at.String(), "-pidfile", pidfile, "-user", "nobody"))
 		mustBeGone(t, at.Address)
 		mustBeGone(t, pidfile)
@@ -222,7 +222,7 @@ func TestUserCleansUp(t *testing.T) {
 }
 
 // TestNoDumps: a daemon holds keys of TLS sessions, so its memory is not for others of
-// the same user. Linux shows that by who owns most files of its folder in /proc.
+// the same user. Linux shows that by who owns most files of its directory in /proc.
 func TestNoDumps(t *testing.T) {
 	t.Parallel()
 	needRoot(t)

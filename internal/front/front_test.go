@@ -12,7 +12,7 @@ import (
 )
 
 // TestEveryPrefix sends requests of the sizes that matter in two pieces, cut anywhere
-// near a boundary: nothing is asked before the last byte, and once then (FAULTS H03).
+// near a boundary: nothing is asked before the last byte, and once then (H03).
 func TestEveryPrefix(t *testing.T) {
 	for _, size := range []int{0, 1, 40, 2021, 2022, 2023, 2024, 2047, 2048, 2049, 4096, 5000} {
 		payload := strings.Repeat("x", size)

@@ -69,7 +69,7 @@ func TestAddIsChecked(t *testing.T) {
 	}
 }
 
-// TestIDsThatCannotExist are not found (FAULTS H15).
+// TestIDsThatCannotExist are not found (H15).
 func TestIDsThatCannotExist(t *testing.T) {
 	r := newRig(t, Config{}, 64)
 	for _, n := range []int{0, 64, 65, 2049, codec.MaxPayload} {

@@ -24,9 +24,9 @@ func (p program) jail(t *testing.T) (directory string) {
 	return directory
 }
 
-// TestO22EmptyRootFolder: without /proc, /etc and /dev a daemon serves, and writes and
+// TestO22EmptyRootDirectory: without /proc, /etc and /dev a daemon serves, and writes and
 // removes its files as ever.
-func TestO22EmptyRootFolder(t *testing.T) {
+func TestO22EmptyRootDirectory(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		directory := p.jail(t)
 		c := p.command("-listen", "UNIX:/s", "-pidfile", "/pid", "-sockperms", "600", "-sockowner", "12345")

@@ -13,24 +13,24 @@ import (
 	"distcache/internal/test/kit"
 )
 
-// checked runs a daemon with -check, and holds that this leaves the folder as it is.
-func checked(t *testing.T, name, folder string, code int, args ...string) (stdout, stderr string) {
+// checked runs a daemon with -check, and holds that this leaves the directory as it is.
+func checked(t *testing.T, name, directory string, code int, args ...string) (stdout, stderr string) {
 	t.Helper()
-	before := listing(t, folder)
+	before := listing(t, directory)
 	p := kit.Start(t, kit.Tool(name), append([]string{"-check"}, args...)...)
 	if got := p.Exit(patience); got != code {
 		t.Errorf("%v: got exit code %d, want %d; stderr:\n%s", args, got, code, p.Stderr())
 	}
-	if after := listing(t, folder); !slices.Equal(before, after) {
+	if after := listing(t, directory); !slices.Equal(before, after) {
 		t.Errorf("%v: got files %v after it, want those before: %v", args, after, before)
 	}
 	return p.Stdout(), p.Stderr()
 }
 
-// listing is what stands in a folder, with times and modes.
-func listing(t *testing.T, folder string) (lines []string) {
+// listing is what stands in a directory, with times and modes.
+func listing(t *testing.T, directory string) (lines []string) {
 	t.Helper()
-	entries, err := os.ReadDir(folder)
+	entries, err := os.ReadDir(directory)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,21 +52,21 @@ func TestK11CheckOfAGoodLine(t *testing.T) {
 		t.Run(i.name, func(t *testing.T) {
 			t.Parallel()
 			at := kit.Unix(t)
-			folder := filepath.Dir(at.Address)
-			args := append([]string{"-listen", at.String(), "-pidfile", folder + "/pid"}, i.args...)
+			directory := filepath.Dir(at.Address)
+			args := append([]string{"-listen", at.String(), "-pidfile", directory + "/pid"}, i.args...)
 			for _, more := range []string{"-killable", "-daemon"} {
-				stdout, stderr := checked(t, i.name, folder, 0, append(args, more)...)
+				stdout, stderr := checked(t, i.name, directory, 0, append(args, more)...)
 				mustName(t, stdout, i.name+": check passed\n", "\n  -listen ")
 				mustNotName(t, stderr, "ready", "a start fails")
 			}
-			p := i.start(t, at, "-pidfile", folder+"/pid")
+			p := i.start(t, at, "-pidfile", directory+"/pid")
 			ready(p)
-			_, stderr := checked(t, i.name, folder, 0, args...)
+			_, stderr := checked(t, i.name, directory, 0, args...)
 			mustName(t, stderr, at.String()+": another process listens there; a start fails until that process ends",
-				"-pidfile "+folder+"/pid: process ", " is a running "+i.name+"; a start fails until it ends")
+				"-pidfile "+directory+"/pid: process ", " is a running "+i.name+"; a start fails until it ends")
 			i.mustServe(t, at)
 			p.Kill()
-			_, stderr = checked(t, i.name, folder, 0, args...) // beside a stale socket and pidfile
+			_, stderr = checked(t, i.name, directory, 0, args...) // beside a stale socket and pidfile
 			mustNotName(t, stderr, "a start fails")
 		})
 	}
@@ -121,23 +121,23 @@ func TestK11CheckMakesNoCallThatChanges(t *testing.T) {
 // TestK11CheckRefusesWhatAStartWould names what is wrong and exits 2.
 func TestK11CheckRefusesWhatAStartWould(t *testing.T) {
 	t.Parallel()
-	folder := kit.SocketDir(t)
-	file := folder + "/file"
+	directory := kit.SocketDir(t)
+	file := directory + "/file"
 	if err := os.WriteFile(file, []byte("no number\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink("nowhere", folder+"/link"); err != nil {
+	if err := os.Symlink("nowhere", directory+"/link"); err != nil {
 		t.Fatal(err)
 	}
-	at := "UNIX:" + folder + "/s"
+	at := "UNIX:" + directory + "/s"
 	for _, row := range []struct {
 		args    []string
 		message string
 	}{
 		{[]string{"-listen", "UNIX:/nowhere/s"}, "UNIX:/nowhere/s: cannot open directory /nowhere to lock it: open: no such file or directory"},
 		{[]string{"-listen", "UNIX:" + file}, "UNIX:" + file + ": the path is a regular file: remove it, or listen on another path"},
-		{[]string{"-listen", "UNIX:" + folder + "/link"},
-			"UNIX:" + folder + "/link: the path is a symbolic link: remove it, or listen on another path"},
+		{[]string{"-listen", "UNIX:" + directory + "/link"},
+			"UNIX:" + directory + "/link: the path is a symbolic link: remove it, or listen on another path"},
 		{[]string{"-listen", at, "-sockowner", "no-such-user"},
 			at + `: -sockowner "no-such-user": neither a known user nor a numeric ID: user: unknown user no-such-user`},
 		{[]string{"-listen", at, "-sockgroup", "no-such-group"},
@@ -148,15 +148,15 @@ func TestK11CheckRefusesWhatAStartWould(t *testing.T) {
 		{[]string{"-listen", at, "-pidfile", "/nowhere/pid"}, "-pidfile /nowhere/pid: directory /nowhere: no such file or directory"},
 		{[]string{"-listen", at, "-pidfile", file},
 			"-pidfile " + file + ": not a pidfile: it does not hold a process ID; remove it if it is not needed"},
-		{[]string{"-listen", at, "-pidfile", folder + "/link"},
-			"-pidfile " + folder + "/link: not a pidfile: it is a symbolic link"},
+		{[]string{"-listen", at, "-pidfile", directory + "/link"},
+			"-pidfile " + directory + "/link: not a pidfile: it is a symbolic link"},
 		{[]string{"-listen", "IP:192.0.2.1:9001"}, "IP:192.0.2.1:9001: not an address of this machine: cannot assign requested address"},
 		{[]string{"-listen", "FD:999"}, "FD:999: not a listening stream socket: getsockopt: bad file descriptor"},
 	} {
 		t.Run(strings.Join(row.args, " "), func(t *testing.T) {
 			t.Parallel()
 			for _, i := range instances() {
-				stdout, stderr := checked(t, i.name, folder, 2, append(row.args, i.args...)...)
+				stdout, stderr := checked(t, i.name, directory, 2, append(row.args, i.args...)...)
 				if want := i.name + ": " + row.message + "\n"; stderr != want || stdout != "" {
 					t.Errorf("got %q and %q on stdout, want %q and nothing", stderr, stdout, want)
 				}
@@ -189,8 +189,8 @@ func TestK11CheckKnowsPermissions(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can become somebody who may less")
 	}
-	folder := kit.SocketDir(t)
-	if err := os.Chmod(folder, 0o755); err != nil {
+	directory := kit.SocketDir(t)
+	if err := os.Chmod(directory, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	open := kit.SocketDir(t)
@@ -201,10 +201,10 @@ func TestK11CheckKnowsPermissions(t *testing.T) {
 		args    []string
 		message string
 	}{
-		{[]string{"-listen", "UNIX:" + folder + "/s"},
-			"UNIX:" + folder + "/s: cannot create the socket in directory " + folder + ": faccessat: permission denied"},
-		{[]string{"-listen", "UNIX:" + open + "/s", "-pidfile", folder + "/pid"},
-			"-pidfile " + folder + "/pid: cannot create a file in directory " + folder + ": permission denied"},
+		{[]string{"-listen", "UNIX:" + directory + "/s"},
+			"UNIX:" + directory + "/s: cannot create the socket in directory " + directory + ": faccessat: permission denied"},
+		{[]string{"-listen", "UNIX:" + open + "/s", "-pidfile", directory + "/pid"},
+			"-pidfile " + directory + "/pid: cannot create a file in directory " + directory + ": permission denied"},
 		{[]string{"-listen", "UNIX:" + open + "/s", "-sockowner", "0"},
 			"UNIX:" + open + "/s: -sockowner, -sockgroup: cannot give the socket to user 0: permission denied"},
 		{[]string{"-listen", "UNIX:" + open + "/s", "-sockgroup", "0"},
@@ -272,11 +272,11 @@ func TestK09CheckTellsWhereValuesComeFrom(t *testing.T) {
 func TestK08ArithmeticIsShown(t *testing.T) {
 	t.Parallel()
 	at := kit.Unix(t)
-	folder := filepath.Dir(at.Address)
-	stdout, _ := checked(t, "dc_client", folder, 0, "-listen", at.String(), "-server", nowhere, "-maxclients", "100")
+	directory := filepath.Dir(at.Address)
+	stdout, _ := checked(t, "dc_client", directory, 0, "-listen", at.String(), "-server", nowhere, "-maxclients", "100")
 	mustName(t, stdout, "\n  descriptors 164 = 100 clients + 64 for the daemon itself\n",
 		"\n  memory bound 185 MiB = 2 x (2 x 32 MiB buffers + 100 clients x 512 B + 12 MiB tables) + 32 MiB program + 0 MiB sessions\n")
-	_, stderr := checked(t, "dc_server", folder, 0, "-listen", at.String(), "-sessions", "1073741824")
+	_, stderr := checked(t, "dc_server", directory, 0, "-listen", at.String(), "-sessions", "1073741824")
 	mustName(t, stderr, "the memory bound is ", " MiB, but this machine has ")
 
 	if os.Geteuid() != 0 {
