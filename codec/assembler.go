@@ -35,8 +35,16 @@ func (a *Assembler) Next(b []byte) (Message, error) {
 		if err != nil {
 			return Message{}, err
 		}
-		if err := a.join(h); err != nil {
-			return Message{}, err
+		switch {
+		case a.scanned == 0:
+			a.uid, a.op = h.UID, h.Op
+		case h.UID != a.uid:
+			return Message{}, errUIDChanged
+		case h.Op != a.op:
+			return Message{}, errOpChanged
+		}
+		if a.payload+h.DataLen > MaxPayload {
+			return Message{}, errPayload
 		}
 		end := a.scanned + HeaderSize + h.DataLen
 		if len(b) < end {
@@ -45,25 +53,11 @@ func (a *Assembler) Next(b []byte) (Message, error) {
 		a.scanned = end
 		a.payload += h.DataLen
 		if h.Complete {
-			return a.finish(b), nil
+			m := Message{Wire: b[:end:end], UID: a.uid, Op: a.op, PayloadLen: a.payload}
+			a.scanned, a.payload = 0, 0
+			return m, nil
 		}
 	}
-}
-
-// join checks h as the next frame of the current message.
-func (a *Assembler) join(h Header) error {
-	switch {
-	case a.scanned == 0:
-		a.uid, a.op = h.UID, h.Op
-	case h.UID != a.uid:
-		return errUIDChanged
-	case h.Op != a.op:
-		return errOpChanged
-	}
-	if a.payload+h.DataLen > MaxPayload {
-		return errPayload
-	}
-	return nil
 }
 
 // joinPartial checks the beginning of a header, valid by itself, as the next frame of
@@ -86,10 +80,4 @@ func (a *Assembler) joinPartial(b []byte) error {
 		return errPayload
 	}
 	return ErrShort
-}
-
-func (a *Assembler) finish(b []byte) Message {
-	m := Message{Wire: b[:a.scanned:a.scanned], UID: a.uid, Op: a.op, PayloadLen: a.payload}
-	a.scanned, a.payload = 0, 0
-	return m
 }

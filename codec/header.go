@@ -65,28 +65,23 @@ func ParseHeader(b []byte, dir Direction) (Header, error) {
 		Complete:  b[offComplete] == 1,
 		DataLen:   int(binary.BigEndian.Uint16(b[offDataLen:])),
 	}
-	return h, check(b, dir, h.DataLen)
-}
-
-// check checks a whole header, in the order of its bytes.
-func check(b []byte, dir Direction, dataLen int) error {
 	switch {
 	case binary.BigEndian.Uint16(b[offVersion:]) != Version:
-		return errVersion
-	case b[offResponse] != byte(dir):
-		return wrongDirection(dir)
+		return h, errVersion
+	case h.Direction != dir:
+		return h, wrongDirection(dir)
 	case b[offClass] != 0:
-		return errClass
-	case !Op(b[offOperation]).Valid():
-		return errOperation
+		return h, errClass
+	case h.Op >= NumOps:
+		return h, errOperation
 	case b[offComplete] > 1:
-		return errComplete
-	case dataLen > MaxFrameData:
-		return errDataLen
-	case b[offComplete] == 0 && dataLen != MaxFrameData:
-		return errShortFrame
+		return h, errComplete
+	case h.DataLen > MaxFrameData:
+		return h, errDataLen
+	case !h.Complete && h.DataLen != MaxFrameData:
+		return h, errShortFrame
 	}
-	return nil
+	return h, nil
 }
 
 // checkPartial checks the fields that the beginning of a header already holds, so that

@@ -50,20 +50,6 @@ func (c *client) read() {
 	}
 }
 
-func (c *client) write(b []byte) (held bool, err error) {
-	if c.held != nil {
-		return true, c.hold(b)
-	}
-	n, err := socket.Write(c.fd, b)
-	if n == len(b) {
-		return false, nil
-	}
-	if err != nil && err != unix.EAGAIN {
-		return false, socket.Error("write", err)
-	}
-	return true, c.hold(b[n:])
-}
-
 // hold keeps b until the socket is writable.
 func (c *client) hold(b []byte) error {
 	if !c.makeRoom(len(b)) {
@@ -148,7 +134,7 @@ func (cs *Clients) WriteParted(fd int, b []byte, at int) (held bool, err error) 
 	if c.held == nil && socket.IsUnix(fd) && socket.Unread(fd) == 0 {
 		gone = cs.writeBarred(fd, b[:at])
 	}
-	return c.write(b[gone:]) // which meets the error again, if there was one
+	return cs.Write(fd, b[gone:]) // which meets the error again, if there was one
 }
 
 // writeBarred writes b so that a read ends with it. It returns how much the socket took.

@@ -38,13 +38,13 @@ type Clients struct {
 	table   []*client
 	free    []*client
 	open    int
-	total   *atomic.Int64 // with those of other loops; nil: there are none
+	total   *atomic.Int64 // with those of other loops
 }
 
 // NewClients makes an empty table. pool bounds what is held for clients that do not
 // read. Serve must be called before the first client.
 func NewClients(l *Loop, pool *buffer.Pool) *Clients {
-	return &Clients{loop: l, pool: pool}
+	return &Clients{loop: l, pool: pool, total: new(atomic.Int64)}
 }
 
 // Serve makes h the handler of the clients' events.
@@ -58,19 +58,7 @@ func (cs *Clients) CountIn(total *atomic.Int64) { cs.total = total }
 func (cs *Clients) Len() int { return cs.open }
 
 // all is the number of open clients, with those of other loops.
-func (cs *Clients) all() int {
-	if cs.total == nil {
-		return cs.open
-	}
-	return int(cs.total.Load())
-}
-
-func (cs *Clients) count(n int) {
-	cs.open += n
-	if cs.total != nil {
-		cs.total.Add(int64(n))
-	}
-}
+func (cs *Clients) all() int { return int(cs.total.Load()) }
 
 // HangUp reads what clients have sent so far, and no more: over a unix socket whoever
 // writes from now on is told (EPIPE), what was sent before still comes, and then the end.
@@ -85,13 +73,19 @@ func (cs *Clients) HangUp() {
 // Adopt takes the accepted, non-blocking socket fd as a client. When the kernel's
 // limit of watches is reached, it closes fd and returns the error.
 func (cs *Clients) Adopt(fd int) error {
-	c := cs.take()
+	var c *client
+	if last := len(cs.free) - 1; last >= 0 {
+		c, cs.free = cs.free[last], cs.free[:last]
+	} else {
+		c = &client{clients: cs}
+	}
 	c.fd = fd
 	for len(cs.table) <= fd {
 		cs.table = append(cs.table, make([]*client, fd+1-len(cs.table))...)
 	}
 	cs.table[fd] = c
-	cs.count(1)
+	cs.open++
+	cs.total.Add(1)
 	cs.loop.poller.Attach(fd, c)
 	if err := cs.loop.poller.Watch(fd, poll.Read); err != nil {
 		cs.Close(fd)
@@ -105,7 +99,20 @@ func (cs *Clients) Adopt(fd int) error {
 // Write sends b to the client. What the socket does not take is copied and held;
 // Handler.Drained follows once the client has read it. The error is buffer.ErrFull when the
 // pool has no room for it, else that of the system. After an error the caller must Close.
-func (cs *Clients) Write(fd int, b []byte) (held bool, err error) { return cs.table[fd].write(b) }
+func (cs *Clients) Write(fd int, b []byte) (held bool, err error) {
+	c := cs.table[fd]
+	if c.held != nil {
+		return true, c.hold(b)
+	}
+	n, err := socket.Write(fd, b)
+	if n == len(b) {
+		return false, nil
+	}
+	if err != nil && err != unix.EAGAIN {
+		return false, socket.Error("write", err)
+	}
+	return true, c.hold(b[n:])
+}
 
 // EndTurn asks for the calls at the end of this turn; see Loop.AtTurnEnd.
 func (cs *Clients) EndTurn() { cs.loop.EndTurn() }
@@ -132,18 +139,12 @@ func (cs *Clients) Resume(fd int) {
 func (cs *Clients) Close(fd int) {
 	c := cs.table[fd]
 	cs.table[fd] = nil
-	cs.count(-1)
+	cs.open--
+	cs.total.Add(-1)
 	cs.loop.poller.Close(fd)
-	cs.pool.Put(c.held)
+	if c.held != nil {
+		cs.pool.Put(c.held)
+	}
 	*c = client{clients: cs}
 	cs.free = append(cs.free, c)
-}
-
-func (cs *Clients) take() *client {
-	if len(cs.free) == 0 {
-		return &client{clients: cs}
-	}
-	c := cs.free[len(cs.free)-1]
-	cs.free = cs.free[:len(cs.free)-1]
-	return c
 }

@@ -80,7 +80,15 @@ func openSpare() int {
 // Ready accepts.
 func (ln *Listener) Ready(poll.Events) {
 	accepted := 0
-	for accepted < acceptsPerTurn && !ln.mustWait() && ln.accept() {
+	for accepted < acceptsPerTurn {
+		// The only descriptors left for clients may be those of clients that have gone in this
+		// turn, which are free at its end.
+		if open := ln.clients.all(); open < ln.max && open+ln.loop.poller.Dying() >= ln.max {
+			break
+		}
+		if !ln.accept() {
+			break
+		}
 		accepted++
 	}
 	if ln.empty++; accepted > 0 {
@@ -89,13 +97,6 @@ func (ln *Listener) Ready(poll.Events) {
 	if ln.empty == emptyWakes {
 		ln.pause(errNobody)
 	}
-}
-
-// mustWait reports whether the only descriptors left for clients are those of clients that
-// have gone in this turn, which are free at its end.
-func (ln *Listener) mustWait() bool {
-	open := ln.clients.all()
-	return open < ln.max && open+ln.loop.poller.Dying() >= ln.max
 }
 
 // accept takes one connection; it reports whether another may wait.

@@ -95,7 +95,7 @@ func (l *Link) Received(n int, now time.Duration) {
 	l.in = l.in[:len(l.in)+n]
 	l.more = len(l.in) == cap(l.in)
 	rest := l.in
-	for {
+	for len(rest) > 0 {
 		m, err := l.assembler.Next(rest)
 		if err == nil {
 			err = l.deliver(m, now)
@@ -190,7 +190,9 @@ func (l *Link) keepAlive(now time.Duration) {
 func (l *Link) deliver(m codec.Message, now time.Duration) error {
 	if l.state != Probing {
 		err := l.mux.Deliver(m, now)
-		l.tellStray()
+		if l.mux.Counters.Unsolicited > 0 && !l.strayed {
+			l.tellStray()
+		}
 		return err
 	}
 	if !l.answersProbe(m) {
@@ -202,9 +204,6 @@ func (l *Link) deliver(m codec.Message, now time.Duration) error {
 
 // tellStray calls Stray, once.
 func (l *Link) tellStray() {
-	if l.mux.Counters.Unsolicited == 0 || l.strayed {
-		return
-	}
 	l.strayed = true
 	if l.config.Stray != nil {
 		l.config.Stray()

@@ -109,7 +109,7 @@ func New(config Config, t Transport, a Answers, w Watcher) *Server {
 }
 
 // State is where the connection stands.
-func (s *Server) State() State { return s.link.State() }
+func (s *Server) State() State { return s.link.state }
 
 // Start begins the first attempt to connect.
 func (s *Server) Start(now time.Duration) { s.link.Start(now) }
@@ -118,13 +118,13 @@ func (s *Server) Start(now time.Duration) { s.link.Start(now) }
 func (s *Server) Stop(now time.Duration) { s.link.Stop(now) }
 
 // Tail is memory to read a client's bytes into; see Mux.Tail.
-func (s *Server) Tail() []byte { return s.mux.Tail() }
+func (s *Server) Tail() []byte { return s.mux.batch.tail(tailRoom) }
 
 // Submit forwards a request for owner and asks for Flush; see Mux.Submit.
 func (s *Server) Submit(owner Owner, r codec.Message, now time.Duration) error {
 	err := s.mux.Submit(owner, r, now)
 	if err == nil {
-		s.link.RequestTaken()
+		s.link.transport.EndTurn()
 	}
 	return err
 }

@@ -72,7 +72,7 @@ func (f *Front) Append(a Asker, batch []byte, now time.Duration) bool {
 func (f *Front) answered(d *client) {
 	d.open--
 	if f.config.Ordered {
-		if get := getBit(d.seq); d.gets&get != 0 {
+		if get := uint64(1) << (d.seq % 64); d.gets&get != 0 {
 			d.gets &^= get
 			d.full = false
 		}
@@ -124,7 +124,9 @@ func (f *Front) deliver(now time.Duration) {
 
 // TurnEnded sends the answers that were gathered, and goes on with clients that had to wait.
 func (f *Front) TurnEnded(now time.Duration) {
-	f.deliver(now)
+	if f.outFor != none {
+		f.deliver(now)
+	}
 	for len(f.later) > 0 {
 		last := len(f.later) - 1
 		c := f.later[last]

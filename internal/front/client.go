@@ -28,6 +28,7 @@ type client struct {
 	full    bool // the first request in held is a GET, and waits for answers to others
 	begun   bool // the Wire has seen the beginning of the first request in held
 	ended   bool // it sends no more
+	paused  bool // it is not read from until Sockets.Resume
 	touched bool // it asked or read since its timer was set
 
 	// The open requests have the numbers seq to seq+open-1 where answers are ordered, else all
@@ -106,30 +107,6 @@ func (d *client) keep(rest []byte, pool *buffer.Pool) bool {
 	return true
 }
 
-// next is the phase that c's fields call for.
-func (d *client) next() phase {
-	switch {
-	case d.blocked:
-		return unread
-	case d.open > 0 || d.parked:
-		return waiting
-	case d.held != nil:
-		return partial
-	}
-	return idle
-}
-
-// enter changes the phase; f counts the clients that are busy.
-func (f *Front) enter(d *client, p phase) {
-	if d.phase > idle {
-		f.busy--
-	}
-	if p > idle {
-		f.busy++
-	}
-	d.phase = p
-}
-
 // update puts c into the phase that its fields call for, and sets the timer that goes with
 // it. A client that sends no more and is owed nothing is closed.
 func (f *Front) update(c int, now time.Duration) {
@@ -138,12 +115,25 @@ func (f *Front) update(c int, now time.Duration) {
 	if was == absent {
 		return
 	}
-	p := d.next()
-	if d.ended && (p == idle || p == partial) {
+	p := idle
+	switch {
+	case d.blocked:
+		p = unread
+	case d.open > 0 || d.parked:
+		p = waiting
+	case d.ended:
 		f.close(c)
 		return
+	case d.held != nil:
+		p = partial
 	}
-	f.enter(d, p)
+	if was > idle {
+		f.busy--
+	}
+	if p > idle {
+		f.busy++
+	}
+	d.phase = p
 	changed := p != was || d.touched
 	d.touched = false
 	size := int32(len(d.held)) - d.taken

@@ -51,7 +51,9 @@ func (f *Front) drop(c int, why Reason, err error, now time.Duration) {
 // close ends c. Answers to its open requests find nobody: their numbers are not used again.
 func (f *Front) close(c int) {
 	d := &f.clients[c]
-	f.pool.Put(d.held)
+	if d.held != nil {
+		f.pool.Put(d.held)
+	}
 	if d.rare != nil {
 		for _, e := range d.rare.early {
 			f.pool.Put(e.wire)
@@ -61,7 +63,9 @@ func (f *Front) close(c int) {
 		f.outFor, f.out = none, f.out[:0]
 	}
 	f.entries.Clear(c)
-	f.enter(d, absent)
+	if d.phase > idle {
+		f.busy--
+	}
 	*d = client{seq: d.seq + max(1, d.open)}
 	f.sockets.Close(c)
 }

@@ -157,11 +157,15 @@ func (f *Front) Buffer(c int) []byte {
 	d := &f.clients[c]
 	switch {
 	case !f.takes(d) || d.ended:
-		return nil
 	case d.held == nil:
 		return f.requests.ReadInto()
+	default:
+		if room := d.room(f.pool); room != nil {
+			return room
+		}
 	}
-	return d.room(f.pool)
+	d.paused = true
+	return nil
 }
 
 // Received takes bytes that were read into Buffer.
@@ -229,7 +233,11 @@ func (f *Front) pump(c int, rest []byte, now time.Duration) {
 	if f.outFor == c {
 		f.flush(now)
 	}
-	f.keep(c, rest, err, now)
+	if len(rest) == 0 && d.held == nil {
+		f.update(c, now)
+	} else {
+		f.keep(c, rest, err, now)
+	}
 }
 
 // find looks for the next requests in rest, and announces them. It returns how many there
@@ -263,7 +271,7 @@ func (f *Front) ask(c int, m *codec.Message, now time.Duration) bool {
 				d.full = true
 				return false
 			}
-			d.gets |= getBit(a.Seq)
+			d.gets |= 1 << (a.Seq % 64)
 		}
 	}
 	d.touched = true
@@ -274,13 +282,10 @@ func (f *Front) ask(c int, m *codec.Message, now time.Duration) bool {
 	}
 	f.Counters.Requests[m.Op]--
 	d.open--
-	d.gets &^= getBit(a.Seq)
+	d.gets &^= 1 << (a.Seq % 64)
 	d.parked = true
 	return false
 }
-
-// getBit is the place of the request with this number in client.gets.
-func getBit(seq uint32) uint64 { return 1 << (seq % 64) }
 
 // keep holds what a pump left of the bytes. After corrupt bytes the client is closed once
 // its earlier requests are answered.
@@ -309,7 +314,8 @@ func (f *Front) proceed(c int, now time.Duration) {
 	} else {
 		f.update(c, now)
 	}
-	if f.takes(d) && !d.ended {
+	if d.paused && f.takes(d) && !d.ended {
+		d.paused = false
 		f.sockets.Resume(c)
 	}
 }

@@ -371,6 +371,9 @@ func TestFailedFromWithinResume(t *testing.T) {
 	r.mode = waits
 	r.come(1)
 	r.mustSend(1, get("a"))
+	if len(r.Buffer(1)) != 0 {
+		t.Error("bytes are wanted while a request is open")
+	}
 	r.resume = func(c int) { r.Failed(c, errTest, r.now) }
 	r.reply(1)
 	r.mustWrite(answerTo("a"))
