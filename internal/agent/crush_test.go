@@ -9,6 +9,7 @@ import (
 	"distcache/engine/buffer"
 	"distcache/engine/deadline"
 	"distcache/internal/front"
+	"distcache/internal/test/kit"
 	"distcache/upstream"
 
 	"golang.org/x/sys/unix"
@@ -182,7 +183,7 @@ func TestT07TimersDueAtOnceAreSplit(t *testing.T) {
 				}
 			}
 			if slowest >= longest {
-				t.Errorf("got a call of %v in each of 5 runs, want all under %v", slowest, longest)
+				kit.TooSlow(t, "got a call of %v in each of 5 runs, want all under %v", slowest, longest)
 			}
 		})
 	}
