@@ -60,8 +60,8 @@ func (cs *Clients) Len() int { return cs.open }
 // all is the number of open clients, with those of other loops.
 func (cs *Clients) all() int { return int(cs.total.Load()) }
 
-// HangUp reads what clients have sent so far, and no more: over a unix socket whoever
-// writes from now on is told (EPIPE), what was sent before still comes, and then the end.
+// HangUp reads what clients have sent so far, and no more. Over a unix socket, later writes of
+// a client fail with EPIPE; what it sent before still arrives, and then the end.
 func (cs *Clients) HangUp() {
 	for fd, c := range cs.table {
 		if c != nil {

@@ -10,7 +10,7 @@
 //
 //	end of each turn ──▶ Handler.TurnEnded: what the turn collected goes out in one write
 //
-// The loop owns everything here: but for Loop.Post and Loop.Stop, every method is
+// The loop owns everything here: except Loop.Post and Loop.Stop, every method is
 // called on the loop goroutine, and a slice handed to a Handler lives until it returns.
 //
 // A client is named by its descriptor. The number is not used again before the turn

@@ -21,7 +21,7 @@ const (
 	acceptPause = 50 * time.Millisecond
 	// warnPause is the least time between two warnings about accepting.
 	warnPause = time.Second
-	// emptyWakes is how often in a row the socket may wake the loop for nobody before
+	// emptyWakes is how often in a row the socket may wake the loop for no connection before
 	// accepting rests. It happens to one that shares it with another process.
 	emptyWakes = 32
 )
@@ -42,7 +42,7 @@ type Listener struct {
 	spare    int           // a descriptor in reserve, so that connects get an end when there are no more
 	resumeAt time.Duration // while accepting rests; else deadline.Never
 	warnAt   time.Duration // no warning before this
-	empty    int           // turns in a row that found nobody
+	empty    int           // turns in a row that found no connection
 
 	// Shared tells that other loops of this process accept from the same socket: that
 	// they are faster is nothing to warn of.
@@ -181,9 +181,8 @@ func (ln *Listener) Expire(now time.Duration) {
 	}
 }
 
-// Stop accepts what waits in the backlog, then closes the listening socket: who
-// connected before is served, who comes later is refused by the kernel. A second Stop
-// does nothing.
+// Stop accepts the connections in the backlog, then closes the listening socket: clients that
+// connected before are served, and the kernel refuses later ones. A second Stop does nothing.
 func (ln *Listener) Stop() {
 	if ln.fd < 0 {
 		return
@@ -196,8 +195,8 @@ func (ln *Listener) Stop() {
 	ln.Leave()
 }
 
-// Leave closes the listening socket and accepts nobody more: for one that another process
-// has too, in whose backlog connections wait for that. A second Leave does nothing.
+// Leave closes the listening socket and accepts no more. The connections in the backlog wait
+// for another process that has the socket too. A second Leave does nothing.
 func (ln *Listener) Leave() {
 	if ln.fd < 0 {
 		return

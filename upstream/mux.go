@@ -71,7 +71,7 @@ func (m *Mux) SubmitProbe(r codec.Message, now time.Duration) {
 	m.forward(slot{state: own, op: r.Op}, r.Wire, now)
 }
 
-// forward puts wire into the batch and s, but for its generation, into a slot.
+// forward puts wire into the batch, and s, except its generation, into a slot.
 func (m *Mux) forward(s slot, wire []byte, now time.Duration) bool {
 	if len(m.batch.unsent())+len(wire) > m.config.MaxBatch {
 		return false

@@ -65,7 +65,7 @@ func (cs *cacheServer) Start(time.Duration) {}
 // Busy is the number of clients with something under way.
 func (cs *cacheServer) Busy() int { return cs.server.Front().Busy() }
 
-// Stop has nobody to answer: every request is answered at once.
+// Stop has nothing to answer: the memory store answers every request at once.
 func (cs *cacheServer) Stop(time.Duration) {}
 
 // Close wipes the sessions.

@@ -25,7 +25,7 @@ type reactor struct {
 	flushLog func() // waits until what was logged is written, for a while
 }
 
-// newReactor makes a reactor that has nobody to serve yet. poolBytes is its part of
+// newReactor makes a reactor without a listening socket. poolBytes is its part of
 // Config.PoolBytes, total the number of clients of all reactors.
 func newReactor(app App, poolBytes int, total *atomic.Int64) (*reactor, error) {
 	loop, err := engine.NewLoop()

@@ -48,7 +48,7 @@ func (f *Front) drop(c int, why Reason, err error, now time.Duration) {
 	f.close(c)
 }
 
-// close ends c. Answers to its open requests find nobody: their numbers are not used again.
+// close ends c. Answers to its open requests are dropped: their numbers are not used again.
 func (f *Front) close(c int) {
 	d := &f.clients[c]
 	if d.held != nil {
