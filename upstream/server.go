@@ -145,12 +145,6 @@ func (s *Server) Expire(now time.Duration) {
 	}
 }
 
-// Counters are totals since start.
-func (s *Server) Counters() MuxCounters { return s.mux.Counters }
-
-// Unanswered is the number of requests whose answers may still come; see Mux.Unanswered.
-func (s *Server) Unanswered() int { return s.mux.Unanswered() }
-
 // Link is what the transport reports to.
 func (s *Server) Link() *Link { return s.link }
 

@@ -17,7 +17,7 @@ import (
 )
 
 // The simulation is thousands of histories: clients come, ask and leave, links fail,
-// until at the end nobody is there and nothing is left. A agent lives through
+// until at the end nobody is there and nothing is left. An agent lives through
 // historiesPerLife of them, from its start to its stop; what happens in that life comes
 // from one seed:
 //
@@ -29,7 +29,7 @@ import (
 // Nothing in it waits. A life in which a rule is broken is played again with a log of its
 // events; SEED=n HISTORIES=1 plays it alone.
 
-// historiesPerLife is more than one for the sake of speed: making a agent takes longer
+// historiesPerLife is more than one for the sake of speed: making an agent takes longer
 // than what happens to it.
 const historiesPerLife = 5
 

@@ -320,6 +320,27 @@ func TestLeave(t *testing.T) {
 	}
 }
 
+// TestGatheredAnswersGoOnAfterAnotherClient: the client whose answers are gathered is asked for
+// more at the end of the turn, also when another client came in between.
+func TestGatheredAnswersGoOnAfterAnotherClient(t *testing.T) {
+	r := newWindowRig(t, 2, true)
+	r.mode = waits
+	r.come(1, 2)
+	r.mustSend(1, slices.Concat(get("a"), get("b"), get("c")))
+	r.mustAsk("a", "b")
+	r.reply(1) // gathered: another request of the client is open
+	if r.turnEnds == 0 || len(r.writes) != 0 {
+		t.Errorf("got %d requests for the end of the turn and %d writes, want some and none", r.turnEnds, len(r.writes))
+	}
+	r.mustSend(2, get("other"))
+	r.mustAsk("other")
+	r.TurnEnded(r.now)
+	r.mustAsk("c")
+	r.reply(1)
+	r.reply(1)
+	r.reply(2)
+}
+
 // TestEndedWithRequestsOpen gives a client that sends no more its answers, then closes it.
 func TestEndedWithRequestsOpen(t *testing.T) {
 	r := newWindowRig(t, 2, true)
