@@ -160,10 +160,18 @@ func findRoot(ctx context.Context) (string, error) {
 	return root, nil
 }
 
+// measured are the directories of the programs that are measured.
+func measured() []string {
+	return []string{"cmd/dc_client", "cmd/dc_server", "bench/floor", "bench/stub", "bench/peers/goroutine", "bench/peers/gnetrun"}
+}
+
 // build makes the programs that are measured, as make build does, in the directory.
 func build(ctx context.Context, root, directory string, stderr io.Writer) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", directory+"/",
-		"./cmd/dc_client", "./cmd/dc_server", "./bench/floor", "./bench/stub", "./bench/peers/goroutine", "./bench/peers/gnetrun")
+	args := []string{"build", "-trimpath", "-o", directory + "/"}
+	for _, name := range measured() {
+		args = append(args, "./"+name)
+	}
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	cmd.Stdout, cmd.Stderr = stderr, stderr

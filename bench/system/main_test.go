@@ -10,15 +10,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"distcache/bench/process"
 	"distcache/bench/record"
+	"distcache/internal/test/kit"
 )
 
 // asHarness in the environment makes the test binary the harness itself, for TestInterrupt.
@@ -28,41 +26,16 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asHarness) != "" {
 		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 	}
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		if directory, err := built(); err == nil {
-			_ = os.RemoveAll(directory)
-		}
-		os.Exit(code)
-	}))
+	kit.Suite{Commands: measured(), Parallel: 1}.Run(m)
 }
-
-// built builds the programs that are measured, once for all tests.
-var built = sync.OnceValues(func() (string, error) {
-	if testing.Short() {
-		return "", errors.New("not built")
-	}
-	directory, err := os.MkdirTemp("", "dc")
-	if err != nil {
-		return "", err
-	}
-	root, err := findRoot(context.Background())
-	if err != nil {
-		return directory, err
-	}
-	return directory, build(context.Background(), root, directory, io.Discard)
-})
 
 // programs is the directory of the programs that are measured.
 func programs(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("builds and runs processes")
+		t.Skip("runs processes")
 	}
-	directory, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return directory
+	return filepath.Dir(kit.Tool("dc_client"))
 }
 
 // tiny measures everything there is, as little of it as can be.

@@ -32,24 +32,34 @@ type vectorStep struct {
 	State      string // "open" or "closed"
 }
 
-// TestRecordedExchanges replays every recorded exchange to a fresh dc_server: directly,
-// and through a dc_client.
+// TestRecordedExchanges replays every recorded exchange to a dc_server that has no sessions:
+// directly, and through a dc_client. In the short form all use the same daemons, one after
+// the other, and remove what they have added.
 func TestRecordedExchanges(t *testing.T) {
 	t.Parallel()
 	vectors := readVectors(t)
 	if len(vectors) < 34 {
 		t.Errorf("got %d recorded exchanges, want the 34 that there were", len(vectors))
 	}
-	for _, v := range vectors {
-		t.Run(v.Name, func(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		start func(t *testing.T) kit.Endpoint
+	}{{"directly", startServer}, {"through dc_client", startChain}} {
+		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			for _, row := range []struct {
-				name  string
-				start func(t *testing.T) kit.Endpoint
-			}{{"directly", startServer}, {"through dc_client", startChain}} {
-				t.Run(row.name, func(t *testing.T) {
-					t.Parallel()
-					v.replay(t, row.start(t))
+			var at kit.Endpoint
+			if !kit.Full() {
+				at = row.start(t)
+			}
+			for _, v := range vectors {
+				t.Run(v.Name, func(t *testing.T) {
+					if kit.Full() {
+						t.Parallel()
+						v.replay(t, row.start(t))
+						return
+					}
+					v.replay(t, at)
+					v.remove(t, at)
 				})
 			}
 		})
@@ -103,6 +113,41 @@ func (v vector) replay(t *testing.T, at kit.Endpoint) {
 	}
 	if open {
 		client.ExpectStatus(kit.Have(0x5eed, "nobody's"), codec.StatusNotOK)
+	}
+}
+
+// remove removes the sessions that the exchange has added.
+func (v vector) remove(t *testing.T, at kit.Endpoint) {
+	t.Helper()
+	client := kit.Dial(t, at)
+	defer func() { _ = client.Close() }()
+	for _, id := range v.added(t) {
+		client.Send(kit.Remove(0x5eed, id))
+		if _, err := client.ReadMessage(); err != nil {
+			t.Fatalf("remove session %q: %v", id, err)
+		}
+	}
+}
+
+// added are the IDs of the sessions that the exchange adds.
+func (v vector) added(t *testing.T) (ids []string) {
+	t.Helper()
+	var sent []byte
+	for _, step := range v.Steps {
+		sent = append(sent, unhex(t, step.Send)...)
+	}
+	requests := codec.NewAssembler(codec.Request)
+	for {
+		m, err := requests.Next(sent)
+		if err != nil {
+			return ids // the end, or what dc_server does not take either
+		}
+		if m.Op == codec.OpAdd {
+			if a, status := codec.ParseAdd(m.Payload(nil)); status == codec.StatusOK {
+				ids = append(ids, string(a.ID))
+			}
+		}
+		sent = sent[len(m.Wire):]
 	}
 }
 

@@ -47,6 +47,7 @@ func (v *victim) run() error {
 		if err := v.addAndGet(lasting, id, data); err != nil {
 			return fmt.Errorf("after %d requests: %w", v.asks.Load(), err)
 		}
+		time.Sleep(kit.Sized(5*time.Millisecond, 0))
 	}
 }
 

@@ -2,6 +2,7 @@ package listen
 
 import (
 	"bufio"
+	"distcache/internal/test/kit"
 	"errors"
 	"fmt"
 	"os"
@@ -94,11 +95,11 @@ func hammerStarts(t *testing.T, opt Options, attacker *syscall.Credential) {
 	}
 }
 
-// startUnderFire starts for a second, at least 300 times, and until the hammer has tried enough.
+// startUnderFire starts for a second, at least 300 times (60 times in the short form), and until the hammer has tried enough.
 func startUnderFire(t *testing.T, path string, opt Options, h *helper) (starts int) {
 	t.Helper()
-	begin, enough := time.Now(), false
-	for starts < 300 || !enough || time.Since(begin) < time.Second {
+	least, begin, enough := kit.Sized(60, 300), time.Now(), false
+	for starts < least || !enough || kit.Full() && time.Since(begin) < time.Second {
 		s, err := Open(unixAddress(path), opt)
 		check(t, err)
 		check(t, s.Close())
@@ -186,10 +187,10 @@ func TestLinkSwap(t *testing.T) {
 	}
 }
 
-// raceStarts starts for two seconds, at least 500 times, and until the racer has got in the way often enough.
+// raceStarts starts for two seconds, at least 500 times (100 times in the short form), and until the racer has got in the way often enough.
 func raceStarts(path string) (good, bad int) {
-	begin := time.Now()
-	for good+bad < 500 || bad < enoughTries || time.Since(begin) < 2*time.Second {
+	least, begin := kit.Sized(100, 500), time.Now()
+	for good+bad < least || bad < enoughTries || kit.Full() && time.Since(begin) < 2*time.Second {
 		if time.Since(begin) > patience {
 			break
 		}

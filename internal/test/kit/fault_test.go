@@ -129,7 +129,7 @@ func TestStopReading(t *testing.T) {
 		c := Dial(t, u.Endpoint())
 		c.SetPatience(100 * time.Millisecond)
 		// More than what sockets hold between two ends that do not read.
-		err := c.Write(make([]byte, 64<<20))
+		err := c.Write(make([]byte, 16<<20))
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("got %v, want the write to wait", err)
 		}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -24,7 +25,7 @@ const toolsEnv = "DISTCACHE_TEST_TOOLS"
 
 // Suite is the tests of a package that run the commands themselves. TestMain calls Run.
 type Suite struct {
-	Commands []string // those to build: “dc_client”
+	Commands []string // those to build: “dc_client”, or “bench/stub” for what is not below cmd
 	Tags     []string // build tags, with each of which they are built once more
 	Parallel int      // how many tests run at a time: they wait more than they work
 
@@ -109,7 +110,10 @@ func (s Suite) buildTag(into, tag string) error {
 	defer unlock()
 	args := []string{"build", "-tags", tag, "-o", builds + "/"}
 	for _, name := range s.Commands {
-		args = append(args, "distcache/cmd/"+name)
+		if !strings.Contains(name, "/") {
+			name = "cmd/" + name
+		}
+		args = append(args, "distcache/"+name)
 	}
 	cmd := exec.Command("go", args...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -117,6 +121,7 @@ func (s Suite) buildTag(into, tag string) error {
 		return fmt.Errorf("go %q: %w\n%s", args, err, out)
 	}
 	for _, name := range s.Commands {
+		name = filepath.Base(name)
 		if err := linkOrCopy(filepath.Join(builds, name), filepath.Join(into, name)); err != nil {
 			return err
 		}
@@ -199,7 +204,7 @@ func noteSources() error {
 	if err != nil {
 		return err
 	}
-	for _, part := range []string{"cmd", "codec", "engine", "upstream", "internal"} {
+	for _, part := range []string{"cmd", "codec", "engine", "upstream", "internal", "bench"} {
 		err := filepath.WalkDir(filepath.Join(root, part), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || !d.IsDir() {
 				return err

@@ -14,6 +14,14 @@ import (
 // `make faults` does with DISTCACHE_FULL=1.
 func Full() bool { return os.Getenv("DISTCACHE_FULL") != "" }
 
+// Sized is the size of a test: short, or full where the tests run at full size.
+func Sized[T any](short, full T) T {
+	if Full() {
+		return full
+	}
+	return short
+}
+
 // NeedFull skips a test that is of no use, or no fun, beside others: one that compares
 // times, takes long or takes the CPU from all. reason completes “it …”.
 func NeedFull(t testing.TB, reason string) {
