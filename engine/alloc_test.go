@@ -25,7 +25,7 @@ var operations = []struct {
 // node of 16 bytes for each end of a turn, whatever number of operations the turn had, and
 // its list of events is made anew, at most once a turn, when their number doubles or halves.
 func TestAllocations(t *testing.T) {
-	const count, handful = 10_000, 50
+	const count, handful = 3_000, 50
 	for _, op := range operations {
 		for _, clients := range []int{1, 16} {
 			t.Run(fmt.Sprintf("op=%s/clients=%d", op.name, clients), func(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"distcache/engine/deadline"
 	"distcache/internal/front"
 	"distcache/internal/store"
+	"distcache/internal/test/kit"
 )
 
 func TestLifeOfASession(t *testing.T) {
@@ -164,7 +165,7 @@ func TestClientThatReadsSlowly(t *testing.T) {
 	r := newRig(t, Config{}, 64)
 	r.mustStatus(codec.OpAdd, add("id", strings.Repeat("x", 10_000), time.Hour), codec.StatusOK)
 	var asked, want []byte
-	for uid := range uint32(5000) {
+	for uid := range uint32(kit.Sized(500, 5000)) {
 		asked = codec.AppendMessage(asked, codec.Request, uid, codec.OpGet, []byte("id"))
 		want = codec.AppendMessage(want, codec.Response, uid, codec.OpGet, bytes.Repeat([]byte("x"), 10_000))
 	}

@@ -51,12 +51,13 @@ func TooSlow(t testing.TB, format string, args ...any) {
 const Promptly = 50 * time.Millisecond
 
 // Jitter measures how late this machine is: a goroutine that wants to run every
-// millisecond notes by how much it was kept from it. Times that a test holds allow for it.
+// few milliseconds notes by how much it was kept from it. Times that a test holds allow for it.
 type Jitter struct{ worst atomic.Int64 }
 
 // MeasureJitter measures until the test ends, and logs the worst then.
 func MeasureJitter(t testing.TB) *Jitter {
 	j := &Jitter{}
+	tick := Sized(10*time.Millisecond, time.Millisecond)
 	quit, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -64,9 +65,9 @@ func MeasureJitter(t testing.TB) *Jitter {
 			select {
 			case <-quit:
 				return
-			case <-time.After(time.Millisecond):
+			case <-time.After(tick):
 			}
-			j.worst.Store(max(j.worst.Load(), int64(time.Since(last))))
+			j.worst.Store(max(j.worst.Load(), int64(time.Since(last)-tick)))
 		}
 	}()
 	t.Cleanup(func() {

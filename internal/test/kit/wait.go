@@ -10,8 +10,11 @@ import (
 	"time"
 )
 
-// pollInterval is how often a condition is looked at.
-const pollInterval = 2 * time.Millisecond
+// A condition is looked at again after pollFirst, and then less and less often.
+const (
+	pollFirst = time.Millisecond
+	pollMost  = 20 * time.Millisecond
+)
 
 // Wait waits until done reports true and fails the test when it has not within that
 // time; what says what was waited for. It must run in the test's own goroutine.
@@ -26,7 +29,7 @@ func Wait(t testing.TB, within time.Duration, what string, done func() bool) {
 // called at least once, and once more at the end of the time.
 func Within(limit time.Duration, done func() bool) bool {
 	deadline := time.Now().Add(limit)
-	for {
+	for pause := pollFirst; ; pause = min(pause*3/2, pollMost) {
 		late := !time.Now().Before(deadline)
 		if done() {
 			return true
@@ -34,7 +37,7 @@ func Within(limit time.Duration, done func() bool) bool {
 		if late {
 			return false
 		}
-		time.Sleep(pollInterval)
+		time.Sleep(pause)
 	}
 }
 
