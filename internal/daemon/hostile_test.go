@@ -128,7 +128,7 @@ func (a attack) launch(t *testing.T, at kit.Endpoint) {
 	t.Helper()
 	times := a.times
 	if !kit.Full() {
-		times = min(times, 60)
+		times = min(times, attackers)
 	}
 	var next, failures atomic.Int64
 	var running sync.WaitGroup

@@ -168,8 +168,9 @@ func TestMemoryDoesWhatTheNaiveStoreDoes(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			rng := kit.Random(t)
 			p := newPair(t, test.config, rng.IntN)
-			every := test.steps / 20
-			for i := range test.steps {
+			steps := kit.Sized(test.steps/3, test.steps)
+			every := steps / 20
+			for i := range steps {
 				p.step()
 				if i%every == every-1 {
 					checkInvariants(t, p.memory, p.config)
