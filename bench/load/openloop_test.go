@@ -97,7 +97,7 @@ func TestLateAnswersHideNoOthers(t *testing.T) {
 	r := runs(t, c)
 	all := r.Latency()
 	if got := time.Duration(all.ValueAtPercentile(75)); got > late/2 {
-		t.Errorf("got three in four within %v, want them well under the %v of the late ones", got, late)
+		kit.TooSlow(t, "got three in four within %v, want them well under the %v of the late ones", got, late)
 	}
 	if got := time.Duration(all.Max()); got < late || got > patience {
 		t.Errorf("got a latency of %v at most, want %v for the late ones", got, late)

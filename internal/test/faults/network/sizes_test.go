@@ -3,6 +3,7 @@ package network
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,12 +35,19 @@ func TestN07EveryCut(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			_, where := kit.NewRig(t).Server()
+			server, where := kit.NewRig(t).Server()
 			way := kit.NewProxy(t, where)
 			way.Up.Chunks(row.chunks...)
 			way.Down.Chunks(row.chunks...)
 			_, at := kit.NewRig(t).Client(way.Endpoint(), "-timeout=60000")
-			mustCarry(t, at, sizes(row.large))
+			err := carry(t, at, sizes(row.large))
+			if lost := "reason=partial-timeout"; err != nil && strings.Contains(server.Stderr(), lost) {
+				kit.TooSlow(t, "got %v and %q, want the rest of each request within its time", err, lost)
+				t.SkipNow() // the machine was too busy to pass a request on
+			}
+			if err != nil {
+				t.Error(err)
+			}
 			if way.Conns() != 1 {
 				t.Errorf("got %d connections, want the first to have lasted", way.Conns())
 			}
@@ -61,19 +69,29 @@ func sizes(large bool) (all []int) {
 	return all
 }
 
-// mustCarry adds a session of each size and gets it back.
-func mustCarry(t *testing.T, at kit.Endpoint, sizes []int) {
+// carry adds a session of each size and gets it back.
+func carry(t *testing.T, at kit.Endpoint, sizes []int) error {
 	t.Helper()
 	client := kit.Dial(t, at)
 	client.SetPatience(patience)
 	for n, size := range sizes {
 		id := fmt.Sprintf("%d bytes", size)
 		data := bytes.Repeat([]byte(fmt.Sprintf("%d:", n)), size)[:size]
-		client.ExpectStatus(kit.Add(uint32(n), id, string(data), time.Hour), codec.StatusOK)
-		if difference := kit.Difference(client.Answer(kit.Get(uint32(n), id)), data); difference != "" {
-			t.Fatalf("session of %s: %s", id, difference)
+		m, err := client.Do(kit.Add(uint32(n), id, string(data), time.Hour))
+		if err != nil {
+			return fmt.Errorf("ADD of %s: %w", id, err)
+		}
+		if status, err := codec.ParseStatus(m); status != codec.StatusOK || err != nil {
+			return fmt.Errorf("ADD of %s: got %v, %w, want OK", id, status, err)
+		}
+		if m, err = client.Do(kit.Get(uint32(n), id)); err != nil {
+			return fmt.Errorf("GET of %s: %w", id, err)
+		}
+		if difference := kit.Difference(m.Payload(nil), data); difference != "" {
+			return fmt.Errorf("session of %s: %s", id, difference)
 		}
 	}
+	return nil
 }
 
 // TestN08ShortWrites gives the sockets the smallest buffers that there are, so that hardly
