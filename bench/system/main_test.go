@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -67,14 +68,30 @@ func newTestHarness(t *testing.T, o options) *harness {
 // Every target that is installed, in every experiment.
 func TestEverything(t *testing.T) {
 	h := newTestHarness(t, options{})
-	if err := h.runSteps(t.Context()); err != nil {
-		t.Fatal(err)
+	for tries := range 4 {
+		h.record.Samples = nil
+		if err := h.runSteps(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(h.record.Samples, stalled) {
+			break
+		}
+		h.form.duration *= 5
+		t.Logf("a stall took all of a sample in try %d: measure longer", tries+1)
 	}
-	seen := map[string]int{}
+	seen, cpu := map[string]int{}, map[string]float64{}
 	for i := range h.record.Samples {
 		s := &h.record.Samples[i]
 		seen[s.Experiment+" "+s.Target]++
 		checkSample(t, s)
+		for _, p := range s.Processes {
+			cpu[p.Name] += p.CPU
+		}
+	}
+	for name, used := range cpu {
+		if used <= 0 {
+			t.Errorf("process %s: got no CPU time in all samples together, want some", name)
+		}
 	}
 	b := h.builds
 	for experiment, targets := range map[string][]*target{
@@ -96,6 +113,11 @@ func TestEverything(t *testing.T) {
 	}
 }
 
+// stalled reports whether the machine did something else for most of a sample.
+func stalled(s record.Sample) bool {
+	return s.Error == "" && (s.Operations == 0 || s.Failed > s.Operations/2 || s.Late && s.Failed == 0)
+}
+
 func checkSkipped(t *testing.T, r *record.Run, name string, missing []string) {
 	t.Helper()
 	for _, s := range r.Skipped {
@@ -114,7 +136,6 @@ func checkSample(t *testing.T, s *record.Sample) {
 		t.Errorf("%s: %s", name, s.Error)
 		return
 	}
-	// On a machine that is busy with other things some answers take longer than dc_client waits.
 	if s.Operations == 0 || s.Failed > s.Operations/2 || s.Elapsed <= 0 {
 		t.Errorf("%s: got %d operations, %d without service, in %v s", name, s.Operations, s.Failed, s.Elapsed)
 	}
@@ -137,8 +158,8 @@ func checkSample(t *testing.T, s *record.Sample) {
 		t.Errorf("%s: the accounts were read late", name)
 	}
 	for _, p := range s.Processes {
-		// Something, and no more than a number of threads can take.
-		if p.CPU <= 0 || p.CPU > 16*s.Elapsed+1 || p.Resident <= 0 || p.Peak < p.Resident {
+		// No more than a number of threads can take. A clock tick may be longer than a sample.
+		if p.CPU < 0 || p.CPU > 16*s.Elapsed+1 || p.Resident <= 0 || p.Peak < p.Resident {
 			t.Errorf("%s: process %s: got %+v in %v s", name, p.Name, p, s.Elapsed)
 		}
 		notGo := p.Name == "nutcracker" || p.Name == "memcached" || p.Name == "redis-server"
