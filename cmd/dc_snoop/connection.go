@@ -29,7 +29,7 @@ type connection struct {
 // server unless ctx is done.
 func (c *connection) run(ctx, life context.Context, to address.Address) {
 	defer c.client.Close()
-	server, err := dial(ctx, to)
+	server, err := dial(ctx, to, nil)
 	if err != nil {
 		c.watcher.refused(time.Now(), err)
 		return
@@ -91,27 +91,6 @@ func (c *connection) unheard(dir codec.Direction, from half, buf []byte) {
 			return
 		}
 	}
-}
-
-// connectTimeout is how long the server has to accept a connection.
-const connectTimeout = 5 * time.Second
-
-// half is one of the two connections that dc_snoop joins: a *net.UnixConn or *net.TCPConn.
-type half interface {
-	net.Conn
-	CloseRead() error
-	CloseWrite() error
-}
-
-// dial connects to the server.
-func dial(ctx context.Context, to address.Address) (half, error) {
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
-	socket, err := to.Dial(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return socket.(half), nil
 }
 
 const (
