@@ -68,9 +68,9 @@ func snoop(c *config, stdout, stderr io.Writer) error {
 		return err
 	}
 	for _, warning := range socket.Warnings {
-		_, _ = fmt.Fprintf(stderr, "%s: %s\n", program, warning)
+		printLine(stderr, warning)
 	}
-	_, _ = fmt.Fprintf(stderr, "%s: ready on %s for %s\n", program, socket.Addr(), c.server)
+	printLine(stderr, fmt.Sprintf("ready on %s for %s", socket.Addr(), c.server))
 	// From here on only the recorder writes to stderr: its reader may be slow.
 	s := newStats(time.Now())
 	record := startRecorder(c, s, stdout, stderr, file)

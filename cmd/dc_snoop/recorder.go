@@ -205,7 +205,12 @@ func (r *recorder) say(text string) {
 		text = fmt.Sprintf("%s (%d earlier lines suppressed)", text, r.silenced)
 	}
 	r.complained, r.silenced = now, 0
-	_, _ = fmt.Fprintf(r.stderr, "%s: %s\n", program, text)
+	printLine(r.stderr, text)
+}
+
+// printLine writes a line to stderr.
+func printLine(stderr io.Writer, text string) {
+	_, _ = fmt.Fprintf(stderr, "%s: %s\n", program, visible(text))
 }
 
 // maxQueued is how many bytes may wait for the recorder. Records that come when it is full are

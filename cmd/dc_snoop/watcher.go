@@ -191,7 +191,7 @@ func (w *watcher) answer(e *event, payload []byte) {
 }
 
 func (w *watcher) note(at time.Time, dir codec.Direction, text string, payload []byte) {
-	w.record.show(&event{at: at, conn: w.number, dir: dir, note: text, payload: bytes.Clone(payload)})
+	w.record.show(&event{at: at, conn: w.number, dir: dir, note: visible(text), payload: bytes.Clone(payload)})
 }
 
 func (w *watcher) capture(packets ...packet) {
