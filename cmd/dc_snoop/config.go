@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"distcache/codec"
 	"distcache/codec/address"
@@ -14,6 +15,8 @@ const program = "dc_snoop"
 
 // config is the command line, parsed.
 type config struct {
+	limits limits
+
 	listen address.Address
 	server address.Address
 	filter filter
@@ -22,6 +25,15 @@ type config struct {
 	stats  bool
 	pcap   string // the file of -pcap; "" is none
 }
+
+// limits are the times that an end may take.
+type limits struct {
+	drain time.Duration // open requests
+	write time.Duration // the outputs, for the last records
+}
+
+// usualLimits are not for tests of something else: a busy machine may take longer.
+func usualLimits() limits { return limits{drain: time.Second, write: 2 * time.Second} }
 
 func (c *config) flags() *options.Set {
 	s := options.New(program, "-listen address -server address [options]",

@@ -96,8 +96,6 @@ func (c *connection) unheard(dir codec.Direction, from half, buf []byte) {
 const (
 	// acceptPause is the wait after a failed accept, as when no descriptors are left.
 	acceptPause = 50 * time.Millisecond
-	// drainTime is how long open requests may take at exit.
-	drainTime = time.Second
 )
 
 // proxy holds all connections.
@@ -164,7 +162,7 @@ func (p *proxy) end() {
 		_ = c.client.CloseRead() // as if the client had sent the end of its stream
 	}
 	p.mu.Unlock()
-	late := time.AfterFunc(drainTime, p.cutOff)
+	late := time.AfterFunc(p.config.limits.drain, p.cutOff)
 	p.all.Wait()
 	late.Stop()
 	p.cutOff()

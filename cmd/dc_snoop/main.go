@@ -32,10 +32,10 @@ import (
 	"distcache/internal/daemon/listen"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() { os.Exit(run(usualLimits(), os.Args[1:], os.Stdout, os.Stderr)) }
 
-func run(args []string, stdout, stderr io.Writer) int {
-	var c config
+func run(l limits, args []string, stdout, stderr io.Writer) int {
+	c := config{limits: l}
 	flags := c.flags()
 	err := flags.Parse(args)
 	if err == nil {
@@ -49,9 +49,6 @@ func run(args []string, stdout, stderr io.Writer) int {
 	code, _ := flags.Exit(snoop(&c, stdout, stderr), stdout, stderr)
 	return code
 }
-
-// writeTime is how long the outputs may take for the last records.
-const writeTime = 2 * time.Second
 
 // snoop runs until a signal ends it.
 func snoop(c *config, stdout, stderr io.Writer) error {
@@ -80,7 +77,7 @@ func snoop(c *config, stdout, stderr io.Writer) error {
 	if c.stats {
 		record.summarize()
 	}
-	return errors.Join(err, record.stop(writeTime))
+	return errors.Join(err, record.stop(c.limits.write))
 }
 
 // endSignals are SIGINT, SIGTERM and, unless nohup(1) has switched it off, SIGHUP.
