@@ -54,7 +54,8 @@ func (c *config) flags() *options.Set {
 	s.Bool(&c.data, "data", "Print payloads too, in hex. They contain the secrets of TLS sessions.")
 	s.Bool(&c.stats, "stats", "Print a summary at exit and on SIGUSR1. It ignores -filter.")
 	s.String(&c.pcap, "pcap", "file", "", "Write all traffic to this file, as TCP packets for tcpdump and tshark: connection n "+
-		"goes from 10.0.0.0 plus n to 192.0.2.1 port 9001. The file contains the secrets of TLS sessions. It ignores -filter.")
+		"goes from 10.0.0.0 plus n to 192.0.2.1 port 9001. The file contains the secrets of TLS sessions: it is made anew, "+
+		"with mode 0600. It ignores -filter.")
 	s.Version(version.Text(program))
 	return s
 }

@@ -56,11 +56,7 @@ func snoop(c *config, stdout, stderr io.Writer) error {
 	defer stop()
 	told := make(chan os.Signal, 1)
 	signal.Notify(told, syscall.SIGUSR1)
-	file, err := createCapture(c.pcap)
-	if err != nil {
-		return err
-	}
-	socket, listener, err := open(c)
+	socket, listener, file, err := open(c)
 	if err != nil {
 		return err
 	}
@@ -89,31 +85,23 @@ func endSignals() []os.Signal {
 	return signals
 }
 
-// createCapture makes the file of -pcap, which only the owner may read. Without -pcap it
-// returns nil.
-func createCapture(path string) (*os.File, error) {
-	if path == "" {
-		return nil, nil
-	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("-pcap: %w", err)
-	}
-	return file, nil
-}
-
-// open listens. The listener is of package net, which does not know the socket's file: that
-// stays with package listen.
-func open(c *config) (*listen.Socket, net.Listener, error) {
+// open listens, and then makes the file of -pcap, which is nil without that flag: a start that
+// fails leaves an older capture as it was. The listener is of package net, which does not know
+// the socket's file: that stays with package listen.
+func open(c *config) (*listen.Socket, net.Listener, *os.File, error) {
 	socket, err := listen.Open(c.listen, listen.Options{})
 	if err != nil {
-		return nil, nil, fmt.Errorf("-listen: %w", err)
+		return nil, nil, nil, fmt.Errorf("-listen: %w", err)
 	}
 	listener, err := listenerOf(socket.FD)
 	if err = errors.Join(err, socket.CloseListener()); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("-listen: %w", err), socket.Unlink())
+		return nil, nil, nil, errors.Join(fmt.Errorf("-listen: %w", err), socket.Unlink())
 	}
-	return socket, listener, nil
+	file, err := createCapture(c.pcap)
+	if err != nil {
+		return nil, nil, nil, errors.Join(err, listener.Close(), socket.Unlink())
+	}
+	return socket, listener, file, nil
 }
 
 // listenerOf makes a listener of a duplicate of fd.
