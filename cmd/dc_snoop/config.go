@@ -7,6 +7,7 @@ import (
 
 	"distcache/codec"
 	"distcache/codec/address"
+	"distcache/internal/daemon/listen"
 	"distcache/internal/daemon/options"
 	"distcache/internal/version"
 )
@@ -18,6 +19,7 @@ type config struct {
 	limits limits
 
 	listen address.Address
+	socket listen.Options
 	server address.Address
 	filter filter
 	json   bool
@@ -44,6 +46,14 @@ func (c *config) flags() *options.Set {
 		c.listen, err = address.ParseListen(text)
 		return err
 	})
+	s.String(&c.socket.Owner, "sockowner", "user", "", "Owner of the socket file of -listen UNIX:/path.")
+	s.String(&c.socket.Group, "sockgroup", "group", "", "Group of the socket file of -listen UNIX:/path.")
+	s.Func("sockperms", "perms", "", "Octal permissions of the socket file; clients need write permission to connect.",
+		func(text string) error {
+			c.socket.Perms = text
+			_, err := listen.ParsePerms(text)
+			return err
+		})
 	s.Func("server", "address", "", "The service to connect to: UNIX:/path or IP:host:port.", func(text string) (err error) {
 		c.server, err = address.ParseConnect(text)
 		return err
@@ -70,6 +80,9 @@ func (c *config) validate(s *options.Set) error {
 	if c.listen == c.server {
 		return &options.UsageError{Flag: "server", Value: c.server.String(),
 			Reason: c.server.String() + " is the address of -listen too: dc_snoop would connect to itself"}
+	}
+	if err := c.socket.Validate(c.listen); err != nil {
+		return &options.UsageError{Reason: err.Error()}
 	}
 	return nil
 }

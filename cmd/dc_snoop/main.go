@@ -29,6 +29,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"distcache/codec/address"
 	"distcache/internal/daemon/listen"
 )
 
@@ -60,8 +61,10 @@ func snoop(c *config, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	for _, warning := range socket.Warnings {
-		printLine(stderr, warning)
+	for _, warning := range append(socket.Warnings, shutOut(c)) {
+		if warning != "" {
+			printLine(stderr, warning)
+		}
 	}
 	printLine(stderr, fmt.Sprintf("ready on %s for %s", socket.Addr(), c.server))
 	// From here on only the recorder writes to stderr: its reader may be slow.
@@ -89,7 +92,7 @@ func endSignals() []os.Signal {
 // fails leaves an older capture as it was. The listener is of package net, which does not know
 // the socket's file: that stays with package listen.
 func open(c *config) (*listen.Socket, net.Listener, *os.File, error) {
-	socket, err := listen.Open(c.listen, listen.Options{})
+	socket, err := listen.Open(c.listen, c.socket)
 	if err != nil {
 		return nil, nil, nil, fmt.Errorf("-listen: %w", err)
 	}
@@ -102,6 +105,16 @@ func open(c *config) (*listen.Socket, net.Listener, *os.File, error) {
 		return nil, nil, nil, errors.Join(err, listener.Close(), socket.Unlink())
 	}
 	return socket, listener, file, nil
+}
+
+// shutOut warns that no other user may connect, as under the usual umask, or is "".
+func shutOut(c *config) string {
+	info, err := os.Lstat(c.listen.Path)
+	if c.listen.Kind != address.Unix || c.socket != (listen.Options{}) || err != nil || info.Mode().Perm()&0o022 != 0 {
+		return ""
+	}
+	return fmt.Sprintf("only user %d can connect: the socket has mode %04o; -sockowner, -sockgroup and -sockperms change that",
+		os.Geteuid(), info.Mode().Perm())
 }
 
 // listenerOf makes a listener of a duplicate of fd.
