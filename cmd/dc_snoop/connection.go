@@ -7,10 +7,12 @@ import (
 
 	"distcache/codec"
 	"distcache/codec/address"
+	"distcache/engine/socket"
 )
 
-// readBuffer is the most that one read passes on, in bytes; it fits a packet of a capture.
-const readBuffer = 16 << 10
+// readBuffer is the most that one read passes on, in bytes. It fits a packet of a capture, and
+// holds the longest answer: no read then ends within the bytes that carry a barrier.
+const readBuffer = 33 << 10
 
 // lingerTime is how long a server may go on answering a client that has left.
 const lingerTime = 5 * time.Second
@@ -20,6 +22,7 @@ type connection struct {
 	client  half
 	watcher *watcher
 	buffers *sync.Pool // of *[readBuffer]byte
+	barrier *socket.Barrier
 }
 
 // run passes bytes both ways, until both sides have ended or life is done. It connects to the
@@ -54,11 +57,12 @@ func (c *connection) run(ctx, life context.Context, to address.Address) {
 func (c *connection) pass(dir codec.Direction, from, to half) {
 	buf := c.buffers.Get().(*[readBuffer]byte)
 	defer c.buffers.Put(buf)
+	p := newParting(dir, from, to, c.barrier)
 	for {
-		n, err := from.Read(buf[:])
+		n, ends, err := p.read(buf[:])
 		if n > 0 {
 			c.watcher.saw(time.Now(), dir, buf[:n])
-			if _, err := to.Write(buf[:n]); err != nil {
+			if err := p.write(buf[:n], ends); err != nil {
 				c.watcher.undelivered(time.Now(), dir, err)
 				c.unheard(dir, from, buf[:])
 				return

@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"distcache/engine/socket"
 )
 
 const (
@@ -19,10 +21,11 @@ const (
 
 // proxy holds all connections.
 type proxy struct {
-	config *config
-	record *recorder
-	stats  *stats
-	open   *allowance // for the open requests of all connections
+	config  *config
+	record  *recorder
+	stats   *stats
+	open    *allowance      // for the open requests of all connections
+	barrier *socket.Barrier // nil: no descriptor was to be had for it
 
 	mu  sync.Mutex
 	now map[*connection]struct{} // those that are open
@@ -36,6 +39,7 @@ type proxy struct {
 
 func newProxy(c *config, record *recorder, stats *stats) *proxy {
 	p := &proxy{config: c, record: record, stats: stats, open: newAllowance(), now: make(map[*connection]struct{})}
+	p.barrier, _ = socket.NewBarrier()
 	p.buffers.New = func() any { return new([readBuffer]byte) }
 	p.life, p.cutOff = context.WithCancel(context.Background())
 	return p
@@ -72,7 +76,7 @@ func (p *proxy) full() bool {
 
 func (p *proxy) start(ctx context.Context, number uint64, client half) {
 	c := &connection{
-		client: client, buffers: &p.buffers,
+		client: client, buffers: &p.buffers, barrier: p.barrier,
 		watcher: newWatcher(number, p.config, p.record, p.stats, p.open),
 	}
 	p.stats.opened()
@@ -100,4 +104,7 @@ func (p *proxy) end() {
 	p.all.Wait()
 	late.Stop()
 	p.cutOff()
+	if p.barrier != nil {
+		_ = p.barrier.Close()
+	}
 }
