@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -23,12 +24,30 @@ func newTarget(ctx context.Context, a address.Address) (target, error) {
 	if a.Kind == address.Unix {
 		return unixTarget(a.Path), nil
 	}
+	at, err := lookUp(ctx, a)
+	if err != nil {
+		return target{}, err
+	}
+	return tcpTarget(at)
+}
+
+// lookUp returns the first IP address of a TCP address that can be connected to. The look-up has no time limit: the
+// resolver asks the next name server when it has waited for the one before.
+func lookUp(ctx context.Context, a address.Address) (netip.AddrPort, error) {
 	found, err := a.Resolve(ctx, nil)
 	if err != nil {
-		return target{}, fmt.Errorf("%w %v: %w", ErrResolve, a, err)
+		return netip.AddrPort{}, fmt.Errorf("%w %v: %w", ErrResolve, a, err)
 	}
-	return tcpTarget(found[0])
+	for _, f := range found {
+		if !f.Addr().IsLinkLocalUnicast() || !f.Addr().Is6() || f.Addr().Zone() != "" {
+			return f, nil
+		}
+	}
+	return netip.AddrPort{}, fmt.Errorf("%w %v: %w", ErrResolve, a, errNoZone)
 }
+
+// errNoZone explains EINVAL.
+var errNoZone = errors.New("a link-local address needs its network interface, as in IP:[fe80::1%eth0]:9001")
 
 func unixTarget(path string) target {
 	name := binary.NativeEndian.AppendUint16(nil, unix.AF_UNIX)

@@ -94,6 +94,6 @@ func (cs *cacheServer) Progress(operations uint64) {
 	stats := cs.store.Stats()
 	slog.Info("progress", "operations", operations, "sessions", stats.Sessions,
 		"add", requests[codec.OpAdd], "get", requests[codec.OpGet], "remove", requests[codec.OpRemove],
-		"have", requests[codec.OpHave], "hits", cs.server.Counters.Hits, "misses", cs.server.Counters.Misses,
+		"have", requests[codec.OpHave]-cs.server.Counters.Probes, "hits", cs.server.Counters.Hits, "misses", cs.server.Counters.Misses,
 		"expired", stats.Expired, "evicted", stats.Evicted)
 }

@@ -13,11 +13,14 @@ import (
 )
 
 // TestProgress makes a line of figures after every so many operations, with what they were.
+// Agents' probes are none.
 func TestProgress(t *testing.T) {
 	t.Parallel()
 	process, at := start(t, "-progress", "10")
 	client := kit.Dial(t, at)
 	for n := range 5 {
+		probe := kit.Have(1, codec.ProbeMark+strings.Repeat("r", codec.ProbeIDLen-len(codec.ProbeMark)))
+		client.ExpectStatus(probe, codec.StatusNotOK)
 		id := fmt.Sprint("session ", n)
 		client.ExpectStatus(kit.Add(1, id, "data", time.Minute), codec.StatusOK)
 		client.Answer(kit.Get(1, id))

@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"distcache/codec"
 	"distcache/codec/address"
+	"distcache/internal/daemon/listen"
 	"distcache/internal/daemon/options"
 	"distcache/internal/version"
 )
@@ -14,7 +16,10 @@ const program = "dc_snoop"
 
 // config is the command line, parsed.
 type config struct {
+	limits limits
+
 	listen address.Address
+	socket listen.Options
 	server address.Address
 	filter filter
 	json   bool
@@ -22,6 +27,15 @@ type config struct {
 	stats  bool
 	pcap   string // the file of -pcap; "" is none
 }
+
+// limits are the times that an end may take.
+type limits struct {
+	drain time.Duration // open requests
+	write time.Duration // the outputs, for the last records
+}
+
+// usualLimits are not for tests of something else: a busy machine may take longer.
+func usualLimits() limits { return limits{drain: time.Second, write: 2 * time.Second} }
 
 func (c *config) flags() *options.Set {
 	s := options.New(program, "-listen address -server address [options]",
@@ -32,6 +46,14 @@ func (c *config) flags() *options.Set {
 		c.listen, err = address.ParseListen(text)
 		return err
 	})
+	s.String(&c.socket.Owner, "sockowner", "user", "", "Owner of the socket file of -listen UNIX:/path.")
+	s.String(&c.socket.Group, "sockgroup", "group", "", "Group of the socket file of -listen UNIX:/path.")
+	s.Func("sockperms", "perms", "", "Octal permissions of the socket file; clients need write permission to connect.",
+		func(text string) error {
+			c.socket.Perms = text
+			_, err := listen.ParsePerms(text)
+			return err
+		})
 	s.Func("server", "address", "", "The service to connect to: UNIX:/path or IP:host:port.", func(text string) (err error) {
 		c.server, err = address.ParseConnect(text)
 		return err
@@ -42,7 +64,8 @@ func (c *config) flags() *options.Set {
 	s.Bool(&c.data, "data", "Print payloads too, in hex. They contain the secrets of TLS sessions.")
 	s.Bool(&c.stats, "stats", "Print a summary at exit and on SIGUSR1. It ignores -filter.")
 	s.String(&c.pcap, "pcap", "file", "", "Write all traffic to this file, as TCP packets for tcpdump and tshark: connection n "+
-		"goes from 10.0.0.0 plus n to 192.0.2.1 port 9001. The file contains the secrets of TLS sessions. It ignores -filter.")
+		"goes from 10.0.0.0 plus n to 192.0.2.1 port 9001. The file contains the secrets of TLS sessions: it is made anew, "+
+		"with mode 0600. It ignores -filter.")
 	s.Version(version.Text(program))
 	return s
 }
@@ -57,6 +80,9 @@ func (c *config) validate(s *options.Set) error {
 	if c.listen == c.server {
 		return &options.UsageError{Flag: "server", Value: c.server.String(),
 			Reason: c.server.String() + " is the address of -listen too: dc_snoop would connect to itself"}
+	}
+	if err := c.socket.Validate(c.listen); err != nil {
+		return &options.UsageError{Reason: err.Error()}
 	}
 	return nil
 }

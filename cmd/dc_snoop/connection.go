@@ -2,18 +2,17 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net"
 	"sync"
 	"time"
 
 	"distcache/codec"
 	"distcache/codec/address"
+	"distcache/engine/socket"
 )
 
-// readBuffer is the most that one read passes on, in bytes; it fits a packet of a capture.
-const readBuffer = 16 << 10
+// readBuffer is the most that one read passes on, in bytes. It fits a packet of a capture, and
+// holds the longest answer: no read then ends within the bytes that carry a barrier.
+const readBuffer = 33 << 10
 
 // lingerTime is how long a server may go on answering a client that has left.
 const lingerTime = 5 * time.Second
@@ -23,13 +22,14 @@ type connection struct {
 	client  half
 	watcher *watcher
 	buffers *sync.Pool // of *[readBuffer]byte
+	barrier *socket.Barrier
 }
 
 // run passes bytes both ways, until both sides have ended or life is done. It connects to the
 // server unless ctx is done.
 func (c *connection) run(ctx, life context.Context, to address.Address) {
 	defer c.client.Close()
-	server, err := dial(ctx, to)
+	server, err := dial(ctx, to, nil)
 	if err != nil {
 		c.watcher.refused(time.Now(), err)
 		return
@@ -57,11 +57,12 @@ func (c *connection) run(ctx, life context.Context, to address.Address) {
 func (c *connection) pass(dir codec.Direction, from, to half) {
 	buf := c.buffers.Get().(*[readBuffer]byte)
 	defer c.buffers.Put(buf)
+	p := newParting(dir, from, to, c.barrier)
 	for {
-		n, err := from.Read(buf[:])
+		n, ends, err := p.read(buf[:])
 		if n > 0 {
 			c.watcher.saw(time.Now(), dir, buf[:n])
-			if _, err := to.Write(buf[:n]); err != nil {
+			if err := p.write(buf[:n], ends); err != nil {
 				c.watcher.undelivered(time.Now(), dir, err)
 				c.unheard(dir, from, buf[:])
 				return
@@ -91,102 +92,4 @@ func (c *connection) unheard(dir codec.Direction, from half, buf []byte) {
 			return
 		}
 	}
-}
-
-// connectTimeout is how long the server has to accept a connection.
-const connectTimeout = 5 * time.Second
-
-// half is one of the two connections that dc_snoop joins: a *net.UnixConn or *net.TCPConn.
-type half interface {
-	net.Conn
-	CloseRead() error
-	CloseWrite() error
-}
-
-// dial connects to the server.
-func dial(ctx context.Context, to address.Address) (half, error) {
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
-	socket, err := to.Dial(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return socket.(half), nil
-}
-
-const (
-	// acceptPause is the wait after a failed accept, as when no descriptors are left.
-	acceptPause = 50 * time.Millisecond
-	// drainTime is how long open requests may take at exit.
-	drainTime = time.Second
-)
-
-// proxy holds all connections.
-type proxy struct {
-	config *config
-	record *recorder
-	stats  *stats
-
-	mu  sync.Mutex
-	now map[*connection]struct{} // those that are open
-	all sync.WaitGroup           // their goroutines
-
-	buffers sync.Pool // of *[readBuffer]byte
-
-	life   context.Context // of all connections
-	cutOff context.CancelFunc
-}
-
-func newProxy(c *config, record *recorder, stats *stats) *proxy {
-	p := &proxy{config: c, record: record, stats: stats, now: make(map[*connection]struct{})}
-	p.buffers.New = func() any { return new([readBuffer]byte) }
-	p.life, p.cutOff = context.WithCancel(context.Background())
-	return p
-}
-
-// accept takes connections until the listener is closed. None of them connects to the server
-// once ctx is done.
-func (p *proxy) accept(ctx context.Context, l net.Listener) {
-	for number := uint64(1); ; {
-		socket, err := l.Accept()
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
-		if err != nil {
-			p.record.complain(fmt.Sprintf("%s: accept: %v", p.config.listen, cause(err)))
-			time.Sleep(acceptPause)
-			continue
-		}
-		p.start(ctx, number, socket.(half))
-		number++
-	}
-}
-
-func (p *proxy) start(ctx context.Context, number uint64, client half) {
-	c := &connection{client: client, buffers: &p.buffers, watcher: newWatcher(number, p.config, p.record, p.stats)}
-	p.stats.opened()
-	p.mu.Lock()
-	p.now[c] = struct{}{}
-	p.mu.Unlock()
-	p.all.Go(func() {
-		c.run(ctx, p.life, p.config.server)
-		c.watcher.closed(time.Now())
-		p.mu.Lock()
-		delete(p.now, c)
-		p.mu.Unlock()
-	})
-}
-
-// end lets the server answer open requests, and then closes all connections. The listener must
-// be closed and accept must have returned.
-func (p *proxy) end() {
-	p.mu.Lock()
-	for c := range p.now {
-		_ = c.client.CloseRead() // as if the client had sent the end of its stream
-	}
-	p.mu.Unlock()
-	late := time.AfterFunc(drainTime, p.cutOff)
-	p.all.Wait()
-	late.Stop()
-	p.cutOff()
 }

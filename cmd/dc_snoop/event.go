@@ -4,8 +4,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"distcache/codec"
 )
@@ -39,6 +42,17 @@ type event struct {
 
 // isNote reports whether the event is a note.
 func (e *event) isNote() bool { return e.note != "" }
+
+// visible replaces what a terminal would not show but obey, such as control characters, by Go's
+// escapes.
+func visible(text string) string {
+	hidden := func(r rune) bool { return !unicode.IsGraphic(r) }
+	if utf8.ValidString(text) && !strings.ContainsFunc(text, hidden) {
+		return text
+	}
+	quoted := strconv.QuoteToGraphic(text)
+	return quoted[1 : len(quoted)-1]
+}
 
 // size is roughly the memory that the event takes, in bytes.
 func (e *event) size() int { return 256 + len(e.id) + len(e.payload) + len(e.note) }

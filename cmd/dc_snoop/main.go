@@ -29,13 +29,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"distcache/codec/address"
 	"distcache/internal/daemon/listen"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() { os.Exit(run(usualLimits(), os.Args[1:], os.Stdout, os.Stderr)) }
 
-func run(args []string, stdout, stderr io.Writer) int {
-	var c config
+func run(l limits, args []string, stdout, stderr io.Writer) int {
+	c := config{limits: l}
 	flags := c.flags()
 	err := flags.Parse(args)
 	if err == nil {
@@ -50,27 +51,22 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return code
 }
 
-// writeTime is how long the outputs may take for the last records.
-const writeTime = 2 * time.Second
-
 // snoop runs until a signal ends it.
 func snoop(c *config, stdout, stderr io.Writer) error {
 	ctx, stop := signal.NotifyContext(context.Background(), endSignals()...)
 	defer stop()
 	told := make(chan os.Signal, 1)
 	signal.Notify(told, syscall.SIGUSR1)
-	file, err := createCapture(c.pcap)
+	socket, listener, file, err := open(c)
 	if err != nil {
 		return err
 	}
-	socket, listener, err := open(c)
-	if err != nil {
-		return err
+	for _, warning := range append(socket.Warnings, shutOut(c)) {
+		if warning != "" {
+			printLine(stderr, warning)
+		}
 	}
-	for _, warning := range socket.Warnings {
-		_, _ = fmt.Fprintf(stderr, "%s: %s\n", program, warning)
-	}
-	_, _ = fmt.Fprintf(stderr, "%s: ready on %s for %s\n", program, socket.Addr(), c.server)
+	printLine(stderr, fmt.Sprintf("ready on %s for %s", socket.Addr(), c.server))
 	// From here on only the recorder writes to stderr: its reader may be slow.
 	s := newStats(time.Now())
 	record := startRecorder(c, s, stdout, stderr, file)
@@ -80,7 +76,7 @@ func snoop(c *config, stdout, stderr io.Writer) error {
 	if c.stats {
 		record.summarize()
 	}
-	return errors.Join(err, record.stop(writeTime))
+	return errors.Join(err, record.stop(c.limits.write))
 }
 
 // endSignals are SIGINT, SIGTERM and, unless nohup(1) has switched it off, SIGHUP.
@@ -92,31 +88,33 @@ func endSignals() []os.Signal {
 	return signals
 }
 
-// createCapture makes the file of -pcap, which only the owner may read. Without -pcap it
-// returns nil.
-func createCapture(path string) (*os.File, error) {
-	if path == "" {
-		return nil, nil
-	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+// open listens, and then makes the file of -pcap, which is nil without that flag: a start that
+// fails leaves an older capture as it was. The listener is of package net, which does not know
+// the socket's file: that stays with package listen.
+func open(c *config) (*listen.Socket, net.Listener, *os.File, error) {
+	socket, err := listen.Open(c.listen, c.socket)
 	if err != nil {
-		return nil, fmt.Errorf("-pcap: %w", err)
-	}
-	return file, nil
-}
-
-// open listens. The listener is of package net, which does not know the socket's file: that
-// stays with package listen.
-func open(c *config) (*listen.Socket, net.Listener, error) {
-	socket, err := listen.Open(c.listen, listen.Options{})
-	if err != nil {
-		return nil, nil, fmt.Errorf("-listen: %w", err)
+		return nil, nil, nil, fmt.Errorf("-listen: %w", err)
 	}
 	listener, err := listenerOf(socket.FD)
 	if err = errors.Join(err, socket.CloseListener()); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("-listen: %w", err), socket.Unlink())
+		return nil, nil, nil, errors.Join(fmt.Errorf("-listen: %w", err), socket.Unlink())
 	}
-	return socket, listener, nil
+	file, err := createCapture(c.pcap)
+	if err != nil {
+		return nil, nil, nil, errors.Join(err, listener.Close(), socket.Unlink())
+	}
+	return socket, listener, file, nil
+}
+
+// shutOut warns that no other user may connect, as under the usual umask, or is "".
+func shutOut(c *config) string {
+	info, err := os.Lstat(c.listen.Path)
+	if c.listen.Kind != address.Unix || c.socket != (listen.Options{}) || err != nil || info.Mode().Perm()&0o022 != 0 {
+		return ""
+	}
+	return fmt.Sprintf("only user %d can connect: the socket has mode %04o; -sockowner, -sockgroup and -sockperms change that",
+		os.Geteuid(), info.Mode().Perm())
 }
 
 // listenerOf makes a listener of a duplicate of fd.

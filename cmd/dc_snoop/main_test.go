@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -12,15 +13,34 @@ import (
 // patience is how long a test waits for what must come, on a busy machine.
 const patience = time.Minute
 
+// The names of dc_snoop under which it takes its time: for its last records, as the tests want
+// it on a busy machine, or for open requests too, or for nothing, as in use.
+const (
+	drainsPatiently = "dc_snoop_drains_patiently"
+	asUsual         = "dc_snoop_as_usual"
+)
+
 func TestMain(m *testing.M) {
-	kit.Suite{Parallel: 16, Programs: map[string]func(){program: main}}.Run(m)
+	with := func(l limits) func() {
+		return func() { os.Exit(run(l, os.Args[1:], os.Stdout, os.Stderr)) }
+	}
+	kit.Suite{Parallel: 16, Programs: map[string]func(){
+		program:         with(limits{drain: usualLimits().drain, write: patience}),
+		drainsPatiently: with(limits{drain: patience, write: patience}),
+		asUsual:         main,
+	}}.Run(m)
 }
 
 // start runs dc_snoop before that service, until the test ends.
 func start(t *testing.T, server kit.Endpoint, args ...string) (*kit.Process, kit.Endpoint) {
 	t.Helper()
+	return startAs(t, program, server, args...)
+}
+
+func startAs(t *testing.T, name string, server kit.Endpoint, args ...string) (*kit.Process, kit.Endpoint) {
+	t.Helper()
 	at := kit.Unix(t)
-	process := kit.Start(t, kit.Program(t, program), append(args, "-listen", at.String(), "-server", server.String())...)
+	process := kit.Start(t, kit.Program(t, name), append(args, "-listen", at.String(), "-server", server.String())...)
 	process.WaitStderr(patience, " ready on "+at.String()+" for "+server.String())
 	return process, at
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"distcache/codec"
 	"distcache/internal/test/kit"
@@ -152,6 +155,56 @@ func TestCaptureIsPrivate(t *testing.T) {
 	stop(t, p)
 	if got := readCapture(t, path); len(got) != 0 {
 		t.Errorf("got %d packets, want none", len(got))
+	}
+}
+
+// TestCaptureIsMadeAnew: an older file is replaced and not written to, since another user may
+// have it open, or it has a second name.
+func TestCaptureIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	path, second := filepath.Join(t.TempDir(), "pcap"), filepath.Join(t.TempDir(), "second")
+	if err := errors.Join(os.WriteFile(path, []byte("older"), 0o644), os.Link(path, second)); err != nil {
+		t.Fatal(err)
+	}
+	up := kit.NewUpstream(t, kit.Unix(t))
+	p, _ := start(t, up.Endpoint(), "-pcap", path)
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("got %v, %v, want mode 0600", info, err)
+	}
+	if b, err := os.ReadFile(second); string(b) != "older" {
+		t.Errorf("got %q, %v in the older file, want it as it was", b, err)
+	}
+	stop(t, p)
+	readCapture(t, path)
+}
+
+// TestCaptureIntoAPipe: one's own that is being read, as by Wireshark. Root takes none of
+// another user, who could read the secrets.
+func TestCaptureIntoAPipe(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	file, err := createCapture(path)
+	if err != nil {
+		t.Fatalf("got %v, want it open", err)
+	}
+	_ = file.Close()
+	if os.Geteuid() != 0 {
+		return
+	}
+	if err := os.Chown(path, 12345, 12345); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := createCapture(path); err == nil || !strings.Contains(err.Error(), "is a named pipe of user 12345, who could read the secrets") {
+		t.Errorf("got %v, want it refused", err)
 	}
 }
 

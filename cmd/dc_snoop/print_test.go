@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"distcache/codec"
 	"distcache/internal/test/kit"
@@ -226,4 +230,42 @@ func TestData(t *testing.T) {
 		"    00000000  48 54 54 50                                       |HTTP|",
 		"#1 > -- ended: 4 bytes passed on undecoded",
 	)
+}
+
+// TestNothingObeyedByATerminalIsPrinted: no control character comes through, whatever the peers
+// send and however errors are worded.
+func TestNothingObeyedByATerminalIsPrinted(t *testing.T) {
+	t.Parallel()
+	var every string
+	for r := range rune(256) {
+		every += string(r) + string([]byte{byte(r)})
+	}
+	w, r := newTestWatcher(&config{data: true})
+	w.saw(time.Now(), codec.Request, kit.Add(1, every[:codec.MaxIDLen], every, time.Minute))
+	w.saw(time.Now(), codec.Request, kit.Get(2, every))
+	w.saw(time.Now(), codec.Response, kit.Hit(2, every))
+	w.saw(time.Now(), codec.Request, []byte(every))
+	w.refused(time.Now(), errors.New(every))
+	w.undelivered(time.Now(), codec.Request, errors.New(every))
+	w.closed(time.Now())
+	var stderr bytes.Buffer
+	r.stderr = &stderr
+	var printed []byte
+	items, _, _ := r.queue.take(nil)
+	for _, i := range items {
+		if i.event != nil {
+			printed = appendJSON(appendText(printed, i.event), i.event)
+		}
+		if i.complaint != "" {
+			r.say(i.complaint)
+		}
+	}
+	for _, c := range string(printed) + stderr.String() {
+		if c != '\n' && !unicode.IsGraphic(c) || c == utf8.RuneError {
+			t.Fatalf("got %q printed, want it escaped", c)
+		}
+	}
+	if want := `cannot connect to the server: \x00\x00\x01\x01`; !strings.Contains(string(printed), want) || !strings.Contains(stderr.String(), want) {
+		t.Errorf("got no %q, want it in the output and on stderr", want)
+	}
 }

@@ -205,11 +205,16 @@ func (r *recorder) say(text string) {
 		text = fmt.Sprintf("%s (%d earlier lines suppressed)", text, r.silenced)
 	}
 	r.complained, r.silenced = now, 0
-	_, _ = fmt.Fprintf(r.stderr, "%s: %s\n", program, text)
+	printLine(r.stderr, text)
 }
 
-// maxQueued is how many bytes may wait for the recorder. Records that come when it is full are
-// dropped and counted.
+// printLine writes a line to stderr.
+func printLine(stderr io.Writer, text string) {
+	_, _ = fmt.Fprintf(stderr, "%s: %s\n", program, visible(text))
+}
+
+// maxQueued is how many bytes may wait for the recorder, those that it is writing included.
+// Records that come when it is full are dropped and counted.
 const maxQueued = 64 << 20
 
 // item is one thing for the recorder: exactly one of the first three, or a summary.
@@ -225,7 +230,8 @@ type queue struct {
 	mu      sync.Mutex
 	filled  sync.Cond
 	items   []item
-	bytes   int
+	bytes   int    // of items, and of those that were taken last
+	taken   int    // bytes of those that were taken last
 	dropped uint64 // since the last take
 	closed  bool
 }
@@ -260,15 +266,18 @@ func (q *queue) close() {
 	q.filled.Signal()
 }
 
-// take waits for items and returns all of them, and how many were dropped meanwhile. spare is the
-// slice of the last call, for reuse. more is false when the queue is closed and empty.
+// take waits for items and returns all of them, and how many were dropped meanwhile. Those of the
+// last call must be done with: spare is their slice, for reuse. more is false when the queue is
+// closed and empty.
 func (q *queue) take(spare []item) (items []item, dropped uint64, more bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.bytes -= q.taken
+	q.taken = 0
 	for len(q.items) == 0 && q.dropped == 0 && !q.closed {
 		q.filled.Wait()
 	}
 	items, dropped = q.items, q.dropped
-	q.items, q.bytes, q.dropped = spare[:0], 0, 0
+	q.items, q.taken, q.dropped = spare[:0], q.bytes, 0
 	return items, dropped, len(items) > 0 || dropped > 0
 }

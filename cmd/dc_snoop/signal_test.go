@@ -20,7 +20,7 @@ func TestEndsOrderly(t *testing.T) {
 		<-answer
 		x.Write(x.Answer)
 	})
-	p, at := start(t, up.Endpoint())
+	p, at := startAs(t, drainsPatiently, up.Endpoint())
 	idle, asking := kit.Dial(t, at), kit.Dial(t, at)
 	idle.Answer(kit.Have(1, "idle"))
 	asking.Send(kit.Have(2, "asked"))
@@ -38,7 +38,7 @@ func TestEndsOrderly(t *testing.T) {
 	}
 }
 
-// TestEndsInSpiteOfOpenRequests: those are cut off after drainTime.
+// TestEndsInSpiteOfOpenRequests: those are cut off after the limit for that.
 func TestEndsInSpiteOfOpenRequests(t *testing.T) {
 	t.Parallel()
 	up := kit.NewUpstream(t, kit.Unix(t))
@@ -47,11 +47,11 @@ func TestEndsInSpiteOfOpenRequests(t *testing.T) {
 	c := kit.Dial(t, at)
 	c.Send(kit.Have(1, "id"))
 	wantLines(t, p, 1)
-	began := time.Now()
+	began, drain := time.Now(), usualLimits().drain
 	p.Signal(syscall.SIGTERM)
 	c.ExpectClosed()
-	if code, took := p.Exit(patience), time.Since(began); code != 0 || took < drainTime || took > patience {
-		t.Errorf("got exit code %d after %v, want 0 after %v to %v", code, took, drainTime, patience)
+	if code, took := p.Exit(patience), time.Since(began); code != 0 || took < drain || took > patience {
+		t.Errorf("got exit code %d after %v, want 0 after %v to %v", code, took, drain, patience)
 	}
 	wantText(t, wantLines(t, p, 3),
 		"#1 > uid=00000001 HAVE   len=2 id=6964/2",
@@ -60,7 +60,7 @@ func TestEndsInSpiteOfOpenRequests(t *testing.T) {
 	)
 }
 
-// TestSecondSignal: it ends at once, by that signal, unless drainTime is over by then.
+// TestSecondSignal: it ends at once, by that signal, unless open requests were cut off by then.
 func TestSecondSignal(t *testing.T) {
 	t.Parallel()
 	up := kit.NewUpstream(t, kit.Unix(t))
@@ -80,7 +80,7 @@ func TestSecondSignal(t *testing.T) {
 	})
 	between := time.Since(began)
 	p.Signal(syscall.SIGTERM)
-	if code := p.Exit(patience); code != 128+int(syscall.SIGTERM) && between < drainTime/2 {
+	if code := p.Exit(patience); code != 128+int(syscall.SIGTERM) && between < usualLimits().drain/2 {
 		t.Errorf("got exit code %d, %v after the first signal, want the signal's", code, between)
 	}
 }

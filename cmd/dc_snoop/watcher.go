@@ -12,10 +12,6 @@ import (
 	"distcache/codec"
 )
 
-// maxOpen is how many open requests of one connection are remembered. Further ones are shown,
-// and their answers count as unasked.
-const maxOpen = 65536
-
 // watcher decodes the bytes of one connection, in both directions. It never waits for the
 // recorder.
 type watcher struct {
@@ -26,24 +22,17 @@ type watcher struct {
 	stats  *stats
 
 	mu      sync.Mutex
-	streams [2]stream          // by direction
-	opaque  [2]uint64          // bytes that were not decoded, by direction
-	open    map[uint32][]asked // requests without an answer, by uid, the oldest first
-	waiting int                // their number
+	streams [2]stream // by direction
+	opaque  [2]uint64 // bytes that were not decoded, by direction
+	open    pending
 	flow    flow
 }
 
-// asked is a request without an answer.
-type asked struct {
-	at time.Time
-	op codec.Op
-	id []byte
-}
-
-func newWatcher(number uint64, c *config, record *recorder, stats *stats) *watcher {
+func newWatcher(number uint64, c *config, record *recorder, stats *stats, open *allowance) *watcher {
 	return &watcher{
 		number: number, data: c.data, filter: &c.filter, record: record, stats: stats,
 		streams: [2]stream{newStream(codec.Request), newStream(codec.Response)},
+		open:    pending{allowance: open},
 		flow:    flow{number: number},
 	}
 }
@@ -123,8 +112,8 @@ func (w *watcher) closed(at time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.stats.closed()
-	if w.waiting > 0 {
-		w.note(at, codec.Response, fmt.Sprintf("closed with %s unanswered", count(w.waiting, "request")), nil)
+	if n := w.open.drop(); n > 0 {
+		w.note(at, codec.Response, fmt.Sprintf("closed with %s unanswered", count(n, "request")), nil)
 	}
 }
 
@@ -158,14 +147,7 @@ func (w *watcher) request(e *event, payload []byte) {
 	}
 	e.id = bytes.Clone(e.id)
 	w.stats.request(e.op)
-	if w.waiting == maxOpen {
-		return
-	}
-	if w.open == nil {
-		w.open = make(map[uint32][]asked)
-	}
-	w.open[e.uid] = append(w.open[e.uid], asked{e.at, e.op, e.id})
-	w.waiting++
+	w.open.add(e.uid, asked{e.at, e.op, e.id})
 }
 
 // answer reads an answer's payload, and finds the request.
@@ -174,24 +156,16 @@ func (w *watcher) answer(e *event, payload []byte) {
 	if e.status == statusHit {
 		e.data = len(payload)
 	}
-	same := w.open[e.uid]
-	if len(same) == 0 {
-		e.unasked = true
-		w.stats.answer(e)
-		return
-	}
-	e.took, e.asked, e.id = e.at.Sub(same[0].at), same[0].op, same[0].id
-	w.waiting--
-	if len(same) == 1 {
-		delete(w.open, e.uid)
+	if asked, found := w.open.take(e.uid); found {
+		e.took, e.asked, e.id = e.at.Sub(asked.at), asked.op, asked.id
 	} else {
-		w.open[e.uid] = same[1:]
+		e.unasked = true
 	}
 	w.stats.answer(e)
 }
 
 func (w *watcher) note(at time.Time, dir codec.Direction, text string, payload []byte) {
-	w.record.show(&event{at: at, conn: w.number, dir: dir, note: text, payload: bytes.Clone(payload)})
+	w.record.show(&event{at: at, conn: w.number, dir: dir, note: visible(text), payload: bytes.Clone(payload)})
 }
 
 func (w *watcher) capture(packets ...packet) {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,7 +13,7 @@ import (
 // newTestWatcher returns a watcher whose records stay in the queue.
 func newTestWatcher(c *config) (*watcher, *recorder) {
 	r := &recorder{queue: newQueue(), pcap: new(output)}
-	return newWatcher(1, c, r, newStats(time.Now())), r
+	return newWatcher(1, c, r, newStats(time.Now()), newAllowance()), r
 }
 
 // TestRecordsAreCopies: what is passed on is in a buffer that is used again.
@@ -46,11 +48,53 @@ func TestOpenRequestsAreBounded(t *testing.T) {
 	for uid := range uint32(maxOpen + 10) {
 		w.saw(time.Now(), codec.Request, kit.Get(uid, "id"))
 	}
-	if w.waiting != maxOpen || len(w.open) != maxOpen {
-		t.Errorf("got %d requests remembered, %d uids, want %d", w.waiting, len(w.open), maxOpen)
+	if w.open.count != maxOpen || len(w.open.byUID) != maxOpen {
+		t.Errorf("got %d requests remembered, %d uids, want %d", w.open.count, len(w.open.byUID), maxOpen)
 	}
 	w.saw(time.Now(), codec.Response, kit.Hit(maxOpen+5, "data"))
 	if got := w.stats.figures(time.Now(), 0).Ops[codec.OpGet]; got.Unasked != 1 || got.Requests != maxOpen+10 {
 		t.Errorf("got %+v, want all requests counted, and an answer to none of those remembered", got)
 	}
+}
+
+// TestRememberedIDsAreBounded: however long the IDs are, and over how many connections. What an
+// answer or the end of a connection gives back is there for others.
+func TestRememberedIDsAreBounded(t *testing.T) {
+	// Not parallel: it measures the memory in use.
+	first, r := newTestWatcher(&config{filter: filter{codec.OpAdd: true}})
+	second := newWatcher(2, &config{}, r, first.stats, first.open.allowance)
+	r.pcap = nil
+	request := kit.Get(1, strings.Repeat("i", codec.MaxPayload))
+	heldBefore := heap()
+	for range 3 * maxRemembered / 2 / codec.MaxPayload { // all under one uid
+		first.saw(time.Now(), codec.Request, request)
+	}
+	full := maxRemembered / (codec.MaxPayload + 128)
+	if got := first.open.count; got != full {
+		t.Errorf("got %d requests remembered, want %d", got, full)
+	}
+	second.saw(time.Now(), codec.Request, request)
+	if second.open.count != 0 {
+		t.Error("got a request of a second connection remembered, want the bound for both")
+	}
+	for range full - 1 {
+		first.saw(time.Now(), codec.Response, kit.Status(1, codec.OpGet, codec.StatusNotOK))
+	}
+	if got := heap() - heldBefore; got > maxRemembered/8 {
+		t.Errorf("got %d bytes held for one request, want the others gone", got)
+	}
+	second.saw(time.Now(), codec.Request, request)
+	first.closed(time.Now())
+	second.closed(time.Now())
+	if got := first.open.allowance.left.Load(); got != maxRemembered {
+		t.Errorf("got %d bytes left at the end, want %d", got, maxRemembered)
+	}
+}
+
+// heap is the memory in use, in bytes.
+func heap() int {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
 }

@@ -27,6 +27,7 @@ type config struct {
 	load     plan.Config
 	progress int    // operations between two lines of progress; 0: by time
 	json     string // the file of the report; "" is none
+	ping     bool   // ask once, instead of a test
 
 	timeout, timevar int // seconds
 	rate             int
@@ -51,6 +52,8 @@ func (c *config) referenceFlags(s *options.Set) {
 		c.load.Address, err = address.ParseConnect(text)
 		return err
 	})
+	s.Bool(&c.ping, "ping", "Ask once whether the service answers, and exit with 0 if so, else with 1. It stores nothing. "+
+		"Of the other flags only -connect and -wait matter.")
 	s.Int(&c.progress, "progress", "operations", 0, 0, math.MaxInt32,
 		"Report progress after this many operations. 0: every few seconds, or as a bar on a terminal.")
 	s.Int(&c.load.Sessions, "sessions", "number", c.load.Sessions, 1, plan.MaxSessions, "Sessions per client.")

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"distcache/bench/load"
 	"distcache/bench/load/plan"
@@ -26,8 +27,22 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if code, done := flags.Exit(err, stdout, stderr); done {
 		return code
 	}
-	code, _ := flags.Exit(test(&c, stdout, stderr), stdout, stderr)
+	do := test
+	if c.ping {
+		do = ping
+	}
+	code, _ := flags.Exit(do(&c, stdout, stderr), stdout, stderr)
 	return code
+}
+
+// ping is -ping: one request instead of a test.
+func ping(c *config, stdout, _ io.Writer) error {
+	began := time.Now()
+	if err := load.Ping(context.Background(), c.load.Address, c.load.AnswerLimit); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(stdout, "%v answers (%d us)\n", c.load.Address, time.Since(began).Microseconds())
+	return err
 }
 
 // test runs the load and writes the results. It returns nil when every answer was right.

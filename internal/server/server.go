@@ -35,7 +35,7 @@ type Observer interface {
 	ClientDropped(c int, why front.Reason, err error, now time.Duration)
 	// Evicted is called when sessions had to go before their time to make room.
 	Evicted(sessions int, now time.Duration)
-	// Progress is called after each Config.Progress operations.
+	// Progress is called after each Config.Progress operations. Probes are none.
 	Progress(operations uint64)
 }
 
@@ -62,6 +62,7 @@ type Server struct {
 type Counters struct {
 	Hits   uint64 // GETs answered with a session
 	Misses uint64 // GETs answered NOTOK
+	Probes uint64 // HAVEs of agents that asked whether the server answers
 }
 
 // New makes a Server. pool holds what clients have sent of requests that are not whole.
@@ -109,10 +110,15 @@ func (s *Server) Request(a front.Asker, m *codec.Message, now time.Duration) boo
 		add, status = codec.ParseAdd(r.ID)
 		r.ID, r.Data, r.TTL = add.ID, add.Data, max(add.Timeout, s.config.MinExpiry)
 	}
+	probe := codec.IsProbe(m.Op, r.ID)
 	if status == codec.StatusOK {
 		s.store.Do(r, now)
 	} else {
 		s.Answer(r.Ticket, r.Op, status, nil, now)
+	}
+	if probe {
+		s.Counters.Probes++
+		return true
 	}
 	if s.operations++; s.config.Progress > 0 && s.operations%s.config.Progress == 0 {
 		s.observer.Progress(s.operations)
