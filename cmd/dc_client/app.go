@@ -43,12 +43,12 @@ func (a *app) agentConfig() agent.Config {
 	return agent.Config{
 		Server: upstream.Config{
 			MaxInFlight: upstream.MaxInFlight, MaxBatch: maxBatch,
-			Timeout: orNever(a.config.timeout), Retry: a.config.retry, Random: random,
+			Timeout: daemon.OrNever(a.config.timeout), Retry: a.config.retry, Random: random,
 		},
 		Window:    clientWindow,
 		Gets:      clientGets,
-		Idle:      orNever(a.config.idle),
-		MinExpiry: a.config.minExpiry,
+		Idle:      daemon.OrNever(a.config.clients.Idle),
+		MinExpiry: a.config.clients.MinExpiry,
 	}
 }
 

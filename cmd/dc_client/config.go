@@ -5,11 +5,10 @@ import (
 	"path/filepath"
 	"time"
 
-	"distcache/codec"
 	"distcache/codec/address"
-	"distcache/engine/deadline"
 	"distcache/internal/daemon"
 	"distcache/internal/daemon/options"
+	"distcache/internal/daemon/service"
 	"distcache/internal/version"
 	"distcache/upstream"
 )
@@ -37,12 +36,10 @@ const (
 // config is the command line, parsed.
 type config struct {
 	daemonFlags daemon.Flags
+	clients     daemon.ClientFlags
 	server      address.Address
 	retry       time.Duration
-	idle        time.Duration // 0: never
 	timeout     time.Duration // 0: never
-	minExpiry   time.Duration
-	maxClients  int
 	loops       int
 }
 
@@ -60,12 +57,7 @@ func (c *config) flags() *options.Set {
 		"Time between attempts to connect to dc_server.")
 	s.Millis(&c.timeout, "timeout", 200*time.Millisecond, 0, time.Hour,
 		"Answer DISCONNECTED if dc_server takes longer than this to answer (0: wait for ever).")
-	s.Millis(&c.idle, "idle", 0, 0, time.Hour,
-		"Close clients idle for this long (0: never).")
-	s.Millis(&c.minExpiry, "minexpiry", 0, 0, codec.MaxTimeout,
-		"Minimum session timeout: shorter ones are raised to it.")
-	s.Int(&c.maxClients, "maxclients", "number", 32768, 1, 1<<20,
-		"Limit of connected clients; further connections are closed at once.")
+	c.clients.Declare(s, 32768)
 	s.Int(&c.loops, "loops", "number", 1, 1, maxLoops,
 		"Number of event loops, one per CPU core to use; each has its own connection to dc_server.")
 	s.Version(version.Text(program))
@@ -108,17 +100,10 @@ func (c *config) daemon() daemon.Config {
 	return daemon.Config{
 		Program:    program,
 		Flags:      c.daemonFlags,
-		MaxClients: c.maxClients,
+		MaxClients: c.clients.MaxClients,
 		Loops:      c.loops,
 		PoolBytes:  poolBytes,
 		Memory:     daemon.Memory{Heap: int64(c.loops) * (2*maxBatch + muxMemory)},
+		Limit:      service.FindMemoryLimit(),
 	}
-}
-
-// orNever returns deadline.Never for 0, which means for ever in a flag.
-func orNever(d time.Duration) time.Duration {
-	if d == 0 {
-		return deadline.Never
-	}
-	return d
 }

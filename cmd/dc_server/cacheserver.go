@@ -52,7 +52,11 @@ func (cs *cacheServer) Open(l *engine.Loop, clients *engine.Clients, pool *buffe
 		return nil, err
 	}
 	cs.store = store
-	config := server.Config{MinExpiry: cs.config.minExpiry, Progress: uint64(cs.config.progress)}
+	config := server.Config{
+		Idle:      daemon.OrNever(cs.config.clients.Idle),
+		MinExpiry: cs.config.clients.MinExpiry,
+		Progress:  uint64(cs.config.progress),
+	}
 	cs.server = server.New(config, store, clients, pool, cs)
 	l.Schedule(cs.server)
 	l.AtTurnEnd(cs.server.TurnEnded)
@@ -82,10 +86,21 @@ func (cs *cacheServer) ClientDropped(c int, why front.Reason, err error, now tim
 }
 
 // Evicted logs that the cache is too small for its sessions' lives.
-func (cs *cacheServer) Evicted(_ int, now time.Duration) {
+func (cs *cacheServer) Evicted(_ int, full store.Full, now time.Duration) {
 	if n, ok := cs.evictions.Allow(now); ok {
-		slog.Warn("sessions are evicted before they expire: -sessions is too small", logging.Suppressed(n))
+		slog.Warn("sessions are evicted before they expire: "+tooSmall(full), logging.Suppressed(n))
 	}
+}
+
+// tooSmall is the remedy for a store that is full.
+func tooSmall(full store.Full) string {
+	switch full {
+	case store.FullOfBytes:
+		return "-memory is too small"
+	case store.FullMachine:
+		return "the kernel refuses more memory (ulimit -v, ulimit -d or vm.overcommit_memory)"
+	}
+	return "-sessions is too small"
 }
 
 // Progress logs a line of figures.

@@ -1,11 +1,12 @@
 package main
 
 import (
-	"time"
+	"fmt"
+	"strconv"
 
-	"distcache/codec"
 	"distcache/internal/daemon"
 	"distcache/internal/daemon/options"
+	"distcache/internal/daemon/service"
 	"distcache/internal/store"
 	"distcache/internal/version"
 )
@@ -13,9 +14,6 @@ import (
 const (
 	program = "dc_server"
 
-	// maxClients limits the connections: one of each dc_client, and those of applications
-	// that connect directly.
-	maxClients = 16384
 	// poolBytes is the memory for requests of all clients that are not whole, and as much
 	// again for answers that are not read.
 	poolBytes = 64 << 20
@@ -24,9 +22,11 @@ const (
 // config is the command line, parsed.
 type config struct {
 	daemonFlags daemon.Flags
+	clients     daemon.ClientFlags
 	sessions    int
-	progress    int // operations between two lines of statistics; 0: none
-	minExpiry   time.Duration
+	memory      int                 // MiB for sessions; 0: half of what the machine or control group has to spare
+	limit       service.MemoryLimit // of the process
+	progress    int                 // operations between two lines of statistics; 0: none
 }
 
 func (c *config) flags() *options.Set {
@@ -34,23 +34,44 @@ func (c *config) flags() *options.Set {
 	c.daemonFlags.Declare(s, "IP:127.0.0.1:9001")
 	s.Int(&c.sessions, "sessions", "number", 100_000, 64, 1<<30,
 		"Limit of stored sessions; beyond it, the sessions closest to expiry are evicted.")
+	s.Int(&c.memory, "memory", "MiB", 0, 0, 1<<20,
+		"Limit of memory for sessions, with the same effect (0: half of what the machine or the control group has to spare).")
 	s.Int(&c.progress, "progress", "operations", 0, 0, 1<<31-1,
 		"Log statistics each time this many operations are done (0: never).")
-	s.Millis(&c.minExpiry, "minexpiry", 0, 0, codec.MaxTimeout,
-		"Minimum session timeout: shorter ones are raised to it.")
+	c.clients.Declare(s, 16384)
 	s.Version(version.Text(program))
 	return s
 }
 
-func (c *config) store() store.Config { return store.Config{MaxSessions: c.sessions} }
+// validate checks the flags against each other.
+func (c *config) validate() error {
+	if err := c.daemonFlags.Validate(); err != nil {
+		return err
+	}
+	overhead := store.Config{MaxSessions: c.sessions}.Overhead()
+	if least := daemon.Mebibytes(overhead + store.MinBytes); c.memory > 0 && int64(c.memory) < least {
+		return &options.UsageError{Flag: "memory", Value: strconv.Itoa(c.memory), Reason: fmt.Sprintf(
+			"%d MiB is too little for -sessions %d, must be at least %d", c.memory, c.sessions, least)}
+	}
+	return nil
+}
 
 func (c *config) daemon() daemon.Config {
+	d := c.daemonWithout()
+	s := c.store()
+	d.Memory = daemon.Memory{OffHeap: s.Bound(), Text: c.arithmetic(s)}
+	d.Ready = []any{"sessions", c.sessions, "sessions_mib", daemon.Mebibytes(s.Bound()), "sessions_mib_by", c.limitedBy(s)}
+	return d
+}
+
+// daemonWithout is the daemon without the memory of sessions.
+func (c *config) daemonWithout() daemon.Config {
 	return daemon.Config{
 		Program:    program,
 		Flags:      c.daemonFlags,
-		MaxClients: maxClients,
+		MaxClients: c.clients.MaxClients,
 		PoolBytes:  poolBytes,
-		Memory:     daemon.Memory{OffHeap: c.store().Bound()},
+		Limit:      c.limit,
 		Check:      (&cacheServer{config: *c}).Check,
 	}
 }

@@ -13,11 +13,11 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 func run(args []string, stdout, stderr io.Writer) int {
 	parent := service.FindParent()
-	var c config
+	c := config{limit: service.FindMemoryLimit()}
 	flags := c.flags()
 	err := flags.Parse(args)
 	if err == nil {
-		err = c.daemonFlags.Validate()
+		err = c.validate()
 	}
 	if code, done := flags.Exit(err, stdout, stderr); done {
 		return code

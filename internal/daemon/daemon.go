@@ -43,6 +43,8 @@ type Config struct {
 	Loops      int // event loops; 0 is 1
 	PoolBytes  int // memory for requests that are not whole, and as much again for answers that are not read
 	Memory     Memory
+	Limit      service.MemoryLimit // a bound of memory beyond it gives a warning
+	Ready      []any               // further keys and values of the line “ready”
 	// Check tells -check what else would keep a start from succeeding; nil: nothing would.
 	// It changes nothing that outlives the process.
 	Check func() error
@@ -185,8 +187,8 @@ func (d *running) accept() error {
 // serve runs the loops until a signal ends it.
 func (d *running) serve() int {
 	bound := d.config.boundMemory()
-	slog.Info("ready", "listen", d.socket.Addr(), "pid", os.Getpid(),
-		"maxclients", d.config.MaxClients, "memory_bound_mib", mebibytes(bound))
+	slog.Info("ready", append([]any{"listen", d.socket.Addr(), "pid", os.Getpid(), "maxclients", d.config.MaxClients,
+		"memory_bound_mib", Mebibytes(bound), "memory_limit_mib", d.config.Limit.Bytes >> 20}, d.config.Ready...)...)
 	d.signals.Handle(service.Handlers{
 		Stop:   d.stop,
 		Abort:  func() { os.Exit(1) },

@@ -8,8 +8,6 @@ import (
 	"runtime/debug"
 	"sync"
 
-	"golang.org/x/sys/unix"
-
 	"distcache/internal/daemon/service"
 )
 
@@ -48,34 +46,35 @@ func (c Config) ownDescriptors() int { return otherDescriptors + (c.loops()-1)*l
 // arithmetic shows how the limits of descriptors and memory are computed.
 func (c Config) arithmetic() string {
 	return fmt.Sprintf("  descriptors %d = %d clients + %d for the daemon itself\n"+
-		"  memory bound %d MiB = %d x (2 x %d MiB buffers + %d clients x %d B + %d MiB tables) + %d MiB program + %d MiB sessions\n",
+		"  memory bound %d MiB = %d x (2 x %d MiB buffers + %d clients x %d B + %d MiB tables) + %d MiB program + %d MiB sessions\n%s",
 		c.MaxClients+c.ownDescriptors(), c.MaxClients, c.ownDescriptors(),
-		mebibytes(c.memoryBound()), heapSlack, mebibytes(int64(c.PoolBytes)), c.MaxClients, c.perClient(),
-		mebibytes(c.Memory.Heap), runtimeMemory>>20, mebibytes(c.Memory.OffHeap))
+		Mebibytes(c.MemoryBound()), heapSlack, Mebibytes(int64(c.PoolBytes)), c.MaxClients, c.perClient(),
+		Mebibytes(c.Memory.Heap), runtimeMemory>>20, Mebibytes(c.Memory.OffHeap), c.Memory.Text)
 }
 
-// mebibytes rounds up.
-func mebibytes(bytes int64) int64 { return (bytes + 1<<20 - 1) >> 20 }
+// Mebibytes rounds up.
+func Mebibytes(bytes int64) int64 { return (bytes + 1<<20 - 1) >> 20 }
 
-// memoryWarning tells that the bound is more than the machine has, or is "".
+// memoryWarning tells that the bound is more than the process may take, or is "".
 func (c Config) memoryWarning() string {
-	var info unix.Sysinfo_t
-	if err := unix.Sysinfo(&info); err != nil {
+	bound := c.MemoryBound()
+	if c.Limit.Bytes == 0 || bound <= c.Limit.Bytes {
 		return ""
 	}
-	machine := int64(info.Totalram) * int64(info.Unit)
-	bound := c.memoryBound()
-	if bound <= machine {
-		return ""
+	owner := "this machine has"
+	if c.Limit.Path != "" {
+		owner = "the control group's limit (" + c.Limit.Path + ") is"
 	}
-	return fmt.Sprintf("the memory bound is %d MiB, but this machine has %d MiB: "+
-		"the kernel may kill the daemon when sessions and clients fill it", mebibytes(bound), mebibytes(machine))
+	return fmt.Sprintf("the memory bound is %d MiB, but %s %d MiB: the kernel may kill or slow down the daemon "+
+		"when sessions and clients fill it; -check shows what makes up the bound", Mebibytes(bound), owner, c.Limit.Bytes>>20)
 }
 
 // Memory is the most that an App takes beside its clients, in bytes.
 type Memory struct {
 	Heap    int64 // tables and buffers
 	OffHeap int64 // memory that the Go runtime does not manage
+	// Text is whole lines that explain OffHeap to the reader of -check.
+	Text string
 }
 
 const (
@@ -95,11 +94,11 @@ const (
 // resident memory, in bytes.
 func (c Config) boundMemory() int64 {
 	debug.SetMemoryLimit(c.heapBound())
-	return c.memoryBound()
+	return c.MemoryBound()
 }
 
-// memoryBound computes the bound of the process's resident memory from its limits.
-func (c Config) memoryBound() int64 { return c.heapBound() + c.Memory.OffHeap }
+// MemoryBound computes the bound of the process's resident memory from its limits, in bytes.
+func (c Config) MemoryBound() int64 { return c.heapBound() + c.Memory.OffHeap }
 
 func (c Config) heapBound() int64 {
 	heap := 2*int64(c.PoolBytes) + int64(c.MaxClients)*c.perClient() + c.Memory.Heap

@@ -33,7 +33,7 @@ func (p *plan) inspect(c *Config) error {
 	if err != nil {
 		return err
 	}
-	p.warn(warning)
+	p.warn(warning, c.memoryWarning())
 	if c.Flags.User != "" {
 		user, err := service.LookupUser(c.Flags.User)
 		if err != nil {
@@ -65,7 +65,6 @@ func (p *plan) check(c Config) error {
 			return err
 		}
 	}
-	p.warn(c.memoryWarning())
 	if c.Check != nil {
 		return c.Check()
 	}

@@ -7,6 +7,7 @@ import (
 
 	"distcache/codec"
 	"distcache/engine/buffer"
+	"distcache/engine/deadline"
 	"distcache/internal/front"
 	"distcache/internal/store"
 )
@@ -39,7 +40,7 @@ func (s *still) Unread(int) int                                   { return 0 }
 func (s *still) Close(int)                                        {}
 
 func (s *still) ClientDropped(int, front.Reason, error, time.Duration) {}
-func (s *still) Evicted(int, time.Duration)                            {}
+func (s *still) Evicted(int, store.Full, time.Duration)                {}
 
 // stillServer has client 0 and a full store.
 func stillServer(tb testing.TB, sessions int) (*Server, *still) {
@@ -49,7 +50,7 @@ func stillServer(tb testing.TB, sessions int) (*Server, *still) {
 	}
 	tb.Cleanup(func() { _ = store.Close() })
 	s := &still{}
-	srv := New(Config{}, store, s, buffer.NewPool(1<<20), s)
+	srv := New(Config{Idle: deadline.Never}, store, s, buffer.NewPool(1<<20), s)
 	srv.front.Opened(0, 0)
 	for i := range sessions {
 		store.Add(sessionID(i), make([]byte, 180), time.Hour, 0)

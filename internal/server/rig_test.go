@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"testing"
 	"time"
 
@@ -35,6 +36,7 @@ func newRig(t testing.TB, config Config, sessions int) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{t: t, store: store, pool: buffer.NewPool(1 << 20)}
+	config.Idle = cmp.Or(config.Idle, deadline.Never)
 	r.Server = New(config, store, r, r.pool, r)
 	r.Front = r.Server.Front()
 	r.Opened(1, 0)
@@ -80,7 +82,7 @@ func (r *rig) ClientDropped(_ int, why front.Reason, _ error, _ time.Duration) {
 	r.drops = append(r.drops, why)
 }
 
-func (r *rig) Evicted(sessions int, _ time.Duration) { r.evicted += sessions }
+func (r *rig) Evicted(sessions int, _ store.Full, _ time.Duration) { r.evicted += sessions }
 
 func (r *rig) Progress(uint64) {}
 

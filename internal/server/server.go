@@ -5,7 +5,6 @@ import (
 
 	"distcache/codec"
 	"distcache/engine/buffer"
-	"distcache/engine/deadline"
 	"distcache/internal/front"
 	"distcache/internal/store"
 )
@@ -25,6 +24,7 @@ const (
 
 // Config sets what a Server does beside what the protocol says.
 type Config struct {
+	Idle      time.Duration // how long a client may stay without a request; deadline.Never: for ever
 	MinExpiry time.Duration // the flag -minexpiry; 0: none
 	Progress  uint64        // operations between two calls of Observer.Progress (the flag -progress); 0: none
 }
@@ -33,8 +33,9 @@ type Config struct {
 type Observer interface {
 	// ClientDropped is called when a client is closed for a fault of its own.
 	ClientDropped(c int, why front.Reason, err error, now time.Duration)
-	// Evicted is called when sessions had to go before their time to make room.
-	Evicted(sessions int, now time.Duration)
+	// Evicted is called when sessions had to go before their time, because the store was
+	// full in that way.
+	Evicted(sessions int, full store.Full, now time.Duration)
 	// Progress is called after each Config.Progress operations. Probes are none.
 	Progress(operations uint64)
 }
@@ -72,7 +73,7 @@ func New(config Config, st store.Store, s front.Sockets, pool *buffer.Pool, o Ob
 		in:      make([]byte, readBuffer),
 		payload: make([]byte, 0, codec.MaxPayload),
 	}
-	srv.front = front.New(front.Config{Window: window, Idle: deadline.Never}, front.NewDistcache(), s, srv, pool)
+	srv.front = front.New(front.Config{Window: window, Idle: config.Idle}, front.NewDistcache(), s, srv, pool)
 	st.Serve(srv)
 	return srv
 }
@@ -143,7 +144,9 @@ func (s *Server) Answer(t store.Ticket, op codec.Op, status codec.Status, data [
 }
 
 // Evicted passes on that sessions had to go before their time.
-func (s *Server) Evicted(sessions int, now time.Duration) { s.observer.Evicted(sessions, now) }
+func (s *Server) Evicted(sessions int, full store.Full, now time.Duration) {
+	s.observer.Evicted(sessions, full, now)
+}
 
 // Dropped passes on that a client was closed for a fault of its own.
 func (s *Server) Dropped(c int, why front.Reason, err error, now time.Duration) {

@@ -36,10 +36,15 @@ func (c Config) validate() error {
 
 // Bound is the most memory, in bytes, that a Memory with these limits ever takes, for any
 // sizes of sessions and any order in which they come and go.
-func (c Config) Bound() int64 {
-	classes := newClasses()
-	return c.index() + c.limit(classes) + slack(c.MaxSessions, classes)
-}
+func (c Config) Bound() int64 { return c.Overhead() + c.Records() }
+
+// Overhead is the part of the bound that MaxBytes does not limit, in bytes: the index, and
+// pages that are not full.
+func (c Config) Overhead() int64 { return c.index() + slack(c.MaxSessions, newClasses()) }
+
+// Records is the most that all records may cost together, in bytes: MaxBytes, or less where
+// MaxSessions of the largest cost less.
+func (c Config) Records() int64 { return c.limit(newClasses()) }
 
 // index is the size in bytes of the table and the tournament.
 func (c Config) index() int64 {

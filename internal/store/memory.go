@@ -65,9 +65,10 @@ func (m *Memory) Add(id, data []byte, ttl, now time.Duration) AddResult {
 		m.stats.Expired++
 		return AddResult{Outcome: Stored}
 	}
-	evicted := m.makeRoom(recordSize(len(id), len(data)), now)
+	result := AddResult{Outcome: Stored}
+	result.Evicted, result.Full = m.makeRoom(recordSize(len(id), len(data)), now)
 	m.place(h, id, data, expiryOf(ttl, now))
-	return AddResult{Outcome: Stored, Evicted: evicted}
+	return result
 }
 
 // expiryOf is now+ttl, or the last possible instant if that is too large.
@@ -77,14 +78,25 @@ func expiryOf(ttl, now time.Duration) time.Duration {
 }
 
 // makeRoom drops sessions until there is room for one more, with a record of size bytes. It
-// returns how many of them had not expired.
-func (m *Memory) makeRoom(size int, now time.Duration) (evicted int) {
-	for m.stats.Sessions == m.stats.Capacity || !m.slab.fits(size) {
+// returns how many of them had not expired, and which limit the last of those had to go for.
+func (m *Memory) makeRoom(size int, now time.Duration) (evicted int, full Full) {
+	for {
+		limit := m.full(size)
+		if limit == 0 {
+			return evicted, full
+		}
 		if m.dropSoonest(now) {
-			evicted++
+			evicted, full = evicted+1, limit
 		}
 	}
-	return evicted
+}
+
+// full is the limit that one more session, with a record of size bytes, would exceed, or 0.
+func (m *Memory) full(size int) Full {
+	if m.stats.Sessions == m.stats.Capacity {
+		return FullOfSessions
+	}
+	return m.slab.full(size)
 }
 
 // dropSoonest drops the session that is first in the order of expiry, and reports whether

@@ -187,6 +187,23 @@ func TestALargeSessionEvictsAsManyAsItNeeds(t *testing.T) {
 	checkInvariants(t, m, c)
 }
 
+// TestAKernelWithoutMemoryEvicts: what the kernel does not grant is told from the limits.
+func TestAKernelWithoutMemoryEvicts(t *testing.T) {
+	m := newMemory(t, Config{MaxSessions: 100_000})
+	defer func(arena []byte) { m.slab.pages.arena = arena }(m.slab.pages.arena) // for Close
+	m.slab.pages.arena = m.slab.pages.arena[:m.slab.pages.opened]               // pages.open returns ENOMEM
+	id, data := make([]byte, 8), make([]byte, codec.MaxDataLen)
+	for i := range growth/codec.MaxDataLen + 10 {
+		binary.BigEndian.PutUint64(id, uint64(i))
+		if got := m.Add(id, data, time.Hour, time.Duration(i)); got.Evicted > 0 != (got.Full == FullMachine) {
+			t.Fatalf("session %d: got %+v, want what is evicted to be for want of the kernel's memory", i, got)
+		}
+	}
+	if got := m.Stats().Evicted; got < 10 {
+		t.Errorf("evicted: got %d, want 10 or more", got)
+	}
+}
+
 func TestDeadlineIsWhenExpireHasSomethingToDo(t *testing.T) {
 	m := newMemory(t, Config{MaxSessions: 64})
 	if got := m.Deadline(); got != deadline.Never {
@@ -365,6 +382,14 @@ func TestAnArenaThatCannotGrowIsOneThatIsFull(t *testing.T) {
 		t.Errorf("got %+v, want sessions evicted, under %d bytes of memory, over %d of sessions", got, growth+c.index(), growth/8)
 	}
 	checkInvariants(t, m, c)
+}
+
+func TestFullString(t *testing.T) {
+	for full, want := range map[Full]string{FullOfSessions: "sessions", FullOfBytes: "bytes", FullMachine: "machine", 0: "none"} {
+		if got := full.String(); got != want {
+			t.Errorf("Full(%d): got %q, want %q", full, got, want)
+		}
+	}
 }
 
 func TestOutcomeString(t *testing.T) {

@@ -68,14 +68,18 @@ func (n *naive) add(id, data []byte, ttl, now time.Duration) AddResult {
 	if s.deadline = now + ttl; s.deadline < 0 || s.deadline == deadline.Never {
 		s.deadline = deadline.Never - 1
 	}
-	evicted := 0
+	result := AddResult{Outcome: Stored}
 	for len(n.order) == n.capacity || n.cost+s.cost > n.limit {
+		full := FullOfBytes
+		if len(n.order) == n.capacity {
+			full = FullOfSessions
+		}
 		if n.dropFirst(now) {
-			evicted++
+			result.Evicted, result.Full = result.Evicted+1, full
 		}
 	}
 	n.insert(s)
-	return AddResult{Outcome: Stored, Evicted: evicted}
+	return result
 }
 
 func (n *naive) insert(s *naiveSession) {

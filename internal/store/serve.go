@@ -35,7 +35,7 @@ func (m *Memory) Do(r *Request, now time.Duration) {
 func (m *Memory) addFor(r *Request, now time.Duration) codec.Status {
 	result := m.Add(r.ID, r.Data, r.TTL, now)
 	if result.Evicted > 0 {
-		m.answers.Evicted(result.Evicted, now)
+		m.answers.Evicted(result.Evicted, result.Full, now)
 	}
 	switch result.Outcome {
 	case Stored:

@@ -31,13 +31,19 @@ func newSlab(c Config) (*slab, error) {
 	return &slab{pages: pages, classes: classes, limit: limit}, nil
 }
 
-// fits reports whether there is room for a record of size bytes.
-func (s *slab) fits(size int) bool {
+// full is the limit that one more record of size bytes would exceed, or 0.
+func (s *slab) full(size int) Full {
 	c := s.classes.of(size)
-	return s.cost+c.cost <= s.limit && (!c.full() || s.pages.ready())
+	switch {
+	case s.cost+c.cost > s.limit:
+		return FullOfBytes
+	case c.full() && !s.pages.ready():
+		return FullMachine
+	}
+	return 0
 }
 
-// alloc returns zeros for a record of size bytes. fits must have returned true.
+// alloc returns zeros for a record of size bytes. full must have returned 0.
 func (s *slab) alloc(size int) ref {
 	c := s.classes.of(size)
 	if c.full() {

@@ -59,15 +59,44 @@ type Answers interface {
 	// Answer brings the answer to the request with this ticket and operation. data is the
 	// session, for a GET with StatusOK; it lives until Answer returns.
 	Answer(t Ticket, op codec.Op, s codec.Status, data []byte, now time.Duration)
-	// Evicted tells that sessions were dropped before their time, to make room.
-	Evicted(sessions int, now time.Duration)
+	// Evicted tells that sessions were dropped before their time, because the store was
+	// full in that way.
+	Evicted(sessions int, full Full, now time.Duration)
 }
 
 // AddResult is what an Add did.
 type AddResult struct {
 	Outcome Outcome
-	// Evicted is how many sessions that had not expired were dropped to make room.
+	// Evicted is how many sessions that had not expired were dropped to make room, and Full
+	// what there was no room in for the last of them.
 	Evicted int
+	Full    Full
+}
+
+// Full says which limit has been reached.
+type Full uint8
+
+// The limits of a store. The zero value is none of them.
+const (
+	// FullOfSessions means that the store holds Config.MaxSessions.
+	FullOfSessions Full = iota + 1
+	// FullOfBytes means that the records take Config.MaxBytes.
+	FullOfBytes
+	// FullMachine means that the kernel refuses more memory.
+	FullMachine
+)
+
+// String gives the name for logs.
+func (f Full) String() string {
+	switch f {
+	case FullOfSessions:
+		return "sessions"
+	case FullOfBytes:
+		return "bytes"
+	case FullMachine:
+		return "machine"
+	}
+	return "none"
 }
 
 // Outcome says how an Add ended.

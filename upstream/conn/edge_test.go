@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -118,6 +119,23 @@ func (e *edge) await(to upstream.State) change {
 			e.t.Fatalf("the link does not get to %v", to)
 		}
 	}
+}
+
+// awaitFailure waits until an attempt fails by itself, and gives how long that attempt took.
+// On a busy machine the time of an attempt may be over before its goroutine has come to its
+// reason. Then the next attempt must tell.
+func (e *edge) awaitFailure() (failure change, took time.Duration) {
+	e.t.Helper()
+	for range 10 {
+		began := e.await(upstream.Connecting).at
+		failure = e.await(upstream.Down)
+		took = failure.at - began
+		if !errors.Is(failure.why, upstream.ErrAttemptTimeout) {
+			break
+		}
+		e.t.Logf("an attempt ended after %v without its reason", took)
+	}
+	return failure, took
 }
 
 // ask sends a GET; its answer comes to e.answers.

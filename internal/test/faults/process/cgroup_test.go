@@ -148,6 +148,39 @@ func TestR05MemoryStaysWithinTheBound(t *testing.T) {
 	mustEnd(t, process)
 }
 
+// TestR05SessionsFitTheControlGroup puts dc_server into a control group of 512 MiB, with
+// default flags and with those of the quick start. Large sessions must be evicted before
+// the kernel refuses memory (or kills dc_server).
+func TestR05SessionsFitTheControlGroup(t *testing.T) {
+	t.Parallel()
+	needRoot(t)
+	const limit, size = 512 << 20, 30_000
+	for _, args := range [][]string{nil, {"-sessions", "1000000"}} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			group := newCgroup(t, "memory")
+			group.set("memory.limit_in_bytes", strconv.Itoa(limit))
+			at := kit.Unix(t)
+			server := program{name: "dc_server", path: kit.Tool("dc_server"), args: args}
+			process := ready(group.run(server.command("-listen", at.String())).Start(t))
+			if bound := memoryBound(t, process); bound > limit {
+				t.Errorf("got a bound of %d MiB, want %d at most", bound>>20, limit>>20)
+			}
+			mustName(t, process.Stderr(), " memory_limit_mib=512 ", " sessions_mib_by=control-group\n")
+			client := kit.Dial(t, at)
+			data := strings.Repeat("x", size)
+			for n := range kit.Sized(4000, 20_000) {
+				client.ExpectStatus(kit.Add(1, fmt.Sprint("session ", n), data, time.Hour), codec.StatusOK)
+			}
+			process.WaitStderr(patience, "-memory is too small")
+			if failed := group.number("memory.failcnt"); failed > 0 {
+				t.Errorf("got the limit met %d times, want never", failed)
+			}
+			t.Logf("%d MiB at most", group.number("memory.max_usage_in_bytes")>>20)
+			mustEnd(t, process)
+		})
+	}
+}
+
 // TestR11NoMoreThreads takes the threads from a running daemon, which must not notice, and
 // starts others where the kernel grants none, or some but too few: that must end them with a
 // message, before they have made anything.

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/internal/daemon/service"
+	"distcache/internal/test/kit"
+)
+
+// TestMemoryDefault: without -memory the bound fits the machine or the control group,
+// whatever -sessions is, and -check says what holds.
+func TestMemoryDefault(t *testing.T) {
+	machine := func(mib int64) service.MemoryLimit { return service.MemoryLimit{Bytes: mib << 20} }
+	group := func(mib int64) service.MemoryLimit {
+		return service.MemoryLimit{Bytes: mib << 20, Path: "/group/memory.max"}
+	}
+	const larger = 0 // the bound is larger than the limit: the start warns
+	for _, row := range []struct {
+		limit service.MemoryLimit
+		args  []string
+		most  int64 // the memory bound, in MiB
+		by    string
+		text  string
+	}{
+		{machine(24_000), nil, 12_152, "-sessions", "100000 of 37450 B on average (limited by -sessions)"},
+		{machine(2000), nil, 1300, "machine", "(limited by half of what the machine's 2000 MiB leave)"},
+		{machine(8000), []string{"-sessions", "1000000"}, 4300, "machine", "1000000 of "},
+		{machine(24_000), []string{"-sessions", "1073741824"}, larger, "machine", "(limited by the least there is: the machine's 24000 MiB leave no more)"},
+		{group(512), nil, 512 - 64, "control-group", "(limited by half of what /group/memory.max of 512 MiB leave)"},
+		{group(512), []string{"-sessions", "1000000"}, 512 - 64, "control-group", "1000000 of "},
+		{group(128), nil, larger, "control-group", "the least there is"},
+		{group(512), []string{"-memory", "100"}, 404, "-memory", "100000 of 617 B on average (limited by -memory)"},
+		{group(512), []string{"-memory", "400"}, larger, "-memory", "\n  sessions 400 MiB = "},
+		{machine(24_000), []string{"-memory", "100", "-sessions", "64"}, 330, "-sessions", "limited by -sessions"},
+		{service.MemoryLimit{}, nil, 4000, "-sessions", "limited by -sessions"},
+	} {
+		t.Run(fmt.Sprint(row.limit.Bytes>>20, " ", row.args), func(t *testing.T) {
+			c := config{limit: row.limit}
+			if err := c.flags().Parse(row.args); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.validate(); err != nil {
+				t.Fatal(err)
+			}
+			d := c.daemon()
+			bound, limit := d.MemoryBound()>>20, row.limit.Bytes>>20
+			if row.most == larger && bound <= limit || row.most != larger && bound > row.most {
+				t.Errorf("got a bound of %d MiB, want %d at most (0: more than the limit)", bound, row.most)
+			}
+			if at := slices.Index(d.Ready, any("sessions_mib_by")); at < 0 || d.Ready[at+1] != row.by {
+				t.Errorf("got %v in the line “ready”, want sessions_mib_by=%s", d.Ready, row.by)
+			}
+			if text := "\n" + d.Memory.Text; !strings.Contains(text, row.text) {
+				t.Errorf("got %q, want it to have %q", text, row.text)
+			}
+		})
+	}
+}
+
+// TestMemoryEvicts: with -memory, sessions that are large are evicted before there are as
+// many as -sessions says, and the log names the flag that is too small.
+func TestMemoryEvicts(t *testing.T) {
+	t.Parallel()
+	const sessions, large = 1000, 30_000
+	process, at := start(t, "-sessions", strconv.Itoa(2*sessions), "-memory", "44")
+	process.WaitStderr(patience, " sessions=2000 sessions_mib=44 sessions_mib_by=-memory\n")
+	client := kit.Dial(t, at)
+	data := strings.Repeat("x", large)
+	for n := range sessions {
+		client.ExpectStatus(kit.Add(1, fmt.Sprint("session ", n), data, time.Hour+time.Duration(n)*time.Second), codec.StatusOK)
+	}
+	held := 0
+	for n := range sessions {
+		if client.Answer(kit.Have(1, fmt.Sprint("session ", n)))[0] == byte(codec.StatusOK) {
+			held++
+		}
+	}
+	if most := 44 << 20 / large; held < most/16 || held > most {
+		t.Errorf("got %d sessions of %d bytes in 44 MiB, want %d to %d", held, large, most/16, most)
+	}
+	process.WaitStderr(patience, "evicted before they expire: -memory is too small")
+	if text := process.Stderr(); strings.Contains(text, "-sessions is too small") {
+		t.Errorf("got %q, want it to name -memory alone", text)
+	}
+}

@@ -1,0 +1,34 @@
+package daemon
+
+import (
+	"time"
+
+	"distcache/codec"
+	"distcache/engine/deadline"
+	"distcache/internal/daemon/options"
+)
+
+// ClientFlags are the flags of both daemons that are about their clients.
+type ClientFlags struct {
+	Idle       time.Duration // 0: never
+	MinExpiry  time.Duration
+	MaxClients int
+}
+
+// Declare adds the flags to s. maxClients is the default of -maxclients.
+func (f *ClientFlags) Declare(s *options.Set, maxClients int) {
+	s.Millis(&f.Idle, "idle", 0, 0, time.Hour,
+		"Close clients idle for this long (0: never).")
+	s.Millis(&f.MinExpiry, "minexpiry", 0, 0, codec.MaxTimeout,
+		"Minimum session timeout: shorter ones are raised to it.")
+	s.Int(&f.MaxClients, "maxclients", "number", maxClients, 1, 1<<20,
+		"Limit of connected clients; further connections are closed at once.")
+}
+
+// OrNever returns deadline.Never for 0, which means for ever in a flag.
+func OrNever(d time.Duration) time.Duration {
+	if d == 0 {
+		return deadline.Never
+	}
+	return d
+}
