@@ -43,6 +43,8 @@ type Listener struct {
 	resumeAt time.Duration // while accepting rests; else deadline.Never
 	warnAt   time.Duration // no warning before this
 	empty    int           // turns in a row that found no connection
+	tuned    bool          // all connections to come have the options of Listen
+	refuses  bool          // of these options, the one that keeps peers from passing descriptors
 
 	// Shared tells that other loops of this process accept from the same socket: that
 	// they are faster is nothing to warn of.
@@ -59,10 +61,12 @@ func (l *Loop) Listen(fd int, cs *Clients, max int) (*Listener, error) {
 		return nil, err
 	}
 	ln := &Listener{loop: l, clients: cs, fd: fd, max: max, resumeAt: deadline.Never}
+	ln.refuses = !socket.IsUnix(fd) || socket.RefuseRights(fd)
 	l.poller.Attach(fd, ln)
 	if err := l.poller.Watch(fd, poll.Read); err != nil {
 		return nil, err
 	}
+	ln.tuned = !socket.Waiting(fd)
 	ln.spare = openSpare()
 	l.Schedule(ln)
 	return ln, nil
@@ -107,6 +111,7 @@ func (ln *Listener) accept() bool {
 		ln.admit(fd)
 		return true
 	case unix.EAGAIN:
+		ln.tuned = true // whoever connected before Listen has been accepted
 		return false
 	case unix.ECONNABORTED, unix.EPERM, unix.EPROTO, unix.ENOPROTOOPT, unix.ETIMEDOUT,
 		unix.ENETDOWN, unix.ENETUNREACH, unix.EHOSTDOWN, unix.EHOSTUNREACH, unix.ENONET:
@@ -119,16 +124,43 @@ func (ln *Listener) accept() bool {
 }
 
 func (ln *Listener) admit(fd int) {
+	wary := ln.mustBeWary(fd)
 	if ln.clients.all() >= ln.max {
-		_ = unix.Close(fd)
-		ln.Refused++
+		ln.refuse(fd, wary)
 		ln.warn(ln.loop.Now(), "clients are refused", errFull)
 		return
 	}
-	if err := ln.clients.Adopt(fd); err != nil {
+	if err := ln.clients.adopt(fd, wary); err != nil {
 		ln.Refused++
 		ln.pause(err)
 	}
+}
+
+// mustBeWary reports whether the peer of the accepted fd may pass descriptors. Options of the
+// listening socket are inherited by connections that come after. Those in the backlog at the
+// time of Listen get them here.
+func (ln *Listener) mustBeWary(fd int) bool {
+	switch {
+	case ln.tuned && ln.refuses:
+		return false
+	case !socket.IsUnix(fd):
+		_ = socket.TuneTCP(fd) // it has been done to the listening socket
+		return false
+	}
+	socket.ReadInline(fd)
+	socket.RefuseRights(fd) // helps against those to come
+	return true
+}
+
+// refuse closes the accepted fd.
+func (ln *Listener) refuse(fd int, wary bool) {
+	ln.Refused++
+	if !wary || socket.ShutDown(fd) {
+		_ = unix.Close(fd)
+		return
+	}
+	ln.clients.total.Add(1)
+	ln.loop.poller.Part(fd, ln.clients.gone)
 }
 
 // refuseOne spends the spare descriptor on the connection that waits longest, which
@@ -139,8 +171,7 @@ func (ln *Listener) refuseOne() {
 	}
 	_ = unix.Close(ln.spare)
 	if fd, err := socket.Accept(ln.fd); err == nil {
-		_ = unix.Close(fd)
-		ln.Refused++
+		ln.refuse(fd, ln.mustBeWary(fd))
 	}
 	ln.spare = openSpare()
 }
@@ -205,7 +236,11 @@ func (ln *Listener) Leave() {
 	// Another process may have the socket too, as with one that systemd passed: closing
 	// it here does not take it out of the set then.
 	_ = ln.loop.poller.Watch(ln.fd, poll.None)
-	ln.loop.poller.Close(ln.fd)
+	if ln.tuned && ln.refuses {
+		ln.loop.poller.Close(ln.fd)
+	} else { // with the connections in the backlog, and what they have sent
+		ln.loop.poller.Part(ln.fd, func() {})
+	}
 	ln.fd = -1
 	if ln.spare >= 0 {
 		_ = unix.Close(ln.spare)

@@ -26,6 +26,12 @@ func Accept(fd int) (int, error) {
 	}
 }
 
+// Waiting reports whether a connection waits in the backlog of the listening socket fd.
+func Waiting(fd int) bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+	return n > 0 || err != nil
+}
+
 // Read reads the available bytes into b, which must not be empty. It returns 0 and no error
 // at the end of the stream, and unix.EAGAIN if no bytes are available.
 func Read(fd int, b []byte) (int, error) {
@@ -104,7 +110,7 @@ const (
 )
 
 // TuneTCP sets the options of every TCP socket of the daemons: small messages do not wait
-// for acknowledgements, and dead peers are noticed. Accepted connections inherit them from
+// for acknowledgements, dead peers are noticed, and close does not wait for the peer. Accepted connections inherit them from
 // the listening socket. A socket that is not TCP stays as it is. Options that the socket
 // does not have are skipped: a Multipath TCP socket, which a supervisor written in Go passes
 // in, lacks some of them.
@@ -130,5 +136,6 @@ func TuneTCP(fd int) error {
 			return Error("setsockopt", err)
 		}
 	}
-	return nil
+	// A supervisor may pass in a socket with SO_LINGER.
+	return Error("setsockopt", unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{}))
 }
