@@ -116,7 +116,7 @@ func TestF01PassedDescriptorsDoNotStopTheLoop(t *testing.T) {
 					if row.first != "" {
 						attacker.send(row.first)
 					}
-					got := attacker.pass("hold", row.flags, fd)
+					got := attacker.pass("h", row.flags, fd)
 					if got != nil {
 						release() // the descriptor is this test's alone
 					}
@@ -125,6 +125,9 @@ func TestF01PassedDescriptorsDoNotStopTheLoop(t *testing.T) {
 						t.Errorf("passing a descriptor: got %v, want %v", got, want)
 					}
 				})
+				if !way.refuse {
+					waitFor(t, "end of the attacker", attacker.ended)
+				}
 				for range 3 {
 					victim.send("hello")
 					victim.expect("hello")
