@@ -36,7 +36,7 @@ func TestF15BlockingListeningSocket(t *testing.T) {
 				p.send("hello")
 				p.expect("hello")
 				p.close()
-				srv.until("a non-blocking socket", func() bool {
+				srv.until("non-blocking socket", func() bool {
 					flags, err := unix.FcntlInt(uintptr(other), unix.F_GETFL, 0)
 					return err == nil && flags&unix.O_NONBLOCK != 0
 				})
