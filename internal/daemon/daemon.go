@@ -186,7 +186,8 @@ func (d *running) accept() error {
 func (d *running) serve() int {
 	bound := d.config.boundMemory()
 	slog.Info("ready", "listen", d.socket.Addr(), "pid", os.Getpid(),
-		"maxclients", d.config.MaxClients, "memory_bound_mib", mebibytes(bound))
+		"maxclients", d.config.MaxClients, "memory_bound_mib", mebibytes(bound),
+		"kernel_bound_mib", mebibytes(d.config.kernelMemory(readSysctl).bytes()))
 	d.signals.Handle(service.Handlers{
 		Stop:   d.stop,
 		Abort:  func() { os.Exit(1) },
