@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"errors"
+
 	"distcache/engine/buffer"
 	"distcache/engine/poll"
 	"distcache/engine/socket"
@@ -8,11 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// errRights is the reason why a client is closed that passed descriptors.
+var errRights = errors.New("the client passed descriptors")
+
 // client is one local connection. An idle one owns no buffer.
 type client struct {
 	clients *Clients
 	fd      int
 	reading bool   // the handler takes bytes
+	wary    bool   // the peer may pass descriptors: see socket.Peek
 	held    []byte // from the pool: what the socket has not taken yet, or nil
 	sent    int    // bytes of held that are gone
 }
@@ -38,7 +44,7 @@ func (c *client) read() {
 		c.rewatch()
 		return
 	}
-	n, err := socket.Read(c.fd, b)
+	n, err := c.receive(b)
 	switch {
 	case err == unix.EAGAIN:
 	case err != nil:
@@ -48,6 +54,22 @@ func (c *client) read() {
 	default:
 		h.Received(c.fd, b[:n], c.clients.loop.Now())
 	}
+}
+
+// receive reads into b. From a wary client it reads only bytes that came without descriptors:
+// the kernel would close these here, and that may block.
+func (c *client) receive(b []byte) (int, error) {
+	if c.wary {
+		n, rights, err := socket.Peek(c.fd, b)
+		if err != nil || n == 0 {
+			return 0, err
+		}
+		if rights {
+			return 0, errRights
+		}
+		b = b[:n]
+	}
+	return socket.Read(c.fd, b)
 }
 
 // hold keeps b until the socket is writable.

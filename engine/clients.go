@@ -38,13 +38,16 @@ type Clients struct {
 	table   []*client
 	free    []*client
 	open    int
-	total   *atomic.Int64 // with those of other loops
+	total   *atomic.Int64 // with those of other loops, and those that are being closed
+	gone    func()        // subtracts from total; bound once
 }
 
 // NewClients makes an empty table. pool bounds what is held for clients that do not
 // read. Serve must be called before the first client.
 func NewClients(l *Loop, pool *buffer.Pool) *Clients {
-	return &Clients{loop: l, pool: pool, total: new(atomic.Int64)}
+	cs := &Clients{loop: l, pool: pool, total: new(atomic.Int64)}
+	cs.gone = func() { cs.total.Add(-1) }
+	return cs
 }
 
 // Serve makes h the handler of the clients' events.
@@ -70,16 +73,19 @@ func (cs *Clients) HangUp() {
 	}
 }
 
-// Adopt takes the accepted, non-blocking socket fd as a client. When the kernel's
-// limit of watches is reached, it closes fd and returns the error.
-func (cs *Clients) Adopt(fd int) error {
+// Adopt takes the accepted, non-blocking socket fd as a client, to which no peer can pass
+// descriptors. When the kernel's limit of watches is reached, it closes fd and returns the error.
+func (cs *Clients) Adopt(fd int) error { return cs.adopt(fd, false) }
+
+// adopt is Adopt; wary tells that the peer may pass descriptors.
+func (cs *Clients) adopt(fd int, wary bool) error {
 	var c *client
 	if last := len(cs.free) - 1; last >= 0 {
 		c, cs.free = cs.free[last], cs.free[:last]
 	} else {
 		c = &client{clients: cs}
 	}
-	c.fd = fd
+	c.fd, c.wary = fd, wary
 	for len(cs.table) <= fd {
 		cs.table = append(cs.table, make([]*client, fd+1-len(cs.table))...)
 	}
@@ -140,8 +146,12 @@ func (cs *Clients) Close(fd int) {
 	c := cs.table[fd]
 	cs.table[fd] = nil
 	cs.open--
-	cs.total.Add(-1)
-	cs.loop.poller.Close(fd)
+	if c.wary && !socket.ShutDown(fd) {
+		cs.loop.poller.Part(fd, cs.gone) // it counts until its descriptor is free
+	} else {
+		cs.total.Add(-1)
+		cs.loop.poller.Close(fd)
+	}
 	if c.held != nil {
 		cs.pool.Put(c.held)
 	}

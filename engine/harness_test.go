@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -294,11 +295,11 @@ func (srv *server) close(before map[int]string) {
 	if lent := srv.pool.Lent(); lent != 0 {
 		srv.t.Errorf("with no client left: got %d bytes lent, want 0", lent)
 	}
-	for fd, what := range kit.OwnDescriptors(srv.t) {
-		if _, had := before[fd]; !had {
-			srv.t.Errorf("descriptor %d (%s) is left", fd, what)
-		}
-	}
+	waitFor(srv.t, "end of all descriptors", func() bool { // some are closed on another goroutine
+		after := kit.OwnDescriptors(srv.t)
+		maps.DeleteFunc(after, func(fd int, _ string) bool { _, had := before[fd]; return had })
+		return len(after) == 0
+	})
 }
 
 func (srv *server) closeClients() {

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"errors"
-	"log/slog"
 	"time"
 
 	"distcache/engine/deadline"
@@ -15,12 +14,9 @@ import (
 const (
 	// acceptsPerTurn bounds how long a flood of connects keeps the loop from its clients.
 	acceptsPerTurn = 64
-	// acceptPause is how long accepting rests when the process or the machine is out of
-	// descriptors or memory, or the listening socket broke: without it a level-triggered
-	// set would spin.
-	acceptPause = 50 * time.Millisecond
-	// warnPause is the least time between two warnings about accepting.
-	warnPause = time.Second
+	// failedAccepts is how many connections in a row may fail before they are accepted. Then
+	// accepting rests: a firewall or a security module may let each of them fail.
+	failedAccepts = 32
 	// emptyWakes is how often in a row the socket may wake the loop for no connection before
 	// accepting rests. It happens to one that shares it with another process.
 	emptyWakes = 32
@@ -29,6 +25,9 @@ const (
 // errNobody is the reason why accepting rests when a listening socket keeps waking the
 // loop and has no connection to give: a unix socket that was shut down does.
 var errNobody = errors.New("the listening socket wakes the loop, but no connection is there")
+
+// errBlocking is the reason of a warning: accept may have waited, and the loop with it.
+var errBlocking = errors.New("another process made the listening socket blocking; it is non-blocking again")
 
 // errFull is the reason why clients are refused.
 var errFull = errors.New("client limit reached (-maxclients)")
@@ -41,12 +40,19 @@ type Listener struct {
 	max      int
 	spare    int           // a descriptor in reserve, so that connects get an end when there are no more
 	resumeAt time.Duration // while accepting rests; else deadline.Never
-	warnAt   time.Duration // no warning before this
+	warnAt   time.Duration // no warning about a limit before this
+	oddAt    time.Duration // no other warning before this
+	failed   int           // connections in a row that failed before they were accepted
 	empty    int           // turns in a row that found no connection
+	tuned    bool          // all connections to come have the options of Listen
+	refuses  bool          // of these options, the one that keeps peers from passing descriptors
 
 	// Shared tells that other loops of this process accept from the same socket: that
 	// they are faster is nothing to warn of.
 	Shared bool
+	// Adopted tells that the socket was passed in: another process may have it too, and change
+	// it at any time.
+	Adopted bool
 	// Refused counts connections that were closed at once: over max, or out of descriptors.
 	Refused uint64
 }
@@ -58,11 +64,16 @@ func (l *Loop) Listen(fd int, cs *Clients, max int) (*Listener, error) {
 	if err := socket.TuneTCP(fd); err != nil {
 		return nil, err
 	}
+	if err := socket.BoundAccept(fd); err != nil {
+		return nil, err
+	}
 	ln := &Listener{loop: l, clients: cs, fd: fd, max: max, resumeAt: deadline.Never}
+	ln.refuses = !socket.IsUnix(fd) || socket.RefuseRights(fd)
 	l.poller.Attach(fd, ln)
 	if err := l.poller.Watch(fd, poll.Read); err != nil {
 		return nil, err
 	}
+	ln.tuned = !socket.Waiting(fd)
 	ln.spare = openSpare()
 	l.Schedule(ln)
 	return ln, nil
@@ -101,16 +112,33 @@ func (ln *Listener) Ready(poll.Events) {
 
 // accept takes one connection; it reports whether another may wait.
 func (ln *Listener) accept() bool {
-	fd, err := socket.Accept(ln.fd)
-	switch err {
-	case nil:
+	accept := socket.Accept
+	if ln.Adopted {
+		accept = socket.AcceptShared
+	}
+	fd, err := accept(ln.fd)
+	if err == nil {
+		ln.failed = 0
 		ln.admit(fd)
 		return true
+	}
+	return ln.noneAccepted(err)
+}
+
+// noneAccepted takes the error of accept; it reports whether another connection may wait.
+func (ln *Listener) noneAccepted(err error) bool {
+	switch err {
 	case unix.EAGAIN:
+		ln.tuned = true // whoever connected before Listen has been accepted
+		if ln.Adopted && socket.Unblock(ln.fd) {
+			ln.warnOfOddity(ln.loop.Now(), "accepting had to wait", errBlocking)
+		}
 		return false
 	case unix.ECONNABORTED, unix.EPERM, unix.EPROTO, unix.ENOPROTOOPT, unix.ETIMEDOUT,
 		unix.ENETDOWN, unix.ENETUNREACH, unix.EHOSTDOWN, unix.EHOSTUNREACH, unix.ENONET:
-		return true // that connection failed before it was accepted: see accept(2)
+		if ln.failed++; ln.failed < failedAccepts {
+			return true // that connection failed before it was accepted: see accept(2)
+		}
 	case unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOBUFS:
 		ln.refuseOne()
 	}
@@ -119,16 +147,43 @@ func (ln *Listener) accept() bool {
 }
 
 func (ln *Listener) admit(fd int) {
+	wary := ln.mustBeWary(fd)
 	if ln.clients.all() >= ln.max {
-		_ = unix.Close(fd)
-		ln.Refused++
+		ln.refuse(fd, wary)
 		ln.warn(ln.loop.Now(), "clients are refused", errFull)
 		return
 	}
-	if err := ln.clients.Adopt(fd); err != nil {
+	if err := ln.clients.adopt(fd, wary); err != nil {
 		ln.Refused++
 		ln.pause(err)
 	}
+}
+
+// mustBeWary reports whether the peer of the accepted fd may pass descriptors. Options of the
+// listening socket are inherited by connections that come after. Those in the backlog at the
+// time of Listen get them here.
+func (ln *Listener) mustBeWary(fd int) bool {
+	switch {
+	case ln.tuned && ln.refuses:
+		return false
+	case !socket.IsUnix(fd):
+		_ = socket.TuneTCP(fd) // it has been done to the listening socket
+		return false
+	}
+	socket.ReadInline(fd)
+	socket.RefuseRights(fd) // helps against those to come
+	return true
+}
+
+// refuse closes the accepted fd.
+func (ln *Listener) refuse(fd int, wary bool) {
+	ln.Refused++
+	if !wary || socket.ShutDown(fd) {
+		_ = unix.Close(fd)
+		return
+	}
+	ln.clients.total.Add(1)
+	ln.loop.poller.Part(fd, ln.clients.gone)
 }
 
 // refuseOne spends the spare descriptor on the connection that waits longest, which
@@ -139,46 +194,9 @@ func (ln *Listener) refuseOne() {
 	}
 	_ = unix.Close(ln.spare)
 	if fd, err := socket.Accept(ln.fd); err == nil {
-		_ = unix.Close(fd)
-		ln.Refused++
+		ln.refuse(fd, ln.mustBeWary(fd))
 	}
 	ln.spare = openSpare()
-}
-
-func (ln *Listener) pause(why error) {
-	now := ln.loop.Now()
-	if !(ln.Shared && why == errNobody) {
-		ln.warn(now, "accepting rests", why)
-	}
-	if err := ln.loop.poller.Watch(ln.fd, poll.None); err != nil {
-		ln.warn(now, "accepting cannot rest", err)
-	}
-	ln.resumeAt = now + acceptPause
-	ln.empty = 0
-}
-
-// warn logs one line in warnPause, whatever it says.
-func (ln *Listener) warn(now time.Duration, what string, why error) {
-	if now < ln.warnAt {
-		return
-	}
-	ln.warnAt = now + warnPause
-	slog.Warn(what, "clients", ln.clients.all(), "refused", ln.Refused, "reason", why)
-}
-
-// Deadline is when accepting goes on after a rest.
-func (ln *Listener) Deadline() time.Duration { return ln.resumeAt }
-
-// Expire ends the rest.
-func (ln *Listener) Expire(now time.Duration) {
-	ln.resumeAt = deadline.Never
-	if ln.spare < 0 {
-		ln.spare = openSpare()
-	}
-	if err := ln.loop.poller.Watch(ln.fd, poll.Read); err != nil {
-		ln.warn(now, "accepting cannot go on yet", err)
-		ln.resumeAt = now + acceptPause
-	}
 }
 
 // Stop accepts the connections in the backlog, then closes the listening socket: clients that
@@ -205,7 +223,11 @@ func (ln *Listener) Leave() {
 	// Another process may have the socket too, as with one that systemd passed: closing
 	// it here does not take it out of the set then.
 	_ = ln.loop.poller.Watch(ln.fd, poll.None)
-	ln.loop.poller.Close(ln.fd)
+	if ln.tuned && ln.refuses {
+		ln.loop.poller.Close(ln.fd)
+	} else { // with the connections in the backlog, and what they have sent
+		ln.loop.poller.Part(ln.fd, func() {})
+	}
 	ln.fd = -1
 	if ln.spare >= 0 {
 		_ = unix.Close(ln.spare)

@@ -96,8 +96,9 @@ func (s State) String() string {
 // Server is one dc_server: the requests in flight (Mux) and the connection (Link). All
 // methods belong to the loop goroutine.
 type Server struct {
-	mux  *Mux
-	link *Link
+	mux    *Mux
+	link   *Link
+	putOff bool // requests whose time is up have been given one turn more
 }
 
 // New makes a Server that is Down until Start. The transport t reports to it from then on.
@@ -136,11 +137,17 @@ func (s *Server) Flush(now time.Duration) { s.link.Flush(now) }
 func (s *Server) Deadline() time.Duration { return min(s.link.Deadline(), s.mux.Deadline()) }
 
 // Expire does what is due. The link comes first: when it is lost, its requests need not
-// time out one by one. Requests do not time out before the answers that are here have been
-// read: their Deadline stays in the past until then.
+// time out one by one. When the last read filled the buffer, answers may be behind: requests
+// then time out one turn later, but not later than that, however fast dc_server sends.
 func (s *Server) Expire(now time.Duration) {
 	s.link.Expire(now)
-	if !s.link.MoreWaits() {
+	more := s.link.MoreWaits()
+	switch {
+	case s.mux.Deadline() > now:
+		s.putOff = false
+	case more && !s.putOff:
+		s.putOff = true
+	default:
 		s.mux.Expire(now)
 	}
 }

@@ -22,8 +22,10 @@ var ErrStopped = errors.New("the poller has stopped")
 // Poller is one epoll set and the goroutine that runs it.
 type Poller struct {
 	netpoll *netpoll.Poller
-	table   []entry // by fd
-	dying   []int   // closed by Close; the kernel closes them after the turn
+	table   []entry   // by fd
+	dying   []int     // closed by Close; the kernel closes them after the turn
+	parting []parting // closed by Part
+	closer  closer
 
 	hooks    Hooks
 	endTurn  queue.Func
@@ -144,6 +146,21 @@ func (p *Poller) Close(fd int) {
 	p.EndTurn()
 }
 
+// Part is Close for a descriptor whose close may block. After the turn a goroutine closes it,
+// and then calls closed.
+func (p *Poller) Part(fd int, closed func()) {
+	if fd < len(p.table) {
+		_ = p.Watch(fd, None) // it would stay in the set until it is closed; then its events are dropped
+		p.table[fd] = entry{}
+	}
+	p.parting = append(p.parting, parting{fd: fd, closed: closed})
+	if p.ended {
+		p.closeDying()
+		return
+	}
+	p.EndTurn()
+}
+
 // Dying is the number of descriptors that Close was called for in this turn. The process
 // has them until the turn ends.
 func (p *Poller) Dying() int { return len(p.dying) }
@@ -153,6 +170,10 @@ func (p *Poller) closeDying() {
 		_ = unix.Close(fd) // close of a socket reports nothing
 	}
 	p.dying = p.dying[:0]
+	for _, each := range p.parting {
+		p.closer.close(each)
+	}
+	p.parting = p.parting[:0]
 }
 
 // EndTurn asks for a call of Hooks.TurnEnd. The loop does not sleep before that call. If

@@ -3,6 +3,8 @@ package socket
 import (
 	"net/netip"
 	"os"
+	"syscall"
+	"time"
 	"unsafe"
 
 	"distcache/codec/address"
@@ -12,9 +14,15 @@ import (
 
 // Accept accepts the next connection of the listening socket fd, non-blocking and
 // close-on-exec. It returns unix.EAGAIN if there is none.
-func Accept(fd int) (int, error) {
+func Accept(fd int) (int, error) { return accept(fd, unix.RawSyscall6) }
+
+// AcceptShared is Accept for a listening socket that another process may have made blocking:
+// while it waits, other goroutines run.
+func AcceptShared(fd int) (int, error) { return accept(fd, unix.Syscall6) }
+
+func accept(fd int, call func(trap, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2 uintptr, err syscall.Errno)) (int, error) {
 	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), 0, 0,
+		n, _, errno := call(unix.SYS_ACCEPT4, uintptr(fd), 0, 0,
 			unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
 		switch errno {
 		case 0:
@@ -24,6 +32,29 @@ func Accept(fd int) (int, error) {
 			return -1, errno
 		}
 	}
+}
+
+// acceptWait is how long an accept from a listening socket waits that another process has made
+// blocking. The kernel rounds it up to a tick.
+const acceptWait = time.Millisecond
+
+// BoundAccept keeps Accept from waiting for ever, should another process that has the listening
+// socket fd too make it blocking: it returns unix.EAGAIN after acceptWait.
+func BoundAccept(fd int) error {
+	wait := unix.NsecToTimeval(acceptWait.Nanoseconds())
+	return Error("setsockopt", unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &wait))
+}
+
+// Unblock makes fd non-blocking. It reports whether it was blocking.
+func Unblock(fd int) (was bool) {
+	flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0)
+	return err == nil && flags&unix.O_NONBLOCK == 0 && unix.SetNonblock(fd, true) == nil
+}
+
+// Waiting reports whether a connection waits in the backlog of the listening socket fd.
+func Waiting(fd int) bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+	return n > 0 || err != nil
 }
 
 // Read reads the available bytes into b, which must not be empty. It returns 0 and no error
@@ -104,7 +135,7 @@ const (
 )
 
 // TuneTCP sets the options of every TCP socket of the daemons: small messages do not wait
-// for acknowledgements, and dead peers are noticed. Accepted connections inherit them from
+// for acknowledgements, dead peers are noticed, and close does not wait for the peer. Accepted connections inherit them from
 // the listening socket. A socket that is not TCP stays as it is. Options that the socket
 // does not have are skipped: a Multipath TCP socket, which a supervisor written in Go passes
 // in, lacks some of them.
@@ -130,5 +161,6 @@ func TuneTCP(fd int) error {
 			return Error("setsockopt", err)
 		}
 	}
-	return nil
+	// A supervisor may pass in a socket with SO_LINGER.
+	return Error("setsockopt", unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{}))
 }

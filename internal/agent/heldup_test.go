@@ -39,11 +39,34 @@ func TestO25AnswersThatAreHereAreReadFirst(t *testing.T) {
 	r.mustGetBytes(1, codec.AppendStatus(nil, 8, codec.OpGet, codec.StatusDisconnected))
 }
 
+// TestF06FullReadsDoNotPutDeadlinesOff: when each read fills the buffer, a request is answered
+// DISCONNECTED one turn after its time was up, at the latest.
+func TestF06FullReadsDoNotPutDeadlinesOff(t *testing.T) {
+	r := newRig(t, testConfig())
+	r.comeUp()
+	r.come(1)
+	rest := r.fill()
+	for range 2 {
+		r.ask(1, 7, "a")
+		r.now += testTimeout
+		for range 2 {
+			rest = r.fillAfter(rest)
+			r.Expire(r.now)
+		}
+		r.mustGetBytes(1, codec.AppendStatus(nil, 7, codec.OpGet, codec.StatusDisconnected))
+		rest = r.fillAfter(rest)
+		r.Expire(r.now) // with nothing due
+	}
+}
+
 // fill has as much come, of answers to nobody, as one read takes; it gives the rest of the
 // last of them.
-func (r *rig) fill() (rest []byte) {
+func (r *rig) fill() (rest []byte) { return r.fillAfter(nil) }
+
+// fillAfter is fill after the rest of the fill before.
+func (r *rig) fillAfter(before []byte) (rest []byte) {
 	stray := codec.AppendMessage(nil, codec.Response, 1<<31, codec.OpGet, []byte(strings.Repeat("x", 32_000)))
-	all := bytes.Repeat(stray, len(r.Link().Buffer())/len(stray)+1)
+	all := slices.Concat(before, bytes.Repeat(stray, len(r.Link().Buffer())/len(stray)+1))
 	n := copy(r.Link().Buffer(), all)
 	r.Link().Received(n, r.now)
 	return all[n:]

@@ -188,7 +188,8 @@ func (d *running) accept() error {
 func (d *running) serve() int {
 	bound := d.config.boundMemory()
 	slog.Info("ready", append([]any{"listen", d.socket.Addr(), "pid", os.Getpid(), "maxclients", d.config.MaxClients,
-		"memory_bound_mib", Mebibytes(bound), "memory_limit_mib", d.config.Limit.Bytes >> 20}, d.config.Ready...)...)
+		"memory_bound_mib", Mebibytes(bound), "kernel_bound_mib", Mebibytes(d.config.kernelMemory(readSysctl).bytes()),
+		"memory_limit_mib", d.config.Limit.Bytes >> 20}, d.config.Ready...)...)
 	d.signals.Handle(service.Handlers{
 		Stop:   d.stop,
 		Abort:  func() { os.Exit(1) },

@@ -106,7 +106,7 @@ func Check(c Config, s *options.Set, stdout, stderr io.Writer) int {
 	for _, w := range p.warnings {
 		fmt.Fprintf(stderr, "%s: warning: %s\n", c.Program, w)
 	}
-	if _, err := fmt.Fprintf(stdout, "%s: check passed\n%s%s", c.Program, s.Values(), c.arithmetic()); err != nil {
+	if _, err := fmt.Fprintf(stdout, "%s: check passed\n%s%s%s", c.Program, s.Values(), c.arithmetic(), c.kernelMemory(readSysctl).arithmetic()); err != nil {
 		fmt.Fprintf(stderr, "%s: standard output: %v\n", c.Program, err)
 		return options.ExitFailed
 	}

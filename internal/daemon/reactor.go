@@ -51,6 +51,7 @@ func (r *reactor) accept(fd int, kind address.Kind, maxClients int, shared bool)
 		return err
 	}
 	r.listener.Shared = shared
+	r.listener.Adopted = kind == address.Descriptor || kind == address.Systemd
 	return nil
 }
 

@@ -1,0 +1,73 @@
+package engine
+
+import (
+	"log/slog"
+	"slices"
+	"time"
+
+	"distcache/engine/deadline"
+	"distcache/engine/poll"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// acceptPause is how long accepting rests when the process or the machine is out of
+	// descriptors or memory, or the listening socket broke: without it a level-triggered
+	// set would spin.
+	acceptPause = 50 * time.Millisecond
+	// warnPause is the least time between two warnings about a limit: of clients, descriptors,
+	// memory. oddityPause is that of all else, which may last for good.
+	warnPause   = time.Second
+	oddityPause = time.Minute
+)
+
+// pause lets accepting rest for acceptPause.
+func (ln *Listener) pause(why error) {
+	now := ln.loop.Now()
+	switch {
+	case why == errNobody && ln.Shared:
+	case slices.Contains([]error{unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOBUFS, unix.ENOSPC}, why):
+		ln.warn(now, "accepting rests", why)
+	default:
+		ln.warnOfOddity(now, "accepting rests", why)
+	}
+	if err := ln.loop.poller.Watch(ln.fd, poll.None); err != nil {
+		ln.warn(now, "accepting cannot rest", err)
+	}
+	ln.resumeAt = now + acceptPause
+	ln.empty, ln.failed = 0, 0
+}
+
+// warnOfOddity logs one line in oddityPause, whatever it says.
+func (ln *Listener) warnOfOddity(now time.Duration, what string, why error) {
+	if now < ln.oddAt {
+		return
+	}
+	ln.oddAt = now + oddityPause
+	slog.Warn(what, "clients", ln.clients.all(), "refused", ln.Refused, "reason", why)
+}
+
+// warn logs one line about a limit in warnPause, whatever it says.
+func (ln *Listener) warn(now time.Duration, what string, why error) {
+	if now < ln.warnAt {
+		return
+	}
+	ln.warnAt = now + warnPause
+	slog.Warn(what, "clients", ln.clients.all(), "refused", ln.Refused, "reason", why)
+}
+
+// Deadline is when accepting goes on after a rest.
+func (ln *Listener) Deadline() time.Duration { return ln.resumeAt }
+
+// Expire ends the rest.
+func (ln *Listener) Expire(now time.Duration) {
+	ln.resumeAt = deadline.Never
+	if ln.spare < 0 {
+		ln.spare = openSpare()
+	}
+	if err := ln.loop.poller.Watch(ln.fd, poll.Read); err != nil {
+		ln.warn(now, "accepting cannot go on yet", err)
+		ln.resumeAt = now + acceptPause
+	}
+}
