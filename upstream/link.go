@@ -40,7 +40,8 @@ type Link struct {
 	blocked   bool          // the transport does not take more now
 	closing   bool
 	strayed   bool // Stray has been called
-	more      bool // the last read filled the buffer
+	read      int  // how many bytes the last read took
+	more      bool // it filled the buffer
 
 	assembler codec.Assembler
 	in        []byte // what has been read and not yet been delivered
@@ -93,7 +94,7 @@ func (l *Link) Buffer() []byte { return l.in[len(l.in):cap(l.in)] }
 func (l *Link) Received(n int, now time.Duration) {
 	l.heard = now
 	l.in = l.in[:len(l.in)+n]
-	l.more = len(l.in) == cap(l.in)
+	l.read, l.more = n, len(l.in) == cap(l.in)
 	rest := l.in
 	for len(rest) > 0 {
 		m, err := l.assembler.Next(rest)
@@ -112,12 +113,12 @@ func (l *Link) Received(n int, now time.Duration) {
 	l.in = l.in[:copy(l.in, rest)]
 }
 
-// MoreWaits reports, once after each read, whether the read filled the buffer. The bytes
-// behind it may answer requests whose time is up.
-func (l *Link) MoreWaits() bool {
-	more := l.more
-	l.more = false
-	return more
+// LastRead gives, once after each read, how many bytes it took, and whether it filled the
+// buffer. The bytes behind it may answer requests whose time is up.
+func (l *Link) LastRead() (n int, more bool) {
+	n, more = l.read, l.more
+	l.read, l.more = 0, false
+	return n, more
 }
 
 // Writable tells that the transport takes bytes again.

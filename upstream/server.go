@@ -98,7 +98,7 @@ func (s State) String() string {
 type Server struct {
 	mux    *Mux
 	link   *Link
-	putOff bool // requests whose time is up have been given one turn more
+	putOff int // bytes read since requests were overdue, while more may be behind them
 }
 
 // New makes a Server that is Down until Start. The transport t reports to it from then on.
@@ -136,17 +136,22 @@ func (s *Server) Flush(now time.Duration) { s.link.Flush(now) }
 // Deadline is when Expire is to be called next, or deadline.Never.
 func (s *Server) Deadline() time.Duration { return min(s.link.Deadline(), s.mux.Deadline()) }
 
+// heldAnswers is the most that can have come for a process that was held: more than Linux
+// keeps for a connection (tcp_rmem, 6 MiB).
+const heldAnswers = 8 << 20
+
 // Expire does what is due. The link comes first: when it is lost, its requests need not
-// time out one by one. When the last read filled the buffer, answers may be behind: requests
-// then time out one turn later, but not later than that, however fast dc_server sends.
+// time out one by one. Answers that came in time may still wait to be read, when this process
+// was held: as long as reads fill the buffer, requests do not time out, but for heldAnswers
+// at most, however fast dc_server sends.
 func (s *Server) Expire(now time.Duration) {
 	s.link.Expire(now)
-	more := s.link.MoreWaits()
+	read, more := s.link.LastRead()
 	switch {
 	case s.mux.Deadline() > now:
-		s.putOff = false
-	case more && !s.putOff:
-		s.putOff = true
+		s.putOff = 0
+	case more && s.putOff < heldAnswers:
+		s.putOff += read
 	default:
 		s.mux.Expire(now)
 	}

