@@ -98,7 +98,7 @@ type running struct {
 
 	plan     *plan // nil until it is made
 	reactors []*reactor
-	socket   *listen.Socket // nil until it is open
+	sockets  []*listen.Socket // those that are open, in the order of -listen
 }
 
 func (d *running) flushLog() { d.log.Flush(logFlush) }
@@ -119,7 +119,7 @@ func (d *running) start(parent *service.Parent) (err error) {
 		return err
 	}
 	d.warn(d.plan.warnings...)
-	for _, step := range []func() error{d.open, d.listen, d.writePidfile, d.dropPrivileges, d.accept} {
+	for _, step := range []func() error{d.open, d.listen, d.writePidfile, d.dropPrivileges, d.acceptAll} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -143,13 +143,15 @@ func (d *running) open() error {
 }
 
 func (d *running) listen() error {
-	socket, err := d.plan.listen.Open()
-	if err != nil {
-		return err
+	for _, p := range d.plan.listen {
+		socket, err := p.Open()
+		if err != nil {
+			return err
+		}
+		d.sockets = append(d.sockets, socket)
+		d.warn(socket.Warnings...)
 	}
-	d.socket = socket
-	d.reactors[0].pulse = (&socketWatch{check: socket.Check}).look
-	d.warn(socket.Warnings...)
+	d.reactors[0].pulse = (&socketWatch{check: d.sockets[0].Check}).look
 	return nil
 }
 
@@ -169,14 +171,13 @@ func (d *running) dropPrivileges() error {
 	return err
 }
 
-func (d *running) accept() error {
-	for i, r := range d.reactors {
-		fd, err := ownDescriptor(i, d.socket.FD)
-		if err != nil {
-			return err
-		}
-		if err := r.accept(fd, d.config.Flags.Listen.Kind, d.config.MaxClients, len(d.reactors) > 1); err != nil {
-			return err
+func (d *running) acceptAll() error {
+	for n, socket := range d.sockets {
+		// The first reactor comes last: once it has the descriptor, that is its own.
+		for i := len(d.reactors) - 1; i >= 0; i-- {
+			if err := d.accept(i, d.config.Flags.Listen[n].Kind, socket); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -185,8 +186,12 @@ func (d *running) accept() error {
 // serve runs the loops until a signal ends it.
 func (d *running) serve() int {
 	bound := d.config.boundMemory()
-	slog.Info("ready", "listen", d.socket.Addr(), "pid", os.Getpid(),
-		"maxclients", d.config.MaxClients, "memory_bound_mib", mebibytes(bound))
+	var about []any
+	for _, socket := range d.sockets {
+		about = append(about, "listen", socket.Addr())
+	}
+	slog.Info("ready", append(about, "pid", os.Getpid(),
+		"maxclients", d.config.MaxClients, "memory_bound_mib", mebibytes(bound))...)
 	d.signals.Handle(service.Handlers{
 		Stop:   d.stop,
 		Abort:  func() { os.Exit(1) },
@@ -210,8 +215,8 @@ func (d *running) stop() {
 
 // cleanUp removes the files of the start. It logs and leaves those that it cannot remove.
 func (d *running) cleanUp() {
-	if d.socket != nil {
-		d.complain(d.socket.Unlink())
+	for _, socket := range d.sockets {
+		d.complain(socket.Unlink())
 	}
 	if d.plan != nil {
 		if d.plan.pidfile != nil {

@@ -12,8 +12,8 @@ import (
 // plan is a start that has been inspected and not carried out yet: nothing that outlives
 // the process has changed.
 type plan struct {
-	user     *service.User // nil: keep the user
-	listen   *listen.Plan
+	user     *service.User    // nil: keep the user
+	listen   []*listen.Plan   // in the order of -listen
 	pidfile  *service.Pidfile // nil: none
 	warnings []string
 }
@@ -41,8 +41,12 @@ func (p *plan) inspect(c *Config) error {
 		}
 		p.user = &user
 	}
-	if p.listen, err = listen.Inspect(c.Flags.Listen, c.Flags.Socket); err != nil {
-		return err
+	for _, address := range c.Flags.Listen {
+		socket, err := listen.Inspect(address, c.Flags.socketOptions(address))
+		if err != nil {
+			return err
+		}
+		p.listen = append(p.listen, socket)
 	}
 	if c.Flags.Pidfile != "" {
 		p.pidfile, err = service.OpenPidfile(c.Flags.Pidfile)
@@ -53,10 +57,12 @@ func (p *plan) inspect(c *Config) error {
 // check looks for reasons why the plan would fail. A start does not call it: there the
 // kernel decides.
 func (p *plan) check(c Config) error {
-	warnings, err := p.listen.Check()
-	p.warn(warnings...)
-	if err != nil {
-		return err
+	for _, socket := range p.listen {
+		warnings, err := socket.Check()
+		p.warn(warnings...)
+		if err != nil {
+			return err
+		}
 	}
 	if p.pidfile != nil {
 		warning, err := p.pidfile.Check()
@@ -82,8 +88,8 @@ func (p *plan) warn(texts ...string) {
 
 // close closes the descriptors of inspect. A pidfile that was written stays.
 func (p *plan) close() {
-	if p.listen != nil {
-		p.listen.Close()
+	for _, socket := range p.listen {
+		socket.Close()
 	}
 	if p.pidfile != nil {
 		p.pidfile.Close()

@@ -26,8 +26,6 @@ var (
 	ErrOwner = errors.New("neither a known user nor a numeric ID")
 	// ErrGroup is returned by Inspect when a group is neither a known group nor a numeric ID.
 	ErrGroup = errors.New("neither a known group nor a numeric ID")
-	// ErrOnlyUnix is returned by Options.Validate when an owner, group or mode is given with another kind of address.
-	ErrOnlyUnix = errors.New("works with UNIX: addresses only")
 
 	// ErrNotListening is returned by Inspect when a descriptor that was passed in is no listening stream socket.
 	ErrNotListening = errors.New("not a listening stream socket")
