@@ -215,7 +215,7 @@ func TestWithoutRights(t *testing.T) {
 	needRoot(t)
 	open := tempDirectory(t, 0o777)
 	closed := tempDirectory(t, 0o755)
-	hidden := tempDirectory(t, 0o733)
+	hidden := tempDirectory(t, 0o722)
 	sticky := tempDirectory(t, 0o777|os.ModeSticky)
 	staleSocket(t, sticky+"/s")
 	check(t, os.Chmod(sticky+"/s", 0o666))
@@ -225,7 +225,7 @@ func TestWithoutRights(t *testing.T) {
 		{"another owner", open + "/s", "root", "-sockowner"},
 		{"another group", open + "/s", ",root", "-sockgroup"},
 		{"directory that may not be written to", closed + "/s", "", "cannot create the socket in directory " + closed},
-		{"directory that may not be read", hidden + "/s", "", "cannot open directory " + hidden},
+		{"directory that may not be searched", hidden + "/s", "", "cannot create the socket in directory " + hidden},
 		{"dead socket of another in a sticky directory", sticky + "/s", "", "cannot remove the dead socket"},
 		{"socket that may not be connected to", open + "/000", "", "it is unclear whether a process listens"},
 	}

@@ -11,8 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// startWait is how long a start waits for the lock on the socket's directory. Starts hold it for a millisecond; programs
-// that clean directories up, such as systemd-tmpfiles, hold it longer.
+// startWait is how long a start waits for the lock on the socket's path. Starts hold it for a millisecond.
 const startWait = 5 * time.Second
 
 // creationUmask leaves a new socket file to its owner alone, until it has got its owner and mode.
@@ -26,7 +25,10 @@ func (p *Plan) checkUnix() (warning string, err error) {
 	if err := unix.Faccessat(p.dir.fd, ".", unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
 		return "", fmt.Errorf("cannot create the socket in directory %s: %w", p.dir.name, os.NewSyscallError("faccessat", err))
 	}
-	_, _, err = p.dir.look()
+	dead, err := p.dir.look()
+	if dead != nil {
+		dead.close()
+	}
 	if errors.Is(err, ErrInUse) {
 		return fmt.Sprintf("%s: %v; a start fails until that process ends", p.addr, ErrInUse), nil
 	}
@@ -61,10 +63,10 @@ func (p *Plan) openUnix() (*Socket, error) {
 	return s, nil
 }
 
-// startUnix leaves the directory locked: if it fails, the caller removes the new file under the same lock.
+// startUnix leaves the path locked: if it fails, the caller removes the new file under the same lock.
 func (s *Socket) startUnix(want access, backlog int) error {
 	if err := s.dir.lock(startWait); err != nil {
-		return err
+		return fmt.Errorf("cannot create the socket in %w", err)
 	}
 	if err := s.dir.clear(); err != nil {
 		return err
@@ -97,6 +99,8 @@ func (s *Socket) bindUnix(mode uint32) error {
 	if err != nil {
 		return fmt.Errorf("cannot create the socket in directory %s: %w", s.dir.name, os.NewSyscallError("bind", err))
 	}
-	s.file, err = openBound(fd, s.dir)
+	if s.file, err = openBound(fd, s.dir); err != nil {
+		s.dir.removeFresh()
+	}
 	return err
 }
