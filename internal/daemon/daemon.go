@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -59,7 +58,6 @@ func Run(c Config, newApp func() App, parent *service.Parent, stderr io.Writer) 
 	signals := service.CatchSignals(c.Flags.Killable)
 	defer signals.Close()
 	log, logWarning := logging.Open(logging.Config{Program: c.Program, Stderr: stderr, Syslog: parent != nil})
-	defer log.Close(logFlush)
 	slog.SetDefault(log.Logger)
 
 	d := &running{config: c, newApp: newApp, log: log, signals: signals}
@@ -68,12 +66,13 @@ func Run(c Config, newApp func() App, parent *service.Parent, stderr io.Writer) 
 		d.warn("environment variable " + name + " has no effect on this program")
 	}
 	if err := d.start(parent); err != nil {
+		d.cleanUp() // first: no one may read what follows
 		parent.Fail(err)
-		log.Flush(logFlush)
-		fmt.Fprintf(stderr, "%s: %v\n", c.Program, err)
-		d.cleanUp()
+		log.Close(logFlush)
+		service.Complain(stderr, err)
 		return 1
 	}
+	defer log.Close(logFlush)
 	return d.serve()
 }
 
@@ -81,7 +80,7 @@ func Run(c Config, newApp func() App, parent *service.Parent, stderr io.Writer) 
 func detach(c Config, stderr io.Writer) int {
 	if c.Flags.User != "" {
 		if _, err := service.LookupUser(c.Flags.User); err != nil {
-			fmt.Fprintf(stderr, "%s: %v\n", c.Program, err)
+			service.Complain(stderr, err)
 			return 1
 		}
 	}
