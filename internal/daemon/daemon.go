@@ -45,6 +45,8 @@ type Config struct {
 	// Check tells -check what else would keep a start from succeeding; nil: nothing would.
 	// It changes nothing that outlives the process.
 	Check func() error
+
+	inherited int // descriptors that were open at the start; inspect counts them
 }
 
 func (c Config) loops() int { return max(1, c.Loops) }
