@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -100,6 +101,8 @@ type running struct {
 	plan     *plan // nil until it is made
 	reactors []*reactor
 	sockets  []*listen.Socket // those that are open, in the order of -listen
+
+	filesGone sync.Once // by the end of the loops or by a second signal
 }
 
 func (d *running) flushLog() { d.log.Flush(logFlush) }
@@ -195,7 +198,7 @@ func (d *running) serve() int {
 		"maxclients", d.config.MaxClients, "memory_bound_mib", mebibytes(bound))...)
 	d.signals.Handle(service.Handlers{
 		Stop:   d.stop,
-		Abort:  func() { os.Exit(1) },
+		Abort:  d.abort,
 		Reload: func() { slog.Info("SIGHUP: nothing to reload") },
 	})
 	code := 0
@@ -214,15 +217,28 @@ func (d *running) stop() {
 	}
 }
 
-// cleanUp removes the files of the start. It logs and leaves those that it cannot remove.
-func (d *running) cleanUp() {
+// abort ends the process at once, on a second signal. It waits for no client, but leaves no
+// file behind and loses no line of the log.
+func (d *running) abort() {
+	d.filesGone.Do(d.removeFiles)
+	d.flushLog()
+	os.Exit(1)
+}
+
+// removeFiles removes the files of the start. It logs and leaves those that it cannot remove.
+func (d *running) removeFiles() {
 	for _, socket := range d.sockets {
 		d.complain(socket.Unlink())
 	}
+	if d.plan != nil && d.plan.pidfile != nil {
+		d.complain(d.plan.pidfile.Remove())
+	}
+}
+
+// cleanUp undoes the start.
+func (d *running) cleanUp() {
+	d.filesGone.Do(d.removeFiles)
 	if d.plan != nil {
-		if d.plan.pidfile != nil {
-			d.complain(d.plan.pidfile.Remove())
-		}
 		d.plan.close()
 	}
 	for _, r := range d.reactors {

@@ -39,7 +39,10 @@ func (p *plan) inspect(c *Config) error {
 		if err != nil {
 			return err
 		}
-		p.user = &user
+		p.warn(user.Warning())
+		if !user.Kept {
+			p.user = &user
+		}
 	}
 	for _, address := range c.Flags.Listen {
 		socket, err := listen.Inspect(address, c.Flags.socketOptions(address))
