@@ -155,7 +155,6 @@ func (d *running) listen() error {
 		d.sockets = append(d.sockets, socket)
 		d.warn(socket.Warnings...)
 	}
-	d.reactors[0].pulse = (&socketWatch{check: d.sockets[0].Check}).look
 	return nil
 }
 
@@ -201,11 +200,16 @@ func (d *running) serve() int {
 		Abort:  d.abort,
 		Reload: func() { slog.Info("SIGHUP: nothing to reload") },
 	})
+	quit := make(chan struct{})
+	for _, socket := range d.sockets {
+		go (&socketWatch{check: socket.Checker()}).run(quit)
+	}
 	code := 0
 	if err := run(d.reactors); err != nil {
 		slog.Error("the event loop failed", "reason", err)
 		code = 1
 	}
+	close(quit)
 	d.cleanUp()
 	return code
 }

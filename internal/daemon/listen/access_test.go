@@ -75,6 +75,18 @@ func TestWarningOfOpen(t *testing.T) {
 	}
 }
 
+// TestDirectoryWarning: where others can put a socket at the path, the start says so.
+func TestDirectoryWarning(t *testing.T) {
+	for mode, want := range map[os.FileMode]string{
+		0o755: "", 0o770: "", 0o777: "at any time", 0o777 | os.ModeSticky: "while this daemon does not run",
+	} {
+		s := mustOpen(t, filepath.Join(tempDirectory(t, mode), "s"), Options{Backlog: 16})
+		if got := strings.Join(s.Warnings, "\n"); (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("%v: got warning %q, want %q", mode, got, want)
+		}
+	}
+}
+
 func TestBacklogWarning(t *testing.T) {
 	tests := []struct {
 		name    string

@@ -38,6 +38,20 @@ func openDirectory(path string) (*directory, error) {
 	return &directory{fd: fd, name: name, base: path[slash+1:], path: path}, nil
 }
 
+// warning tells that other users can put a socket of their own at the path, or is "".
+func (d *directory) warning() string {
+	var st unix.Stat_t
+	if err := unix.Fstat(d.fd, &st); err != nil || st.Mode&0o002 == 0 {
+		return ""
+	}
+	when := "at any time"
+	if st.Mode&unix.S_ISVTX != 0 {
+		when = "while this daemon does not run"
+	}
+	return fmt.Sprintf("-listen UNIX:%s: every user may write to directory %s, and can put a socket there %s, which gets the sessions of "+
+		"the clients; use a directory of the daemon's own, such as /run/distcache", d.path, d.name, when)
+}
+
 // openRetrying is openat(2), close-on-exec, repeated when a signal interrupts it.
 func openRetrying(dirfd int, name string, flags int) (int, error) {
 	for {

@@ -56,6 +56,9 @@ func (p *Plan) inspect(opt Options) (err error) {
 		if p.access, err = resolveAccess(opt); err == nil {
 			p.dir, err = openDirectory(p.addr.Path)
 		}
+		if err == nil {
+			p.warn(p.dir.warning())
+		}
 		p.warn(p.access.warning())
 	case address.TCP:
 		p.ips, err = ipsOf(p.addr)
