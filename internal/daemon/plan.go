@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 
+	"golang.org/x/sys/unix"
+
 	"distcache/internal/daemon/listen"
 	"distcache/internal/daemon/options"
 	"distcache/internal/daemon/service"
@@ -34,6 +36,7 @@ func (p *plan) inspect(c *Config) error {
 		return err
 	}
 	p.warn(warning)
+	p.warn(c.rlimitWarning(unix.Getrlimit))
 	if c.Flags.User != "" {
 		user, err := service.LookupUser(c.Flags.User)
 		if err != nil {
@@ -79,6 +82,23 @@ func (p *plan) check(c Config) error {
 		return c.Check()
 	}
 	return nil
+}
+
+// rlimitWarning tells that a limit of the process is below the memory bound, or is "". Under
+// such a limit the kernel refuses memory that the flags allow.
+func (c Config) rlimitWarning(get func(resource int, limit *unix.Rlimit) error) string {
+	for _, r := range []struct {
+		resource   int
+		name, flag string
+	}{{unix.RLIMIT_DATA, "RLIMIT_DATA", "-d"}, {unix.RLIMIT_AS, "RLIMIT_AS", "-v"}} {
+		var limit unix.Rlimit
+		if err := get(r.resource, &limit); err != nil || limit.Cur >= uint64(c.memoryBound()) {
+			continue
+		}
+		return fmt.Sprintf("the memory bound is %d MiB, but %s is %d MiB: memory runs out before the limits of the flags are reached; "+
+			"raise it (ulimit %s)", mebibytes(c.memoryBound()), r.name, limit.Cur>>20, r.flag)
+	}
+	return ""
 }
 
 func (p *plan) warn(texts ...string) {
