@@ -2,7 +2,6 @@ package main
 
 import (
 	"net/netip"
-	"path/filepath"
 	"time"
 
 	"distcache/codec/address"
@@ -72,9 +71,11 @@ func (c *config) validate(s *options.Set) error {
 	if !s.Given("server") {
 		return &options.UsageError{Flag: "server", Reason: "is required: the address of dc_server, such as IP:cache.example.net:9001"}
 	}
-	if isItself(c.daemonFlags.Listen, c.server) {
-		return &options.UsageError{Flag: "server", Value: c.server.String(),
-			Reason: c.server.String() + " is also the address of -listen: dc_client would connect to itself"}
+	for _, listen := range c.daemonFlags.Listen {
+		if isItself(listen, c.server) {
+			return &options.UsageError{Flag: "server", Value: c.server.String(),
+				Reason: c.server.String() + " is also the address of -listen: dc_client would connect to itself"}
+		}
 	}
 	return c.daemonFlags.ValidatePath("server", c.server)
 }
@@ -82,18 +83,16 @@ func (c *config) validate(s *options.Set) error {
 // isItself reports whether the two addresses are the same by their text. Where the text
 // does not tell, the probe of a new connection fails: it never comes back.
 func isItself(listen, server address.Address) bool {
-	switch {
-	case listen == server:
+	if listen.Same(server) {
 		return true
-	case listen.Kind == address.Unix && server.Kind == address.Unix:
-		return filepath.Clean(listen.Path) == filepath.Clean(server.Path)
 	}
-	return listen.Kind == address.TCP && listen.Host == "" && listen.Port == server.Port && isLoopback(server.Host)
+	return listen.Kind == address.TCP && listen.Host == "" && listen.Port == server.Port && isLoopback(server.Host, listen.Family)
 }
 
-func isLoopback(host string) bool {
+// isLoopback reports whether a socket of that family on every interface has the host.
+func isLoopback(host string, family address.Family) bool {
 	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
+	return host == "localhost" || err == nil && ip.IsLoopback() && ip.Is6() == (family == address.IPv6)
 }
 
 func (c *config) daemon() daemon.Config {

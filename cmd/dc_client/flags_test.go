@@ -35,7 +35,7 @@ func TestServerSpellings(t *testing.T) {
 func TestServerIsOneself(t *testing.T) {
 	t.Parallel()
 	at := freePort(t)
-	process := kit.Start(t, kit.Tool(program), "-listen", at.String(), "-server", "IPv4:"+at.Address, "-retry", "100")
+	process := kit.Start(t, kit.Tool(program), "-listen", at.String(), "-server", "IP:[::ffff:"+strings.Replace(at.Address, ":", "]:", 1), "-retry", "100")
 	process.WaitStderr(patience, "no connection to dc_server")
 	client := kit.Dial(t, at)
 	for range 10 {

@@ -1,8 +1,13 @@
 package main
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -51,6 +56,44 @@ func testMaxClients(t *testing.T, loops string) {
 	_ = let[0].Close()
 	process.Wait(patience, "room for another client", func() bool { return served(at) })
 	mustEnd(t, process)
+}
+
+// TestF08InheritedDescriptors: the parent has left descriptors open. They are no room for clients, and the connection to
+// dc_server gets a descriptor when all clients are there.
+func TestF08InheritedDescriptors(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can become somebody who may not raise the limit of descriptors")
+	}
+	const inherited, limit, most = 100, "200", 200 - 100 - 64
+	at, server := kit.Unix(t), kit.Unix(t)
+	if err := errors.Join(os.Chmod(filepath.Dir(at.Address), 0o777), os.Chmod(filepath.Dir(server.Address), 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = null.Close() }()
+	process := kit.Command{
+		Path: "/bin/sh", Args: []string{"-c", "ulimit -n " + limit + `; exec "$0" "$@"`, kit.Tool(program),
+			"-listen", at.String(), "-server", server.String(), "-retry", "50"},
+		Files: slices.Repeat([]*os.File{null}, inherited),
+		Sys:   &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}},
+	}.Start(t)
+	process.WaitStderr(patience, " ready ")
+	if want := " (32768 and 64 for the daemon itself and 100 that are open already)"; !strings.Contains(process.Stderr(), want) {
+		t.Errorf("got %q, want%s in it", process.Stderr(), want)
+	}
+	for range most {
+		kit.Dial(t, at).ExpectStatus(kit.Have(1, "nobody's"), codec.StatusDisconnected)
+	}
+	kit.Dial(t, at).ExpectClosed()
+	kit.NewUpstream(t, server)
+	if err := os.Chmod(server.Address, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	process.WaitStderr(patience, "connected to dc_server")
 }
 
 // served reports whether a new client gets an answer there.

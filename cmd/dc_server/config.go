@@ -17,6 +17,9 @@ const (
 	// poolBytes is the memory for requests of all clients that are not whole, and as much
 	// again for answers that are not read.
 	poolBytes = 64 << 20
+	// maxSessions limits -sessions: 2^30, and 2^26 in a 32-bit program, where the index of more
+	// is larger than its address space.
+	maxSessions = 1 << (26 + 4*(^uint(0)>>63))
 )
 
 // config is the command line, parsed.
@@ -32,7 +35,7 @@ type config struct {
 func (c *config) flags() *options.Set {
 	s := options.New(program, "[options]", "Stores TLS sessions in memory and serves them to the dc_clients of all hosts.")
 	c.daemonFlags.Declare(s, "IP:127.0.0.1:9001")
-	s.Int(&c.sessions, "sessions", "number", 100_000, 64, 1<<30,
+	s.Int(&c.sessions, "sessions", "number", 100_000, 64, maxSessions,
 		"Limit of stored sessions; beyond it, the sessions closest to expiry are evicted.")
 	s.Int(&c.memory, "memory", "MiB", 0, 0, 1<<20,
 		"Limit of memory for sessions, with the same effect (0: half of what the machine or the control group has to spare).")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"regexp"
 	"strconv"
@@ -115,6 +116,25 @@ func TestMemoryBound(t *testing.T) {
 	const held = 900 * 32000 // what 1,000 such sessions take, or nearly
 	if vitals.RSS > smallBound || vitals.RSS < held {
 		t.Errorf("got %d MB resident, want %d to %d", vitals.RSS>>20, held>>20, smallBound>>20)
+	}
+}
+
+// TestF14MostSessions: the greatest -sessions has an index that the program can address, and one more is refused with the
+// limit. It holds for 32-bit programs too: GOARCH=386 go test -run F14 ./cmd/dc_server.
+func TestF14MostSessions(t *testing.T) {
+	var c config
+	s := c.flags()
+	if err := s.Parse([]string{"-sessions", strconv.Itoa(maxSessions)}); err != nil {
+		t.Fatal(err)
+	}
+	const indexBytes = 25 // of a session, docs/dc_server.md
+	if bound := c.store().Bound(); bound < maxSessions*indexBytes || maxSessions*indexBytes > math.MaxInt {
+		t.Errorf("got a bound of %d bytes for %d sessions, want %d at least, and an index below %d", bound, maxSessions, maxSessions*indexBytes, math.MaxInt)
+	}
+	one := strconv.FormatInt(maxSessions+1, 10)
+	want := fmt.Sprintf("-sessions: %q is not a whole number from 64 to %d", one, maxSessions)
+	if err := c.flags().Parse([]string{"-sessions", one}); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 

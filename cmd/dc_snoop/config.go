@@ -81,9 +81,6 @@ func (c *config) validate(s *options.Set) error {
 		return &options.UsageError{Flag: "server", Value: c.server.String(),
 			Reason: c.server.String() + " is the address of -listen too: dc_snoop would connect to itself"}
 	}
-	if err := c.socket.Validate(c.listen); err != nil {
-		return &options.UsageError{Reason: err.Error()}
-	}
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -46,7 +47,7 @@ type Family uint8
 
 // The families of a TCP address.
 const (
-	AnyFamily Family = iota // IP:
+	AnyFamily Family = iota // IP: a host name's addresses of both; without a host, IPv4
 	IPv4                    // IPv4:
 	IPv6                    // IPv6:
 )
@@ -70,7 +71,7 @@ func (f Family) version() string { return strings.TrimPrefix(f.String()[len("IP"
 type Address struct {
 	Kind   Kind
 	Path   string // Unix: the socket's path, 1 to MaxPath bytes
-	Host   string // TCP: a host name or an address without brackets; "" is every interface
+	Host   string // TCP: a host name or an address without brackets; "" is every interface, of one IP version
 	Port   uint16 // TCP: 0 is any free port
 	Family Family // TCP: which addresses of the host are meant
 	FD     int    // Descriptor: its number, 3 or more
@@ -95,6 +96,21 @@ func (a Address) String() string {
 // to / and so cannot use one.
 func (a Address) IsRelative() bool {
 	return a.Kind == Unix && !strings.HasPrefix(a.Path, "/")
+}
+
+// Same reports whether b names the same place to listen on, as far as the texts tell: IP:9001 and IPv4:9001, UNIX:/a/b and
+// UNIX:/a//b.
+func (a Address) Same(b Address) bool { return a.plain() == b.plain() }
+
+// plain is the address without differences of spelling.
+func (a Address) plain() Address {
+	switch {
+	case a.Kind == Unix:
+		a.Path = filepath.Clean(a.Path)
+	case a.Kind == TCP && a.Family == IPv4:
+		a.Family = AnyFamily
+	}
+	return a
 }
 
 // Endpoint returns the address in the words of package net, for net.Dial: the network (unix, tcp, tcp4 or tcp6), and a

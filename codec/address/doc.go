@@ -5,9 +5,10 @@
 // Dial of an Address use the network, and may block. Package listen opens what ParseListen returns.
 //
 //	UNIX:/path                    a unix stream socket
-//	IP:port, IP::port             every interface, to listen only
+//	IP:port, IP::port             every IPv4 interface, to listen only
+//	IPv6:port                     every IPv6 interface, to listen only
 //	IP:host:port, IP:[v6]:port    a host name or address, of either family
-//	IPv4:…, IPv6:…                the same, of that family alone
+//	IPv4:host:port, IPv6:…        the same, of that family alone
 //	FD:n                          a descriptor that was passed in, to listen only
 //	systemd                       the one socket that systemd passed in, to listen only
 package address

@@ -115,6 +115,32 @@ func listenedOn(t *testing.T, process *kit.Process) kit.Endpoint {
 	}
 }
 
+// TestListenSeveral: each -listen is served, all are in the ready line, and their files go at the end. When one fails, none
+// is left.
+func TestListenSeveral(t *testing.T) {
+	forEach(t, func(t *testing.T, p program) {
+		one, two := kit.Unix(t), kit.Unix(t)
+		args := []string{"-listen", one.String(), "-listen", "IP:127.0.0.1:0", "-listen", two.String()}
+		if p.name == "dc_client" {
+			args = append(args, "-loops", "2")
+		}
+		process := p.start(t, args...)
+		ready := regexp.MustCompile(` ready listen=(\S+) listen=IP:(127\.0\.0\.1:[1-9]\d*) listen=(\S+) `)
+		found := ready.FindStringSubmatch(process.Stderr())
+		if found == nil || found[1] != one.String() || found[3] != two.String() {
+			t.Fatalf("got stderr %q, want a ready line with %s, the port and %s", process.Stderr(), one, two)
+		}
+		for _, at := range []kit.Endpoint{one, two, {Network: "tcp", Address: found[2]}} {
+			p.mustServe(t, at)
+		}
+		mustEnd(t, process)
+		mustBeGone(t, one.Address)
+		mustBeGone(t, two.Address)
+		mustName(t, p.fails(t, 1, "-listen", one.String(), "-listen", "UNIX:/nowhere/s"), "UNIX:/nowhere/s")
+		mustBeGone(t, one.Address)
+	})
+}
+
 // TestAddressInUse: two daemons on one port.
 func TestAddressInUse(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {

@@ -1,10 +1,10 @@
 package daemon
 
 import (
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -48,6 +48,8 @@ type Config struct {
 	// Check tells -check what else would keep a start from succeeding; nil: nothing would.
 	// It changes nothing that outlives the process.
 	Check func() error
+
+	inherited int // descriptors that were open at the start; inspect counts them
 }
 
 func (c Config) loops() int { return max(1, c.Loops) }
@@ -61,7 +63,6 @@ func Run(c Config, newApp func() App, parent *service.Parent, stderr io.Writer) 
 	signals := service.CatchSignals(c.Flags.Killable)
 	defer signals.Close()
 	log, logWarning := logging.Open(logging.Config{Program: c.Program, Stderr: stderr, Syslog: parent != nil})
-	defer log.Close(logFlush)
 	slog.SetDefault(log.Logger)
 
 	d := &running{config: c, newApp: newApp, log: log, signals: signals}
@@ -70,12 +71,13 @@ func Run(c Config, newApp func() App, parent *service.Parent, stderr io.Writer) 
 		d.warn("environment variable " + name + " has no effect on this program")
 	}
 	if err := d.start(parent); err != nil {
+		d.cleanUp() // first: no one may read what follows
 		parent.Fail(err)
-		log.Flush(logFlush)
-		fmt.Fprintf(stderr, "%s: %v\n", c.Program, err)
-		d.cleanUp()
+		log.Close(logFlush)
+		service.Complain(stderr, err)
 		return 1
 	}
+	defer log.Close(logFlush)
 	return d.serve()
 }
 
@@ -83,7 +85,7 @@ func Run(c Config, newApp func() App, parent *service.Parent, stderr io.Writer) 
 func detach(c Config, stderr io.Writer) int {
 	if c.Flags.User != "" {
 		if _, err := service.LookupUser(c.Flags.User); err != nil {
-			fmt.Fprintf(stderr, "%s: %v\n", c.Program, err)
+			service.Complain(stderr, err)
 			return 1
 		}
 	}
@@ -100,7 +102,9 @@ type running struct {
 
 	plan     *plan // nil until it is made
 	reactors []*reactor
-	socket   *listen.Socket // nil until it is open
+	sockets  []*listen.Socket // those that are open, in the order of -listen
+
+	filesGone sync.Once // by the end of the loops or by a second signal
 }
 
 func (d *running) flushLog() { d.log.Flush(logFlush) }
@@ -121,7 +125,7 @@ func (d *running) start(parent *service.Parent) (err error) {
 		return err
 	}
 	d.warn(d.plan.warnings...)
-	for _, step := range []func() error{d.open, d.listen, d.writePidfile, d.dropPrivileges, d.accept} {
+	for _, step := range []func() error{d.open, d.listen, d.writePidfile, d.dropPrivileges, d.acceptAll} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -145,13 +149,14 @@ func (d *running) open() error {
 }
 
 func (d *running) listen() error {
-	socket, err := d.plan.listen.Open()
-	if err != nil {
-		return err
+	for _, p := range d.plan.listen {
+		socket, err := p.Open()
+		if err != nil {
+			return err
+		}
+		d.sockets = append(d.sockets, socket)
+		d.warn(socket.Warnings...)
 	}
-	d.socket = socket
-	d.reactors[0].pulse = (&socketWatch{check: socket.Check}).look
-	d.warn(socket.Warnings...)
 	return nil
 }
 
@@ -171,14 +176,13 @@ func (d *running) dropPrivileges() error {
 	return err
 }
 
-func (d *running) accept() error {
-	for i, r := range d.reactors {
-		fd, err := ownDescriptor(i, d.socket.FD)
-		if err != nil {
-			return err
-		}
-		if err := r.accept(fd, d.config.Flags.Listen.Kind, d.config.MaxClients, len(d.reactors) > 1); err != nil {
-			return err
+func (d *running) acceptAll() error {
+	for n, socket := range d.sockets {
+		// The first reactor comes last: once it has the descriptor, that is its own.
+		for i := len(d.reactors) - 1; i >= 0; i-- {
+			if err := d.accept(i, d.config.Flags.Listen[n].Kind, socket); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -187,19 +191,28 @@ func (d *running) accept() error {
 // serve runs the loops until a signal ends it.
 func (d *running) serve() int {
 	bound := d.config.boundMemory()
-	slog.Info("ready", append([]any{"listen", d.socket.Addr(), "pid", os.Getpid(), "maxclients", d.config.MaxClients,
-		"memory_bound_mib", Mebibytes(bound), "kernel_bound_mib", Mebibytes(d.config.kernelMemory(readSysctl).bytes()),
-		"memory_limit_mib", d.config.Limit.Bytes >> 20}, d.config.Ready...)...)
+	var about []any
+	for _, socket := range d.sockets {
+		about = append(about, "listen", socket.Addr())
+	}
+	about = append(about, "pid", os.Getpid(), "maxclients", d.config.MaxClients, "memory_bound_mib", Mebibytes(bound),
+		"kernel_bound_mib", Mebibytes(d.config.kernelMemory(readSysctl).bytes()), "memory_limit_mib", d.config.Limit.Bytes>>20)
+	slog.Info("ready", append(about, d.config.Ready...)...)
 	d.signals.Handle(service.Handlers{
 		Stop:   d.stop,
-		Abort:  func() { os.Exit(1) },
+		Abort:  d.abort,
 		Reload: func() { slog.Info("SIGHUP: nothing to reload") },
 	})
+	quit := make(chan struct{})
+	for _, socket := range d.sockets {
+		go (&socketWatch{check: socket.Checker()}).run(quit)
+	}
 	code := 0
 	if err := run(d.reactors); err != nil {
 		slog.Error("the event loop failed", "reason", err)
 		code = 1
 	}
+	close(quit)
 	d.cleanUp()
 	return code
 }
@@ -211,15 +224,28 @@ func (d *running) stop() {
 	}
 }
 
-// cleanUp removes the files of the start. It logs and leaves those that it cannot remove.
-func (d *running) cleanUp() {
-	if d.socket != nil {
-		d.complain(d.socket.Unlink())
+// abort ends the process at once, on a second signal. It waits for no client, but leaves no
+// file behind and loses no line of the log.
+func (d *running) abort() {
+	d.filesGone.Do(d.removeFiles)
+	d.flushLog()
+	os.Exit(1)
+}
+
+// removeFiles removes the files of the start. It logs and leaves those that it cannot remove.
+func (d *running) removeFiles() {
+	for _, socket := range d.sockets {
+		d.complain(socket.Unlink())
 	}
+	if d.plan != nil && d.plan.pidfile != nil {
+		d.complain(d.plan.pidfile.Remove())
+	}
+}
+
+// cleanUp undoes the start.
+func (d *running) cleanUp() {
+	d.filesGone.Do(d.removeFiles)
 	if d.plan != nil {
-		if d.plan.pidfile != nil {
-			d.complain(d.plan.pidfile.Remove())
-		}
 		d.plan.close()
 	}
 	for _, r := range d.reactors {

@@ -3,10 +3,6 @@ package daemon
 import (
 	"log/slog"
 	"time"
-
-	"golang.org/x/sys/unix"
-
-	"distcache/codec/address"
 )
 
 const (
@@ -35,24 +31,11 @@ type drain struct {
 // drain begins the orderly end.
 func (r *reactor) drain() {
 	slog.Info("stopping", "clients", r.clients.Len(), "busy", r.app.Busy())
-	r.stopAccepting()
+	for _, a := range r.acceptors {
+		a.stop()
+	}
 	now := r.loop.Now()
 	r.loop.Schedule(&drain{reactor: r, ends: now + drainTime, quietSince: now, next: now + drainLook})
-}
-
-// stopAccepting makes the kernel refuse new connections; those in the backlog are still
-// accepted. Without the shutdown, clients that connect between the last accept and the
-// close would be reset. For TCP there is no such call. A socket that was passed in stays
-// open: the connections in its backlog wait for the next process that gets it.
-func (r *reactor) stopAccepting() {
-	switch r.kind {
-	case address.Descriptor, address.Systemd:
-		r.listener.Leave()
-		return
-	case address.Unix:
-		_ = unix.Shutdown(r.fd, unix.SHUT_RD) // at worst some connections are reset
-	}
-	r.listener.Stop()
 }
 
 // Deadline is the time of the next check.

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"distcache/internal/daemon/logging"
 	"distcache/internal/front"
 )
@@ -78,4 +80,27 @@ func logged(t *testing.T, do func()) string {
 	slog.SetDefault(was)
 	log.Close(logFlush)
 	return stderr.String()
+}
+
+// TestRlimitWarning: a limit of the process that is below the memory bound is named at the start.
+func TestRlimitWarning(t *testing.T) {
+	c := Config{MaxClients: 1, Memory: Memory{OffHeap: 1 << 30}}
+	for _, row := range []struct {
+		name     string
+		data, as uint64
+		want     string
+	}{
+		{"none", unix.RLIM_INFINITY, unix.RLIM_INFINITY, ""},
+		{"data", 100 << 20, unix.RLIM_INFINITY, "RLIMIT_DATA is 100 MiB"},
+		{"address space", unix.RLIM_INFINITY, 200 << 20, "RLIMIT_AS is 200 MiB"},
+		{"enough", uint64(c.MemoryBound()), uint64(c.MemoryBound()), ""},
+	} {
+		got := c.rlimitWarning(func(resource int, limit *unix.Rlimit) error {
+			limit.Cur = map[int]uint64{unix.RLIMIT_DATA: row.data, unix.RLIMIT_AS: row.as}[resource]
+			return nil
+		})
+		if (got == "") != (row.want == "") || !strings.Contains(got, row.want) {
+			t.Errorf("%s: got %q, want %q", row.name, got, row.want)
+		}
+	}
 }

@@ -1,6 +1,9 @@
 package daemon
 
 import (
+	"fmt"
+	"slices"
+
 	"distcache/codec/address"
 	"distcache/internal/daemon/listen"
 	"distcache/internal/daemon/options"
@@ -10,7 +13,7 @@ import (
 type Flags struct {
 	Daemon   bool
 	User     string
-	Listen   address.Address
+	Listen   []address.Address // at least one
 	Socket   listen.Options
 	Pidfile  string
 	Killable bool
@@ -19,12 +22,10 @@ type Flags struct {
 
 // Declare adds the flags to s. listenOn is the default of -listen.
 func (f *Flags) Declare(s *options.Set, listenOn string) {
-	s.Func("listen", "address", listenOn, "Address to listen on: UNIX:/path, IP:port, IP:host:port, FD:n or systemd.",
-		func(text string) (err error) {
-			f.Listen, err = address.ParseListen(text)
-			return err
-		})
-	s.String(&f.Socket.Owner, "sockowner", "user", "", "Owner of the socket file of -listen UNIX:/path.")
+	s.List("listen", "address", listenOn, "Address to listen on: UNIX:/path, IP:port (IPv4), IPv6:port, IP:host:port, "+
+		"FD:n or systemd; may be given several times.",
+		func(texts []string) error { return f.listenOn(texts) })
+	s.String(&f.Socket.Owner, "sockowner", "user", "", "Owner of the socket file of -listen UNIX:/path, with that user's group.")
 	s.String(&f.Socket.Group, "sockgroup", "group", "", "Group of the socket file of -listen UNIX:/path.")
 	s.Func("sockperms", "perms", "", "Octal permissions of the socket file; clients need write permission to connect.",
 		func(text string) error {
@@ -40,26 +41,69 @@ func (f *Flags) Declare(s *options.Set, listenOn string) {
 		"nothing is bound, written or removed.")
 }
 
+// maxListen is how many -listen a daemon takes. More is a mistake on the command line.
+const maxListen = 16
+
+// listenOn reads the addresses of all -listen so far.
+func (f *Flags) listenOn(texts []string) error {
+	if len(texts) > maxListen {
+		return fmt.Errorf("%q is more than %d addresses", texts[maxListen], maxListen)
+	}
+	f.Listen = nil
+	for _, text := range texts {
+		a, err := address.ParseListen(text)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(f.Listen, a.Same) {
+			return fmt.Errorf("%q is given twice", text)
+		}
+		f.Listen = append(f.Listen, a)
+	}
+	return nil
+}
+
 // firstPassed is the number of the first descriptor that systemd passes.
 const firstPassed = 3
 
 // passed lists the inherited descriptors that the daemon needs.
 func (f *Flags) passed() []int {
-	switch f.Listen.Kind {
-	case address.Descriptor:
-		return []int{f.Listen.FD}
-	case address.Systemd:
-		return []int{firstPassed}
+	var fds []int
+	for _, a := range f.Listen {
+		switch a.Kind {
+		case address.Descriptor:
+			fds = append(fds, a.FD)
+		case address.Systemd:
+			fds = append(fds, firstPassed)
+		}
 	}
-	return nil
+	return fds
 }
 
 // Validate checks the flags against each other. Its error is a *options.UsageError.
 func (f *Flags) Validate() error {
-	if err := f.Socket.Validate(f.Listen); err != nil {
-		return &options.UsageError{Reason: err.Error()}
+	for _, a := range f.Listen {
+		if err := f.ValidatePath("listen", a); err != nil {
+			return err
+		}
 	}
-	return f.ValidatePath("listen", f.Listen)
+	fds := f.passed()
+	slices.Sort(fds)
+	if n := len(slices.Compact(slices.Clone(fds))); n < len(fds) {
+		return &options.UsageError{Flag: "listen", Reason: fmt.Sprintf("systemd passes descriptor %d: "+
+			"give systemd or FD:%d, not both", firstPassed, firstPassed)}
+	}
+	return nil
+}
+
+// socketOptions returns the options for one of the addresses. Those of a socket file do
+// nothing for an address without one, which is worth a warning where no address has one.
+func (f *Flags) socketOptions(a address.Address) listen.Options {
+	isUnix := func(a address.Address) bool { return a.Kind == address.Unix }
+	if !isUnix(a) && slices.ContainsFunc(f.Listen, isUnix) {
+		return listen.Options{}
+	}
+	return f.Socket
 }
 
 // ValidatePath refuses a relative path of the flag with -daemon, which changes the working

@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,13 +35,18 @@ func (c Config) kernelMemory(sysctl func(name string, field int) (int64, bool)) 
 		}
 		return usual
 	}
+	unix := socketMemory + sendOverrun + setting("net/core/wmem_default", 0, 212992)
+	tcp := socketMemory + setting("net/ipv4/tcp_wmem", 2, 4<<20) + setting("net/ipv4/tcp_rmem", 2, 6<<20)
 	m := kernelMemory{clients: int64(c.MaxClients)}
-	if c.Flags.Listen.Kind == address.Unix {
-		m.perClient = socketMemory + sendOverrun + setting("net/core/wmem_default", 0, 212992)
-		return m
+	isUnix := func(a address.Address) bool { return a.Kind == address.Unix }
+	switch {
+	case !slices.ContainsFunc(c.Flags.Listen, isUnix):
+		m.perClient, m.limit = tcp, setting("net/ipv4/tcp_mem", 2, 0)*int64(os.Getpagesize())
+	case slices.IndexFunc(c.Flags.Listen, func(a address.Address) bool { return !isUnix(a) }) < 0:
+		m.perClient = unix
+	default: // all clients may come by either
+		m.perClient = max(unix, tcp)
 	}
-	m.perClient = socketMemory + setting("net/ipv4/tcp_wmem", 2, 4<<20) + setting("net/ipv4/tcp_rmem", 2, 6<<20)
-	m.limit = setting("net/ipv4/tcp_mem", 2, 0) * int64(os.Getpagesize())
 	return m
 }
 

@@ -37,7 +37,7 @@ func TestF02KernelBound(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			c := Config{MaxClients: row.clients}
-			c.Flags.Listen.Kind = row.kind
+			c.Flags.Listen = []address.Address{{Kind: row.kind}}
 			m := c.kernelMemory(row.sysctl)
 			if got := m.bytes(); got != row.want {
 				t.Errorf("got %d bytes, want %d", got, row.want)
@@ -53,7 +53,7 @@ func TestF02KernelBound(t *testing.T) {
 // many sizes.
 func TestF02SocketsHoldNoMoreThanCounted(t *testing.T) {
 	c := Config{MaxClients: 1}
-	c.Flags.Listen.Kind = address.Unix
+	c.Flags.Listen = []address.Address{{Kind: address.Unix}}
 	most := int(c.kernelMemory(readSysctl).bytes())
 	for _, size := range []int{1, 200, 4 << 10, 32 << 10, 64 << 10, 100 << 10} {
 		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)

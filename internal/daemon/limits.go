@@ -13,14 +13,18 @@ import (
 
 const (
 	// otherDescriptors is how many the process needs beside its clients' with one event
-	// loop, and loopDescriptors how many each further loop takes.
+	// loop and one listening socket, and loopDescriptors how many each further loop takes.
 	otherDescriptors = 64
 	loopDescriptors  = 16
+	// listenDescriptors is how many each further listening socket takes in each loop: itself,
+	// a spare one, its file and the directory of that.
+	listenDescriptors = 4
 )
 
 // fitDescriptors raises the limit of open descriptors to what the clients need. Where it
 // stays lower, it lowers MaxClients and gives a warning.
 func (c *Config) fitDescriptors() (warning string, err error) {
+	c.inherited = service.CountInherited()
 	want := c.MaxClients + c.ownDescriptors()
 	got, err := service.RaiseNofile(want)
 	if got >= want {
@@ -29,25 +33,39 @@ func (c *Config) fitDescriptors() (warning string, err error) {
 	asked := c.MaxClients
 	c.MaxClients = got - c.ownDescriptors()
 	if c.MaxClients < 1 {
-		few := fmt.Sprintf("the limit of open descriptors is %d, but the daemon needs %d for itself: raise the limit (ulimit -n)",
-			got, c.ownDescriptors())
+		few := fmt.Sprintf("the limit of open descriptors is %d, but the daemon needs %s: raise the limit (ulimit -n)",
+			got, c.otherText("for itself"))
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", few, err)
 		}
 		return "", errors.New(few)
 	}
-	return fmt.Sprintf("client limit lowered from %d to %d: the limit of open descriptors is %d, but %d clients need %d (%d and %d for the daemon itself); "+
-		"raise the limit (ulimit -n)", asked, c.MaxClients, got, asked, want, asked, c.ownDescriptors()), nil
+	return fmt.Sprintf("client limit lowered from %d to %d: the limit of open descriptors is %d, but %d clients need %d (%d and %s); "+
+		"raise the limit (ulimit -n)", asked, c.MaxClients, got, asked, want, asked, c.otherText("for the daemon itself")), nil
 }
 
-// ownDescriptors is how many descriptors the process needs beside its clients'.
-func (c Config) ownDescriptors() int { return otherDescriptors + (c.loops()-1)*loopDescriptors }
+// ownDescriptors is how many descriptors the process needs beside its clients', with those
+// that it has inherited. So many are left when all clients are there, and the connection to
+// dc_server always gets one.
+func (c Config) ownDescriptors() int {
+	listeners := max(1, len(c.Flags.Listen))
+	return otherDescriptors + (c.loops()-1)*loopDescriptors + (listeners-1)*c.loops()*listenDescriptors + c.inherited
+}
+
+// otherText tells what descriptors that are not for clients are for.
+func (c Config) otherText(own string) string {
+	text := fmt.Sprintf("%d %s", c.ownDescriptors()-c.inherited, own)
+	if c.inherited > 0 {
+		text += fmt.Sprintf(" and %d that are open already", c.inherited)
+	}
+	return text
+}
 
 // arithmetic shows how the limits of descriptors and memory are computed.
 func (c Config) arithmetic() string {
-	return fmt.Sprintf("  descriptors %d = %d clients + %d for the daemon itself\n"+
+	return fmt.Sprintf("  descriptors %d = %d clients + %s\n"+
 		"  memory bound %d MiB = %d x (2 x %d MiB buffers + %d clients x %d B + %d MiB tables) + %d MiB program + %d MiB sessions\n%s",
-		c.MaxClients+c.ownDescriptors(), c.MaxClients, c.ownDescriptors(),
+		c.MaxClients+c.ownDescriptors(), c.MaxClients, c.otherText("for the daemon itself"),
 		Mebibytes(c.MemoryBound()), heapSlack, Mebibytes(int64(c.PoolBytes)), c.MaxClients, c.perClient(),
 		Mebibytes(c.Memory.Heap), runtimeMemory>>20, Mebibytes(c.Memory.OffHeap), c.Memory.Text)
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 
+	"golang.org/x/sys/unix"
+
 	"distcache/internal/daemon/listen"
 	"distcache/internal/daemon/options"
 	"distcache/internal/daemon/service"
@@ -12,8 +14,8 @@ import (
 // plan is a start that has been inspected and not carried out yet: nothing that outlives
 // the process has changed.
 type plan struct {
-	user     *service.User // nil: keep the user
-	listen   *listen.Plan
+	user     *service.User    // nil: keep the user
+	listen   []*listen.Plan   // in the order of -listen
 	pidfile  *service.Pidfile // nil: none
 	warnings []string
 }
@@ -33,16 +35,23 @@ func (p *plan) inspect(c *Config) error {
 	if err != nil {
 		return err
 	}
-	p.warn(warning, c.memoryWarning())
+	p.warn(warning, c.memoryWarning(), c.rlimitWarning(unix.Getrlimit))
 	if c.Flags.User != "" {
 		user, err := service.LookupUser(c.Flags.User)
 		if err != nil {
 			return err
 		}
-		p.user = &user
+		p.warn(user.Warning())
+		if !user.Kept {
+			p.user = &user
+		}
 	}
-	if p.listen, err = listen.Inspect(c.Flags.Listen, c.Flags.Socket); err != nil {
-		return err
+	for _, address := range c.Flags.Listen {
+		socket, err := listen.Inspect(address, c.Flags.socketOptions(address))
+		if err != nil {
+			return err
+		}
+		p.listen = append(p.listen, socket)
 	}
 	if c.Flags.Pidfile != "" {
 		p.pidfile, err = service.OpenPidfile(c.Flags.Pidfile)
@@ -53,10 +62,12 @@ func (p *plan) inspect(c *Config) error {
 // check looks for reasons why the plan would fail. A start does not call it: there the
 // kernel decides.
 func (p *plan) check(c Config) error {
-	warnings, err := p.listen.Check()
-	p.warn(warnings...)
-	if err != nil {
-		return err
+	for _, socket := range p.listen {
+		warnings, err := socket.Check()
+		p.warn(warnings...)
+		if err != nil {
+			return err
+		}
 	}
 	if p.pidfile != nil {
 		warning, err := p.pidfile.Check()
@@ -71,6 +82,23 @@ func (p *plan) check(c Config) error {
 	return nil
 }
 
+// rlimitWarning tells that a limit of the process is below the memory bound, or is "". Under
+// such a limit the kernel refuses memory that the flags allow.
+func (c Config) rlimitWarning(get func(resource int, limit *unix.Rlimit) error) string {
+	for _, r := range []struct {
+		resource   int
+		name, flag string
+	}{{unix.RLIMIT_DATA, "RLIMIT_DATA", "-d"}, {unix.RLIMIT_AS, "RLIMIT_AS", "-v"}} {
+		var limit unix.Rlimit
+		if err := get(r.resource, &limit); err != nil || limit.Cur >= uint64(c.MemoryBound()) {
+			continue
+		}
+		return fmt.Sprintf("the memory bound is %d MiB, but %s is %d MiB: memory runs out before the limits of the flags are reached; "+
+			"raise it (ulimit %s)", Mebibytes(c.MemoryBound()), r.name, limit.Cur>>20, r.flag)
+	}
+	return ""
+}
+
 func (p *plan) warn(texts ...string) {
 	for _, text := range texts {
 		if text != "" {
@@ -81,8 +109,8 @@ func (p *plan) warn(texts ...string) {
 
 // close closes the descriptors of inspect. A pidfile that was written stays.
 func (p *plan) close() {
-	if p.listen != nil {
-		p.listen.Close()
+	for _, socket := range p.listen {
+		socket.Close()
 	}
 	if p.pidfile != nil {
 		p.pidfile.Close()

@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"golang.org/x/sys/unix"
-
-	"distcache/codec/address"
 	"distcache/engine"
 	"distcache/engine/buffer"
 )
@@ -15,14 +12,12 @@ import (
 // reactor is one event loop, its clients and the App that serves them. Reactors share the
 // listening socket and the bound of clients, and nothing else.
 type reactor struct {
-	app      App
-	loop     *engine.Loop
-	clients  *engine.Clients
-	fd       int          // the listening socket, as this reactor's own descriptor
-	kind     address.Kind // of the listening socket
-	listener *engine.Listener
-	pulse    func() // what the loop does every few seconds, nil: nothing
-	flushLog func() // waits until what was logged is written, for a while
+	app       App
+	loop      *engine.Loop
+	clients   *engine.Clients
+	acceptors []*acceptor // one for each listening socket
+	pulse     func()      // what the loop does every few seconds, nil: nothing
+	flushLog  func()      // waits until what was logged is written, for a while
 }
 
 // newReactor makes a reactor without a listening socket. poolBytes is its part of
@@ -42,30 +37,6 @@ func newReactor(app App, poolBytes int, total *atomic.Int64) (*reactor, error) {
 	}
 	r.clients.Serve(withFaults(handler))
 	return r, nil
-}
-
-// accept begins to accept from fd, which is the reactor's from now on.
-func (r *reactor) accept(fd int, kind address.Kind, maxClients int, shared bool) (err error) {
-	r.fd, r.kind = fd, kind
-	if r.listener, err = r.loop.Listen(fd, r.clients, maxClients); err != nil {
-		return err
-	}
-	r.listener.Shared = shared
-	r.listener.Adopted = kind == address.Descriptor || kind == address.Systemd
-	return nil
-}
-
-// ownDescriptor gives each reactor but the first a descriptor of its own for the
-// listening socket: each closes its own at the end.
-func ownDescriptor(i, fd int) (int, error) {
-	if i == 0 {
-		return fd, nil
-	}
-	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return -1, fmt.Errorf("cannot share the listening socket between loops: %w", err)
-	}
-	return own, nil
 }
 
 // run runs all reactors until each has been stopped. The first runs on the caller's

@@ -101,7 +101,8 @@ func TestSecondSignal(t *testing.T) {
 		t.Run(second.String(), func(t *testing.T) {
 			forEach(t, func(t *testing.T, p program) {
 				at := kit.Unix(t)
-				process := p.start(t, "-listen", at.String())
+				pidfile := filepath.Join(filepath.Dir(at.Address), "pid")
+				process := p.start(t, "-listen", at.String(), "-pidfile", pidfile)
 				p.halfARequest(t, at)
 				began := time.Now()
 				process.Signal(syscall.SIGTERM)
@@ -109,6 +110,8 @@ func TestSecondSignal(t *testing.T) {
 				process.Signal(second)
 				code, took := process.Exit(patience), time.Since(began)
 				skipAfterDrain(t, began, code != 0)
+				mustBeGone(t, at.Address)
+				mustBeGone(t, pidfile)
 				if code == 0 {
 					t.Error("got exit code 0 after a second signal, want another one")
 				}

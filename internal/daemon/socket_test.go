@@ -28,7 +28,7 @@ func TestSocketAccess(t *testing.T) {
 		{"perms of four digits", "022", []string{"-sockperms=0600"}, 0o600, 0, 0, false},
 		{"umask 000 changes no perms", "000", []string{"-sockperms", "600"}, 0o600, 0, 0, false},
 		{"umask 777 changes no perms", "777", []string{"--sockperms=666"}, 0o666, 0, 0, false},
-		{"owner", "022", []string{"-sockowner", "nobody"}, 0o755, nobody, 0, true},
+		{"owner", "022", []string{"-sockowner", "nobody"}, 0o755, nobody, nobody, true},
 		{"group", "022", []string{"-sockgroup", "65534", "-sockperms", "660"}, 0o660, 0, nobody, true},
 		{"owner and group by number", "022", []string{"-sockowner=1234", "-sockgroup=1235", "-sockperms=770"}, 0o770, 1234, 1235, true},
 	} {

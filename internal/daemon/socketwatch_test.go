@@ -35,10 +35,9 @@ func TestSocketWatchTellsEachChangeOnce(t *testing.T) {
 			before := slog.Default()
 			slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
 			defer slog.SetDefault(before)
-			next := 0
-			w := &socketWatch{check: func() error { next++; return row.seen[next-1] }}
-			for range row.seen {
-				w.look()
+			w := &socketWatch{}
+			for _, err := range row.seen {
+				w.tell(err)
 			}
 			got := ""
 			for line := range strings.Lines(log.String()) {

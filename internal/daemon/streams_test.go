@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"testing"
@@ -60,6 +61,60 @@ func TestStderrNobodyReads(t *testing.T) {
 			mustEndCommand(t, cmd)
 		})
 	}
+}
+
+// TestF03FailedStartWithUnreadStderr fails after the socket is open, while stderr is a pipe that is full and that no process
+// reads: the start ends nevertheless, and leaves nothing behind.
+func TestF03FailedStartWithUnreadStderr(t *testing.T) {
+	for _, detach := range []bool{false, true} {
+		t.Run(fmt.Sprintf("-daemon=%v", detach), func(t *testing.T) {
+			forEach(t, func(t *testing.T, p program) {
+				at := kit.Unix(t)
+				pidfile := filepath.Dir(at.Address) + "/pid"
+				if err := os.WriteFile(pidfile, fmt.Appendln(nil, os.Getpid(), "is not alone"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				c := p.command("-listen", at.String(), "-pidfile", pidfile, fmt.Sprintf("-daemon=%v", detach))
+				cmd := exec.Command(c.Path, c.Args...)
+				cmd.Stderr = fullPipe(t)
+				began := time.Now()
+				startCommand(t, cmd)
+				timeout := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+				defer timeout.Stop()
+				_ = cmd.Wait()
+				if code := cmd.ProcessState.ExitCode(); code != 1 {
+					t.Errorf("got exit code %d, want 1 (-1: it had to be killed)", code)
+				}
+				if took := time.Since(began); took > time.Second {
+					kit.TooSlow(t, "the start took %v to fail, want 1 s at most", took)
+				}
+				mustBeGone(t, at.Address)
+			})
+		})
+	}
+}
+
+// fullPipe is the end to write to of a pipe that takes no more bytes.
+func fullPipe(t *testing.T) *os.File {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = r.Close(), w.Close() })
+	fd := int(w.Fd()) // which makes it blocking, also for the child
+	filled := 0
+	for err == nil {
+		var n int
+		if err = syscall.SetNonblock(fd, true); err == nil {
+			n, err = syscall.Write(fd, make([]byte, 512))
+		}
+		filled += max(n, 0)
+	}
+	if err := syscall.SetNonblock(fd, false); err != nil || filled == 0 {
+		t.Fatal(err, filled)
+	}
+	return w
 }
 
 // askTogether asks for a session that is not there, many times in one write, and takes the answers.

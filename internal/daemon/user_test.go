@@ -153,6 +153,34 @@ func TestUserDropIsChecked(t *testing.T) {
 	}
 }
 
+// TestUserStays: old command lines name root, or the user that the daemon runs as already.
+func TestUserStays(t *testing.T) {
+	t.Parallel()
+	needRoot(t)
+	for _, row := range []struct {
+		user    string
+		as      *syscall.SysProcAttr
+		warning bool
+	}{{"root", nil, true}, {"nobody", asNobody(), false}} {
+		t.Run(row.user, func(t *testing.T) {
+			forEach(t, func(t *testing.T, p program) {
+				at := kit.Unix(t)
+				if err := os.Chmod(filepath.Dir(at.Address), 0o777); err != nil {
+					t.Fatal(err)
+				}
+				c := p.command("-listen", at.String(), "-user", row.user)
+				c.Sys = row.as
+				process := p.run(t, c)
+				p.mustServe(t, at)
+				if got := strings.Contains(process.Stderr(), "no privileges are dropped"); got != row.warning {
+					t.Errorf("got stderr %q, want a warning: %v", process.Stderr(), row.warning)
+				}
+				mustEnd(t, process)
+			})
+		})
+	}
+}
+
 func TestUserRefused(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -162,7 +190,6 @@ func TestUserRefused(t *testing.T) {
 	}{
 		{"unknown", "nosuchuser", nil, []string{"-user nosuchuser"}},
 		{"number without account", "3999999999", nil, []string{"-user 3999999999"}},
-		{"superuser", "root", nil, []string{"-user root", "superuser"}},
 		{"not as root", "daemon", asNobody(), []string{"-user daemon", "needs root"}},
 	} {
 		for _, detach := range []bool{false, true} {

@@ -3,12 +3,15 @@ package listen
 import (
 	"errors"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"distcache/codec/address"
 )
 
 func TestParsePerms(t *testing.T) {
@@ -57,6 +60,8 @@ func TestWarningOfOpen(t *testing.T) {
 		{"nothing asked", Options{Backlog: 16}, ""},
 		{"660", Options{Backlog: 16, Perms: "660"}, ""},
 		{"440", Options{Backlog: 16, Perms: "440"}, "use 660"},
+		{"group alone", Options{Backlog: 16, Group: strconv.Itoa(os.Getegid())}, "use -sockperms 660"},
+		{"group and 660", Options{Backlog: 16, Group: strconv.Itoa(os.Getegid()), Perms: "660"}, ""},
 		{"backlog", Options{Backlog: 1 << 30}, "net.core.somaxconn"},
 	}
 	for _, test := range tests {
@@ -67,6 +72,18 @@ func TestWarningOfOpen(t *testing.T) {
 				t.Errorf("got warnings %q, want %q in one", s.Warnings, test.want)
 			}
 		})
+	}
+}
+
+// TestDirectoryWarning: where others can put a socket at the path, the start says so.
+func TestDirectoryWarning(t *testing.T) {
+	for mode, want := range map[os.FileMode]string{
+		0o755: "", 0o770: "", 0o777: "at any time", 0o777 | os.ModeSticky: "while this daemon does not run",
+	} {
+		s := mustOpen(t, filepath.Join(tempDirectory(t, mode), "s"), Options{Backlog: 16})
+		if got := strings.Join(s.Warnings, "\n"); (got == "") != (want == "") || !strings.Contains(got, want) {
+			t.Errorf("%v: got warning %q, want %q", mode, got, want)
+		}
 	}
 }
 
@@ -91,32 +108,58 @@ func TestBacklogWarning(t *testing.T) {
 	}
 }
 
-func TestValidate(t *testing.T) {
+// TestOwnersGroup: as with dc_client 1.5, -sockowner alone also gives the file that user's primary group.
+func TestOwnersGroup(t *testing.T) {
+	me, err := user.Current()
+	check(t, err)
+	for _, test := range []struct {
+		name string
+		opt  Options
+		gid  int
+	}{
+		{"name", Options{Owner: me.Username}, os.Getegid()},
+		{"number", Options{Owner: me.Uid}, os.Getegid()},
+		{"with -sockgroup", Options{Owner: me.Uid, Group: "12345"}, 12345},
+		{"number without an account", Options{Owner: "3999999999"}, unchanged},
+		{"no owner", Options{}, unchanged},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got, err := resolveAccess(test.opt); err != nil || got.gid != test.gid {
+				t.Errorf("got group %d, %v, want %d", got.gid, err, test.gid)
+			}
+		})
+	}
+}
+
+// TestUnusedOptions: the options of a socket file do nothing for other addresses, and Open and Check say so.
+func TestUnusedOptions(t *testing.T) {
 	tests := []struct {
 		name, text string
 		opt        Options
-		want       error
-		says       string
+		warning    string
 	}{
-		{"all on unix", "UNIX:/tmp/s", Options{Owner: "root", Group: "0", Perms: "660"}, nil, ""},
-		{"none on tcp", "IP:9001", Options{Backlog: 5}, nil, ""},
-		{"bad perms", "UNIX:/tmp/s", Options{Perms: "999"}, ErrPerms, `-sockperms: "999"`},
-		{"owner on tcp", "IP:9001", Options{Owner: "root"}, ErrOnlyUnix, "-sockowner: "},
-		{"group on a descriptor", "FD:3", Options{Group: "root"}, ErrOnlyUnix, "-sockgroup: "},
-		{"perms on systemd", "systemd", Options{Perms: "660"}, ErrOnlyUnix, "-sockperms: "},
+		{"all on unix", "UNIX:/tmp/s", Options{Owner: "root", Group: "0", Perms: "660"}, ""},
+		{"none on tcp", "IP:127.0.0.1:0", Options{Backlog: 5}, ""},
+		{"owner on tcp", "IP:127.0.0.1:0", Options{Owner: "root"}, "-sockowner: no effect on -listen IP:127.0.0.1:0"},
+		{"group and perms on tcp", "IP:127.0.0.1:0", Options{Group: "root", Perms: "660"}, "-sockgroup, -sockperms: no effect"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			addr := mustParse(test.text)
-			err := test.opt.Validate(addr)
-			if !errors.Is(err, test.want) || err != nil && !strings.HasPrefix(err.Error(), test.says) {
-				t.Fatalf("Validate: got %v, want %v that starts with %q", err, test.want, test.says)
+			p, err := Inspect(mustParse(test.text), test.opt)
+			check(t, err)
+			defer p.Close()
+			if p.addr.Kind == address.Unix {
+				return // TestCheckSaysWhatOpenWould has those
 			}
-			if err == nil {
-				return
-			}
-			if _, err := Open(addr, test.opt); !errors.Is(err, test.want) {
-				t.Errorf("Open: got %v, want %v", err, test.want)
+			warnings, err := p.Check()
+			check(t, err)
+			s, err := p.Open()
+			check(t, err)
+			check(t, s.Close())
+			for _, got := range [][]string{warnings, s.Warnings} {
+				if text := strings.Join(got, "\n"); (text == "") != (test.warning == "") || !strings.Contains(text, test.warning) {
+					t.Errorf("got %q, want %q", text, test.warning)
+				}
 			}
 		})
 	}
@@ -158,11 +201,11 @@ func TestOwners(t *testing.T) {
 		uid, gid uint32
 		mode     uint32
 	}{
-		{"user by name", Options{Owner: "nobody", Perms: "600"}, nobody, 0, 0o600},
+		{"user by name", Options{Owner: "nobody", Perms: "600"}, nobody, nobody, 0o600},
 		{"user by id", Options{Owner: "12345", Perms: "600"}, other, 0, 0o600},
 		{"group by id", Options{Group: "12345", Perms: "660"}, 0, other, 0o660},
 		{"both", Options{Owner: "nobody", Group: "12345", Perms: "0660"}, nobody, other, 0o660},
-		{"user without perms", Options{Owner: "nobody"}, nobody, 0, 0o755},
+		{"user without perms", Options{Owner: "nobody"}, nobody, nobody, 0o755},
 		{"root by name", Options{Owner: "root", Group: "root"}, 0, 0, 0o755},
 	}
 	defer unix.Umask(unix.Umask(0o022))
@@ -184,7 +227,7 @@ func TestWithoutRights(t *testing.T) {
 	needRoot(t)
 	open := tempDirectory(t, 0o777)
 	closed := tempDirectory(t, 0o755)
-	hidden := tempDirectory(t, 0o733)
+	hidden := tempDirectory(t, 0o722)
 	sticky := tempDirectory(t, 0o777|os.ModeSticky)
 	staleSocket(t, sticky+"/s")
 	check(t, os.Chmod(sticky+"/s", 0o666))
@@ -194,7 +237,7 @@ func TestWithoutRights(t *testing.T) {
 		{"another owner", open + "/s", "root", "-sockowner"},
 		{"another group", open + "/s", ",root", "-sockgroup"},
 		{"directory that may not be written to", closed + "/s", "", "cannot create the socket in directory " + closed},
-		{"directory that may not be read", hidden + "/s", "", "cannot open directory " + hidden},
+		{"directory that may not be searched", hidden + "/s", "", "cannot create the socket in directory " + hidden},
 		{"dead socket of another in a sticky directory", sticky + "/s", "", "cannot remove the dead socket"},
 		{"socket that may not be connected to", open + "/000", "", "it is unclear whether a process listens"},
 	}

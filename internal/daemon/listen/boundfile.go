@@ -11,15 +11,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// endWait is how long the end of a daemon waits for the lock on the socket's directory. It is short because a file that
+// endWait is how long the end of a daemon waits for the lock on the socket's path. It is short because a file that
 // is left does no harm: the next start finds that no process listens on it and removes it.
 const endWait = time.Second
 
-// boundFile is the file that bind(2) made for a socket, held by an O_PATH descriptor. While that is open, the number of
-// the inode is not given to another file, even after this one has been removed.
+// boundFile is the file of a socket, held by an O_PATH descriptor. While that is open, the number of the inode is not given
+// to another file, even after this one has been removed.
 type boundFile struct {
-	fd int
-	id fileID
+	fd   int
+	id   fileID
+	mode uint32 // when it was opened
 }
 
 // fileID tells one file from all others that exist at the same time.
@@ -75,7 +76,7 @@ func newBoundFile(fd int) (*boundFile, error) {
 		f.close()
 		return nil, err
 	}
-	f.id = identity(st)
+	f.id, f.mode = identity(st), st.Mode
 	return f, nil
 }
 
@@ -157,6 +158,41 @@ func (f *boundFile) chmodThroughProc(mode uint32) error {
 	return fmt.Errorf("cannot set the socket's permissions to %03o: %w", mode, err)
 }
 
+// probe connects to the socket. It returns nil if no process listens on it. It goes by the descriptor, so that the socket
+// that is asked is the one that will be removed, whatever has come to path meanwhile. Without /proc it goes by path, and
+// looks before and after whether the socket is there.
+func (f *boundFile) probe(path string) error {
+	err := connect("/proc/self/fd/" + strconv.Itoa(f.fd))
+	if err == unix.ENOENT {
+		if f.standsAt(unix.AT_FDCWD, path) != nil {
+			return ErrReplaced
+		}
+		if err = connect(path); f.standsAt(unix.AT_FDCWD, path) != nil {
+			return ErrReplaced
+		}
+	}
+	switch err {
+	case unix.ECONNREFUSED:
+		return nil
+	case nil, unix.EAGAIN: // EAGAIN: a process listens, but its backlog is full
+		return ErrInUse
+	case unix.EPROTOTYPE:
+		return fmt.Errorf("%w, on a socket of another type", ErrInUse)
+	default:
+		return fmt.Errorf("%w: %w", ErrUnclear, os.NewSyscallError("connect", err))
+	}
+}
+
+// connect returns the plain error of socket(2) or connect(2).
+func connect(path string) error {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	return unix.Connect(fd, &unix.SockaddrUnix{Name: path})
+}
+
 // standsAt tells whether name, in the directory of that descriptor, is this file: nil, ErrGone or ErrReplaced.
 func (f *boundFile) standsAt(dirfd int, name string) error {
 	var st unix.Stat_t
@@ -173,10 +209,15 @@ func (f *boundFile) standsAt(dirfd int, name string) error {
 }
 
 // removeFrom removes the file if it is still in the directory. The lock keeps another daemon from putting its
-// own socket there between the check and the removal.
+// own socket there between the check and the removal. Where there cannot be a lock, as on a full disk, the check must do.
 func (f *boundFile) removeFrom(dir *directory) error {
-	if err := dir.lock(endWait); err != nil {
-		return err
+	if err := f.standsAt(dir.fd, dir.base); errors.Is(err, ErrGone) || errors.Is(err, ErrReplaced) {
+		return nil
+	}
+	if dir.held == nil {
+		if err := dir.lock(endWait); errors.Is(err, ErrLocked) {
+			return err
+		}
 	}
 	err := f.standsAt(dir.fd, dir.base)
 	switch {

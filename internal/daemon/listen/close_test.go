@@ -127,6 +127,60 @@ func TestUnlinkWithoutPrivileges(t *testing.T) {
 	lstat(t, path)
 }
 
+// TestLockOfAnotherUser is F04: a lock that any user can hold keeps no daemon from its start or its end, nor does a file that
+// another user has put in the place of the lock.
+func TestLockOfAnotherUser(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		hold func(t *testing.T, dir string)
+	}{
+		{"flock on the directory", func(t *testing.T, dir string) {
+			fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+			check(t, err)
+			t.Cleanup(func() { _ = unix.Close(fd) })
+			check(t, unix.Flock(fd, unix.LOCK_EX))
+		}},
+		{"a file that others can open", func(t *testing.T, dir string) {
+			check(t, os.WriteFile(dir+"/.s.lock", nil, 0o600))
+			check(t, os.Chmod(dir+"/.s.lock", 0o666))
+			fd, err := unix.Open(dir+"/.s.lock", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+			check(t, err)
+			t.Cleanup(func() { _ = unix.Close(fd) })
+			check(t, unix.Flock(fd, unix.LOCK_EX))
+		}},
+		{"a file with content", func(t *testing.T, dir string) { check(t, os.WriteFile(dir+"/.s.lock", []byte("precious"), 0o600)) }},
+		{"a directory", func(t *testing.T, dir string) { check(t, os.Mkdir(dir+"/.s.lock", 0o700)) }},
+		{"a link", func(t *testing.T, dir string) { check(t, os.Symlink("/etc/passwd", dir+"/.s.lock")) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := tempDirectory(t, 0o755)
+			staleSocket(t, dir+"/s")
+			test.hold(t, dir)
+			s := mustOpen(t, dir+"/s", Options{})
+			checkAnswers(t, dir+"/s")
+			check(t, s.Close())
+			checkAbsent(t, dir+"/s")
+			if text, err := os.ReadFile(dir + "/.s.lock"); test.name == "a file with content" && string(text) != "precious" {
+				t.Errorf("got %q, %v in the file, want it left alone", text, err)
+			}
+		})
+	}
+}
+
+// TestLockFileInStickyDirectory: another user's file in the place of the lock that cannot be removed.
+func TestLockFileInStickyDirectory(t *testing.T) {
+	needRoot(t)
+	dir := tempDirectory(t, 0o777|os.ModeSticky)
+	check(t, os.WriteFile(dir+"/.s.lock", nil, 0o600))
+	h := startHelper(t, "stayer", asNobody(nobody), nil, targetVariable+"=UNIX:"+dir+"/s")
+	if line := h.hear(); line != "UNIX:"+dir+"/s" {
+		t.Errorf("got %q, want the address", line)
+	}
+	if line := h.finish(); line != "closed: <nil>" {
+		t.Errorf("at the end: got %q, want no error", line)
+	}
+}
+
 func TestLockIsBounded(t *testing.T) {
 	dir := tempDirectory(t, 0o755)
 	holder, err := openDirectory(dir + "/s")

@@ -11,16 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockPoll is the time between two attempts to lock a directory.
-const lockPoll = 2 * time.Millisecond
-
 // directory is where a socket file belongs. The file is looked at and removed through the directory's descriptor, so
 // it does no harm when the directory is renamed or the working directory changes.
 type directory struct {
 	fd   int
-	name string // the directory
-	base string // the socket file's name in it
-	path string // the socket file's whole path, as given
+	name string    // the directory
+	base string    // the socket file's name in it
+	path string    // the socket file's whole path, as given
+	held *NameLock // nil: not locked
 }
 
 // openDirectory opens the directory of the socket file at path.
@@ -33,11 +31,25 @@ func openDirectory(path string) (*directory, error) {
 	case name == "":
 		name = "/"
 	}
-	fd, err := openRetrying(unix.AT_FDCWD, name, unix.O_RDONLY|unix.O_DIRECTORY)
+	fd, err := openRetrying(unix.AT_FDCWD, name, unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
-		return nil, fmt.Errorf("cannot open directory %s to lock it: %w", name, err)
+		return nil, fmt.Errorf("directory %s cannot be opened: %w", name, err)
 	}
 	return &directory{fd: fd, name: name, base: path[slash+1:], path: path}, nil
+}
+
+// warning tells that other users can put a socket of their own at the path, or is "".
+func (d *directory) warning() string {
+	var st unix.Stat_t
+	if err := unix.Fstat(d.fd, &st); err != nil || st.Mode&0o002 == 0 {
+		return ""
+	}
+	when := "at any time"
+	if st.Mode&unix.S_ISVTX != 0 {
+		when = "while this daemon does not run"
+	}
+	return fmt.Sprintf("-listen UNIX:%s: every user may write to directory %s, and can put a socket there %s, which gets the sessions of "+
+		"the clients; use a directory of the daemon's own, such as /run/distcache", d.path, d.name, when)
 }
 
 // openRetrying is openat(2), close-on-exec, repeated when a signal interrupts it.
@@ -51,30 +63,25 @@ func openRetrying(dirfd int, name string, flags int) (int, error) {
 	}
 }
 
-// lock keeps other daemons that start or end out of the directory. Each process that uses this package takes the same
-// lock, whatever path it has for the directory. The wait is bounded because any user who may read the directory may
-// lock it.
-func (d *directory) lock(wait time.Duration) error {
-	deadline := time.Now().Add(wait)
-	for {
-		err := unix.Flock(d.fd, unix.LOCK_EX|unix.LOCK_NB)
-		switch {
-		case err == nil:
-			return nil
-		case !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR):
-			return fmt.Errorf("directory %s: %w", d.name, os.NewSyscallError("flock", err))
-		case !time.Now().Before(deadline):
-			return fmt.Errorf("directory %s: %w", d.name, ErrLocked)
-		}
-		time.Sleep(lockPoll)
+// lock keeps other daemons of this user that start or end away from the path. Each process that uses this package takes the
+// same lock, whatever path it has for the directory.
+func (d *directory) lock(wait time.Duration) (err error) {
+	if d.held, err = LockName(d.fd, d.base, wait); err != nil {
+		return fmt.Errorf("directory %s: %w", d.name, err)
 	}
+	return nil
 }
 
-// unlock cannot fail on a descriptor that is open.
-func (d *directory) unlock() { _ = unix.Flock(d.fd, unix.LOCK_UN) }
+func (d *directory) unlock() {
+	d.held.Unlock()
+	d.held = nil
+}
 
 // close also gives the lock back.
-func (d *directory) close() { _ = unix.Close(d.fd) }
+func (d *directory) close() {
+	d.unlock()
+	_ = unix.Close(d.fd)
+}
 
 // stat describes the file at the path, without following a link. Its error is fs.ErrNotExist if there is none.
 func (d *directory) stat() (unix.Stat_t, error) {
@@ -83,38 +90,47 @@ func (d *directory) stat() (unix.Stat_t, error) {
 	return st, os.NewSyscallError("fstatat", err)
 }
 
-// look tells what is at the path: nothing (found is false), or a dead socket, on which no process listens. Anything else
-// is an error: ErrOccupied, ErrInUse or ErrUnclear. A start looks under the lock, -check without it.
-func (d *directory) look() (dead fileID, found bool, err error) {
-	st, err := d.stat()
+// look tells what is at the path: nil for nothing, or a dead socket, on which no process listens, held open so that no other
+// file gets its number. Anything else is an error: ErrOccupied, ErrInUse or ErrUnclear. A start looks under the lock, -check
+// without it.
+func (d *directory) look() (dead *boundFile, err error) {
+	fd, err := openRetrying(d.fd, d.base, unix.O_PATH|unix.O_NOFOLLOW)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fileID{}, false, nil
+		return nil, nil
 	}
 	if err != nil {
-		return fileID{}, false, err
+		return nil, err
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFSOCK {
-		return fileID{}, false, fmt.Errorf("the path is %s: %w", FileKind(st.Mode), ErrOccupied)
+	f, err := newBoundFile(fd)
+	if err != nil {
+		return nil, err
 	}
-	return identity(st), true, probe(d.path)
+	if f.mode&unix.S_IFMT != unix.S_IFSOCK {
+		err = fmt.Errorf("the path is %s: %w", FileKind(f.mode), ErrOccupied)
+	} else {
+		err = f.probe(d.path)
+	}
+	if err != nil {
+		f.close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // clear removes the dead socket at the path, if there is one. It refuses to touch any other file, even one that replaced
 // the dead socket a moment ago.
 func (d *directory) clear() error {
-	dead, found, err := d.look()
-	if err != nil || !found {
+	dead, err := d.look()
+	if err != nil || dead == nil {
 		return err
 	}
-	now, err := d.stat()
-	if errors.Is(err, fs.ErrNotExist) {
+	defer dead.close()
+	err = dead.standsAt(d.fd, d.base)
+	if errors.Is(err, ErrGone) {
 		return nil
 	}
 	if err != nil {
 		return err
-	}
-	if identity(now) != dead {
-		return ErrReplaced
 	}
 	if err := d.unlink(); err != nil {
 		return fmt.Errorf("cannot remove the dead socket there: %w", err)
@@ -126,22 +142,10 @@ func (d *directory) unlink() error {
 	return os.NewSyscallError("unlinkat", unix.Unlinkat(d.fd, d.base, 0))
 }
 
-// probe connects to the socket at the path. It returns nil if no process listens on it.
-func probe(path string) error {
-	fd, err := newSocket(unix.AF_UNIX)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = unix.Close(fd) }()
-	switch err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err {
-	case unix.ECONNREFUSED, unix.ENOENT: // ENOENT: removed since
-		return nil
-	case nil, unix.EAGAIN: // EAGAIN: a process listens, but its backlog is full
-		return ErrInUse
-	case unix.EPROTOTYPE:
-		return fmt.Errorf("%w, on a socket of another type", ErrInUse)
-	default:
-		return fmt.Errorf("%w: %w", ErrUnclear, os.NewSyscallError("connect", err))
+// removeFresh removes the file that bind(2) has just made, where it could not be opened. The caller holds the lock.
+func (d *directory) removeFresh() {
+	if st, err := d.stat(); err == nil && freshSocket(st) {
+		_ = d.unlink() // the first error counts
 	}
 }
 

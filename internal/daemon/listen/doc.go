@@ -11,12 +11,12 @@
 //     was too open can still get in after a chmod(2) and listen(2).
 //   - A file at the path is removed only if it is a socket on which no process listens.
 //   - Owner and mode are set on the file that bind(2) made, through a descriptor of it, never through its name.
-//   - Of several processes that start at once on one path, exactly one wins: a lock on the directory is held from the
-//     look at the path to listen(2).
+//   - Of several processes of one user that start at once on one path, exactly one wins: a lock on the path is held from
+//     the look at it to listen(2). No other user can hold that lock.
 //   - The socket file is removed at the end only while it is the very file that was made at the start.
 //
 // The steps of Open, in order:
 //
-//	lock the directory ─▶ look at the path ─▶ bind ─▶ chown ─▶ chmod ─▶ check all of it ─▶ listen ─▶ unlock
+//	lock the path      ─▶ look at the path ─▶ bind ─▶ chown ─▶ chmod ─▶ check all of it ─▶ listen ─▶ unlock
 //	                      (remove if dead)    umask 077
 package listen

@@ -10,8 +10,7 @@ var (
 	// ErrUnclear is returned by Open when the path is a socket, and connecting to it fails in a way that does not tell
 	// whether a process listens. The socket is left alone.
 	ErrUnclear = errors.New("the path is a socket, and it is unclear whether a process listens on it; if none does, remove it")
-	// ErrLocked is returned by Open and Unlink when another process holds the lock on the socket's directory for too
-	// long.
+	// ErrLocked is returned by Open, Unlink and LockName when another process of this user holds the lock for too long.
 	ErrLocked = errors.New("locked by another process: is another daemon starting there?")
 	// ErrReplaced is returned by Open and Check when the path holds another file than the socket that was bound to it.
 	ErrReplaced = errors.New("another file has replaced the socket file")
@@ -26,8 +25,6 @@ var (
 	ErrOwner = errors.New("neither a known user nor a numeric ID")
 	// ErrGroup is returned by Inspect when a group is neither a known group nor a numeric ID.
 	ErrGroup = errors.New("neither a known group nor a numeric ID")
-	// ErrOnlyUnix is returned by Options.Validate when an owner, group or mode is given with another kind of address.
-	ErrOnlyUnix = errors.New("works with UNIX: addresses only")
 
 	// ErrNotListening is returned by Inspect when a descriptor that was passed in is no listening stream socket.
 	ErrNotListening = errors.New("not a listening stream socket")

@@ -340,6 +340,38 @@ func TestBacklog(t *testing.T) {
 	}
 }
 
+// TestNothingIsLeftWithoutDescriptors has a start fail for want of a descriptor at each of its steps, also after bind.
+func TestNothingIsLeftWithoutDescriptors(t *testing.T) {
+	var before unix.Rlimit
+	check(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &before))
+	dir := tempDirectory(t, 0o755)
+	first, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	check(t, err)
+	check(t, unix.Close(first))
+	failed := 0
+	for more := range 16 {
+		lower := before
+		lower.Cur = uint64(first + more)
+		check(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &lower))
+		s, err := Open(unixAddress(dir+"/s"), Options{})
+		check(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &before))
+		if err == nil {
+			check(t, s.Close())
+			break
+		}
+		failed++
+		if !errors.Is(err, unix.EMFILE) {
+			t.Errorf("%d more descriptors: got %v, want %v", more, err, unix.EMFILE)
+		}
+		if got := snapshot(t, dir); strings.TrimSpace(got) != "" {
+			t.Fatalf("%d more descriptors: got %q left in the directory, want nothing", more, got)
+		}
+	}
+	if failed < 4 {
+		t.Errorf("got %d starts that failed, want one at each step", failed)
+	}
+}
+
 func TestNothingLeaks(t *testing.T) {
 	dir := tempDirectory(t, 0o755)
 	check(t, os.WriteFile(dir+"/file", nil, 0o600))

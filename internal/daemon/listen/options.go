@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"os/user"
 	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"distcache/codec/address"
 )
@@ -14,9 +17,10 @@ const DefaultBacklog = 4096
 
 // Options are the settings of a socket. The zero value works with every kind of address.
 //
-// Owner, Group and Perms are what -sockowner, -sockgroup and -sockperms take, and "" where the flag is not given. They
-// work with UNIX: addresses only. Without Perms the mode is that of bind(2), as with dc_client 1.5:
-// 0777 less the umask at the start. Under the usual umask of 022 only the owner may then connect.
+// Owner, Group and Perms are what -sockowner, -sockgroup and -sockperms take, and "" where the flag is not given. For other
+// addresses than UNIX: they do nothing, with a warning. As with dc_client 1.5, an Owner without Group also gives the file
+// that user's primary group, and without Perms the mode is that of bind(2): 0777 less the umask at the start. Under the usual
+// umask of 022 only the owner may then connect.
 type Options struct {
 	Owner   string // user name or numeric ID
 	Group   string // group name or numeric ID
@@ -24,26 +28,20 @@ type Options struct {
 	Backlog int    // connections that may wait to be accepted; DefaultBacklog if 0 or less
 }
 
-// Validate checks the options for this address. It does not look up Owner and Group. Its error wraps ErrOnlyUnix or
-// ErrPerms, and the message starts with the flag.
-func (o Options) Validate(addr address.Address) error {
-	if addr.Kind == address.Unix {
-		if o.Perms == "" {
-			return nil
-		}
-		if _, err := ParsePerms(o.Perms); err != nil {
-			return fmt.Errorf("-sockperms: %w", err)
-		}
-		return nil
-	}
+// unused tells which options do nothing for an address that is not UNIX:, or is "".
+func (o Options) unused(addr address.Address) string {
+	var flags []string
 	for _, option := range []struct{ flag, value string }{
 		{"-sockowner", o.Owner}, {"-sockgroup", o.Group}, {"-sockperms", o.Perms},
 	} {
 		if option.value != "" {
-			return fmt.Errorf("%s: %w, and -listen is %s", option.flag, ErrOnlyUnix, addr)
+			flags = append(flags, option.flag)
 		}
 	}
-	return nil
+	if flags == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s: no effect on -listen %s, as only a UNIX: address has a file", strings.Join(flags, ", "), addr)
 }
 
 func (o Options) backlog() int {
@@ -69,17 +67,21 @@ const unchanged = -1
 // access is the owner, group and mode of a socket file to be.
 type access struct {
 	uid, gid int    // or unchanged
-	mode     uint32 // permission bits; only if explicit
+	mode     uint32 // permission bits
 	explicit bool   // whether -sockperms was given
+	group    string // -sockgroup as given
 }
 
 // resolveAccess looks up the names in the options.
 func resolveAccess(opt Options) (access, error) {
-	want := access{uid: unchanged, gid: unchanged}
+	want := access{uid: unchanged, gid: unchanged, mode: defaultMode(), group: opt.Group}
 	var err error
 	if opt.Owner != "" {
-		if want.uid, err = lookupUser(opt.Owner); err != nil {
+		if want.uid, want.gid, err = lookupUser(opt.Owner); err != nil {
 			return access{}, err
+		}
+		if !mayGiveTo(want.gid) {
+			want.gid = unchanged // the group was not asked for
 		}
 	}
 	if opt.Group != "" {
@@ -94,16 +96,32 @@ func resolveAccess(opt Options) (access, error) {
 	return want, err
 }
 
-// lookupUser tries the name first, as chown(1) does: a user may be named 1000.
-func lookupUser(text string) (int, error) {
+// defaultMode is the mode that bind(2) gives a socket file. The umask can only be read by setting it.
+func defaultMode() uint32 {
+	umask := unix.Umask(creationUmask)
+	unix.Umask(umask)
+	return 0o777 &^ uint32(umask)
+}
+
+// lookupUser returns the user's ID and primary group. It tries the name first, as chown(1) does: a user may be named 1000.
+// The group of a number without an account is unchanged.
+func lookupUser(text string) (uid, gid int, err error) {
 	found, err := user.Lookup(text)
-	if err == nil {
-		return strconv.Atoi(found.Uid)
+	id, numeric := numericID(text)
+	if err != nil && numeric {
+		byID, unknown := user.LookupId(strconv.Itoa(id))
+		if unknown != nil {
+			return id, unchanged, nil
+		}
+		found, err = byID, nil
 	}
-	if id, ok := numericID(text); ok {
-		return id, nil
+	if err != nil {
+		return 0, 0, fmt.Errorf("-sockowner %q: %w: %w", text, ErrOwner, err)
 	}
-	return 0, fmt.Errorf("-sockowner %q: %w: %w", text, ErrOwner, err)
+	if uid, err = strconv.Atoi(found.Uid); err == nil {
+		gid, err = strconv.Atoi(found.Gid)
+	}
+	return uid, gid, err
 }
 
 func lookupGroup(text string) (int, error) {
@@ -126,12 +144,16 @@ func numericID(text string) (int, bool) {
 	return int(id), true
 }
 
-// warning tells of a -sockperms that grants read permission without write permission, or is "".
+// warning tells of users who are meant to connect and cannot, for want of write permission, or is "".
 func (a access) warning() string {
-	if !a.explicit {
-		return ""
+	switch {
+	case a.explicit:
+		return permsWarning(a.mode)
+	case a.group != "" && a.mode&0o020 == 0:
+		return fmt.Sprintf("-sockgroup %s: connecting needs write permission, and without -sockperms the group has none (the mode is %03o); "+
+			"to let it connect use -sockperms 660", a.group, a.mode)
 	}
-	return permsWarning(a.mode)
+	return ""
 }
 
 func permsWarning(mode uint32) string {

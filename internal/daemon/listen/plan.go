@@ -2,7 +2,9 @@ package listen
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -15,11 +17,12 @@ import (
 type Plan struct {
 	addr      address.Address
 	backlog   int
-	access    access     // UNIX: owner, group and mode of the socket file
-	dir       *directory // UNIX: where the socket file belongs; nil once Open has taken it over
-	endpoints []endpoint // IP: what to try to listen on, in this order
-	fd        int        // FD and systemd: the descriptor that was passed in
-	notPassed error      // systemd: why there is no such descriptor
+	warnings  []string     // settings that will be obeyed but likely surprise
+	access    access       // UNIX: owner, group and mode of the socket file
+	dir       *directory   // UNIX: where the socket file belongs; nil once Open has taken it over
+	ips       []netip.Addr // IP: what to try to listen on, in this order
+	fd        int          // FD and systemd: the descriptor that was passed in
+	notPassed error        // systemd: why there is no such descriptor
 }
 
 // Inspect makes the plan for an address. It reads and looks up: users, groups, a host name, the directory of the socket
@@ -48,23 +51,33 @@ func (p *Plan) inspect(opt Options) (err error) {
 	if _, err := address.ParseListen(p.addr.String()); err != nil {
 		return err
 	}
-	if err := opt.Validate(p.addr); err != nil {
-		return err
-	}
 	switch p.addr.Kind {
 	case address.Unix:
 		if p.access, err = resolveAccess(opt); err == nil {
 			p.dir, err = openDirectory(p.addr.Path)
 		}
+		if err == nil {
+			p.warn(p.dir.warning())
+		}
+		p.warn(p.access.warning())
 	case address.TCP:
-		p.endpoints, err = endpointsOf(p.addr)
+		p.ips, err = ipsOf(p.addr)
 	case address.Descriptor:
 		p.fd = p.addr.FD
 		err = checkListening(p.fd)
 	default:
 		err = p.inspectSystemd()
 	}
+	if p.addr.Kind != address.Unix {
+		p.warn(opt.unused(p.addr))
+	}
 	return err
+}
+
+func (p *Plan) warn(line string) {
+	if line != "" {
+		p.warnings = append(p.warnings, line)
+	}
 }
 
 func (p *Plan) named(err error) error {
@@ -80,13 +93,18 @@ func (p *Plan) named(err error) error {
 //
 // A start does not call Check: there the kernel decides what is permitted.
 func (p *Plan) Check() (warnings []string, err error) {
+	var warning string
 	switch {
 	case p.addr.Kind == address.Unix:
-		warnings, err = p.checkUnix()
+		warning, err = p.checkUnix()
 	case p.addr.Kind == address.TCP:
 		err = p.checkTCP()
 	case p.notPassed != nil:
-		warnings = []string{"systemd: no socket was passed to this process, so the one of the socket unit is not checked"}
+		warning = "systemd: no socket was passed to this process, so the one of the socket unit is not checked"
+	}
+	warnings = slices.Clone(p.warnings)
+	if warning != "" {
+		warnings = append(warnings, warning)
 	}
 	return warnings, p.named(err)
 }
@@ -106,7 +124,11 @@ func (p *Plan) Open() (s *Socket, err error) {
 	default:
 		s, err = adopt(p.fd)
 	}
-	return s, p.named(err)
+	if err != nil {
+		return nil, p.named(err)
+	}
+	s.Warnings = append(p.warnings, s.Warnings...)
+	return s, nil
 }
 
 // Close closes the directory, unless Open has taken it over.

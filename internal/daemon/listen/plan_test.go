@@ -93,6 +93,28 @@ func TestSwapBetweenInspectAndOpen(t *testing.T) {
 	}
 }
 
+// TestF16SwapOfTheDirectory: a component of the path leads elsewhere since Inspect, to a dead socket. The live one in the
+// directory that was inspected is asked itself, and stays.
+func TestF16SwapOfTheDirectory(t *testing.T) {
+	dir := tempDirectory(t, 0o755)
+	for _, name := range []string{"live", "dead"} {
+		check(t, os.Mkdir(dir+"/"+name, 0o755))
+	}
+	rawSocket(t, dir+"/live/s", unix.SOCK_STREAM, 16)
+	staleSocket(t, dir+"/dead/s")
+	check(t, os.Symlink("live", dir+"/way"))
+	p, err := Inspect(unixAddress(dir+"/way/s"), Options{})
+	check(t, err)
+	defer p.Close()
+	check(t, os.Remove(dir+"/way"))
+	check(t, os.Symlink("dead", dir+"/way"))
+	if _, err := p.Open(); !errors.Is(err, ErrInUse) {
+		t.Errorf("got %v, want %v", err, ErrInUse)
+	}
+	checkAnswers(t, dir+"/live/s")
+	lstat(t, dir+"/dead/s")
+}
+
 // checker makes a plan, checks it, carries it out, and tells how both went.
 func checker() {
 	p, err := Inspect(mustParse(os.Getenv(targetVariable)), optionsFromLine(os.Getenv(pathVariable)))

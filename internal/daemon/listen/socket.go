@@ -32,14 +32,21 @@ func (s *Socket) Addr() string { return s.addr.String() }
 
 // Check tells whether clients still find the socket under its path: nil, or an error that wraps ErrGone, ErrReplaced or
 // that of the system call. It is always nil if Open made no socket file.
-func (s *Socket) Check() error {
+func (s *Socket) Check() error { return s.Checker()() }
+
+// Checker returns a function that does what Check does, on any goroutine, also while and after the socket is closed. It may
+// block: a hung mount holds it.
+func (s *Socket) Checker() func() error {
 	if s.file == nil {
+		return func() error { return nil }
+	}
+	file, addr := boundFile{fd: -1, id: s.file.id}, s.addr
+	return func() error {
+		if err := file.standsAt(unix.AT_FDCWD, addr.Path); err != nil {
+			return fmt.Errorf("%s: %w", addr, err)
+		}
 		return nil
 	}
-	if err := s.file.standsAt(unix.AT_FDCWD, s.addr.Path); err != nil {
-		return fmt.Errorf("%s: %w", s.addr, err)
-	}
-	return nil
 }
 
 // CloseListener closes the listening descriptor, so that no more clients come; the socket file stays until Unlink. A

@@ -27,15 +27,9 @@ const unprivilegedFile = "/proc/sys/net/ipv4/ip_unprivileged_port_start"
 // errPrivilegedPort explains EACCES.
 var errPrivilegedPort = errors.New("ports below net.ipv4.ip_unprivileged_port_start need root or CAP_NET_BIND_SERVICE")
 
-// endpoint is one address that a socket may be bound to.
-type endpoint struct {
-	ip   netip.Addr
-	dual bool // an IPv6 socket that takes IPv4 connections too
-}
-
-// local reports whether the address is on this machine, as far as can be told.
-func (e endpoint) local() bool {
-	if e.ip.IsUnspecified() || e.ip.IsLoopback() {
+// isLocal reports whether the address is on this machine, as far as can be told.
+func isLocal(ip netip.Addr) bool {
+	if ip.IsUnspecified() || ip.IsLoopback() {
 		return true
 	}
 	all, err := net.InterfaceAddrs()
@@ -44,13 +38,13 @@ func (e endpoint) local() bool {
 	}
 	return slices.ContainsFunc(all, func(a net.Addr) bool {
 		prefix, err := netip.ParsePrefix(a.String())
-		return err == nil && prefix.Addr().Unmap() == e.ip.WithZone("")
+		return err == nil && prefix.Addr().Unmap() == ip.WithZone("")
 	})
 }
 
 // checkTCP looks for reasons why openTCP would fail: an address of another machine, or a privileged port.
 func (p *Plan) checkTCP() error {
-	if !slices.ContainsFunc(p.endpoints, endpoint.local) {
+	if !slices.ContainsFunc(p.ips, isLocal) {
 		return fmt.Errorf("not an address of this machine: %w", unix.EADDRNOTAVAIL)
 	}
 	limit, err := os.ReadFile(unprivilegedFile)
@@ -64,10 +58,10 @@ func (p *Plan) checkTCP() error {
 	return nil
 }
 
-// openTCP listens on the first endpoint that this machine has.
+// openTCP listens on the first address that this machine has.
 func (p *Plan) openTCP() (s *Socket, err error) {
-	for _, e := range p.endpoints {
-		if s, err = listenTCP(p.addr, e, p.backlog); err == nil || !absent(err) {
+	for _, ip := range p.ips {
+		if s, err = listenTCP(p.addr, ip, p.backlog); err == nil || !absent(err) {
 			break
 		}
 	}
@@ -79,11 +73,15 @@ func absent(err error) bool {
 	return errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL)
 }
 
-// endpointsOf returns the endpoints of the address, in the order of preference. It resolves a host name. The socket will
-// listen on one of its addresses, preferably IPv4, which is all that dc_client 1.5 supports.
-func endpointsOf(addr address.Address) ([]endpoint, error) {
-	if addr.Host == "" {
-		return everyInterface(addr.Family), nil
+// ipsOf returns the IP addresses that addr stands for, in the order of preference; the socket will listen on one of them. It
+// resolves a host name, and prefers IPv4, which is all that dc_client 1.5 supports. Every interface means every IPv4
+// interface unless IPv6 is asked for, as it did there: a site that filters IPv4 alone must not open its cache to IPv6.
+func ipsOf(addr address.Address) ([]netip.Addr, error) {
+	switch {
+	case addr.Host == "" && addr.Family == address.IPv6:
+		return []netip.Addr{netip.IPv6Unspecified()}, nil
+	case addr.Host == "":
+		return []netip.Addr{netip.IPv4Unspecified()}, nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), resolveWait)
 	defer cancel()
@@ -95,43 +93,32 @@ func endpointsOf(addr address.Address) ([]endpoint, error) {
 }
 
 // ranked puts the IPv4 addresses first, and leaves the order of the resolver otherwise.
-func ranked(found []netip.AddrPort) []endpoint {
-	endpoints := make([]endpoint, 0, len(found))
+func ranked(found []netip.AddrPort) []netip.Addr {
+	ips := make([]netip.Addr, 0, len(found))
 	for _, f := range found {
-		endpoints = append(endpoints, endpoint{ip: f.Addr()})
+		ips = append(ips, f.Addr())
 	}
-	slices.SortStableFunc(endpoints, func(a, b endpoint) int { return a.ip.BitLen() - b.ip.BitLen() })
-	return endpoints
+	slices.SortStableFunc(ips, func(a, b netip.Addr) int { return a.BitLen() - b.BitLen() })
+	return ips
 }
 
-func everyInterface(family address.Family) []endpoint {
-	v4, v6 := netip.IPv4Unspecified(), netip.IPv6Unspecified()
-	switch family {
-	case address.IPv4:
-		return []endpoint{{ip: v4}}
-	case address.IPv6:
-		return []endpoint{{ip: v6}}
-	}
-	return []endpoint{{ip: v6, dual: true}, {ip: v4}}
-}
-
-func listenTCP(addr address.Address, e endpoint, backlog int) (*Socket, error) {
-	fd, err := newSocket(socket.Family(e.ip))
+func listenTCP(addr address.Address, ip netip.Addr, backlog int) (*Socket, error) {
+	fd, err := newSocket(socket.Family(ip))
 	if err != nil {
 		return nil, err
 	}
 	s := &Socket{FD: fd, addr: addr}
-	if err := s.startTCP(e, backlog); err != nil {
+	if err := s.startTCP(ip, backlog); err != nil {
 		return nil, s.fail(err)
 	}
 	return s, nil
 }
 
-func (s *Socket) startTCP(e endpoint, backlog int) error {
-	if err := setTCPOptions(s.FD, e); err != nil {
+func (s *Socket) startTCP(ip netip.Addr, backlog int) error {
+	if err := setTCPOptions(s.FD, ip); err != nil {
 		return err
 	}
-	if err := bindTCP(s.FD, e.ip, s.addr.Port); err != nil {
+	if err := bindTCP(s.FD, ip, s.addr.Port); err != nil {
 		return err
 	}
 	if err := s.listen(backlog); err != nil {
@@ -143,24 +130,20 @@ func (s *Socket) startTCP(e endpoint, backlog int) error {
 	}
 	s.addr.Port = bound.Port
 	if s.addr.Host != "" {
-		s.addr.Host = e.ip.String()
+		s.addr.Host = ip.String()
 	}
 	return nil
 }
 
-func setTCPOptions(fd int, e endpoint) error {
+func setTCPOptions(fd int, ip netip.Addr) error {
 	// A restart does not wait for the connections of the last run to leave TIME_WAIT.
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
 		return os.NewSyscallError("setsockopt SO_REUSEADDR", err)
 	}
-	if !e.ip.Is6() {
+	if !ip.Is6() {
 		return nil
 	}
-	only := 1
-	if e.dual {
-		only = 0
-	}
-	return os.NewSyscallError("setsockopt IPV6_V6ONLY", unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, only))
+	return os.NewSyscallError("setsockopt IPV6_V6ONLY", unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1))
 }
 
 func bindTCP(fd int, ip netip.Addr, port uint16) error {
@@ -199,8 +182,11 @@ func boundAddress(fd int) (address.Address, error) {
 
 func tcpAddress(ip netip.Addr, port int) address.Address {
 	addr := address.Address{Kind: address.TCP, Host: ip.String(), Port: uint16(port)}
-	if ip.IsUnspecified() {
+	switch ip {
+	case netip.IPv4Unspecified():
 		addr.Host = ""
+	case netip.IPv6Unspecified():
+		addr.Host, addr.Family = "", address.IPv6
 	}
 	return addr
 }

@@ -85,6 +85,9 @@ func (v *value) Set(text string) error {
 	failure := v.take(text)
 	v.set.left = v.set.flags.NArg()
 	if failure == nil {
+		if v.entry.many && v.entry.given != "" {
+			text = v.entry.value + " " + text
+		}
 		v.entry.given, v.entry.value = v.name, text
 		return nil
 	}
@@ -107,7 +110,7 @@ func (v *value) take(text string) *UsageError {
 }
 
 func (v *value) repeated(text string) *UsageError {
-	if v.entry.given == "" {
+	if v.entry.given == "" || v.entry.many {
 		return nil
 	}
 	reason := "is given twice"

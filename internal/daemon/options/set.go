@@ -32,6 +32,7 @@ type entry struct {
 	check    func(text string) error // checks a value and stores it
 	given    string                  // the name that was used, "" when the flag was not given
 	value    string                  // the current value as text, "" when there is none
+	many     bool                    // it may be given more than once; value then has all, with spaces between
 }
 
 // New returns an empty set. The synopsis follows the program's name on the first line of the usage text; about is a
@@ -108,6 +109,21 @@ func (s *Set) Func(name, argument, def, help string, check func(text string) err
 		}
 	}
 	s.declare(&entry{names: []string{name}, argument: argument, note: defaultNote(def), value: def, help: help, check: check})
+}
+
+// List declares a flag that may be given several times. check gets all values so far, the new one last, and stores them
+// or returns why the new one is wrong. The values that are given replace the default, which goes through check at once.
+// List panics if check refuses that.
+func (s *Set) List(name, argument, def, help string, check func(texts []string) error) {
+	if err := check([]string{def}); err != nil {
+		panic(fmt.Sprintf("default of -%s: %v", name, err))
+	}
+	var given []string
+	s.declare(&entry{names: []string{name}, argument: argument, note: defaultNote(def), value: def, help: help, many: true,
+		check: func(text string) error {
+			given = append(given, text)
+			return check(given)
+		}})
 }
 
 // Alias declares another name for a flag. Giving both on one line is giving the flag twice.

@@ -39,27 +39,47 @@ func Detach(stderr io.Writer, keep ...int) int {
 	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	c, err := startChild(keep)
 	if err != nil {
-		complain(stderr, err)
+		Complain(stderr, err)
 		return 1
 	}
 	o := c.await(stop, readyLimit)
+	var lines []error
 	for _, w := range o.warnings {
-		complain(stderr, errors.New("warning: "+w))
+		lines = append(lines, errors.New("warning: "+w))
 	}
 	if o.err == nil {
+		Complain(stderr, lines...)
 		return 0
 	}
 	status := c.end(endLimit)
 	if errors.Is(o.err, ErrSilent) {
 		o.err = fmt.Errorf("%w: %s", o.err, status)
 	}
-	complain(stderr, o.err)
+	Complain(stderr, append(lines, o.err)...)
 	return 1
 }
 
-// complain writes one line, in the form that all tools use.
-func complain(stderr io.Writer, err error) {
-	fmt.Fprintf(stderr, "%s: %v\n", programName(), err)
+// unreadLimit is how long Complain waits for a reader.
+const unreadLimit = 250 * time.Millisecond
+
+// Complain writes a line for each error, in the form that all tools use. It gives up after 250 ms, as when stderr is a full
+// pipe that no process reads: while signals are caught, a write that waits could only be killed.
+func Complain(stderr io.Writer, errs ...error) {
+	var text []byte
+	for _, err := range errs {
+		text = fmt.Appendf(text, "%s: %v\n", programName(), err)
+	}
+	written := make(chan struct{})
+	go func() {
+		_, _ = stderr.Write(text) // there is no other place to report a failure
+		close(written)
+	}()
+	limit := time.NewTimer(unreadLimit)
+	defer limit.Stop()
+	select {
+	case <-written:
+	case <-limit.C:
+	}
 }
 
 // programName is the name under which the program was started, without directories.

@@ -23,8 +23,6 @@ var (
 
 	// ErrNeedRoot is returned when a process that is not root is to change its user.
 	ErrNeedRoot = errors.New("changing the user needs root")
-	// ErrSuperuser is returned for a user with ID 0: there are no privileges to drop.
-	ErrSuperuser = errors.New("is the superuser, so no privileges would be dropped; omit -user")
 	// ErrPrivileged is returned when privileges remain after they were dropped.
 	ErrPrivileged = errors.New("privileges remain")
 )

@@ -41,18 +41,15 @@ func openHolder(dir int, name string) (fd int, err error) {
 	return fd, nil
 }
 
-// claimStale returns a stale pidfile at name in dir open and locked, or nothingThere: until it is closed, no other
-// process may replace it.
-func claimStale(dir int, name string) (fd int, err error) {
-	fd, err = openHolder(dir, name)
+// findStale tells whether there is a stale pidfile at name in dir. The caller holds the lock on the name, so it stays so
+// until the caller replaces it. A file in use is ErrPidfileHeld.
+func findStale(dir int, name string) (found bool, err error) {
+	fd, err := openHolder(dir, name)
 	if err != nil || fd == nothingThere {
-		return nothingThere, err
+		return false, err
 	}
-	if err = lockStale(dir, name, fd); err != nil {
-		unix.Close(fd)
-		return nothingThere, err
-	}
-	return fd, nil
+	defer unix.Close(fd)
+	return true, checkStale(dir, name, fd)
 }
 
 // checkKind tells whether there is a file at name in dir, and refuses all but an ordinary one.
@@ -71,11 +68,11 @@ func checkKind(dir int, name string) (there bool, err error) {
 	return true, nil
 }
 
-// lockStale locks fd, unless the file is in use or not a pidfile.
-func lockStale(dir int, name string, fd int) error {
-	locked := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
-	if locked != nil && locked != unix.EWOULDBLOCK {
-		return fmt.Errorf("cannot lock the existing file: %w", locked)
+// checkStale returns an error unless the file is a pidfile that no process uses.
+func checkStale(dir int, name string, fd int) error {
+	locked, err := isWriteLocked(fd)
+	if err != nil {
+		return fmt.Errorf("cannot look for a lock on the existing file: %w", err)
 	}
 	same, err := sameFile(dir, name, fd)
 	if err == nil && !same {
@@ -88,13 +85,27 @@ func lockStale(dir int, name string, fd int) error {
 	switch {
 	case err != nil:
 		return err
-	case locked != nil:
+	case locked:
 		return fmt.Errorf("%w (process ID in the file: %d)", ErrPidfileHeld, pid)
 	case isLive(pid, programName()):
 		// The tools of distcache 1.5 take no lock: the process ID alone tells.
 		return fmt.Errorf("%w: process %d is a running %s", ErrPidfileHeld, pid, programName())
 	}
 	return nil
+}
+
+// writeLock locks the whole file for as long as the descriptor is open. It is not flock(2), which any user who may read
+// the file can hold: this lock takes a descriptor that is open for writing (F_OFD_SETLK, fcntl(2)).
+func writeLock(fd int) error {
+	return unix.FcntlFlock(uintptr(fd), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_WRLCK})
+}
+
+// isWriteLocked reports whether another descriptor has the lock of writeLock. Only that keeps a lock for reading from
+// being granted, which is asked for here: a lock for reading, which other users can take, does not.
+func isWriteLocked(fd int) (bool, error) {
+	lock := unix.Flock_t{Type: unix.F_RDLCK}
+	err := unix.FcntlFlock(uintptr(fd), unix.F_OFD_GETLK, &lock)
+	return lock.Type != unix.F_UNLCK, err
 }
 
 // readPid reads the number in an open pidfile; 0 stands for an empty one, as Pidfile.Remove leaves behind. Anything else

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"distcache/internal/daemon/listen"
 )
 
 // pidfileMode lets all users read the number; it does not depend on the umask.
@@ -16,9 +19,12 @@ const pidfileMode = 0o644
 // pidfileAttempts bounds how often a start tries again because another process changed the path.
 const pidfileAttempts = 100
 
-// Pidfile is the file that names this process. While the process lives it holds a lock (flock) on it, and that lock,
-// not the number, is what tells a later start that the file is in use: it cannot be left over. A user who may open the
-// file can lock it too, so put it into a directory that other users cannot read if they are not trusted.
+// publishWait is how long a start waits for others that put their pidfile at the same path. That takes a millisecond.
+const publishWait = 5 * time.Second
+
+// Pidfile is the file that names this process. While the process lives it holds a lock on it, and that lock, not the
+// number, is what tells a later start that the file is in use: it cannot be left over. Users who may only read the file
+// cannot take such a lock.
 type Pidfile struct {
 	path string // as given, for messages
 	base string // its last element
@@ -122,7 +128,7 @@ func (p *Pidfile) prepare() (temp string, err error) {
 }
 
 func (p *Pidfile) fill() error {
-	if err := unix.Flock(p.file, unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := writeLock(p.file); err != nil { // before other users can open it
 		return fmt.Errorf("cannot lock: %w", err)
 	}
 	if err := writeAll(p.file, fmt.Appendln(nil, os.Getpid())); err != nil {
@@ -134,17 +140,24 @@ func (p *Pidfile) fill() error {
 	return nil
 }
 
-// publish gives the file its name. Where there is no file, only one process can succeed with link; where there is a stale
-// one, only the process that holds its lock may replace it.
+// publish gives the file its name. Processes that do so at once take turns; link and the look at what is there keep those
+// apart that do not.
 func (p *Pidfile) publish(temp string) error {
+	turn, err := listen.LockName(p.dir, p.base, publishWait)
+	if err != nil {
+		return fmt.Errorf("directory %s: %w", filepath.Clean(p.dirname), err)
+	}
+	defer turn.Unlock()
 	for range pidfileAttempts {
-		stale, err := claimStale(p.dir, p.base)
+		stale, err := findStale(p.dir, p.base)
 		switch {
 		case err == errMoved:
 			continue
 		case err != nil:
 			return err
-		case stale == nothingThere:
+		case stale:
+			err = unix.Renameat(p.dir, temp, p.dir, p.base)
+		default:
 			err = unix.Linkat(p.dir, temp, p.dir, p.base, 0)
 			if err == unix.EEXIST {
 				continue
@@ -152,9 +165,6 @@ func (p *Pidfile) publish(temp string) error {
 			if err == nil {
 				err = unix.Unlinkat(p.dir, temp, 0)
 			}
-		default:
-			err = unix.Renameat(p.dir, temp, p.dir, p.base)
-			unix.Close(stale)
 		}
 		if err != nil {
 			return fmt.Errorf("cannot be put in place: %w", err)

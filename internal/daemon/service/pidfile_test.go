@@ -558,6 +558,41 @@ func TestPidfileRace(t *testing.T) {
 	}
 }
 
+// TestF04PidfileLockedByReaders: users who may only read a pidfile that was left can take locks on it; the next start
+// replaces it nevertheless.
+func TestF04PidfileLockedByReaders(t *testing.T) {
+	for _, row := range []struct{ name, content string }{
+		{"killed", fmt.Sprintln(deadPid(t))},
+		{"emptied at an end with -user", ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "dc.pid")
+			write(t, path, row.content)
+			reader, err := os.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer reader.Close()
+			if err := unix.Flock(int(reader.Fd()), unix.LOCK_EX); err != nil {
+				t.Fatal(err)
+			}
+			if err := unix.FcntlFlock(reader.Fd(), unix.F_OFD_SETLK, &unix.Flock_t{Type: unix.F_RDLCK}); err != nil {
+				t.Fatal(err)
+			}
+			p, err := writePidfile(path)
+			if err != nil {
+				t.Fatalf("got %v, want it replaced", err)
+			}
+			if _, err := writePidfile(path); !errors.Is(err, ErrPidfileHeld) {
+				t.Errorf("a second start: got %v, want %v", err, ErrPidfileHeld)
+			}
+			if err := p.Remove(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // TestPidfileStress writes and removes from many goroutines: never do two hold it, never is it seen in part.
 func TestPidfileStress(t *testing.T) {
 	const workers, each = 8, 300

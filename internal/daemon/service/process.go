@@ -42,6 +42,31 @@ func RaiseNofile(want int) (got int, err error) {
 	return limitInt(soft.Cur), nil
 }
 
+// CountInherited returns how many descriptors beside 0, 1 and 2 this process got from the one that started it. Those that
+// Go or this module opens are close-on-exec, and are not among them. Call it before a descriptor that was passed in is
+// taken over. Without /proc it looks at the first thousand.
+func CountInherited() int {
+	var fds []int
+	if entries, err := os.ReadDir("/proc/self/fd"); err == nil {
+		for _, e := range entries {
+			if fd, err := strconv.Atoi(e.Name()); err == nil {
+				fds = append(fds, fd)
+			}
+		}
+	} else {
+		for fd := range 1000 {
+			fds = append(fds, fd)
+		}
+	}
+	n := 0
+	for _, fd := range fds {
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); fd > 2 && err == nil && flags&unix.FD_CLOEXEC == 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // openMax is fs.nr_open, which not even root can exceed; the kernel's default without /proc.
 func openMax() uint64 {
 	const kernelDefault = 1 << 20

@@ -21,10 +21,21 @@ type User struct {
 	Name     string // as given to -user
 	UID, GID int
 	Groups   []int // all groups of the user, GID among them, ascending
+	// Kept tells that there is nothing to change: the process runs as this user already, or the
+	// user is root, who keeps all privileges.
+	Kept bool
 }
 
-// LookupUser finds the account called name, or with that number as its ID, for Drop. It changes nothing. ErrSuperuser is
-// returned for user ID 0, ErrNeedRoot when this process is not root. A number without an account is refused, since its
+// Warning tells that a user keeps all privileges, or is "".
+func (u User) Warning() string {
+	if u.UID != 0 {
+		return ""
+	}
+	return fmt.Sprintf("-user %s: it is the superuser, so no privileges are dropped", u.Name)
+}
+
+// LookupUser finds the account called name, or with that number as its ID, for Drop, unless it is Kept. It changes nothing.
+// ErrNeedRoot is returned when this process is neither root nor that user. A number without an account is refused, since its
 // groups are unknown.
 func LookupUser(name string) (User, error) {
 	account, err := user.Lookup(name)
@@ -38,11 +49,8 @@ func LookupUser(name string) (User, error) {
 		return User{}, fmt.Errorf("-user %s: %w", name, err)
 	}
 	u, err := newUser(name, account)
-	switch {
-	case err != nil:
-	case u.UID == 0:
-		err = ErrSuperuser
-	case os.Geteuid() != 0:
+	u.Kept = u.UID == os.Geteuid()
+	if err == nil && !u.Kept && os.Geteuid() != 0 {
 		err = ErrNeedRoot
 	}
 	if err != nil {

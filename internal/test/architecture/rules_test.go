@@ -100,7 +100,7 @@ var rules = []rule{
 var clocks = []struct{ path, reason string }{
 	{"engine/loop.go", "the loop's epoch: all other times are monotonic ones since then"},
 	{"internal/daemon/logging", "log lines tell the time of day"},
-	{"internal/daemon/listen/directory.go", "a start may wait for another one that has locked the directory, before there is a loop"},
+	{"internal/daemon/listen/namelock.go", "a start may wait for another one that has locked the directory, before there is a loop"},
 	{"internal/test/kit", "test support"},
 	{"cmd", ""},
 	{"bench", ""},

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // stopPatience is how long a process may take to end after SIGTERM.
@@ -45,6 +47,7 @@ func Start(t testing.TB, path string, args ...string) *Process {
 // Start runs the command.
 func (c Command) Start(t testing.TB) *Process {
 	t.Helper()
+	keepInherited()
 	p := &Process{t: t, cmd: exec.Command(c.Path, c.Args...), ended: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), c.Env...)
 	p.cmd.Dir, p.cmd.Stdin, p.cmd.SysProcAttr = c.Dir, c.Stdin, c.Sys
@@ -62,6 +65,16 @@ func (c Command) Start(t testing.TB) *Process {
 	t.Cleanup(p.cleanup)
 	return p
 }
+
+// keepInherited keeps descriptors that make or a shell has left open in this process from
+// what it starts: daemons count what they inherit.
+var keepInherited = sync.OnceFunc(func() {
+	for fd := 3; fd < 1024; fd++ {
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
+			unix.CloseOnExec(fd)
+		}
+	}
+})
 
 // PID is its process ID.
 func (p *Process) PID() int { return p.cmd.Process.Pid }

@@ -134,7 +134,7 @@ func TestK11CheckRefusesWhatAStartWould(t *testing.T) {
 		args    []string
 		message string
 	}{
-		{[]string{"-listen", "UNIX:/nowhere/s"}, "UNIX:/nowhere/s: cannot open directory /nowhere to lock it: open: no such file or directory"},
+		{[]string{"-listen", "UNIX:/nowhere/s"}, "UNIX:/nowhere/s: directory /nowhere cannot be opened: open: no such file or directory"},
 		{[]string{"-listen", "UNIX:" + file}, "UNIX:" + file + ": the path is a regular file: remove it, or listen on another path"},
 		{[]string{"-listen", "UNIX:" + directory + "/link"},
 			"UNIX:" + directory + "/link: the path is a symbolic link: remove it, or listen on another path"},
