@@ -61,10 +61,13 @@ func (c *client) read() {
 func (c *client) receive(b []byte) (int, error) {
 	if c.wary {
 		n, rights, err := socket.Peek(c.fd, b)
-		if err != nil || n == 0 {
+		switch {
+		case err != nil:
 			return 0, err
-		}
-		if rights {
+		case n == 0:
+			c.wary = false // after the end nothing can come
+			return 0, nil
+		case rights:
 			return 0, errRights
 		}
 		b = b[:n]

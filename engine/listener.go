@@ -44,8 +44,9 @@ type Listener struct {
 	oddAt    time.Duration // no other warning before this
 	failed   int           // connections in a row that failed before they were accepted
 	empty    int           // turns in a row that found no connection
-	tuned    bool          // all connections to come have the options of Listen
-	refuses  bool          // of these options, the one that keeps peers from passing descriptors
+	unix     bool
+	tuned    bool // all connections to come have the options of Listen
+	refuses  bool // of these options, the one that keeps peers from passing descriptors
 
 	// Shared tells that other loops of this process accept from the same socket: that
 	// they are faster is nothing to warn of.
@@ -68,7 +69,8 @@ func (l *Loop) Listen(fd int, cs *Clients, max int) (*Listener, error) {
 		return nil, err
 	}
 	ln := &Listener{loop: l, clients: cs, fd: fd, max: max, resumeAt: deadline.Never}
-	ln.refuses = !socket.IsUnix(fd) || socket.RefuseRights(fd)
+	ln.unix = socket.IsUnix(fd)
+	ln.refuses = !ln.unix || socket.RefuseRights(fd)
 	l.poller.Attach(fd, ln)
 	if err := l.poller.Watch(fd, poll.Read); err != nil {
 		return nil, err
@@ -166,12 +168,13 @@ func (ln *Listener) mustBeWary(fd int) bool {
 	switch {
 	case ln.tuned && ln.refuses:
 		return false
-	case !socket.IsUnix(fd):
+	case !ln.unix:
 		_ = socket.TuneTCP(fd) // it has been done to the listening socket
 		return false
+	case ln.refuses:
+		socket.RefuseRights(fd) // some may have come already
 	}
 	socket.ReadInline(fd)
-	socket.RefuseRights(fd) // helps against those to come
 	return true
 }
 
