@@ -13,7 +13,9 @@
  *   ENOENT        get, reget, remove: there is no such session
  *   EEXIST        add: a session with this ID exists already
  *   ENOTCONN      dc_client runs, but has no connection to its dc_server
- *   ETIMEDOUT     the budget is used up
+ *   ETIMEDOUT     the budget is used up, or was for an operation less than a second ago: after such a silence
+ *                 the agent is not asked again for one second (for the budget, if that is less)
+ *   EPERM         another user than DISTCACHE_AGENT_USERS allows listens at the unix socket
  *   ECONNRESET    the connection was closed before the answer was complete
  *   EPROTO        the answer breaks the protocol
  *   EHOSTUNREACH  DC_CTX_new: the host's name has no address
@@ -70,7 +72,11 @@ typedef struct st_DC_CTX DC_CTX;
  * DC_CTX_new looks the name up, once: an operation never waits for the resolver.
  * flags is 0, or DC_CTX_FLAG_PERSISTENT with any of the others; without it the others have no effect.
  * If the environment variable DISTCACHE_TIMEOUT_MSECS (1 to 3600000) is set, it is the budget of each
- * operation of this context, instead of 2000. A program with raised privileges ignores it. */
+ * operation of this context, instead of 2000.
+ * If DISTCACHE_AGENT_USERS is set, the process that listens at a unix socket must belong to root, to the user of
+ * this process, or to one of the users in it: names or numbers with commas between them, 8 at most, or none.
+ * DC_CTX_new fails with EINVAL if one does not exist. What listens at a TCP address is not checked.
+ * A program with raised privileges ignores both variables. */
 DC_CTX_API DC_CTX *DC_CTX_new(const char *target, unsigned int flags);
 
 /* DC_CTX_free frees ctx, which no other thread may be using. NULL is allowed. */
