@@ -43,6 +43,11 @@ ${CC:-cc} -std=c89 -Wall -Wextra -Werror -I"$directory/root/opt/dc/include" -o "
 	"$directory/root/opt/dc/lib/libdistcache.a" -pthread
 "$directory/static" >/dev/null || fail "the program with the static library"
 
+# A page for each call.
+for call in $api; do
+	[ -f "$directory/root/opt/dc/share/man/man3/$call.3" ] || fail "no man page of $call"
+done
+
 # -lnal links, adds no library to load, and a program that was linked with libnal.so.1 starts.
 # shellcheck disable=SC2086
 ${CC:-cc} -o "$directory/nal" "$directory/program.c" $flags -lnal || fail "-lnal does not link"
@@ -57,4 +62,4 @@ if command -v "${CXX:-c++}" >/dev/null; then
 	${CXX:-c++} -Wall -Wextra -Wpedantic -Werror -o "$directory/plusplus" "$directory/program.cc" $flags
 	LD_LIBRARY_PATH="$directory/root/opt/dc/lib" "$directory/plusplus" >/dev/null || fail "the C++ program"
 fi
-echo "ok   install: exported symbols, soname, pkg-config, C, C++, static, -lnal, libnal.so.1"
+echo "ok   install: exported symbols, soname, pkg-config, C, C++, static, -lnal, libnal.so.1, man pages"
