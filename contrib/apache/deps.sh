@@ -54,7 +54,7 @@ for version in $(apt apt-cache showsrc --only-source apache2 | sed -n 's/^Versio
 		tarball=apache2_${version%-*}.orig.tar.gz
 		rm -rf httpd httpd.new
 		mkdir httpd.new
-		tar -xzf "$tarball" --no-same-owner --strip-components=1 --exclude='*/docs/manual' -C httpd.new
+		tar -xzf "$tarball" --no-same-owner --strip-components=1 -C httpd.new
 		mv httpd.new httpd
 		echo "$version" >version
 		rm -rf lists apache2_*
