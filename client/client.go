@@ -35,6 +35,14 @@ type Options struct {
 	// MaxIdle is how many idle connections Persistent keeps; 0 is DefaultMaxIdle. The Client
 	// closes a connection that is released when there are as many already.
 	MaxIdle int
+	// CheckListener asks the kernel who listens at the unix socket, for each new connection,
+	// and sends nothing unless it is root, the user of this process or one of ListenerUIDs:
+	// whoever can make a socket at the address otherwise gets the sessions. What counts is
+	// the user at the time of listen(2): for a dc_client that was started as root, root. It
+	// needs Linux and a UNIX: address; else Open returns ErrOptions.
+	CheckListener bool
+	// ListenerUIDs are further users that CheckListener trusts.
+	ListenerUIDs []int
 }
 
 // complete sets the defaults. Its error wraps ErrOptions.
@@ -42,6 +50,8 @@ func (o Options) complete() (Options, error) {
 	switch {
 	case o.Timeout < 0:
 		return o, fmt.Errorf("%w: a Timeout of %v is negative", ErrOptions, o.Timeout)
+	case len(o.ListenerUIDs) > 0 && !o.CheckListener:
+		return o, fmt.Errorf("%w: ListenerUIDs without CheckListener", ErrOptions)
 	case o.MaxIdle < 0:
 		return o, fmt.Errorf("%w: a MaxIdle of %d is negative", ErrOptions, o.MaxIdle)
 	}
@@ -81,13 +91,16 @@ func Open(addr string, opt Options) (*Client, error) {
 		}
 		return nil, fmt.Errorf("%w %q: %w", ErrAddress, addr, err)
 	}
+	if err := opt.checkable(to); err != nil {
+		return nil, err
+	}
 	late := fmt.Errorf("no answer within %v: %w", opt.Timeout, context.DeadlineExceeded)
 	return &Client{address: addr, to: to, opt: opt, late: late}, nil
 }
 
 // Dial is Open, and connects, so that the caller learns at once that the service is down. A
 // persistent Client uses that connection for its first operation. Beside the errors of Open
-// it returns an error that wraps ErrDisconnected, or the error of the context.
+// it returns an error that wraps ErrDisconnected or ErrListener, or the error of the context.
 func Dial(ctx context.Context, addr string, opt Options) (*Client, error) {
 	c, err := Open(addr, opt)
 	if err != nil {

@@ -23,6 +23,10 @@ var (
 	// *codec.CorruptError where there is one.
 	ErrProtocol = errors.New("no valid answer")
 
+	// ErrListener is returned when another user than Options.CheckListener allows listens at
+	// the unix socket. Nothing has been sent.
+	ErrListener = errors.New("the process that listens there is not trusted")
+
 	// ErrID is returned when a session ID is empty or over codec.MaxIDLen bytes. Nothing has
 	// been sent.
 	ErrID = errors.New("a session ID has 1 to 64 bytes")

@@ -111,7 +111,7 @@ func (c *Client) attempt(ctx context.Context, r request, idle func() *conn) (ans
 }
 
 // acquire returns an idle connection or makes a new one. Its error is that of the context,
-// or wraps ErrClosed or ErrDisconnected.
+// or wraps ErrClosed, ErrDisconnected or ErrListener.
 func (c *Client) acquire(ctx context.Context, idle func() *conn) (*conn, error) {
 	if c.isClosed() {
 		return nil, ErrClosed
@@ -125,6 +125,10 @@ func (c *Client) acquire(ctx context.Context, idle func() *conn) (*conn, error) 
 	socket, err := c.to.Dial(ctx)
 	if err != nil {
 		return nil, failure(ctx, err)
+	}
+	if err := c.opt.checkListener(socket); err != nil {
+		_ = socket.Close()
+		return nil, err
 	}
 	return newConn(socket), nil
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what test.sh needs: Debian's httpd (the programs, not the service) and the tools to build modules. It
-# also fetches modules/cache/mod_socache_dc.c from the source package of apache2.
+# Installs what test.sh and configure.sh need: Debian's httpd (the programs, not the service) and the tools to build
+# modules. It also fetches the source package of apache2, and unpacks httpd's own sources to httpd.
 # usage: deps.sh [directory]   (default: build, beside this script)
 set -eu
 cd "$(dirname "$0")"
@@ -8,7 +8,7 @@ directory=${1:-build}
 mkdir -p "$directory"
 directory=$(cd "$directory" && pwd)
 
-packages="apache2-bin apache2-dev gcc libc6-dev libssl-dev make openssl"
+packages="apache2-bin apache2-dev gcc libc6-dev libpcre2-dev libssl-dev make openssl"
 missing=
 for package in $packages; do
 	dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed$' || missing="$missing $package"
@@ -21,7 +21,7 @@ if [ -n "$missing" ]; then
 		{ tail -n 20 "$directory/install.log" >&2; exit 1; }
 fi
 
-if [ -f "$directory/mod_socache_dc.c" ]; then
+if [ -f "$directory/httpd/configure" ]; then
 	echo "source: apache2 $(cat "$directory/version")"
 	exit 0
 fi
@@ -52,8 +52,10 @@ cd "$directory"
 for version in $(apt apt-cache showsrc --only-source apache2 | sed -n 's/^Version: //p' | sort -Vru); do
 	if apt apt-get --only-source --download-only source "apache2=$version" >>source.log 2>&1; then
 		tarball=apache2_${version%-*}.orig.tar.gz
-		tar -xzOf "$tarball" --wildcards '*/modules/cache/mod_socache_dc.c' >mod_socache_dc.c.new
-		mv mod_socache_dc.c.new mod_socache_dc.c
+		rm -rf httpd httpd.new
+		mkdir httpd.new
+		tar -xzf "$tarball" --no-same-owner --strip-components=1 -C httpd.new
+		mv httpd.new httpd
 		echo "$version" >version
 		rm -rf lists apache2_*
 		echo "source: apache2 $version"

@@ -9,8 +9,8 @@ build=$(cd "${1:-build}" && pwd)
 library=../libdistcache
 begun=$(date +%s)
 
-if [ ! -f "$build/mod_socache_dc.c" ]; then
-	echo "the source of mod_socache_dc is missing: run contrib/apache/deps.sh first" >&2
+if [ ! -f "$build/httpd/configure" ]; then
+	echo "the source of httpd is missing: run contrib/apache/deps.sh first" >&2
 	exit 1
 fi
 if [ -z "${DAEMONS:-}" ]; then
@@ -22,13 +22,15 @@ fi
 # build_all: the library, the module against it, and the tool that makes handshakes.
 build_all() {
 	make -s -C $library all BUILD="$build/libdistcache"
-	cp "$build/mod_socache_dc.c" "$build/libdistcache/"
+	cp "$build/httpd/modules/cache/mod_socache_dc.c" "$build/libdistcache/"
 	(cd "$build/libdistcache" && apxs -c -Wc,-Wall -I"$OLDPWD/$library/include" -L. -ldistcache \
 		-Wl,-Wl,-rpath,"$build/libdistcache" mod_socache_dc.c)
 	cp "$build/libdistcache/.libs/mod_socache_dc.so" "$build/"
 	gcc -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -o "$build/handshakes" handshakes.c -lssl -lcrypto -pthread
 }
 build_all >"$build/build.log" 2>&1 || { tail -n 30 "$build/build.log" >&2; exit 1; }
+
+./configure.sh "$build"
 
 . $library/tests/start.sh
 . ./site.sh

@@ -18,7 +18,7 @@ fi
 source=$directory/libdistcache-$version
 rm -rf "${directory:?}"/*
 mkdir -p "$source"
-for part in Makefile README.md libdistcache.map distcache.pc.in package.sh include src tests examples debian; do
+for part in Makefile README.md libdistcache.map distcache.pc.in package.sh include man nal src tests examples debian; do
 	cp -R "$part" "$source/"
 done
 log=$directory/build.log

@@ -30,8 +30,9 @@ bool dc_argument_data(const unsigned char *data, unsigned int data_len, unsigned
 
 bool dc_argument_store(const unsigned char *store, unsigned int store_size, unsigned int *used)
 {
+	if (used)
+		*used = 0;
 	if (!used || (!store && store_size > 0))
 		return dc_argument_fail(EINVAL);
-	*used = 0;
 	return true;
 }

@@ -16,7 +16,7 @@ bool dc_argument_id(const DC_CTX *ctx, const unsigned char *id, unsigned int id_
 bool dc_argument_data(const unsigned char *data, unsigned int data_len, unsigned int id_len,
                       unsigned long timeout_msecs);
 
-/* dc_argument_store reports whether a session can be copied to store, and sets *used, if given, to 0.
+/* dc_argument_store sets *used, if given, to 0, and reports whether a session can be copied to store.
  * Otherwise errno is EINVAL. */
 bool dc_argument_store(const unsigned char *store, unsigned int store_size, unsigned int *used);
 

@@ -93,7 +93,7 @@ static bool connect_endpoint(int fd, const struct dc_endpoint *endpoint, dc_dead
 	return false;
 }
 
-int dc_connect(const struct dc_target *target, dc_deadline deadline)
+int dc_connect(const struct dc_target *target, const struct dc_peers *peers, dc_deadline deadline)
 {
 	for (int i = 0; i < target->count; i++) {
 		const struct dc_endpoint *endpoint = &target->endpoints[i];
@@ -102,7 +102,8 @@ int dc_connect(const struct dc_target *target, dc_deadline deadline)
 
 		if (fd < 0)
 			continue;
-		if (connect_endpoint(fd, endpoint, dc_deadline_in(share)))
+		if (connect_endpoint(fd, endpoint, dc_deadline_in(share)) &&
+		    (endpoint->address.any.sa_family != AF_UNIX || dc_peers_allow(peers, fd)))
 			return fd;
 		dc_close(fd);
 	}

@@ -29,7 +29,7 @@ static bool connect_early(DC_CTX *ctx)
 
 	if (!(ctx->flags & DC_CTX_FLAG_PERSISTENT) || ctx->flags & DC_CTX_FLAG_PERSISTENT_LATE)
 		return true;
-	fd = dc_connect(&ctx->target, dc_deadline_in(ctx->budget_msecs));
+	fd = dc_connect(&ctx->target, &ctx->peers, dc_deadline_in(ctx->budget_msecs));
 	if (fd >= 0)
 		dc_pool_give(&ctx->pool, fd);
 	return fd >= 0;
@@ -42,7 +42,8 @@ static bool set_up(DC_CTX *ctx, const char *target, unsigned int flags)
 	ctx->serial = next_serial();
 	atomic_init(&ctx->next_uid, 1);
 	dc_pool_init(&ctx->pool);
-	return dc_target_resolve(&ctx->target, target) && connect_early(ctx);
+	dc_silence_init(&ctx->silence, ctx->budget_msecs);
+	return dc_peers_init(&ctx->peers) && dc_target_resolve(&ctx->target, target) && connect_early(ctx);
 }
 
 DC_CTX *DC_CTX_new(const char *target, unsigned int flags)

@@ -5,7 +5,9 @@
 #include <stdatomic.h>
 
 #include "distcache/dc_client.h"
+#include "peer.h"
 #include "pool.h"
+#include "silence.h"
 #include "target.h"
 
 struct st_DC_CTX {
@@ -14,7 +16,9 @@ struct st_DC_CTX {
 	int budget_msecs;
 	unsigned long serial; /* no two contexts of a process have the same */
 	atomic_uint next_uid;
+	struct dc_peers peers;
 	struct dc_pool pool;
+	struct dc_silence silence;
 };
 
 #endif

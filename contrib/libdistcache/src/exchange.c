@@ -76,7 +76,7 @@ static bool ask_once(int fd, struct operation *operation)
 
 static bool ask_on_new(struct operation *operation)
 {
-	return ask_once(dc_connect(&operation->ctx->target, operation->deadline), operation);
+	return ask_once(dc_connect(&operation->ctx->target, &operation->ctx->peers, operation->deadline), operation);
 }
 
 /* ask_on_kept prefers an idle connection. The other side may drop an idle connection at any time, so only
@@ -100,7 +100,14 @@ bool dc_exchange(DC_CTX *ctx, const struct dc_question *question, unsigned char 
 {
 	struct operation operation = {.ctx = ctx, .question = question, .payload = payload, .room = room,
 	                              .deadline = dc_deadline_in(ctx->budget_msecs)};
-	bool answered = ctx->flags & DC_CTX_FLAG_PERSISTENT ? ask_on_kept(&operation) : ask_on_new(&operation);
+	dc_deadline begun = dc_deadline_in(0);
+	bool answered;
+
+	*length = 0;
+	if (!dc_silence_may_ask(&ctx->silence))
+		return false;
+	answered = ctx->flags & DC_CTX_FLAG_PERSISTENT ? ask_on_kept(&operation) : ask_on_new(&operation);
+	dc_silence_learn(&ctx->silence, !answered && errno == ETIMEDOUT, begun);
 
 	*length = operation.answer.length;
 	return answered;

@@ -78,12 +78,25 @@ struct dc_last_get *dc_last_get_begin(void)
 	return last;
 }
 
-const struct dc_last_get *dc_last_get_find(unsigned long serial, const unsigned char *id, unsigned int id_len)
+static struct dc_last_get *find(unsigned long serial, const unsigned char *id, unsigned int id_len)
 {
-	const struct dc_last_get *last = own();
+	struct dc_last_get *last = own();
 	bool same = last && last->serial == serial && last->id_len == id_len && memcmp(last->id, id, id_len) == 0;
 
 	return same ? last : NULL;
+}
+
+const struct dc_last_get *dc_last_get_find(unsigned long serial, const unsigned char *id, unsigned int id_len)
+{
+	return find(serial, id, id_len);
+}
+
+void dc_last_get_forget_id(unsigned long serial, const unsigned char *id, unsigned int id_len)
+{
+	struct dc_last_get *last = find(serial, id, id_len);
+
+	if (last)
+		wipe(last);
 }
 
 void dc_last_get_forget(unsigned long serial)

@@ -24,6 +24,9 @@ struct dc_last_get *dc_last_get_begin(void);
 /* dc_last_get_find returns the last session, if it is of this context and ID, or NULL. */
 const struct dc_last_get *dc_last_get_find(unsigned long serial, const unsigned char *id, unsigned int id_len);
 
+/* dc_last_get_forget_id wipes the calling thread's last session, if it is of this context and ID. */
+void dc_last_get_forget_id(unsigned long serial, const unsigned char *id, unsigned int id_len);
+
 /* dc_last_get_forget wipes the calling thread's last session, if it is of this context. */
 void dc_last_get_forget(unsigned long serial);
 

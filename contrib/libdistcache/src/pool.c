@@ -1,15 +1,14 @@
 #include "pool.h"
 
-#include <unistd.h>
-
 #include "connect.h"
+#include "epoch.h"
 #include "stream.h"
 
 enum { NONE = -1 };
 
 void dc_pool_init(struct dc_pool *pool)
 {
-	atomic_init(&pool->owner, getpid());
+	atomic_init(&pool->owner, dc_epoch());
 	for (int i = 0; i < DC_MAX_IDLE; i++)
 		atomic_init(&pool->idle[i], NONE);
 }
@@ -19,7 +18,7 @@ void dc_pool_init(struct dc_pool *pool)
  * none can take one of the parent's. */
 static void disown(struct dc_pool *pool)
 {
-	int self = getpid();
+	unsigned long self = dc_epoch();
 
 	if (atomic_load(&pool->owner) == self)
 		return;

@@ -16,7 +16,7 @@
 enum { DC_MAX_IDLE = 64 };
 
 struct dc_pool {
-	atomic_int owner; /* the process whose connections these are */
+	atomic_ulong owner; /* dc_epoch of the process whose connections these are */
 	atomic_int idle[DC_MAX_IDLE]; /* descriptors; -1: none */
 };
 

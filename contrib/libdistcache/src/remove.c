@@ -1,6 +1,7 @@
 #include <errno.h>
 
 #include "argument.h"
+#include "lastget.h"
 #include "status.h"
 
 int DC_CTX_remove_session(DC_CTX *ctx, const unsigned char *id, unsigned int id_len)
@@ -10,6 +11,7 @@ int DC_CTX_remove_session(DC_CTX *ctx, const unsigned char *id, unsigned int id_
 
 	if (!dc_argument_id(ctx, id, id_len))
 		return 0;
+	dc_last_get_forget_id(ctx->serial, id, id_len);
 	status = dc_status_ask(ctx, &question);
 	if (status > 0)
 		errno = dc_status_errno(status);

@@ -299,6 +299,45 @@ static void test_budget_from_environment(void)
 	agent_stop(agent);
 }
 
+/* recovers is silent on its first connection, and a cache afterwards. */
+static void recovers(struct agent_connection *connection)
+{
+	if (connection->number == 1)
+		silence(connection);
+	else
+		agent_cache(connection);
+}
+
+static int has_it(void *ctx)
+{
+	return operate(ctx, HAVE) == 1;
+}
+
+/* test_silence_is_remembered: a hung agent costs its budget once, and is asked again after the pause. */
+static void test_silence_is_remembered(void)
+{
+	struct agent *agent = agent_start(recovers, NULL);
+	DC_CTX *ctx;
+
+	setenv("DISTCACHE_TIMEOUT_MSECS", "1000", 1);
+	ctx = DC_CTX_new(agent_target(agent), 0);
+	unsetenv("DISTCACHE_TIMEOUT_MSECS");
+	CHECK_INT("the first waits", operate(ctx, GET), 0);
+	CHECK_INT("errno", errno, ETIMEDOUT);
+	for (enum op op = ADD; op <= HAVE; op++) {
+		used = 7;
+		CHECK_INT(op_names[op], operate(ctx, op), op == HAVE ? -1 : 0);
+		CHECK_INT(op_names[op], errno, ETIMEDOUT);
+		if (op == GET)
+			CHECK_INT("used", used, 0);
+	}
+	CHECK_INT("connections", agent_count(agent), 1);
+	CHECK_INT("after the pause", check_until(has_it, ctx), 1);
+	CHECK_INT("and from then on", operate(ctx, GET), 1);
+	DC_CTX_free(ctx);
+	agent_stop(agent);
+}
+
 static void test_full_backlog(void)
 {
 	char path[] = "/tmp/dcXXXXXX", target[64];
@@ -421,6 +460,7 @@ int main(void)
 	RUN(test_no_listener);
 	RUN(test_default_budget);
 	RUN(test_budget_from_environment);
+	RUN(test_silence_is_remembered);
 	RUN(test_full_backlog);
 	RUN(test_interrupted);
 	RUN(test_babble);

@@ -1,9 +1,14 @@
 /* A context that parent and children go on using after fork. */
+#include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +17,18 @@
 #include "distcache/dc_client.h"
 
 enum { PERSISTENT = DC_CTX_FLAG_PERSISTENT, CHILDREN = 6, ROUNDS = 200, FORKS = 60, HAMMERS = 4 };
+
+/* In the second run of this program the kernel knows no MADV_WIPEONFORK, as before Linux 4.14. */
+static bool kernel_is_old;
+
+int madvise(void *address, size_t length, int advice)
+{
+	if (kernel_is_old && advice == MADV_WIPEONFORK) {
+		errno = EINVAL;
+		return -1;
+	}
+	return (int)syscall(SYS_madvise, address, length, advice);
+}
 
 /* use gets sessions of its own, counted by kind and number, and returns how many were wrong. */
 static int use(DC_CTX *ctx, int kind, int rounds)
@@ -139,6 +156,73 @@ static void test_reget_after_fork(void)
 	agent_stop(agent);
 }
 
+/* enter_namespace makes the next child the first process of a PID namespace. */
+static bool enter_namespace(void)
+{
+	return unshare(CLONE_NEWPID) == 0;
+}
+
+/* parent_and_child_of_one_pid runs as process 1 of a namespace, and forks a child that is process 1 of the next.
+ * It returns an exit code; 2: namespaces are not allowed here. */
+static int parent_and_child_of_one_pid(const char *target)
+{
+	DC_CTX *ctx = DC_CTX_new(target, PERSISTENT);
+	int self = getpid(), wrong = use(ctx, 1, 10);
+	pid_t child;
+
+	if (!enter_namespace())
+		return 2;
+	child = fork();
+	if (child == 0)
+		_exit(getpid() == self && use(ctx, 2, 10) == 0 ? 0 : 1);
+	wrong += collect(child) != 0; /* one after the other: would they share a connection, there were one */
+	wrong += use(ctx, 1, 10);
+	return wrong == 0 ? 0 : 1;
+}
+
+static void test_same_pid(void)
+{
+	struct agent *agent = agent_start(agent_cache, NULL);
+	pid_t outer = fork();
+	int status;
+
+	if (outer == 0) {
+		pid_t inner;
+
+		if (!enter_namespace() && (unshare(CLONE_NEWUSER) != 0 || !enter_namespace()))
+			_exit(2);
+		inner = fork();
+		if (inner == 0)
+			_exit(parent_and_child_of_one_pid(agent_target(agent)));
+		status = collect(inner);
+		_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+	}
+	status = collect(outer);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 2) {
+		printf("skip: no PID namespaces here\n");
+	} else {
+		CHECK_INT("exit", status, 0);
+		CHECK_INT("connections", agent_count(agent), 2);
+	}
+	agent_stop(agent);
+}
+
+/* test_system_call: a child that no handler of fork knows of. Only the kernel can tell. */
+static void test_system_call(void)
+{
+	struct agent *agent = agent_start(agent_cache, NULL);
+	DC_CTX *ctx = DC_CTX_new(agent_target(agent), PERSISTENT);
+	pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+
+	if (child == 0)
+		_exit(use(ctx, 1, 10) == 0 ? 0 : 1);
+	CHECK_INT("the parent meanwhile", use(ctx, 0, 10), 0);
+	CHECK_INT("exit of the child", collect(child), 0);
+	CHECK_INT("connections", agent_count(agent), 2);
+	DC_CTX_free(ctx);
+	agent_stop(agent);
+}
+
 struct hammer {
 	pthread_t thread;
 	DC_CTX *ctx;
@@ -184,12 +268,19 @@ static void test_fork_among_threads(void)
 	agent_stop(agent);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	kernel_is_old = argc > 1;
 	RUN(test_all_at_once);
 	RUN(test_child_leaves);
 	RUN(test_grandchild);
 	RUN(test_reget_after_fork);
+	RUN(test_same_pid);
 	RUN(test_fork_among_threads);
-	return check_summary();
+	if (kernel_is_old || check_failures() > 0)
+		return check_summary();
+	RUN(test_system_call);
+	fflush(stdout);
+	execl(argv[0], argv[0], "old", NULL);
+	return 1;
 }

@@ -42,9 +42,24 @@ LD_LIBRARY_PATH="$directory/root/opt/dc/lib" "$directory/shared" >/dev/null || f
 ${CC:-cc} -std=c89 -Wall -Wextra -Werror -I"$directory/root/opt/dc/include" -o "$directory/static" "$directory/program.c" \
 	"$directory/root/opt/dc/lib/libdistcache.a" -pthread
 "$directory/static" >/dev/null || fail "the program with the static library"
+
+# A page for each call.
+for call in $api; do
+	[ -f "$directory/root/opt/dc/share/man/man3/$call.3" ] || fail "no man page of $call"
+done
+
+# -lnal links, adds no library to load, and a program that was linked with libnal.so.1 starts.
+# shellcheck disable=SC2086
+${CC:-cc} -o "$directory/nal" "$directory/program.c" $flags -lnal || fail "-lnal does not link"
+! readelf -d "$directory/nal" | grep -q 'NEEDED.*libnal' || fail "-lnal makes the program need libnal.so"
+LD_LIBRARY_PATH="$directory/root/opt/dc/lib" "$directory/nal" >/dev/null || fail "the program linked with -lnal"
+# shellcheck disable=SC2086
+${CC:-cc} -o "$directory/oldnal" "$directory/program.c" $flags -Wl,--no-as-needed -l:libnal.so.1 || fail "libnal.so.1 does not link"
+readelf -d "$directory/oldnal" | grep -q 'NEEDED.*libnal.so.1' || fail "the program does not need libnal.so.1"
+LD_LIBRARY_PATH="$directory/root/opt/dc/lib" "$directory/oldnal" >/dev/null || fail "the program that needs libnal.so.1"
 if command -v "${CXX:-c++}" >/dev/null; then
 	# shellcheck disable=SC2086
 	${CXX:-c++} -Wall -Wextra -Wpedantic -Werror -o "$directory/plusplus" "$directory/program.cc" $flags
 	LD_LIBRARY_PATH="$directory/root/opt/dc/lib" "$directory/plusplus" >/dev/null || fail "the C++ program"
 fi
-echo "ok   install: exported symbols, soname, pkg-config, C, C++, static"
+echo "ok   install: exported symbols, soname, pkg-config, C, C++, static, -lnal, libnal.so.1, man pages"

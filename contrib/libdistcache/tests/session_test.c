@@ -15,6 +15,33 @@
 static unsigned char held[64] = "0 starts with an even byte", missing[64] = "1 starts with an odd byte";
 static unsigned char data[AGENT_MAX_PAYLOAD + 100], want[AGENT_MAX_PAYLOAD];
 
+/* check_used_of_failures: *used is 0 after each failure that the arguments cause. */
+static void check_used_of_failures(DC_CTX *ctx)
+{
+	unsigned char store[10];
+	const struct {
+		const char *name;
+		DC_CTX *ctx;
+		const unsigned char *id;
+		unsigned int id_len;
+		unsigned char *store;
+	} rows[] = {
+		{"no store", ctx, held, 5, NULL}, {"no ID", ctx, NULL, 5, store}, {"no context", NULL, held, 5, store},
+		{"ID of 0", ctx, held, 0, store}, {"ID of 65", ctx, held, 65, store}, {"nothing", NULL, NULL, 0, NULL},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		for (int reget = 0; reget <= 1; reget++) {
+			unsigned int used = 7;
+
+			CHECK_INT(rows[i].name, (reget ? DC_CTX_reget_session : DC_CTX_get_session)
+			          (rows[i].ctx, rows[i].id, rows[i].id_len, rows[i].store, sizeof store, &used), 0);
+			CHECK_INT(rows[i].name, errno, EINVAL);
+			CHECK_INT(rows[i].name, used, 0);
+		}
+	}
+}
+
 static void test_limits(void)
 {
 	struct agent *agent = agent_start(agent_cache, NULL);
@@ -44,10 +71,13 @@ static void test_limits(void)
 	CHECK_INT("add without a context", DC_CTX_add_session(NULL, held, 5, data, 5, 1), 0);
 	CHECK_INT("remove without a context", DC_CTX_remove_session(NULL, held, 5), 0);
 	CHECK_INT("remove of 65", DC_CTX_remove_session(ctx, held, 65), 0);
+	CHECK_INT("has of 65, as in distcache 1.5", DC_CTX_has_session(ctx, held, 65), 0);
+	CHECK_INT("has of UINT_MAX", DC_CTX_has_session(ctx, held, UINT_MAX), 0);
 	CHECK_INT("has of 0", DC_CTX_has_session(ctx, held, 0), -1);
 	CHECK_INT("has without a context", DC_CTX_has_session(NULL, held, 5), -1);
 	CHECK_INT("get without an ID", DC_CTX_get_session(ctx, NULL, 5, store, 10, &used), 0);
 	CHECK_INT("used", used, 0);
+	check_used_of_failures(ctx);
 	CHECK_INT("get without used", DC_CTX_get_session(ctx, held, 5, store, 10, NULL), 0);
 	CHECK_INT("get without a store", DC_CTX_get_session(ctx, held, 5, NULL, 10, &used), 0);
 	CHECK_INT("reget without a context", DC_CTX_reget_session(NULL, held, 5, store, 10, &used), 0);
@@ -212,6 +242,32 @@ static void test_reget(void)
 	agent_stop(agent);
 }
 
+/* test_reget_after_remove: removing a session also ends what reget holds of it, and of no other. */
+static void test_reget_after_remove(void)
+{
+	struct agent *agent = agent_start(agent_cache, NULL);
+	DC_CTX *ctx = DC_CTX_new(agent_target(agent), 0);
+	unsigned int used;
+
+	CHECK_INT("get", DC_CTX_get_session(ctx, held, 32, NULL, 0, &used), 1);
+	CHECK_INT("remove another", DC_CTX_remove_session(ctx, held, 31), 1);
+	CHECK_INT("reget", DC_CTX_reget_session(ctx, held, 32, NULL, 0, &used), 1);
+	CHECK_INT("remove", DC_CTX_remove_session(ctx, held, 32), 1);
+	CHECK_INT("reget after the remove", DC_CTX_reget_session(ctx, held, 32, NULL, 0, &used), 0);
+	CHECK_INT("errno", errno, ENOENT);
+	CHECK_INT("used", used, 0);
+	DC_CTX_free(ctx);
+	agent_stop(agent);
+}
+
+static void test_macros(void)
+{
+	CHECK_INT("API", DISTCACHE_CLIENT_API, 1);
+	CHECK_INT("binary", DISTCACHE_CLIENT_BINARY, 1);
+	CHECK_INT("least timeout of distcache 1.5", DC_MIN_TIMEOUT, 500);
+	CHECK_INT("greatest timeout", DC_CTX_MAX_TIMEOUT, 604800000);
+}
+
 static void test_answers(void)
 {
 	struct agent *agent = agent_start(agent_cache, NULL);
@@ -262,6 +318,8 @@ int main(void)
 	RUN(test_store);
 	RUN(test_greatest);
 	RUN(test_reget);
+	RUN(test_reget_after_remove);
+	RUN(test_macros);
 	RUN(test_answers);
 	RUN(test_standard_descriptors);
 	return check_summary();
