@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -163,15 +164,14 @@ func (w *world) settle() {
 	w.note("settle")
 	for round := range 300 {
 		w.server.calmly()
-		done := true
 		for _, c := range w.clients {
-			if c != nil && !c.settle() {
-				done = false
+			if c != nil {
+				c.settle()
 			}
 		}
-		w.turn()
+		w.turn() // which may read from a client again
 		w.rules()
-		if done {
+		if !slices.ContainsFunc(w.clients[:], (*client).restless) {
 			return
 		}
 		w.pass(time.Duration(round) * ms) // a request that dc_server forgot needs its timeout
@@ -196,20 +196,20 @@ func (s *server) calmly() {
 	}
 }
 
-// settle lets the client's program read and the agent read from it. It reports whether
-// the agent has all that the program wrote, and has answered.
-func (c *client) settle() bool {
+// settle lets the client's program read and the agent read from it.
+func (c *client) settle() {
 	c.drain()
 	for range 100 {
-		if c.w.clients[c.number] != c {
-			return true
-		}
-		if !c.reading || len(c.unread) == 0 {
-			break
+		if c.w.clients[c.number] != c || !c.reading || len(c.unread) == 0 {
+			return
 		}
 		c.beRead()
 	}
-	return c.w.clients[c.number] != c || len(c.unread) == 0 && len(c.owed) == 0 || !c.w.plenty && !c.reading
+}
+
+// restless reports whether the agent has yet to read what the program wrote, or to answer.
+func (c *client) restless() bool {
+	return c != nil && (len(c.unread) > 0 || len(c.owed) > 0) && (c.w.plenty || c.reading)
 }
 
 func (w *world) allLeave() {
@@ -224,9 +224,10 @@ func (w *world) allLeave() {
 			c.fail()
 			continue
 		}
-		for w.clients[c.number] == c {
+		for w.clients[c.number] == c && c.reading {
 			c.beRead()
 		}
+		w.must(w.clients[c.number] != c, "%v has left, has %d bytes unread and is owed %d answers: it is still there", c, len(c.unread), len(c.owed))
 	}
 }
 
