@@ -19,6 +19,8 @@ type Mux struct {
 
 	busySince   time.Duration // since when answers are owed
 	unsolicited int           // unsolicited answers since the last answer to a request
+	probes      uint64        // requests of our own, since start
+	lateness    lateness
 
 	// Counters counts what happened, since start.
 	Counters MuxCounters
@@ -43,9 +45,10 @@ const unsolicitedLimit = 1000
 // NewMux makes a Mux with nothing in flight.
 func NewMux(config Config, answers Answers) *Mux {
 	return &Mux{
-		config:  config,
-		answers: answers,
-		slots:   newSlots(config.MaxInFlight, config.Timeout, config.Generation),
+		config:   config,
+		answers:  answers,
+		slots:    newSlots(config.MaxInFlight, config.Timeout, config.Generation),
+		lateness: newLateness(config),
 	}
 }
 
@@ -68,7 +71,9 @@ func (m *Mux) Submit(owner Owner, r codec.Message, now time.Duration) error {
 // SubmitProbe forwards a request of our own; its answer is swallowed. When there is no
 // room, nothing is forwarded: enough answers are owed already to tell that dc_server lives.
 func (m *Mux) SubmitProbe(r codec.Message, now time.Duration) {
-	m.forward(slot{state: own, op: r.Op}, r.Wire, now)
+	if m.forward(slot{state: own, op: r.Op}, r.Wire, now) {
+		m.probes++
+	}
 }
 
 // forward puts wire into the batch, and s, except its generation, into a slot.
@@ -120,6 +125,7 @@ func (m *Mux) Deliver(a codec.Message, now time.Duration) error {
 	switch s.state {
 	case late:
 		m.Counters.Late++
+		m.lateness.came(time.Duration(uint32(now.Milliseconds())-s.lateSince) * time.Millisecond)
 	case waiting:
 		codec.SetUID(a.Wire, s.clientUID)
 		if m.answers.Answer(s.owner, a.Wire, now) {
@@ -144,6 +150,7 @@ func (m *Mux) Expire(now time.Duration) {
 			break
 		}
 		s := m.slots.table[i]
+		m.lateness.late(m.settled(), now)
 		m.slots.expire(i, now)
 		m.fail(s, &m.Counters.TimedOut, now)
 	}
@@ -154,6 +161,12 @@ func (m *Mux) Expire(now time.Duration) {
 		}
 		m.slots.release(i)
 	}
+	m.lateness.expire(m.settled(), now)
+}
+
+// settled is how many requests, probes included, no longer wait for their answers.
+func (m *Mux) settled() uint64 {
+	return m.Counters.Forwarded + m.probes - uint64(m.slots.pending.Len())
 }
 
 // Lost answers, with DISCONNECTED, everything in flight: the connection is gone, and with
@@ -216,7 +229,8 @@ func (m *Mux) BusySince() time.Duration {
 	return m.busySince
 }
 
-// Deadline is when the next request's time is up.
+// Deadline is when Expire is to be called next: when the next request's time is up, or a
+// Lateness is to be reported.
 func (m *Mux) Deadline() time.Duration {
-	return min(m.slots.pending.Deadline(), m.slots.overdue.Deadline(), m.slots.gone.Deadline())
+	return min(m.slots.pending.Deadline(), m.slots.overdue.Deadline(), m.slots.gone.Deadline(), m.lateness.due)
 }

@@ -17,6 +17,9 @@ type Config struct {
 	// Stray is called at the first unsolicited answer since start; nil: nothing is called.
 	// MuxCounters.Unsolicited counts them all.
 	Stray func()
+	// Late is called, at most once a minute, when requests were not answered within Timeout;
+	// nil: nothing is called.
+	Late func(Lateness)
 	// Generation is where the uids begin, for tests of their wrapping.
 	Generation uint16
 }

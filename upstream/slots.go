@@ -25,6 +25,7 @@ type slot struct {
 	generation uint16 // in the high half of the uid; grows each time the slot is freed
 	owner      Owner
 	clientUID  uint32 // the client's own, to be put back
+	lateSince  uint32 // late: when its time was up, in ms; wraps
 }
 
 // slots is the table of requests in flight. A request's uid is its slot's number and
@@ -94,6 +95,7 @@ func (s *slots) release(i int) {
 // expire moves slot i from those that are waited for to those that are late.
 func (s *slots) expire(i int, now time.Duration) {
 	s.table[i].state = late
+	s.table[i].lateSince = uint32(now.Milliseconds())
 	s.overdue.Set(i, now)
 }
 

@@ -30,9 +30,9 @@ type observer struct {
 
 // Open joins the clients, the agent and the connection to dc_server.
 func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) (engine.Handler, error) {
-	o := &observer{linkLog: linkLog{server: a.config.server}}
+	o := &observer{linkLog: linkLog{server: a.config.server, timeout: a.config.timeout}}
 	config := a.agentConfig()
-	config.Server.Stray = o.strayAnswer
+	config.Server.Stray, config.Server.Late = o.strayAnswer, o.lateAnswers
 	a.agent = agent.New(config, conn.New(l, a.config.server), o)
 	l.Schedule(a.agent)
 	l.AtTurnEnd(a.agent.TurnEnded)

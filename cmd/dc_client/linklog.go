@@ -16,7 +16,9 @@ const repeatAfter = time.Minute
 // lost, and failed attempts when their reason changes, or once a minute.
 type linkLog struct {
 	server   address.Address
-	failures uint64 // attempts that failed since the last line about one
+	timeout  time.Duration // the flag -timeout; 0: never
+	probed   time.Duration // when the probe was sent
+	failures uint64        // attempts that failed since the last line about one
 	reason   string
 	quietTo  time.Duration
 }
@@ -25,14 +27,37 @@ type linkLog struct {
 func (l *linkLog) LinkChanged(from, to upstream.State, why error, now time.Duration) {
 	switch {
 	case errors.Is(why, upstream.ErrStopped): // by a signal, which was logged
+	case to == upstream.Probing:
+		l.probed = now
 	case to == upstream.Up:
-		slog.Info("connected to dc_server", "server", l.server.String())
-		l.reason, l.quietTo = "", 0
+		l.connected(now - l.probed)
 	case to == upstream.Down && from == upstream.Up:
 		slog.Warn("lost dc_server", "server", l.server.String(), "reason", why)
 	case to == upstream.Down:
 		l.failed(why, now)
 	}
+}
+
+// connected logs that the probe was answered, after roundTrip.
+func (l *linkLog) connected(roundTrip time.Duration) {
+	slog.Info("connected to dc_server", "server", l.server.String())
+	l.reason, l.quietTo = "", 0
+	if l.timeout > 0 && roundTrip > l.timeout {
+		slog.Warn("dc_server takes longer than -timeout to answer the first request: requests will be answered DISCONNECTED",
+			"server", l.server.String(), "round_trip", roundTrip.Round(time.Millisecond), "timeout", l.timeout,
+			"hint", "raise -timeout above the round trip")
+	}
+}
+
+// lateAnswers logs requests that were not answered within -timeout.
+func (l *linkLog) lateAnswers(late upstream.Lateness) {
+	roundTrip := "unknown: no late answer has come"
+	if late.Answered > 0 {
+		roundTrip = late.Took.Round(time.Millisecond).String()
+	}
+	slog.Warn("dc_server did not answer in time: requests were answered DISCONNECTED", "server", l.server.String(),
+		"late", late.Late, "of", late.Of, "round_trip_of_late", roundTrip, "timeout", l.timeout,
+		"hint", "raise -timeout, or see whether dc_server is overloaded")
 }
 
 func (l *linkLog) failed(why error, now time.Duration) {

@@ -1,0 +1,71 @@
+package upstream
+
+import (
+	"time"
+
+	"distcache/engine/deadline"
+)
+
+const (
+	// latenessWindow is how long late requests are counted before they are reported.
+	latenessWindow = 2 * time.Second
+	// latenessEvery is the least time between two reports.
+	latenessEvery = time.Minute
+)
+
+// Lateness reports requests that dc_server did not answer within Timeout.
+type Lateness struct {
+	Late     uint64        // requests that were not answered in time, probes included
+	Of       uint64        // requests that were answered or given up meanwhile
+	Answered uint64        // of the late ones, those whose answers came after all
+	Took     time.Duration // what these took, on average; 0: none came
+}
+
+// lateness gathers a Lateness. It is touched only when a request is late, and when a late
+// answer comes.
+type lateness struct {
+	tell    func(Lateness) // nil: nothing is counted
+	timeout time.Duration
+	base    uint64        // requests settled when the window began
+	due     time.Duration // when the window ends; deadline.Never: no window is open
+	next    time.Duration // when the next report may come
+	report  Lateness
+	total   time.Duration // what the Answered ones took together
+}
+
+func newLateness(c Config) lateness {
+	return lateness{tell: c.Late, timeout: c.Timeout, due: deadline.Never}
+}
+
+// late counts a request whose time is up. settled is the number of requests before it.
+func (l *lateness) late(settled uint64, now time.Duration) {
+	if l.tell == nil {
+		return
+	}
+	if l.due == deadline.Never {
+		l.base, l.report, l.total = settled, Lateness{}, 0
+		l.due = max(now+latenessWindow, l.next)
+	}
+	l.report.Late++
+}
+
+// came counts a late answer. since is how long ago its request's time was up.
+func (l *lateness) came(since time.Duration) {
+	if l.due != deadline.Never {
+		l.report.Answered++
+		l.total += l.timeout + since
+	}
+}
+
+// expire reports when the window is over.
+func (l *lateness) expire(settled uint64, now time.Duration) {
+	if now < l.due {
+		return
+	}
+	l.due, l.next = deadline.Never, now+latenessEvery
+	l.report.Of = settled - l.base
+	if l.report.Answered > 0 {
+		l.report.Took = l.total / time.Duration(l.report.Answered)
+	}
+	l.tell(l.report)
+}
