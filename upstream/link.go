@@ -259,14 +259,15 @@ func (l *Link) write(b []byte, now time.Duration) int {
 	return n
 }
 
-// probeIDLen is the length of a probe's random session ID, in bytes: long enough that no
-// session has it.
-const probeIDLen = 32
+// probeIDLen is the length of a probe's session ID, in bytes: long enough that no session has
+// it.
+const probeIDLen = codec.ProbeIDLen
 
-// newProbe makes the next probe: a HAVE of a random ID under a random uid.
+// newProbe makes the next probe: a HAVE of a marked and random ID under a random uid.
 func (l *Link) newProbe() {
 	var random [probeIDLen + 4]byte
 	l.config.Random(random[:])
+	copy(random[:], codec.ProbeMark)
 	uid := binary.BigEndian.Uint32(random[probeIDLen:])
 	l.probeWire = codec.AppendMessage(l.probeWire[:0], codec.Request, uid, codec.OpHave, random[:probeIDLen])
 	l.probe = codec.Message{Wire: l.probeWire, UID: uid, Op: codec.OpHave, PayloadLen: probeIDLen}

@@ -96,6 +96,7 @@ func TestProbesAreRandom(t *testing.T) {
 	p := r.sent()[0]
 	want := make([]byte, probeIDLen)
 	r.fill(want)
+	copy(want, codec.ProbeMark)
 	if got := p.Payload(nil); !bytes.Equal(got, want) {
 		t.Errorf("got the id %x, want %d bytes of Random, %x", got, probeIDLen, want)
 	}

@@ -82,7 +82,7 @@ func TestF08InheritedDescriptors(t *testing.T) {
 		Sys:   &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}},
 	}.Start(t)
 	process.WaitStderr(patience, " ready ")
-	if want := " (32768 and 64 for the daemon itself and 100 that are open already)"; !strings.Contains(process.Stderr(), want) {
+	if want := " (32768 and 64 for the daemon itself and 100 open already)"; !strings.Contains(process.Stderr(), want) {
 		t.Errorf("got %q, want%s in it", process.Stderr(), want)
 	}
 	for range most {

@@ -100,6 +100,7 @@ func (w *world) random(b []byte) {
 	}
 	if len(b) > 8 {
 		w.server.probeID = append(w.server.probeID[:0], b[:len(b)-4]...)
+		copy(w.server.probeID, codec.ProbeMark)
 	}
 }
 

@@ -56,7 +56,7 @@ func (c Config) ownDescriptors() int {
 func (c Config) otherText(own string) string {
 	text := fmt.Sprintf("%d %s", c.ownDescriptors()-c.inherited, own)
 	if c.inherited > 0 {
-		text += fmt.Sprintf(" and %d that are open already", c.inherited)
+		text += fmt.Sprintf(" and %d open already", c.inherited)
 	}
 	return text
 }

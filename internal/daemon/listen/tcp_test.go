@@ -33,7 +33,15 @@ func reaches(t *testing.T, s *Socket, host string) bool {
 	if err != nil {
 		return false
 	}
-	_ = conn.Close()
+	defer func() { _ = conn.Close() }()
+	// Another process may listen on that port of that address.
+	waiting := []unix.PollFd{{Fd: int32(s.FD), Events: unix.POLLIN}}
+	if n, err := unix.Poll(waiting, 1000); err != nil || n == 0 {
+		return false
+	}
+	fd, _, err := unix.Accept4(s.FD, unix.SOCK_CLOEXEC)
+	check(t, err)
+	check(t, unix.Close(fd))
 	return true
 }
 

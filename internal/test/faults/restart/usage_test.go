@@ -101,7 +101,6 @@ func TestK03AddressesSayWhatIsWrong(t *testing.T) {
 			"-listen", "FD:2"),
 		server(`-listen: UNIX:rel is a relative path, but -daemon changes the working directory to /: give an absolute path`, "-listen", "UNIX:rel", "-daemon"),
 		client(`-server: UNIX:rel is a relative path, but -daemon changes the working directory to /: give an absolute path`, "-server", "UNIX:rel", "-daemon"),
-		server(`-sockperms: works with UNIX: addresses only, and -listen is IP:9001`, "-listen", "IP:9001", "-sockperms", "660"),
 	))
 }
 
