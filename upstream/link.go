@@ -71,6 +71,9 @@ func (l *Link) Stop(now time.Duration) {
 	l.mux.Finish(now)
 }
 
+// Stopped reports whether Stop has been called.
+func (l *Link) Stopped() bool { return l.closing }
+
 // Connected tells that the transport is connected.
 func (l *Link) Connected(now time.Duration) {
 	l.enter(Probing, nil, now)

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"syscall"
 
-	"distcache/codec/address"
 	"distcache/engine/socket"
 	"distcache/upstream"
 
@@ -17,8 +16,8 @@ import (
 )
 
 const (
-	// resolveLimit bounds resolving the name. It is less than a whole attempt, so that the
-	// log names the name server that is silent as the reason.
+	// resolveLimit bounds how long an attempt waits for the look-up of the name. It is less than
+	// a whole attempt, so that the log tells this reason.
 	resolveLimit = upstream.AttemptTimeout * 9 / 10
 	// resolveShare bounds it when addresses are known from an earlier attempt.
 	resolveShare = upstream.AttemptTimeout / 4
@@ -27,7 +26,7 @@ const (
 // attempt is one attempt to connect. Its goroutine calls dial, then keep; the loop calls
 // take and end.
 type attempt struct {
-	target address.Address
+	lookup *lookup
 	route  route // a snapshot
 	cancel context.CancelFunc
 
@@ -38,7 +37,7 @@ type attempt struct {
 	tried int        // how many of order have been tried, with the one under way
 }
 
-// dial resolves the target and tries its addresses in turn. It returns a connected
+// dial resolves the name and tries its addresses in turn. It returns a connected
 // descriptor, non-blocking and closed on exec. When ctx ends, dial returns soon, with its
 // cause.
 func (a *attempt) dial(ctx context.Context) (int, error) {
@@ -68,7 +67,7 @@ func (a *attempt) resolve(ctx context.Context) ([]endpoint, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	found, err := resolve(ctx, a.target)
+	found, err := a.lookup.wait(ctx)
 	if err != nil {
 		found = a.route.known
 	}
@@ -124,25 +123,6 @@ func (a *attempt) closeKept() {
 type endpoint struct {
 	name             string // for messages
 	network, address string // for net.Dialer
-}
-
-// resolve finds the endpoints of target.
-func resolve(ctx context.Context, target address.Address) ([]endpoint, error) {
-	if target.Kind == address.Unix {
-		return []endpoint{{name: target.String(), network: "unix", address: target.Path}}, nil
-	}
-	// Each attempt has a resolver of its own: a resolver joins lookups of the same name, also
-	// with one of an earlier attempt that still waits for a silent name server.
-	resolver := net.Resolver{PreferGo: net.DefaultResolver.PreferGo, Dial: net.DefaultResolver.Dial}
-	found, err := target.Resolve(ctx, &resolver)
-	if err != nil {
-		return nil, fmt.Errorf("cannot resolve %s: %w", target, err)
-	}
-	var all []endpoint
-	for _, f := range found {
-		all = append(all, endpoint{name: f.String(), network: "tcp", address: f.String()})
-	}
-	return all, nil
 }
 
 // connectWithin connects to e, the one with index i of n, within its share of the attempt.

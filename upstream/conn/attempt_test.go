@@ -152,7 +152,8 @@ func TestDialEndsWithItsContext(t *testing.T) {
 	a := &attempt{cancel: func() {}, fd: -1}
 	hangs := fmt.Sprintf("%s:%d", goodIP, fullBacklog(t, goodIP, 0))
 	a.route = route{known: []endpoint{{name: hangs, network: "tcp", address: hangs}}}
-	a.target = address.Address{Kind: address.TCP, Host: noAnswer, Port: 1}
+	a.lookup = startLookup(address.Address{Kind: address.TCP, Host: noAnswer, Port: 1})
+	defer a.lookup.cancel()
 	ended := make(chan error, 1)
 	go func() {
 		_, err := a.dial(ctx)

@@ -29,6 +29,7 @@ type Conn struct {
 	target address.Address
 	link   *upstream.Link
 
+	lookup  *lookup // of the last attempt; nil: none
 	route   route
 	attempt *attempt // the last one, until Close; nil: none
 	fd      int      // -1: not connected
@@ -46,7 +47,10 @@ func (c *Conn) Drive(l *upstream.Link) { c.link = l }
 // Dial begins an attempt, on a goroutine of its own.
 func (c *Conn) Dial() {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), upstream.AttemptTimeout, upstream.ErrAttemptTimeout)
-	a := &attempt{target: c.target, route: c.route, cancel: cancel, fd: -1}
+	if c.lookup == nil || c.lookup.used.Load() {
+		c.lookup = startLookup(c.target)
+	}
+	a := &attempt{lookup: c.lookup, route: c.route, cancel: cancel, fd: -1}
 	c.attempt = a
 	go func() {
 		defer cancel()
@@ -85,6 +89,9 @@ func (c *Conn) Close() {
 		c.attempt = nil
 		order, tried := a.end()
 		c.route = c.route.after(order, tried, c.link.State() == upstream.Up)
+	}
+	if c.link.Stopped() && c.lookup != nil {
+		c.lookup.cancel()
 	}
 	if c.fd >= 0 {
 		c.poller.Close(c.fd)

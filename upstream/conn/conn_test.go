@@ -149,6 +149,17 @@ func TestConnSilentNameServer(t *testing.T) {
 	jitter.MustTake(t, "failure", took, upstream.AttemptTimeout*8/10, upstream.AttemptTimeout)
 }
 
+// TestF07LookUpOutlivesItsAttempt has a name server that is silent, and answers when the
+// resolver asks again after 5 s, as a second one would: that is later than an attempt ends.
+func TestF07LookUpOutlivesItsAttempt(t *testing.T) {
+	t.Parallel()
+	good := listen(t, "tcp", goodIP+":0", answering)
+	e := dial(t, fmt.Sprintf("IP:%s:%d", secondAsk, portOf(good)), 100*ms, long)
+	e.await(upstream.Up)
+	e.ask("hello")
+	e.mustAnswer("hello")
+}
+
 // TestConnSeveralAddresses are names of which the first address is of no use.
 func TestConnSeveralAddresses(t *testing.T) {
 	t.Parallel()

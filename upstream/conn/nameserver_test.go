@@ -19,6 +19,7 @@ const (
 	hungFirst = "hung-first.test" // one that accepts and says nothing, then the good one
 	slowFirst = "slow-first.test" // one whose backlog is full, then the good one
 	noAnswer  = "no-answer.test"  // the name server is silent
+	secondAsk = "second-ask.test" // the good one, but only when it is asked again 4 s later or more
 	noSuch    = "no-such.test"    // there is no such name
 	goesAway  = "goes-away-"      // and a number: the good one, once; then there is no such name
 	goesMute  = "goes-mute-"      // and a number: the good one, once; then the name server is silent
@@ -32,21 +33,26 @@ const (
 	deadIP = "127.0.0.9"
 )
 
-// once holds the names that were asked for already, of those that resolve but once.
-type once map[string]bool
+// once holds when names were asked for last, of those for which that counts.
+type once map[string]time.Time
 
-// use reports whether name resolves, still.
+// use reports whether name resolves, still or by now.
 func (o once) use(name string) bool {
+	if name == secondAsk {
+		last, asked := o[name]
+		o[name] = time.Now()
+		return asked && time.Since(last) > 4*time.Second
+	}
 	if !strings.HasPrefix(name, goesAway) && !strings.HasPrefix(name, goesMute) {
 		return name != noAnswer
 	}
-	used := o[name]
-	o[name] = true
+	_, used := o[name]
+	o[name] = time.Now()
 	return !used
 }
 
 func addressesOf(name string) []string {
-	if strings.HasPrefix(name, goesAway) || strings.HasPrefix(name, goesMute) {
+	if strings.HasPrefix(name, goesAway) || strings.HasPrefix(name, goesMute) || name == secondAsk {
 		return []string{goodIP}
 	}
 	return map[string][]string{

@@ -48,19 +48,21 @@ done
 
 # leave TLS ADDRESS: a handshake by a client that is killed, so it sends no close_notify.
 leave() {
-	rm -f "$directory/session.$1"
+	rm -f "$directory/session.$1" "$directory/left.$1"
 	mkfifo "$directory/input.$1"
-	openssl s_client -connect "$2" "-$1" -sess_out "$directory/session.$1" <"$directory/input.$1" >/dev/null 2>&1 &
+	openssl s_client -connect "$2" "-$1" -sess_out "$directory/left.$1" <"$directory/input.$1" >/dev/null 2>&1 &
 	left=$!
 	pids="$pids $left"
 	exec 9>"$directory/input.$1" # it waits for input
 	for _ in $(seq 200); do
-		[ ! -s "$directory/session.$1" ] || break
+		# A copy: the client writes the file anew for each ticket.
+		cp "$directory/left.$1" "$directory/session.$1" 2>/dev/null || true
+		! grep -q 'END SSL SESSION' "$directory/session.$1" 2>/dev/null || break
 		sleep 0.05
 	done
-	exec 9>&-
 	kill -KILL "$left"
 	wait "$left" 2>/dev/null || true
+	exec 9>&-
 }
 for tls in tls1_2 tls1_3; do
 	leave $tls "$a"
