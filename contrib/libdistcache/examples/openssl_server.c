@@ -5,6 +5,7 @@
 #include <distcache/dc_client.h>
 #include <errno.h>
 #include <openssl/ssl.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,6 +100,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: openssl_server host:port certificate key cache [lifetime [client-ca]]\n");
 		return 2;
 	}
+	signal(SIGPIPE, SIG_IGN); /* a client may leave while it is written to */
 	set_sessions(ctx, cache);
 	if (argc > 5)
 		SSL_CTX_set_timeout(ctx, atol(argv[5]));
