@@ -35,6 +35,7 @@ type Link struct {
 	state     State
 	attemptAt time.Duration // when the last attempt began
 	retryAt   time.Duration // while Down: when the next one begins
+	retry     time.Duration // the time from the last attempt to the next
 	heard     time.Duration // when bytes came last
 	looked    time.Duration // when keepAlive looked last
 	blocked   bool          // the transport does not take more now
@@ -53,7 +54,7 @@ type Link struct {
 func NewLink(config Config, mux *Mux, t Transport, w Watcher) *Link {
 	return &Link{
 		config: config, mux: mux, transport: t, watcher: w,
-		retryAt: deadline.Never, in: make([]byte, 0, ReadBuffer),
+		retryAt: deadline.Never, retry: min(FirstRetry, config.Retry), in: make([]byte, 0, ReadBuffer),
 	}
 }
 
@@ -237,12 +238,25 @@ func (l *Link) fail(why error, now time.Duration) {
 	l.state = Down
 	l.retryAt = deadline.Never
 	if !l.closing {
-		// A connection that lasted longer than the retry time is replaced at once: the two
-		// attempts are far enough apart.
-		l.retryAt = max(now, l.attemptAt+l.jittered(l.config.Retry))
+		l.planRetry(from == Up, now)
 	}
 	l.mux.Lost(now)
 	l.watcher.LinkChanged(from, Down, why, now)
+}
+
+// FirstRetry is the time from the first attempt to the next. It doubles with each, up to
+// Config.Retry: a dc_server that starts at the same time, or again, is found soon.
+const FirstRetry = 100 * time.Millisecond
+
+// planRetry sets the time of the next attempt. A connection that lasted longer than
+// Config.Retry is replaced at once, since the two attempts are far enough apart, and then the
+// doubling begins anew; lasted tells that it was one, and not an attempt.
+func (l *Link) planRetry(lasted bool, now time.Duration) {
+	if lasted && now-l.attemptAt >= l.config.Retry {
+		l.retry = min(FirstRetry, l.config.Retry)
+	}
+	l.retryAt = max(now, l.attemptAt+l.jittered(l.retry))
+	l.retry = min(2*l.retry, l.config.Retry)
 }
 
 func (l *Link) enter(to State, why error, now time.Duration) {

@@ -259,24 +259,21 @@ func TestKeepAliveFindsADeadServer(t *testing.T) {
 	r.mustHave()
 }
 
-// TestRetry holds that two attempts are a retry time apart, and that there is no wait
-// beyond that.
+// TestRetry holds that two attempts are FirstRetry apart, then twice as long and so on, up to
+// the retry time, and that there is no wait beyond that.
 func TestRetry(t *testing.T) {
-	const retry = 5 * time.Second
 	tests := []struct {
 		name   string
 		random uint64
 		lostAt time.Duration
 		want   time.Duration
 	}{
-		{"at once after the attempt began", 0, 0, retry},
-		{"refused soon", 0, 3 * ms, retry},
-		{"lost within the retry time", 0, retry - 1, retry},
-		{"lost after it: at once", 0, retry + 1, retry + 1},
-		{"lost after days: at once", 0, 100 * time.Hour, 100 * time.Hour},
-		{"half the jitter", 1 << 15, 0, retry * 9 / 10},
-		{"all of it", 1<<16 - 1, 0, retry*8/10 + retry/5/(1<<16) + 1},
-		{"only the low bits count", 0xdeadbeef_0000, 0, retry},
+		{"at once after the attempt began", 0, 0, FirstRetry},
+		{"refused soon", 0, 3 * ms, FirstRetry},
+		{"ended later: at once", 0, FirstRetry + 1, FirstRetry + 1},
+		{"half the jitter", 1 << 15, 0, FirstRetry * 9 / 10},
+		{"all of it", 1<<16 - 1, 0, FirstRetry*8/10 + FirstRetry/5/(1<<16) + 1},
+		{"only the low bits count", 0xdeadbeef_0000, 0, FirstRetry},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -296,6 +293,39 @@ func TestRetry(t *testing.T) {
 				t.Errorf("got %d attempts, want 2", r.dials)
 			}
 		})
+	}
+}
+
+// TestRetryDoubles fails attempt after attempt; then a connection lasts for a retry time.
+func TestRetryDoubles(t *testing.T) {
+	const retry = 5 * time.Second
+	r := newRig(t)
+	r.Start(0)
+	now, wait := time.Duration(0), FirstRetry
+	for range 10 {
+		r.Broken(errTest, now)
+		if got := r.Deadline(); got != now+wait {
+			t.Fatalf("got the next attempt after %v, want %v", got-now, wait)
+		}
+		now += wait
+		r.Expire(now)
+		wait = min(2*wait, retry)
+	}
+	for _, row := range []struct{ lasted, next time.Duration }{
+		{retry - 1, retry},                 // lost too soon to begin anew
+		{retry + 1, retry + 1},             // at once
+		{FirstRetry, 2 * FirstRetry},       // and what follows soon fails
+		{2*FirstRetry - 1, 4 * FirstRetry}, // twice as long again
+	} {
+		began := now
+		r.comeUp(now)
+		now += row.lasted
+		r.Broken(errTest, now)
+		if got := r.Deadline() - began; got != row.next {
+			t.Fatalf("lost after %v: got the next attempt %v after the last, want %v", row.lasted, got, row.next)
+		}
+		now = began + row.next
+		r.Expire(now)
 	}
 }
 

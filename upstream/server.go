@@ -11,7 +11,7 @@ type Config struct {
 	MaxInFlight int           // requests, 1 to MaxInFlight
 	MaxBatch    int           // bytes that may wait for dc_server to take them
 	Timeout     time.Duration // of a request (the flag -timeout); deadline.Never: none
-	Retry       time.Duration // between two attempts to connect (the flag -retry)
+	Retry       time.Duration // the most between two attempts to connect (the flag -retry)
 	// Random fills b with random bytes: the probe's ID and the jitter of Retry.
 	Random func(b []byte)
 	// Stray is called at the first unsolicited answer since start; nil: nothing is called.

@@ -10,6 +10,7 @@ import (
 
 	"distcache/codec"
 	"distcache/internal/test/kit"
+	"distcache/upstream"
 )
 
 // attempts notes when somebody connects, and closes at once.
@@ -150,7 +151,7 @@ func TestRetryComesBack(t *testing.T) {
 }
 
 // TestRetryAtOnceAfterLong: a connection that lasted for longer than -retry is replaced
-// at once, and no sooner than that a second time.
+// at once, and twice upstream.FirstRetry later a second time, less up to a fifth.
 func TestRetryAtOnceAfterLong(t *testing.T) {
 	t.Parallel()
 	jitter := measure(t)
@@ -163,7 +164,7 @@ func TestRetryAtOnceAfterLong(t *testing.T) {
 	jitter.MustTake(t, "second connection", time.Since(began), 0, kit.Promptly)
 	up.CloseAll()
 	process.Wait(patience, "third connection", func() bool { return up.Conns() == 3 })
-	jitter.MustTake(t, "third connection", time.Since(began), 320*time.Millisecond, 400*time.Millisecond+2*kit.Promptly)
+	jitter.MustTake(t, "third connection", time.Since(began), 2*upstream.FirstRetry*4/5, 2*upstream.FirstRetry+2*kit.Promptly)
 }
 
 // TestStartWithoutServer: dc_client serves before there is a dc_server, and says once

@@ -224,8 +224,8 @@ func TestServerHung(t *testing.T) {
 	r.come(1)
 	r.ask(1, 7, "x")
 	r.at(upstream.SilentTimeouts * testTimeout)
-	if r.Link().State() != upstream.Down {
-		t.Fatalf("got the link %v after three timeouts of silence, want down", r.Link().State())
+	if r.Link().State() != upstream.Connecting {
+		t.Fatalf("got the link %v after three timeouts of silence, want it lost, and the next attempt at once", r.Link().State())
 	}
 	r.mustGet(1, 7, disconnected)
 	r.at(testRetry)
@@ -570,7 +570,7 @@ func TestDeadlineIsTheNearest(t *testing.T) {
 		{"the link's next look", func() { r.comeUp() }, upstream.KeepAlive},
 		{"an idle client", func() { r.come(1) }, 2 * time.Second},
 		{"a request's timeout", func() { r.ask(1, 7, "x") }, testTimeout},
-		{"the next attempt", func() { r.Failed(1, nil, 0); r.Link().Broken(upstream.ErrClosed, 0) }, testRetry},
+		{"the next attempt", func() { r.Failed(1, nil, 0); r.Link().Broken(upstream.ErrClosed, 0) }, upstream.FirstRetry},
 	}
 	for _, s := range steps {
 		s.act()

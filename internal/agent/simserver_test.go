@@ -17,9 +17,11 @@ type server struct {
 	state     connection
 	dialed    bool
 	lastDial  time.Duration
-	closes    int    // connections and attempts that have ended
-	blocked   bool   // it takes no more bytes now
-	probeID   []byte // of the last probe
+	retry     time.Duration // the least time from that to the next, but for jitter
+	wasUp     bool          // the link was up since then
+	closes    int           // connections and attempts that have ended
+	blocked   bool          // it takes no more bytes now
+	probeID   []byte        // of the last probe
 	requests  codec.Assembler
 	in        []byte // the beginning of a request
 	pending   []pending
@@ -65,13 +67,18 @@ func (s *server) Dial() {
 	w.note("dial")
 	w.must(s.state == off, "dialed while connected")
 	w.must(!w.stopped, "dialed after the end")
-	retry := w.config.Server.Retry
+	most := w.config.Server.Retry
+	if s.retry == 0 || s.wasUp && w.downAt-s.lastDial >= most {
+		s.retry = min(100*ms, most)
+	}
+	retry := s.retry
 	if s.dialed {
+		s.retry = min(2*s.retry, most)
 		w.must(w.now-s.lastDial >= retry*8/10, "dialed again after %v with a retry time of %v", w.now-s.lastDial, retry)
 		w.must(w.hurried || w.now <= max(s.lastDial+retry, w.downAt), "dialed %v after the last time, %v after the loss, with a retry time of %v",
 			w.now-s.lastDial, w.now-w.downAt, retry)
 	}
-	s.state, s.dialed, s.lastDial = dialing, true, w.now
+	s.state, s.dialed, s.lastDial, s.wasUp = dialing, true, w.now, false
 }
 
 // Close implements upstream.Transport.

@@ -276,6 +276,7 @@ func (w *world) LinkChanged(from, to upstream.State, why error, now time.Duratio
 	switch to {
 	case upstream.Up:
 		w.totals.Ups++
+		w.server.wasUp = true
 		w.must(w.server.proved, "the link is up, and the probe was not answered well")
 		w.waiting = false
 		w.renew()
