@@ -53,7 +53,7 @@ func (c *config) flags() *options.Set {
 	})
 	s.Alias("connect", "server")
 	s.Millis(&c.retry, "retry", 5*time.Second, time.Millisecond, time.Hour,
-		"Time between attempts to connect to dc_server.")
+		"Longest time between attempts to connect to dc_server.")
 	s.Millis(&c.timeout, "timeout", 200*time.Millisecond, 0, time.Hour,
 		"Answer DISCONNECTED if dc_server takes longer than this to answer (0: wait for ever).")
 	c.clients.Declare(s, 32768)
