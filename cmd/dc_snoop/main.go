@@ -30,6 +30,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"distcache/codec/address"
+	"distcache/engine/socket"
 	"distcache/internal/daemon/listen"
 )
 
@@ -66,17 +67,24 @@ func snoop(c *config, stdout, stderr io.Writer) error {
 			printLine(stderr, warning)
 		}
 	}
+	barrier := openBarrier()
 	printLine(stderr, fmt.Sprintf("ready on %s for %s", socket.Addr(), c.server))
 	// From here on only the recorder writes to stderr: its reader may be slow.
 	s := newStats(time.Now())
 	record := startRecorder(c, s, stdout, stderr, file)
 	go summarizeWhenTold(ctx, told, record)
-	pass(ctx, newProxy(c, record, s), listener, stop)
+	pass(ctx, newProxy(c, record, s, barrier), listener, stop)
 	err = socket.Unlink()
 	if c.stats {
 		record.summarize()
 	}
 	return errors.Join(err, record.stop(c.limits.write))
+}
+
+// openBarrier gives nil where /dev/null is not to be had: what needs it does without.
+func openBarrier() *socket.Barrier {
+	barrier, _ := socket.NewBarrier()
+	return barrier
 }
 
 // endSignals are SIGINT, SIGTERM and, unless nohup(1) has switched it off, SIGHUP.

@@ -37,9 +37,10 @@ type proxy struct {
 	cutOff context.CancelFunc
 }
 
-func newProxy(c *config, record *recorder, stats *stats) *proxy {
+// newProxy makes a proxy without connections. barrier may be nil.
+func newProxy(c *config, record *recorder, stats *stats, barrier *socket.Barrier) *proxy {
 	p := &proxy{config: c, record: record, stats: stats, open: newAllowance(), now: make(map[*connection]struct{})}
-	p.barrier, _ = socket.NewBarrier()
+	p.barrier = barrier
 	p.buffers.New = func() any { return new([readBuffer]byte) }
 	p.life, p.cutOff = context.WithCancel(context.Background())
 	return p

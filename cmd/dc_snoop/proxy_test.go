@@ -24,7 +24,7 @@ func TestClientLimit(t *testing.T) {
 	c := &config{server: address.Address{Kind: address.Unix, Path: up.Endpoint().Address}}
 	s := newStats(time.Now())
 	record := startRecorder(c, s, &stdout, &stderr, nil)
-	p := newProxy(c, record, s)
+	p := newProxy(c, record, s, openBarrier())
 	others := new(connection)
 	p.now[others] = struct{}{}
 	for range maxConnections - 1 {
