@@ -1,10 +1,10 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 
-	"distcache/codec"
 	"distcache/internal/test/kit"
 )
 
@@ -17,8 +17,8 @@ func TestLateAnswersAreLogged(t *testing.T) {
 	process, at := startAsIs(t, up.Endpoint())
 	process.WaitStderr(patience, "takes longer than -timeout to answer the first request")
 	client := kit.Dial(t, at)
-	for uid := range uint32(3) {
-		client.ExpectStatus(kit.Have(uid, "nobody's"), codec.StatusDisconnected)
-	}
-	process.WaitStderr(patience, "did not answer in time") // its figures: TestLateAnswersAreReported
+	process.Wait(patience, "line about late answers", func() bool { // its figures: TestLateAnswersAreReported
+		client.Answer(kit.Have(1, "nobody's")) // on a busy machine one may be read in time
+		return strings.Contains(process.Stderr(), "did not answer in time")
+	})
 }
