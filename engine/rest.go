@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -27,7 +28,7 @@ func (ln *Listener) pause(why error) {
 	now := ln.loop.Now()
 	switch {
 	case why == errNobody && ln.Shared:
-	case slices.Contains([]error{unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOBUFS, unix.ENOSPC}, why):
+	case isLimit(why):
 		ln.warn(now, "accepting rests", why)
 	default:
 		ln.warnOfOddity(now, "accepting rests", why)
@@ -37,6 +38,12 @@ func (ln *Listener) pause(why error) {
 	}
 	ln.resumeAt = now + acceptPause
 	ln.empty, ln.failed = 0, 0
+}
+
+// isLimit reports whether the process or the machine is out of descriptors, memory or watches.
+func isLimit(why error) bool {
+	return slices.ContainsFunc([]error{unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOBUFS, unix.ENOSPC},
+		func(limit error) bool { return errors.Is(why, limit) })
 }
 
 // warnOfOddity logs one line in oddityPause, whatever it says.

@@ -102,13 +102,13 @@ func mustRest(t *testing.T, process *kit.Process) {
 	}
 }
 
-// mustSay holds that a line with the text and the reason came, and no more than one a second
-// for a limit and one a minute for another reason with the text, since it had written that many bytes to stderr.
+// mustSay holds that a line with the text and the reason came, and no more than one a
+// second with the text, since it had written that many bytes to stderr.
 func mustSay(t *testing.T, process *kit.Process, since int, began time.Time, text, reason string) {
 	t.Helper()
 	process.Wait(patience, text, func() bool { return strings.Contains(process.Stderr()[since:], text) })
 	said := process.Stderr()[since:]
-	lines, most := strings.Count(said, text), int(time.Since(began)/time.Second)+2
+	lines, most := strings.Count(said, text), int(time.Since(began)/time.Second)+1
 	if lines > most {
 		t.Errorf("got %d lines, want %d at most:\n%s", lines, most, said)
 	}
