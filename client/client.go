@@ -35,11 +35,11 @@ type Options struct {
 	// MaxIdle is how many idle connections Persistent keeps; 0 is DefaultMaxIdle. The Client
 	// closes a connection that is released when there are as many already.
 	MaxIdle int
-	// CheckListener asks the kernel who listens at the unix socket, for each new connection,
-	// and sends nothing unless it is root, the user of this process or one of ListenerUIDs:
-	// whoever can make a socket at the address otherwise gets the sessions. What counts is
-	// the user at the time of listen(2): for a dc_client that was started as root, root. It
-	// needs Linux and a UNIX: address; else Open returns ErrOptions.
+	// CheckListener asks the kernel, for each new connection, which user listens at the unix
+	// socket. Nothing is sent unless that is root, the user of this process or one of
+	// ListenerUIDs. Without it, anybody who can put a socket at the address gets the sessions.
+	// The user is that of the time of listen(2): a dc_client that was started as root counts as
+	// root. It needs Linux and a UNIX: address; else Open returns ErrOptions.
 	CheckListener bool
 	// ListenerUIDs are further users that CheckListener trusts.
 	ListenerUIDs []int

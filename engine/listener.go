@@ -131,7 +131,7 @@ func (ln *Listener) accept() bool {
 func (ln *Listener) noneAccepted(err error) bool {
 	switch err {
 	case unix.EAGAIN:
-		ln.tuned = true // whoever connected before Listen has been accepted
+		ln.tuned = true // all connections from before Listen have been accepted
 		if ln.Adopted && socket.Unblock(ln.fd) {
 			ln.warnOfOddity(ln.loop.Now(), "accepting had to wait", errBlocking)
 		}

@@ -248,11 +248,11 @@ func (l *Link) fail(why error, now time.Duration) {
 // Config.Retry: a dc_server that starts at the same time, or again, is found soon.
 const FirstRetry = 100 * time.Millisecond
 
-// planRetry sets the time of the next attempt. A connection that lasted longer than
-// Config.Retry is replaced at once, since the two attempts are far enough apart, and then the
-// doubling begins anew; lasted tells that it was one, and not an attempt.
-func (l *Link) planRetry(lasted bool, now time.Duration) {
-	if lasted && now-l.attemptAt >= l.config.Retry {
+// planRetry sets the time of the next attempt. wasUp tells that a connection ended, and not an
+// attempt. A connection that lasted for Config.Retry is replaced at once, and the times between
+// attempts start from FirstRetry again.
+func (l *Link) planRetry(wasUp bool, now time.Duration) {
+	if wasUp && now-l.attemptAt >= l.config.Retry {
 		l.retry = min(FirstRetry, l.config.Retry)
 	}
 	l.retryAt = max(now, l.attemptAt+l.jittered(l.retry))

@@ -312,7 +312,7 @@ func TestRetryDoubles(t *testing.T) {
 		wait = min(2*wait, retry)
 	}
 	for _, row := range []struct{ lasted, next time.Duration }{
-		{retry - 1, retry},                 // lost too soon to begin anew
+		{retry - 1, retry},                 // too short: the doubling goes on
 		{retry + 1, retry + 1},             // at once
 		{FirstRetry, 2 * FirstRetry},       // and what follows soon fails
 		{2*FirstRetry - 1, 4 * FirstRetry}, // twice as long again

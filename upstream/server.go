@@ -144,9 +144,9 @@ func (s *Server) Deadline() time.Duration { return min(s.link.Deadline(), s.mux.
 const heldAnswers = 8 << 20
 
 // Expire does what is due. The link comes first: when it is lost, its requests need not
-// time out one by one. Answers that came in time may still wait to be read, when this process
-// was held: as long as reads fill the buffer, requests do not time out, but for heldAnswers
-// at most, however fast dc_server sends.
+// time out one by one. When this process was held for a while, answers that came in time may
+// still wait to be read. So requests do not time out while reads fill the buffer. That ends
+// after heldAnswers bytes, however fast dc_server sends.
 func (s *Server) Expire(now time.Duration) {
 	s.link.Expire(now)
 	read, more := s.link.LastRead()

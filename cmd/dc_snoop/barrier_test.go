@@ -15,7 +15,7 @@ import (
 )
 
 // TestH24TheBarrierPassesThrough: a server ends a read before the last frame of an answer. The
-// client finds that end too, though all has come before it reads, and each time anew.
+// client finds that end too, each time, although all the bytes have come before it reads.
 func TestH24TheBarrierPassesThrough(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{codec.MaxFrameData + 2022, codec.MaxPayload - codec.MaxFrameData + 2022} {

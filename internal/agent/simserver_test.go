@@ -17,7 +17,7 @@ type server struct {
 	state     connection
 	dialed    bool
 	lastDial  time.Duration
-	retry     time.Duration // the least time from that to the next, but for jitter
+	retry     time.Duration // the time from that dial to the next; jitter takes up to a fifth off
 	wasUp     bool          // the link was up since then
 	closes    int           // connections and attempts that have ended
 	blocked   bool          // it takes no more bytes now

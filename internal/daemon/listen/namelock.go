@@ -23,7 +23,7 @@ const lockNameMax = 200
 type NameLock struct {
 	dir  int
 	name string
-	fd   int // -1: another user holds the file of the lock, and keeps nobody from anything
+	fd   int // -1: another user has the file of the lock; the start goes on without it
 }
 
 // LockName locks base in the directory dir, and waits for that at most for the time given: then the error wraps ErrLocked.

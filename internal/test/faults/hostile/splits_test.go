@@ -142,7 +142,7 @@ func (s *splitter) split(op codec.Op, n int, cuts []int) {
 	s.mustBeThere(op, n, pieces)
 }
 
-// sendHalves sends the first part of a request for each of the cuts, which nobody answers.
+// sendHalves sends, for each of the cuts, the first part of a request. No answer may come to it.
 func (s *splitter) sendHalves(op codec.Op, n int, cuts []int) (pieces []piece) {
 	s.t.Helper()
 	asked := s.asked()

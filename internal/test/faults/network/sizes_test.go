@@ -35,24 +35,33 @@ func TestN07EveryCut(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			server, where := kit.NewRig(t).Server()
-			way := kit.NewProxy(t, where)
-			way.Up.Chunks(row.chunks...)
-			way.Down.Chunks(row.chunks...)
-			_, at := kit.NewRig(t).Client(way.Endpoint(), "-timeout=60000")
-			err := carry(t, at, sizes(row.large))
-			if lost := "reason=partial-timeout"; err != nil && strings.Contains(server.Stderr(), lost) {
-				kit.TooSlow(t, "got %v and %q, want the rest of each request within its time", err, lost)
-				t.SkipNow() // the machine was too busy to pass a request on
+			stalled, err := carryCut(t, row.chunks, sizes(row.large))
+			for try := 1; stalled && try < 10; try++ {
+				kit.TooSlow(t, "got %v, as a part of a request was held for too long: again", err)
+				stalled, err = carryCut(t, row.chunks, sizes(row.large))
 			}
 			if err != nil {
 				t.Error(err)
 			}
-			if way.Conns() != 1 {
-				t.Errorf("got %d connections, want the first to have lasted", way.Conns())
-			}
 		})
 	}
+}
+
+// carryCut carries sessions over a link that passes bytes on in chunks of those sizes. stalled
+// tells that it failed because the machine kept a part of a request for longer than dc_server
+// waits for the rest.
+func carryCut(t *testing.T, chunks, sizes []int) (stalled bool, err error) {
+	t.Helper()
+	server, where := kit.NewRig(t).Server()
+	way := kit.NewProxy(t, where)
+	way.Up.Chunks(chunks...)
+	way.Down.Chunks(chunks...)
+	_, at := kit.NewRig(t).Client(way.Endpoint(), "-timeout=60000")
+	err = carry(t, at, sizes)
+	if got := way.Conns(); err == nil && got != 1 {
+		err = fmt.Errorf("got %d connections, want the first to have lasted", got)
+	}
+	return err != nil && strings.Contains(server.Stderr(), "reason=partial-timeout"), err
 }
 
 // sizes are those within 5 bytes of each boundary: of what is sent, headers included.
