@@ -46,14 +46,7 @@ func (c *config) flags() *options.Set {
 		c.listen, err = address.ParseListen(text)
 		return err
 	})
-	s.String(&c.socket.Owner, "sockowner", "user", "", "Owner of the socket file of -listen UNIX:/path.")
-	s.String(&c.socket.Group, "sockgroup", "group", "", "Group of the socket file of -listen UNIX:/path.")
-	s.Func("sockperms", "perms", "", "Octal permissions of the socket file; clients need write permission to connect.",
-		func(text string) error {
-			c.socket.Perms = text
-			_, err := listen.ParsePerms(text)
-			return err
-		})
+	c.socket.Declare(s)
 	s.Func("server", "address", "", "The service to connect to: UNIX:/path or IP:host:port.", func(text string) (err error) {
 		c.server, err = address.ParseConnect(text)
 		return err

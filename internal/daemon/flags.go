@@ -25,14 +25,7 @@ func (f *Flags) Declare(s *options.Set, listenOn string) {
 	s.List("listen", "address", listenOn, "Address to listen on: UNIX:/path, IP:port (IPv4), IPv6:port, IP:host:port, "+
 		"FD:n or systemd; may be given several times.",
 		func(texts []string) error { return f.listenOn(texts) })
-	s.String(&f.Socket.Owner, "sockowner", "user", "", "Owner of the socket file of -listen UNIX:/path, with that user's group.")
-	s.String(&f.Socket.Group, "sockgroup", "group", "", "Group of the socket file of -listen UNIX:/path.")
-	s.Func("sockperms", "perms", "", "Octal permissions of the socket file; clients need write permission to connect.",
-		func(text string) error {
-			f.Socket.Perms = text
-			_, err := listen.ParsePerms(text)
-			return err
-		})
+	f.Socket.Declare(s)
 	s.Bool(&f.Daemon, "daemon", "Run in the background, logging to syslog; the command returns once clients can connect.")
 	s.String(&f.User, "user", "user", "", "Run as this user after opening the socket.")
 	s.String(&f.Pidfile, "pidfile", "path", "", "Write the process ID to this file.")

@@ -16,7 +16,6 @@ type reactor struct {
 	loop      *engine.Loop
 	clients   *engine.Clients
 	acceptors []*acceptor // one for each listening socket
-	pulse     func()      // what the loop does every few seconds, nil: nothing
 	flushLog  func()      // waits until what was logged is written, for a while
 }
 

@@ -26,13 +26,12 @@ const watchBeats = 15
 // suspended machine) there are none, and where CPU is short both sides wait for it.
 type watchdog struct {
 	post     func(fn func()) error // to the loop
-	pulse    func()                // called on the loop at each beat; nil: none
 	missed   int                   // beats since the last answer
 	answered atomic.Bool
 }
 
-func newWatchdog(post func(fn func()) error, pulse func()) *watchdog {
-	w := &watchdog{post: post, pulse: pulse}
+func newWatchdog(post func(fn func()) error) *watchdog {
+	w := &watchdog{post: post}
 	w.answered.Store(true)
 	return w
 }
@@ -51,12 +50,7 @@ func (w *watchdog) beat() (stuck bool) {
 }
 
 // answer runs on the loop.
-func (w *watchdog) answer() {
-	w.answered.Store(true)
-	if w.pulse != nil {
-		w.pulse()
-	}
-}
+func (w *watchdog) answer() { w.answered.Store(true) }
 
 // run beats until quit is closed or the loop is stuck. held tells that a debugger holds
 // threads of this process: then beats are not counted.
@@ -95,7 +89,7 @@ func (r *reactor) runLoop() error {
 	quit := make(chan struct{})
 	defer close(quit)
 	defer r.tellPanic()
-	go newWatchdog(r.loop.Post, r.pulse).run(quit, service.Traced, r.loopStuck)
+	go newWatchdog(r.loop.Post).run(quit, service.Traced, r.loopStuck)
 	return r.loop.Run()
 }
 

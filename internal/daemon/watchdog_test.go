@@ -73,7 +73,7 @@ func TestO23StuckIsWhoAnswersNoBeatForHalfAMinute(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			l := &deskLoop{}
-			w := newWatchdog(l.post, nil)
+			w := newWatchdog(l.post)
 			if got := row.test(l, w); got != row.want {
 				t.Errorf("got %d beats without an alarm, want %d", got, row.want)
 			}
@@ -84,21 +84,9 @@ func TestO23StuckIsWhoAnswersNoBeatForHalfAMinute(t *testing.T) {
 	}
 }
 
-func TestWatchdogPulse(t *testing.T) {
-	l, pulses := &deskLoop{}, 0
-	w := newWatchdog(l.post, func() { pulses++ })
-	for range 3 {
-		w.beat()
-		l.turn()
-	}
-	if pulses != 3 {
-		t.Errorf("got %d pulses in 3 beats, want 3", pulses)
-	}
-}
-
 func BenchmarkWatchdogBeat(b *testing.B) {
 	l := &deskLoop{}
-	w := newWatchdog(l.post, nil)
+	w := newWatchdog(l.post)
 	b.ReportAllocs()
 	for b.Loop() {
 		w.beat()

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"distcache/codec/address"
+	"distcache/internal/daemon/options"
 )
 
 // DefaultBacklog is the number of connections that may wait to be accepted, unless Options says otherwise: room for a
@@ -26,6 +27,18 @@ type Options struct {
 	Group   string // group name or numeric ID
 	Perms   string // octal, see ParsePerms
 	Backlog int    // connections that may wait to be accepted; DefaultBacklog if 0 or less
+}
+
+// Declare adds the flags of a socket file to s.
+func (o *Options) Declare(s *options.Set) {
+	s.String(&o.Owner, "sockowner", "user", "", "Owner of the socket file of -listen UNIX:/path, with that user's group.")
+	s.String(&o.Group, "sockgroup", "group", "", "Group of the socket file of -listen UNIX:/path.")
+	s.Func("sockperms", "perms", "", "Octal permissions of the socket file; clients need write permission to connect.",
+		func(text string) error {
+			o.Perms = text
+			_, err := ParsePerms(text)
+			return err
+		})
 }
 
 // unused tells which options do nothing for an address that is not UNIX:, or is "".
