@@ -102,17 +102,22 @@ func (l *Link) Received(n int, now time.Duration) {
 	rest := l.in
 	for len(rest) > 0 {
 		m, err := l.assembler.Next(rest)
-		if err == nil {
-			err = l.deliver(m, now)
-			rest = rest[len(m.Wire):]
-		}
 		if err == codec.ErrShort {
 			break
+		}
+		if err == nil && l.state == Probing {
+			err = l.probed(m, now)
+		} else if err == nil {
+			err = l.mux.Deliver(m, now)
+		}
+		if l.mux.Counters.Unsolicited > 0 && !l.strayed {
+			l.tellStray()
 		}
 		if err != nil {
 			l.fail(err, now)
 			return
 		}
+		rest = rest[len(m.Wire):]
 	}
 	l.in = l.in[:copy(l.in, rest)]
 }
@@ -139,8 +144,8 @@ func (l *Link) Flush(now time.Duration) {
 	if l.state != Up || l.blocked {
 		return
 	}
-	if b := l.mux.Unsent(); len(b) > 0 {
-		l.mux.Sent(l.write(b, now))
+	if b := l.mux.batch.unsent(); len(b) > 0 {
+		l.mux.batch.wrote(l.write(b, now))
 	}
 }
 
@@ -191,16 +196,10 @@ func (l *Link) keepAlive(now time.Duration) {
 	l.RequestTaken()
 }
 
-// deliver takes one answer. While Probing, it must be that of the probe.
-func (l *Link) deliver(m codec.Message, now time.Duration) error {
-	if l.state != Probing {
-		err := l.mux.Deliver(m, now)
-		if l.mux.Counters.Unsolicited > 0 && !l.strayed {
-			l.tellStray()
-		}
-		return err
-	}
-	if !l.answersProbe(m) {
+// probed takes the first answer of a connection. It must be that of the probe.
+func (l *Link) probed(m codec.Message, now time.Duration) error {
+	s, err := codec.ParseStatus(m)
+	if err != nil || m.UID != l.probe.UID || m.Op != l.probe.Op || s != codec.StatusOK && s != codec.StatusNotOK {
 		return ErrProbe
 	}
 	l.enter(Up, nil, now)
@@ -213,12 +212,6 @@ func (l *Link) tellStray() {
 	if l.config.Stray != nil {
 		l.config.Stray()
 	}
-}
-
-func (l *Link) answersProbe(m codec.Message) bool {
-	s, err := codec.ParseStatus(m)
-	return err == nil && m.UID == l.probe.UID && m.Op == l.probe.Op &&
-		(s == codec.StatusOK || s == codec.StatusNotOK)
 }
 
 func (l *Link) dial(now time.Duration) {
