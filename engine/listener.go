@@ -71,8 +71,7 @@ func (l *Loop) Listen(fd int, cs *Clients, max int) (*Listener, error) {
 	ln := &Listener{loop: l, clients: cs, fd: fd, max: max, resumeAt: deadline.Never}
 	ln.unix = socket.IsUnix(fd)
 	ln.refuses = !ln.unix || socket.RefuseRights(fd)
-	l.poller.Attach(fd, ln)
-	if err := l.poller.Watch(fd, poll.Read); err != nil {
+	if err := l.poller.Attach(fd, ln); err != nil {
 		return nil, err
 	}
 	ln.tuned = !socket.Waiting(fd)
