@@ -98,7 +98,7 @@ func (ln *Listener) Ready(poll.Events) {
 		if open := ln.clients.all(); open < ln.max && open+ln.loop.poller.Dying() >= ln.max {
 			break
 		}
-		if !ln.accept() {
+		if !ln.accepted(socket.Accept(ln.fd, ln.Adopted)) {
 			break
 		}
 		accepted++
@@ -111,24 +111,13 @@ func (ln *Listener) Ready(poll.Events) {
 	}
 }
 
-// accept takes one connection; it reports whether another may wait.
-func (ln *Listener) accept() bool {
-	accept := socket.Accept
-	if ln.Adopted {
-		accept = socket.AcceptShared
-	}
-	fd, err := accept(ln.fd)
-	if err == nil {
+// accepted takes the result of accept. It reports whether another connection may wait.
+func (ln *Listener) accepted(fd int, err error) bool {
+	switch err {
+	case nil:
 		ln.failed = 0
 		ln.admit(fd)
 		return true
-	}
-	return ln.noneAccepted(err)
-}
-
-// noneAccepted takes the error of accept; it reports whether another connection may wait.
-func (ln *Listener) noneAccepted(err error) bool {
-	switch err {
 	case unix.EAGAIN:
 		ln.tuned = true // all connections from before Listen have been accepted
 		if ln.Adopted && socket.Unblock(ln.fd) {
@@ -195,7 +184,7 @@ func (ln *Listener) refuseOne() {
 		return
 	}
 	_ = unix.Close(ln.spare)
-	if fd, err := socket.Accept(ln.fd); err == nil {
+	if fd, err := socket.Accept(ln.fd, false); err == nil {
 		ln.refuse(fd, ln.mustBeWary(fd))
 	}
 	ln.spare = openSpare()
@@ -208,7 +197,7 @@ func (ln *Listener) Stop() {
 		return
 	}
 	for range ln.max {
-		if !ln.accept() {
+		if !ln.accepted(socket.Accept(ln.fd, ln.Adopted)) {
 			break
 		}
 	}

@@ -77,13 +77,12 @@ func (m *Mux) forward(s slot, wire []byte, now time.Duration) bool {
 	if len(m.batch.unsent())+len(wire) > m.config.MaxBatch {
 		return false
 	}
-	owed := m.Unanswered() > 0
+	if m.Unanswered() == 0 {
+		m.busySince = now
+	}
 	i, ok := m.slots.take()
 	if !ok {
 		return false
-	}
-	if !owed {
-		m.busySince = now
 	}
 	s.generation = m.slots.table[i].generation
 	m.slots.table[i] = s
