@@ -83,8 +83,12 @@ func (l *Link) Connected(now time.Duration) {
 	l.in = l.in[:0]
 	l.blocked = false
 	l.newProbe()
-	if l.write(l.probe.Wire, now); l.blocked {
-		l.fail(io.ErrShortWrite, now) // a new connection that does not even take a probe
+	n, err := l.transport.Write(l.probe.Wire)
+	if err == nil && n < len(l.probe.Wire) {
+		err = io.ErrShortWrite // a new connection that does not even take a probe
+	}
+	if err != nil {
+		l.fail(err, now)
 	}
 }
 
@@ -144,9 +148,17 @@ func (l *Link) Flush(now time.Duration) {
 	if l.state != Up || l.blocked {
 		return
 	}
-	if b := l.mux.batch.unsent(); len(b) > 0 {
-		l.mux.batch.wrote(l.write(b, now))
+	b := l.mux.batch.unsent()
+	if len(b) == 0 {
+		return
 	}
+	n, err := l.transport.Write(b)
+	if err != nil {
+		l.fail(err, now)
+		return
+	}
+	l.blocked = n < len(b)
+	l.mux.batch.wrote(n)
 }
 
 // Deadline is when Expire is to be called next.
@@ -256,17 +268,6 @@ func (l *Link) enter(to State, why error, now time.Duration) {
 	from := l.state
 	l.state = to
 	l.watcher.LinkChanged(from, to, why, now)
-}
-
-// write writes b and returns how many bytes the transport took; 0 when the link went down.
-func (l *Link) write(b []byte, now time.Duration) int {
-	n, err := l.transport.Write(b)
-	if err != nil {
-		l.fail(err, now)
-		return 0
-	}
-	l.blocked = n < len(b)
-	return n
 }
 
 // probeIDLen is the length of a probe's session ID, in bytes: long enough that no session has
