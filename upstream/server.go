@@ -127,11 +127,11 @@ func (s *Server) Tail() []byte { return s.mux.batch.tail(tailRoom) }
 
 // Submit forwards a request for owner and asks for Flush; see Mux.Submit. Unless the state is
 // Up, it returns ErrNotUp.
-func (s *Server) Submit(owner Owner, r codec.Message, now time.Duration) error {
+func (s *Server) Submit(owner Owner, r *codec.Message, now time.Duration) error {
 	if s.link.state != Up {
 		return ErrNotUp
 	}
-	err := s.mux.Submit(owner, r, now)
+	err := s.mux.Submit(owner, *r, now)
 	if err == nil {
 		s.link.transport.EndTurn()
 	}

@@ -108,7 +108,7 @@ func (a *Agent) Request(asker front.Asker, m *codec.Message, now time.Duration) 
 		}
 		codec.RaiseTimeout(m.Wire, a.config.MinExpiry)
 	}
-	err := a.server.Submit(upstream.Owner(asker), *m, now)
+	err := a.server.Submit(upstream.Owner(asker), m, now)
 	if err == nil {
 		return true
 	}
