@@ -248,19 +248,20 @@ func TestFullSocket(t *testing.T) {
 	}
 }
 
-// TestServerClosesIdleConnections has each connection closed after an answer, while the client means to keep it.
+// TestServerClosesIdleConnections has each connection closed after the preload, while the client means to keep it.
 func TestServerClosesIdleConnections(t *testing.T) {
 	t.Parallel()
 	server := serve(t)
-	server.On(always).Do(func(x *kit.Exchange) {
-		kit.Pass(x)
-		x.Close()
-	})
 	c := configFor(t, server.Endpoint())
-	c.KeepAlive, c.Operations, c.Rate = true, 50, 50
-	r := runs(t, c)
-	// On a slow machine a connection may be closed only when the next request is on its way.
-	if r.Failed() > 10 || r.Connections < 40 {
-		t.Errorf("got %d failures and %d connections, want hardly any and a new connection for each operation", r.Failed(), r.Connections)
+	const clients = 50
+	c.KeepAlive, c.Clients, c.Operations, c.Sessions, c.Preload = true, clients, clients, 1, true
+	c.OnMeasure = func() {
+		server.CloseAll()
+		if !kit.Within(patience, func() bool { return server.Open() == 0 }) {
+			t.Error("the connections stay open")
+		}
+	}
+	if r := runs(t, c); r.Failed() != 0 || r.Connections != clients {
+		t.Errorf("got %d failures and %d connections, want none and a new connection for each of %d operations", r.Failed(), r.Connections, clients)
 	}
 }

@@ -193,6 +193,14 @@ func (x *Exchange) Trickle(b []byte, size int, gap time.Duration) {
 	}
 }
 
+// Sent is closed when all that was queued so far is on the wire. It stays open when the
+// connection is over before that.
+func (x *Exchange) Sent() <-chan struct{} {
+	sent := make(chan struct{})
+	x.peer.put(step{then: func(net.Conn) error { close(sent); return nil }})
+	return sent
+}
+
 // Finish sends the end of the stream and goes on reading.
 func (x *Exchange) Finish() { x.peer.put(step{then: closeWrite}) }
 
