@@ -27,7 +27,7 @@ run: build ## start dc_server and dc_client, send them real operations, stop the
 	@scripts/demo.sh $(BIN)
 
 test: ## run all the tests: at most two minutes, also beside other work (make vet is a step of its own)
-	$(GO) test -count=1 -vet=off -p 4 ./...
+	$(GO) test -count=1 -trimpath -vet=off -p 4 ./...
 
 check: vet ## go vet, gofmt and the tests of what does no input and output: half a minute
 	$(GO) test -count=1 -short $(PURE)
