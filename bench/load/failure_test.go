@@ -126,8 +126,12 @@ func TestLossy(t *testing.T) {
 		c := configFor(t, server.Endpoint())
 		c.Lossy, c.Operations, c.AnswerLimit = true, 300, 600*time.Millisecond
 		r := runs(t, c)
-		if got := r.Failures[plan.FailedTimeout]; got != 1 || r.Failed() != 1 {
+		got := r.Failures[plan.FailedTimeout]
+		if got < 1 || r.Failed() != got {
 			t.Errorf("got %d by timeout of %d failures, want 1 of 1", got, r.Failed())
+		}
+		if got > 1 { // a stall of the server, which is part of this process
+			kit.TooSlow(t, "got %d answers later than %v, want one", got, c.AnswerLimit)
 		}
 		if got := time.Duration(r.FailureLatency.Max()); got < c.AnswerLimit || got > patience {
 			t.Errorf("got a timeout after %v, want it after %v", got, c.AnswerLimit)
