@@ -165,13 +165,24 @@ func (a attack) launch(t *testing.T, at kit.Endpoint) {
 	for range min(attackers, times) {
 		running.Go(func() {
 			for n := int(next.Add(1)); n <= times; n = int(next.Add(1)) {
-				if err := a.once(at, n); err != nil && failures.Add(1) <= 5 {
+				if err := a.inTime(at, n); err != nil && failures.Add(1) <= 5 {
 					t.Errorf("%s: client %d: %v", a.name, n, err)
 				}
 			}
 		})
 	}
 	running.Wait()
+}
+
+// inTime is once, and again where a stall of the machine may have let a request time out.
+func (a attack) inTime(at kit.Endpoint, n int) (err error) {
+	for range kit.Sized(3, 1) {
+		began := time.Now()
+		if err = a.once(at, n); err == nil || time.Since(began) < wholeTimeout/2 {
+			return err
+		}
+	}
+	return err
 }
 
 func (a attack) once(at kit.Endpoint, n int) error {
@@ -190,8 +201,8 @@ func mustKeepItsLink(t *testing.T, up *kit.Upstream) {
 	if up == nil {
 		return
 	}
-	if got := up.Conns(); got != 1 {
-		t.Errorf("got %d connections to dc_server, want the first to have lasted", got)
+	if got := up.Replaced(); got != 0 {
+		t.Errorf("got %d connections to dc_server replaced, want the first to have lasted", got)
 	}
 	if got := up.Corrupt(); len(got) > 0 {
 		t.Errorf("got %v at dc_server, want nothing corrupt", got)
