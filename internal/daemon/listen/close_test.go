@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"distcache/internal/test/kit"
 )
 
 func TestCloseInSteps(t *testing.T) {
@@ -194,8 +196,10 @@ func TestLockIsBounded(t *testing.T) {
 	const wait = 50 * time.Millisecond
 	start := time.Now()
 	err = waiter.lock(wait)
-	if took := time.Since(start); took < wait || took > wait+5*time.Second {
+	if took := time.Since(start); took < wait {
 		t.Errorf("waited %v, want %v and a little", took, wait)
+	} else if took > wait+kit.Promptly {
+		kit.TooSlow(t, "waited %v, want %v and a little", took, wait)
 	}
 	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), dir) {
 		t.Errorf("got %v, want %v, with the directory", err, ErrLocked)
@@ -214,8 +218,10 @@ func TestStartWaitsForTheLock(t *testing.T) {
 	start := time.Now()
 	time.AfterFunc(held, holder.close)
 	s := mustOpen(t, dir+"/s", Options{})
-	if took := time.Since(start); took < held || took > startWait {
+	if took := time.Since(start); took < held {
 		t.Errorf("Open took %v, want %v and a little", took, held)
+	} else if took > startWait {
+		kit.TooSlow(t, "Open took %v, want %v and a little", took, held)
 	}
 	check(t, s.Close())
 }
