@@ -16,6 +16,7 @@ type reactor struct {
 	loop      *engine.Loop
 	clients   *engine.Clients
 	acceptors []*acceptor // one for each listening socket
+	draining  bool        // its orderly end has begun
 	flushLog  func()      // waits until what was logged is written, for a while
 }
 
