@@ -203,6 +203,10 @@ func (d *running) serve() int {
 	about = append(about, "pid", os.Getpid(), "maxclients", d.config.MaxClients, "memory_bound_mib", Mebibytes(bound),
 		"kernel_bound_mib", Mebibytes(d.config.kernelMemory(readSysctl).bytes()), "memory_limit_mib", d.config.Limit.Bytes>>20)
 	slog.Info("ready", append(about, d.config.Ready...)...)
+	alarm, _ := service.NewAlarm(watchBeats*watchBeat, alarmAgain) // best effort: a last resort, where it is permitted
+	for _, r := range d.reactors {
+		r.alarm = alarm
+	}
 	d.sockets.watch(d.config.Flags.Listen, d.renew)
 	d.signals.Handle(service.Handlers{
 		Stop:   d.stop,
