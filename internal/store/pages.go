@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"math"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -165,10 +166,14 @@ const kernelPage = 4 << 10
 const hugeFrom = 4 << 20
 
 // mapSlice maps n zero values of T, which must hold no pointers. The kernel commits a
-// page when it is first touched.
+// page when it is first touched. An n with which the size is no int is ErrMemory.
 func mapSlice[T any](n int) ([]T, error) {
 	var zero T
-	b, err := mapBytes(n*int(unsafe.Sizeof(zero)), unix.PROT_READ|unix.PROT_WRITE)
+	size := int(unsafe.Sizeof(zero))
+	if n > (math.MaxInt-kernelPage)/size {
+		return nil, fmt.Errorf("%w: %d entries of %d bytes are more than the address space", ErrMemory, n, size)
+	}
+	b, err := mapBytes(n*size, unix.PROT_READ|unix.PROT_WRITE)
 	if err != nil {
 		return nil, err
 	}
