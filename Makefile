@@ -14,11 +14,11 @@ SLOW := TestU15FrozenServer/2m0s|TestO25StoppedAndContinued|TestO25TracedAndHeld
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check race vet lint fuzz corpus chaos soak faults faults-ci clean \
+.PHONY: help build run test check test-386 race vet lint fuzz corpus chaos soak faults faults-ci clean \
 	bench bench-quick bench-deps bench-report bench-compare bench-go check-c test-apache deb
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the tools into bin/
 	$(GO) build -buildvcs=auto -trimpath -o $(BIN)/ ./cmd/...
@@ -31,6 +31,10 @@ test: ## run all the tests: at most two minutes, also beside other work (make ve
 
 check: vet ## go vet, gofmt and the tests of what does no input and output: half a minute
 	$(GO) test -count=1 -short $(PURE)
+
+test-386: ## the tests of what does no input and output as 32-bit programs, on a kernel that runs those; EMULATOR="qemu-arm-static" ARCH=arm elsewhere
+	GOARCH=386 $(GO) vet ./...
+	GOARCH=$(or $(ARCH),386) $(GO) test -count=1 -short $(if $(EMULATOR),-exec $(EMULATOR)) $(PURE)
 
 race: ## run all the tests under the race detector (needs gcc)
 	CGO_ENABLED=1 $(GO) test -race -short ./...
