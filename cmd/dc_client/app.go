@@ -30,10 +30,11 @@ type observer struct {
 
 // Open joins the clients, the agent and the connection to dc_server.
 func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) (engine.Handler, error) {
-	o := &observer{linkLog: linkLog{server: a.config.server, timeout: a.config.timeout}}
+	link := conn.New(l, a.config.server)
+	o := &observer{linkLog: linkLog{server: a.config.server, address: link.Address, timeout: a.config.timeout}}
 	config := a.agentConfig()
 	config.Server.Stray, config.Server.Late = o.strayAnswer, o.lateAnswers
-	a.agent = agent.New(config, conn.New(l, a.config.server), o)
+	a.agent = agent.New(config, link, o)
 	l.Schedule(a.agent)
 	l.AtTurnEnd(a.agent.TurnEnded)
 	return a.agent.AddFront(front.NewDistcache(), cs, pool), nil

@@ -16,6 +16,7 @@ const repeatAfter = time.Minute
 // lost, and failed attempts when their reason changes, or once a minute.
 type linkLog struct {
 	server   address.Address
+	address  func() string // that of the connection, or tried last; conn.Conn.Address
 	timeout  time.Duration // the flag -timeout; 0: never
 	probed   time.Duration // when the probe was sent
 	failures uint64        // attempts that failed since the last line about one
@@ -32,20 +33,30 @@ func (l *linkLog) LinkChanged(from, to upstream.State, why error, now time.Durat
 	case to == upstream.Up:
 		l.connected(now - l.probed)
 	case to == upstream.Down && from == upstream.Up:
-		slog.Warn("lost dc_server", "server", l.server.String(), "reason", why)
+		slog.Warn("lost dc_server", l.about("reason", why)...)
 	case to == upstream.Down:
 		l.failed(why, now)
 	}
 }
 
+// about is what a line is about: the flag -server, the address where that is another text, and
+// more keys and values.
+func (l *linkLog) about(more ...any) []any {
+	keys := []any{"server", l.server.String()}
+	if at := l.address(); at != "" && at != l.server.String() {
+		keys = append(keys, "address", at)
+	}
+	return append(keys, more...)
+}
+
 // connected logs that the probe was answered, after roundTrip.
 func (l *linkLog) connected(roundTrip time.Duration) {
-	slog.Info("connected to dc_server", "server", l.server.String())
+	slog.Info("connected to dc_server", l.about()...)
 	l.reason, l.quietTo = "", 0
 	if l.timeout > 0 && roundTrip > l.timeout {
 		slog.Warn("dc_server takes longer than -timeout to answer the first request: requests will be answered DISCONNECTED",
-			"server", l.server.String(), "round_trip", roundTrip.Round(time.Millisecond), "timeout", l.timeout,
-			"hint", "raise -timeout above the round trip")
+			l.about("round_trip", roundTrip.Round(time.Millisecond), "timeout", l.timeout,
+				"hint", "raise -timeout above the round trip")...)
 	}
 }
 
@@ -55,9 +66,9 @@ func (l *linkLog) lateAnswers(late upstream.Lateness) {
 	if late.Answered > 0 {
 		roundTrip = late.Took.Round(time.Millisecond).String()
 	}
-	slog.Warn("dc_server did not answer in time: requests were answered DISCONNECTED", "server", l.server.String(),
-		"late", late.Late, "of", late.Of, "round_trip_of_late", roundTrip, "timeout", l.timeout,
-		"hint", "raise -timeout, or see whether dc_server is overloaded")
+	slog.Warn("dc_server did not answer in time: requests were answered DISCONNECTED",
+		l.about("late", late.Late, "of", late.Of, "round_trip_of_late", roundTrip, "timeout", l.timeout,
+			"hint", "raise -timeout, or see whether dc_server is overloaded")...)
 }
 
 func (l *linkLog) failed(why error, now time.Duration) {
@@ -65,12 +76,12 @@ func (l *linkLog) failed(why error, now time.Duration) {
 	if why.Error() == l.reason && now < l.quietTo {
 		return
 	}
-	slog.Warn("no connection to dc_server", "server", l.server.String(), "reason", why, "attempts", l.failures)
+	slog.Warn("no connection to dc_server", l.about("reason", why, "attempts", l.failures)...)
 	l.reason, l.quietTo, l.failures = why.Error(), now+repeatAfter, 0
 }
 
 // strayAnswer logs that an answer matches no request, with the likely cause.
 func (l *linkLog) strayAnswer() {
-	slog.Warn("dc_server sends answers that match no request; they are dropped", "server", l.server.String(),
-		"hint", "a dc_server of distcache 1.5 does this when a request arrives in pieces: replace it")
+	slog.Warn("dc_server sends answers that match no request; they are dropped",
+		l.about("hint", "a dc_server of distcache 1.5 does this when a request arrives in pieces: replace it")...)
 }

@@ -16,6 +16,9 @@ import (
 )
 
 const (
+	// dialLimit bounds an attempt until it is connected. It is less than a whole attempt, so that
+	// the log tells what was being done.
+	dialLimit = upstream.AttemptTimeout * 95 / 100
 	// resolveLimit bounds how long an attempt waits for the look-up of the name. It is less than
 	// a whole attempt, so that the log tells this reason.
 	resolveLimit = upstream.AttemptTimeout * 9 / 10
@@ -52,8 +55,8 @@ func (a *attempt) dial(ctx context.Context) (int, error) {
 			return fd, nil
 		}
 	}
-	if ctx.Err() != nil {
-		return -1, context.Cause(ctx)
+	if cause := context.Cause(ctx); cause != nil && (err == nil || cause != upstream.ErrAttemptTimeout) {
+		return -1, cause
 	}
 	return -1, err
 }
@@ -92,13 +95,13 @@ func (a *attempt) keep(fd int) bool {
 	return !a.ended
 }
 
-// take gives the connected descriptor to the caller.
-func (a *attempt) take() int {
+// take gives the connected descriptor to the caller, with the address that it is connected to.
+func (a *attempt) take() (fd int, address string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	fd := a.fd
+	fd = a.fd
 	a.fd = -1
-	return fd
+	return fd, a.order[a.tried-1].name
 }
 
 // end cancels the attempt, closes a descriptor that was not taken, and returns what has been
@@ -127,25 +130,28 @@ type endpoint struct {
 
 // connectWithin connects to e, the one with index i of n, within its share of the attempt.
 func (e endpoint) connectWithin(ctx context.Context, i, n int) (int, error) {
-	timeout := upstream.ErrAttemptTimeout
 	if i < n-1 { // the last may use what is left
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, share(n))
 		defer cancel()
-		timeout = e.explain(socket.Error("connect", unix.ETIMEDOUT))
 	}
 	fd, err := e.connect(ctx)
 	switch {
 	case err == nil:
 		return fd, nil
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
-		return -1, timeout
+		return -1, errNoAnswer
+	case errors.Is(err, unix.ECONNREFUSED):
+		return -1, fmt.Errorf("%w: nothing listens there", err)
+	case e.network == "unix" && errors.Is(err, unix.EAGAIN):
+		return -1, fmt.Errorf("%w: the backlog is full, dc_server does not accept", err)
 	}
-	return -1, e.explain(err)
+	return -1, err
 }
 
-// explain says with which address an error was met.
-func (e endpoint) explain(err error) error { return fmt.Errorf("%s: %w", e.name, err) }
+// errNoAnswer is why an address is given up that does not even refuse. A client cannot tell these
+// causes apart: the kernel of a server with a full backlog drops the SYN, as a firewall does.
+var errNoAnswer = fmt.Errorf("connect: %w: no answer to SYN: a firewall, a host that is down, or a full backlog", unix.ETIMEDOUT)
 
 // connect connects to e. The descriptor is a duplicate of the one that package net has: that
 // leaves the poller of Go's runtime when it is closed, and ours is all that remains.

@@ -31,6 +31,7 @@ type Conn struct {
 
 	lookup  *lookup // of the last attempt; nil: none
 	route   route
+	address string   // see Address
 	attempt *attempt // the last one, until Close; nil: none
 	fd      int      // -1: not connected
 	writing bool     // waiting for room
@@ -44,9 +45,14 @@ func New(p Poller, target address.Address) *Conn {
 // Drive sets the link that c reports to.
 func (c *Conn) Drive(l *upstream.Link) { c.link = l }
 
+// Address is the address of the connection, or the one that the attempt tried last: host:port
+// in digits, or UNIX:/path. It is there until the next attempt tries one, and "" before the first.
+func (c *Conn) Address() string { return c.address }
+
 // Dial begins an attempt, on a goroutine of its own.
 func (c *Conn) Dial() {
-	ctx, cancel := context.WithTimeoutCause(context.Background(), upstream.AttemptTimeout, upstream.ErrAttemptTimeout)
+	c.address = ""
+	ctx, cancel := context.WithTimeoutCause(context.Background(), dialLimit, upstream.ErrAttemptTimeout)
 	if c.lookup == nil || c.lookup.used.Load() {
 		c.lookup = startLookup(c.target)
 	}
@@ -72,7 +78,8 @@ func (c *Conn) Dial() {
 // dialed reports the end of an attempt, which failed for err or connected.
 func (c *Conn) dialed(err error) {
 	if err == nil {
-		c.fd, c.writing = c.attempt.take(), false
+		c.fd, c.address = c.attempt.take()
+		c.writing = false
 		c.poller.Attach(c.fd, c)
 		err = c.poller.Watch(c.fd, poll.Read)
 	}
@@ -88,6 +95,9 @@ func (c *Conn) Close() {
 	if a := c.attempt; a != nil {
 		c.attempt = nil
 		order, tried := a.end()
+		if tried > 0 {
+			c.address = order[tried-1].name
+		}
 		c.route = c.route.after(order, tried, c.link.State() == upstream.Up)
 	}
 	if c.link.Stopped() && c.lookup != nil {

@@ -26,6 +26,7 @@ type edge struct {
 	t       *testing.T
 	loop    *engine.Loop
 	server  *upstream.Server
+	conn    *Conn
 	changes chan change
 	answers chan string
 	ended   chan error
@@ -35,6 +36,8 @@ type change struct {
 	to  upstream.State
 	why error
 	at  time.Duration
+
+	address string // of the connection, or tried last
 }
 
 // dial starts a link to target, with a retry time and a request timeout.
@@ -52,7 +55,8 @@ func dial(t *testing.T, target string, retry, timeout time.Duration) *edge {
 		MaxInFlight: 1000, MaxBatch: 64 << 20,
 		Timeout: timeout, Retry: retry, Random: func(b []byte) { clear(b) },
 	}
-	e.server = upstream.New(config, New(e.loop, addr), e, e)
+	e.conn = New(e.loop, addr)
+	e.server = upstream.New(config, e.conn, e, e)
 	e.loop.Schedule(e.server)
 	e.loop.AtTurnEnd(e.server.Flush)
 	go func() { e.ended <- e.loop.Run() }()
@@ -90,7 +94,7 @@ func (e *edge) stop() {
 
 // LinkChanged implements upstream.Watcher.
 func (e *edge) LinkChanged(_, to upstream.State, why error, now time.Duration) {
-	e.changes <- change{to, why, now}
+	e.changes <- change{to, why, now, e.conn.Address()}
 }
 
 // Answer implements upstream.Answers.
