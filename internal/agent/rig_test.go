@@ -28,14 +28,16 @@ type rig struct {
 // wire is the rig's upstream.Transport.
 type wire struct {
 	rig     *rig
+	link    *upstream.Link
 	dials   int
+	closes  int
 	written []byte
 }
 
-func (w *wire) Drive(*upstream.Link) {}
-func (w *wire) Dial()                { w.dials++ }
-func (w *wire) Close()               {}
-func (w *wire) EndTurn()             {}
+func (w *wire) Drive(l *upstream.Link) { w.link = l }
+func (w *wire) Dial()                  { w.dials++ }
+func (w *wire) Close()                 { w.closes++ }
+func (w *wire) EndTurn()               {}
 
 func (w *wire) Write(b []byte) (int, error) {
 	w.written = append(w.written, b...)
