@@ -20,7 +20,8 @@ const (
 	// poolBytes is the memory for requests of all clients that are not whole, and as much
 	// again for answers that are not read.
 	poolBytes = 32 << 20
-	// muxMemory is the size of the tables of requests in flight, in bytes.
+	// muxMemory is the size of the tables of requests in flight, in bytes. There are two of them
+	// while the connection moves to another dc_server.
 	muxMemory = upstream.MaxInFlight * 64
 	// clientWindow is how many requests a client may have in flight. A client that pipelines
 	// is served in parts of so many, with the others in between.
@@ -102,7 +103,7 @@ func (c *config) daemon() daemon.Config {
 		MaxClients: c.clients.MaxClients,
 		Loops:      c.loops,
 		PoolBytes:  poolBytes,
-		Memory:     daemon.Memory{Heap: int64(c.loops) * (2*maxBatch + muxMemory)},
+		Memory:     daemon.Memory{Heap: int64(c.loops) * 2 * (maxBatch + muxMemory)},
 		Limit:      service.FindMemoryLimit(),
 	}
 }

@@ -3,6 +3,9 @@ package main
 import (
 	"errors"
 	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"distcache/codec/address"
@@ -84,4 +87,46 @@ func (l *linkLog) failed(why error, now time.Duration) {
 func (l *linkLog) strayAnswer() {
 	slog.Warn("dc_server sends answers that match no request; they are dropped",
 		l.about("hint", "a dc_server of distcache 1.5 does this when a request arrives in pieces: replace it")...)
+}
+
+// severalAddresses warns when the name leads to several addresses of one IP version. An IPv4 and
+// an IPv6 address are mostly the same host.
+func (l *linkLog) severalAddresses(all []string) {
+	var v4, v6 int
+	for _, text := range all {
+		at, err := netip.ParseAddrPort(text)
+		switch {
+		case err != nil: // a unix socket
+		case at.Addr().Is4():
+			v4++
+		default:
+			v6++
+		}
+	}
+	if max(v4, v6) > 1 {
+		slog.Warn("the name of dc_server has several addresses: dc_clients that use different ones share no sessions",
+			"server", l.server.String(), "addresses", strings.Join(all, ", "), "hint", "use a name that has one address")
+	}
+}
+
+// refreshed logs what a look-up of the name on SIGHUP has found. It reports whether to move.
+func (l *linkLog) refreshed(found []string, err error, up bool) (move bool) {
+	addresses := strings.Join(found, ", ")
+	switch {
+	case err != nil:
+		slog.Warn("SIGHUP: no address of dc_server was found, nothing changes", l.about("reason", err)...)
+	case !up:
+		slog.Info("SIGHUP: dc_server is not connected; each attempt looks its name up", "server", l.server.String(), "addresses", addresses)
+	case slices.Contains(found, l.address()):
+		slog.Info("SIGHUP: the addresses of dc_server have not changed", l.about()...)
+	default:
+		slog.Info("SIGHUP: moving to another address of dc_server", "server", l.server.String(), "from", l.address(), "to", addresses)
+		return true
+	}
+	return false
+}
+
+// stays logs that a move has failed, after the line with the reason.
+func (l *linkLog) stays() {
+	slog.Warn("the connection to dc_server stays where it is; SIGHUP tries again", l.about()...)
 }

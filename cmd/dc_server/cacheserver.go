@@ -66,6 +66,9 @@ func (cs *cacheServer) Open(l *engine.Loop, clients *engine.Clients, pool *buffe
 // Start has nothing to start.
 func (cs *cacheServer) Start(time.Duration) {}
 
+// Reload has nothing to read anew.
+func (cs *cacheServer) Reload(time.Duration) { slog.Info("SIGHUP: nothing to reload") }
+
 // Busy is the number of clients with something under way.
 func (cs *cacheServer) Busy() int { return cs.server.Front().Busy() }
 

@@ -27,6 +27,8 @@ type App interface {
 	Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) (engine.Handler, error)
 	// Start is called when the daemon is set up and its privileges are dropped.
 	Start(now time.Duration)
+	// Reload is called for each SIGHUP between Start and the end.
+	Reload(now time.Duration)
 	// Busy is the number of clients that an orderly end should wait for.
 	Busy() int
 	// Stop answers the requests that are still open.
@@ -201,7 +203,7 @@ func (d *running) serve() int {
 	d.signals.Handle(service.Handlers{
 		Stop:   d.stop,
 		Abort:  d.abort,
-		Reload: func() { slog.Info("SIGHUP: nothing to reload") },
+		Reload: d.reload,
 	})
 	quit := make(chan struct{})
 	for _, socket := range d.sockets {
@@ -221,6 +223,13 @@ func (d *running) serve() int {
 func (d *running) stop() {
 	for _, r := range d.reactors {
 		_ = r.loop.Post(r.drain) // an error means that the loop has ended already
+	}
+}
+
+// reload lets each App read anew what can have changed.
+func (d *running) reload() {
+	for _, r := range d.reactors {
+		_ = r.loop.Post(func() { r.app.Reload(r.loop.Now()) }) // an error means that the loop has ended already
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 
+	"distcache/codec/address"
 	"distcache/engine/socket"
 	"distcache/upstream"
 
@@ -29,7 +30,8 @@ const (
 // attempt is one attempt to connect. Its goroutine calls dial, then keep; the loop calls
 // take and end.
 type attempt struct {
-	lookup *lookup
+	target address.Address
+	lookup *address.Lookup
 	route  route // a snapshot
 	cancel context.CancelFunc
 
@@ -70,7 +72,7 @@ func (a *attempt) resolve(ctx context.Context) ([]endpoint, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	found, err := a.lookup.wait(ctx)
+	found, err := resolve(ctx, a.target, a.lookup)
 	if err != nil {
 		found = a.route.known
 	}
@@ -95,13 +97,14 @@ func (a *attempt) keep(fd int) bool {
 	return !a.ended
 }
 
-// take gives the connected descriptor to the caller, with the address that it is connected to.
-func (a *attempt) take() (fd int, address string) {
+// take gives the connected descriptor to the caller, with the addresses that were found and the
+// one that it is connected to.
+func (a *attempt) take() (fd int, order []endpoint, address string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	fd = a.fd
 	a.fd = -1
-	return fd, a.order[a.tried-1].name
+	return fd, a.order, a.order[a.tried-1].name
 }
 
 // end cancels the attempt, closes a descriptor that was not taken, and returns what has been

@@ -134,7 +134,7 @@ func TestZone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := resolve(t.Context(), target)
+	found, err := resolve(t.Context(), target, startLookup(target))
 	if err != nil || len(found) != 1 {
 		t.Fatalf("got %v, %v, want one endpoint", found, err)
 	}
@@ -153,7 +153,7 @@ func TestDialEndsWithItsContext(t *testing.T) {
 	hangs := fmt.Sprintf("%s:%d", goodIP, fullBacklog(t, goodIP, 0))
 	a.route = route{known: []endpoint{{name: hangs, network: "tcp", address: hangs}}}
 	a.lookup = startLookup(address.Address{Kind: address.TCP, Host: noAnswer, Port: 1})
-	defer a.lookup.cancel()
+	defer a.lookup.Cancel()
 	ended := make(chan error, 1)
 	go func() {
 		_, err := a.dial(ctx)

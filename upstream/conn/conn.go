@@ -29,12 +29,18 @@ type Conn struct {
 	target address.Address
 	link   *upstream.Link
 
-	lookup  *lookup // of the last attempt; nil: none
+	lookup  *address.Lookup // of the last attempt; nil: none
 	route   route
 	address string   // see Address
 	attempt *attempt // the last one, until Close; nil: none
 	fd      int      // -1: not connected
 	writing bool     // waiting for room
+
+	refreshing bool            // Refresh looks the name up
+	refresh    *address.Lookup // its look-up, the last one; nil: none
+	refreshed  []endpoint      // what that found
+	observe    func([]string)  // see OnAddresses; nil: nothing
+	observed   []string        // what it was called with last
 }
 
 // New makes the Transport to target, which must be one to connect to.
@@ -53,10 +59,10 @@ func (c *Conn) Address() string { return c.address }
 func (c *Conn) Dial() {
 	c.address = ""
 	ctx, cancel := context.WithTimeoutCause(context.Background(), dialLimit, upstream.ErrAttemptTimeout)
-	if c.lookup == nil || c.lookup.used.Load() {
+	if c.lookup == nil || c.lookup.Used() {
 		c.lookup = startLookup(c.target)
 	}
-	a := &attempt{lookup: c.lookup, route: c.route, cancel: cancel, fd: -1}
+	a := &attempt{target: c.target, lookup: c.lookup, route: c.route, cancel: cancel, fd: -1}
 	c.attempt = a
 	go func() {
 		defer cancel()
@@ -78,7 +84,9 @@ func (c *Conn) Dial() {
 // dialed reports the end of an attempt, which failed for err or connected.
 func (c *Conn) dialed(err error) {
 	if err == nil {
-		c.fd, c.address = c.attempt.take()
+		var order []endpoint
+		c.fd, order, c.address = c.attempt.take()
+		c.learn(order)
 		c.writing = false
 		c.poller.Attach(c.fd, c)
 		err = c.poller.Watch(c.fd, poll.Read)
@@ -97,11 +105,13 @@ func (c *Conn) Close() {
 		order, tried := a.end()
 		if tried > 0 {
 			c.address = order[tried-1].name
+			c.learn(order)
 		}
 		c.route = c.route.after(order, tried, c.link.State() == upstream.Up)
 	}
-	if c.link.Stopped() && c.lookup != nil {
-		c.lookup.cancel()
+	if c.link.Stopped() {
+		cancelLookup(c.lookup)
+		cancelLookup(c.refresh)
 	}
 	if c.fd >= 0 {
 		c.poller.Close(c.fd)

@@ -43,6 +43,14 @@ type change struct {
 // dial starts a link to target, with a retry time and a request timeout.
 func dial(t *testing.T, target string, retry, timeout time.Duration) *edge {
 	t.Helper()
+	e := prepare(t, target, retry, timeout)
+	e.do(func() { e.server.Start(e.loop.Now()) })
+	return e
+}
+
+// prepare is dial, and does not start.
+func prepare(t *testing.T, target string, retry, timeout time.Duration) *edge {
+	t.Helper()
 	addr, err := address.ParseConnect(target)
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +69,6 @@ func dial(t *testing.T, target string, retry, timeout time.Duration) *edge {
 	e.loop.AtTurnEnd(e.server.Flush)
 	go func() { e.ended <- e.loop.Run() }()
 	t.Cleanup(e.stop)
-	e.do(func() { e.server.Start(e.loop.Now()) })
 	return e
 }
 
