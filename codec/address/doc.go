@@ -2,7 +2,7 @@
 // syntax of PROTOCOL.md, section "Addresses".
 //
 // It needs the standard library alone. Parsing is pure: it resolves no name and looks at no file. The methods Resolve and
-// Dial of an Address use the network, and may block. Package listen opens what ParseListen returns.
+// Dial of an Address, Lookup and DialAny use the network, and may block. Package listen opens what ParseListen returns.
 //
 //	UNIX:/path                    a unix stream socket
 //	IP:port, IP::port             every IPv4 interface, to listen only

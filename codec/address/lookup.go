@@ -57,3 +57,26 @@ func (l *Lookup) Used() bool { return l.used.Load() }
 
 // Cancel ends the look-up, should it not have ended.
 func (l *Lookup) Cancel() { l.cancel() }
+
+// DialAny connects to the first of the addresses that accepts. Each has an equal share of the time that is left until ctx
+// is done. The error is that of net.Dialer for the last one that was tried.
+func DialAny(ctx context.Context, all []netip.AddrPort) (conn net.Conn, err error) {
+	for i, to := range all {
+		conn, err = dialWithin(ctx, to, len(all)-i)
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return conn, err
+}
+
+// dialWithin connects to one of so many addresses that are left.
+func dialWithin(ctx context.Context, to netip.AddrPort, left int) (net.Conn, error) {
+	if end, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/time.Duration(left))
+		defer cancel()
+	}
+	var dialer net.Dialer
+	return dialer.DialContext(ctx, "tcp", to.String())
+}
