@@ -20,7 +20,7 @@ var layers = [][]string{
 	{"internal/front", "internal/store"},
 	{"upstream", "client"},
 	{"engine"},
-	{"engine/poll", "engine/socket", "engine/deadline", "engine/buffer"},
+	{"engine/poll", "engine/socket", "engine/deadline", "engine/buffer", "engine/secure"},
 	{"codec", "internal/version"},
 }
 

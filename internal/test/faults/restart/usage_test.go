@@ -77,7 +77,7 @@ func TestK03AddressesSayWhatIsWrong(t *testing.T) {
 	for _, r := range []struct{ address, reason string }{
 		{"", "it is empty"},
 		{"IP:", "there is no port"},
-		{"IP:9001", "the host is missing: IP:port is for listening only"},
+		{"IP:9001", "the host is missing: a port alone is for listening only"},
 		{"IP:host:0", "port 0 (any free port) is for listening only"},
 		{"IP:host:65536", "the port is not a decimal number from 0 to 65535"},
 		{"IPv6", "a colon and the rest of the address must follow the scheme"},
