@@ -107,7 +107,7 @@ func explainCertificate(refused *tls.CertificateVerificationError) error {
 	var host x509.HostnameError
 	name := "?"
 	if len(refused.UnverifiedCertificates) > 0 {
-		name = certificateName(refused.UnverifiedCertificates[0])
+		name = CertificateName(refused.UnverifiedCertificates[0])
 	}
 	switch {
 	case errors.As(refused.Err, &host):
@@ -124,8 +124,8 @@ func explainCertificate(refused *tls.CertificateVerificationError) error {
 	return fmt.Errorf("certificate %q is refused: %w", name, refused)
 }
 
-// certificateName is the name by which people know a certificate.
-func certificateName(c *x509.Certificate) string {
+// CertificateName is the name by which people know a certificate.
+func CertificateName(c *x509.Certificate) string {
 	switch {
 	case c.Subject.CommonName != "":
 		return c.Subject.CommonName

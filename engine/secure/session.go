@@ -177,7 +177,7 @@ func (s *Session) Close() {
 // Peer is the name in the peer's certificate, or "" where it has none.
 func (s *Session) Peer() string {
 	if certificates := s.tls.ConnectionState().PeerCertificates; len(certificates) > 0 {
-		return certificateName(certificates[0])
+		return CertificateName(certificates[0])
 	}
 	return ""
 }

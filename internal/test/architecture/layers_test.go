@@ -15,7 +15,7 @@ import (
 var layers = [][]string{
 	{"cmd", "bench"},
 	{"internal/test"},
-	{"internal/agent", "internal/server"},
+	{"internal/agent", "internal/server", "internal/credentials"},
 	{"internal/daemon"},
 	{"internal/front", "internal/store"},
 	{"upstream", "client"},
