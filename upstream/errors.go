@@ -19,7 +19,7 @@ var (
 	// than OK or NOTOK. It may wrap the error of codec.
 	ErrProbe = errors.New("wrong answer to the first request: not a dc_server?")
 	// ErrProbeClosed is the reason when a new connection is ended in place of an answer.
-	ErrProbeClosed = errors.New("closed in place of an answer to the first request: not a dc_server, or does that port speak TLS?")
+	ErrProbeClosed = errors.New("closed in place of an answer to the first request: not a dc_server")
 	// ErrProbeTimeout is the reason when a connection was made, but not up within AttemptTimeout.
 	ErrProbeTimeout = errors.New("connected, but no answer to the first request: dc_server hangs or accepts no connections, or it is another service")
 	// ErrAttemptTimeout is the reason when no connection was made within AttemptTimeout.

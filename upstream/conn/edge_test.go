@@ -51,7 +51,7 @@ func dial(t *testing.T, target string, retry, timeout time.Duration) *edge {
 // prepare is dial, and does not start.
 func prepare(t *testing.T, target string, retry, timeout time.Duration) *edge {
 	t.Helper()
-	addr, err := address.ParseConnect(target)
+	addr, err := address.ParseSecureConnect(target)
 	if err != nil {
 		t.Fatal(err)
 	}

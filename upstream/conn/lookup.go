@@ -77,6 +77,7 @@ func (c *Conn) Next() *Conn {
 	next := New(c.poller, c.target)
 	next.route.known = c.refreshed
 	next.observe, next.observed = c.observe, c.observed
+	next.security = c.security
 	return next
 }
 
