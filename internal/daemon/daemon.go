@@ -47,7 +47,9 @@ type Config struct {
 	Ready      []any               // further keys and values of the line “ready”
 	// Check tells -check what else would keep a start from succeeding; nil: nothing would.
 	// It changes nothing that outlives the process.
-	Check func() error
+	Check func() (warnings []string, err error)
+	// Reload reads anew what may change while the daemon runs, at each SIGHUP, off the loops; nil: there is nothing.
+	Reload func()
 
 	inherited int // descriptors that were open at the start; inspect counts them
 }
@@ -201,7 +203,7 @@ func (d *running) serve() int {
 	d.signals.Handle(service.Handlers{
 		Stop:   d.stop,
 		Abort:  d.abort,
-		Reload: func() { slog.Info("SIGHUP: nothing to reload") },
+		Reload: d.reload,
 	})
 	quit := make(chan struct{})
 	for _, socket := range d.sockets {
@@ -215,6 +217,14 @@ func (d *running) serve() int {
 	close(quit)
 	d.cleanUp()
 	return code
+}
+
+func (d *running) reload() {
+	if d.config.Reload == nil {
+		slog.Info("SIGHUP: nothing to reload")
+		return
+	}
+	d.config.Reload()
 }
 
 // stop begins the orderly end of each reactor.
