@@ -67,7 +67,7 @@ func Explain(role Role, err error) error {
 	case errors.As(err, &refused):
 		return explainCertificate(refused)
 	case errors.As(err, &header) && header.Conn != nil && role == Accepted:
-		return fmt.Errorf("the client does not speak TLS: its address of this server must begin with TLS: (%w)", err)
+		return fmt.Errorf("the client does not speak TLS: it must use a TLS: address for this server (%w)", err)
 	case errors.As(err, &header) && header.Conn != nil:
 		return fmt.Errorf("the server does not speak TLS there: does it listen with TLS:? (%w)", err)
 	case errors.As(err, &op) && op.Op == "remote error":

@@ -26,3 +26,7 @@ func (sh *Shared) buffer(s *Session) []byte {
 	sh.user = s
 	return sh.read
 }
+
+// ClientMemory is the most that an idle Session takes once it has read a record of the largest size, in bytes. A handshake
+// under way takes no more.
+const ClientMemory = 64 << 10

@@ -33,6 +33,7 @@ func (d *running) accept(i int, kind address.Kind, socket *listen.Socket) error 
 	if err != nil {
 		return err
 	}
+	listener.Secure = kind == address.TLS
 	listener.Shared = len(d.reactors) > 1
 	listener.Adopted = kind == address.Descriptor || kind == address.Systemd
 	a.listener = listener

@@ -49,7 +49,9 @@ type Config struct {
 	Ready      []any               // further keys and values of the line “ready”
 	// Check tells -check what else would keep a start from succeeding; nil: nothing would.
 	// It changes nothing that outlives the process.
-	Check func() error
+	Check func() (warnings []string, err error)
+	// Reload reads anew what may change while the daemon runs, at each SIGHUP, off the loops; nil: there is nothing.
+	Reload func()
 
 	inherited int // descriptors that were open at the start; inspect counts them
 }
@@ -226,8 +228,11 @@ func (d *running) stop() {
 	}
 }
 
-// reload lets each App read anew what can have changed.
+// reload reads anew what can have changed, and lets each App do so.
 func (d *running) reload() {
+	if d.config.Reload != nil {
+		d.config.Reload()
+	}
 	for _, r := range d.reactors {
 		_ = r.loop.Post(func() { r.app.Reload(r.loop.Now()) }) // an error means that the loop has ended already
 	}
