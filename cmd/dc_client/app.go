@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/rand"
+	"log/slog"
 	"time"
 
 	"distcache/engine"
@@ -40,7 +41,7 @@ type link struct {
 
 // newLink makes the log of a connection.
 func (a *app) newLink(c *conn.Conn) *link {
-	return &link{&linkLog{server: a.config.server, address: c.Address, timeout: a.config.timeout}, c}
+	return &link{&linkLog{server: a.config.server, address: c.Address, peer: c.Peer, timeout: a.config.timeout}, c}
 }
 
 // observer is what the agent reports to.
@@ -52,6 +53,9 @@ type observer struct {
 // Open joins the clients, the agent and the connection to dc_server.
 func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) (engine.Handler, error) {
 	c := conn.New(l, a.config.server)
+	if err := a.secure(c); err != nil {
+		return nil, err
+	}
 	a.loop, a.link = l, a.newLink(c)
 	if a.first {
 		c.OnAddresses(a.link.severalAddresses)
@@ -60,6 +64,23 @@ func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) (engin
 	l.Schedule(a.agent)
 	l.AtTurnEnd(a.agent.TurnEnded)
 	return a.agent.AddFront(front.NewDistcache(), cs, pool), nil
+}
+
+// secure makes the connection speak TLS, if its address says so. It reads the certificates while it
+// has the privileges for that.
+func (a *app) secure(c *conn.Conn) error {
+	if a.config.credentials == nil {
+		return nil
+	}
+	c.Secure(a.config.credentials.Config)
+	if !a.first { // they have been read
+		return nil
+	}
+	warnings, err := a.config.credentials.Load()
+	for _, w := range warnings {
+		slog.Warn(w)
+	}
+	return err
 }
 
 func (a *app) agentConfig() agent.Config {

@@ -20,6 +20,7 @@ const repeatAfter = time.Minute
 type linkLog struct {
 	server   address.Address
 	address  func() string // that of the connection, or tried last; conn.Conn.Address
+	peer     func() string // the name in the server's certificate; conn.Conn.Peer
 	timeout  time.Duration // the flag -timeout; 0: never
 	probed   time.Duration // when the probe was sent
 	failures uint64        // attempts that failed since the last line about one
@@ -54,7 +55,11 @@ func (l *linkLog) about(more ...any) []any {
 
 // connected logs that the probe was answered, after roundTrip.
 func (l *linkLog) connected(roundTrip time.Duration) {
-	slog.Info("connected to dc_server", l.about()...)
+	if peer := l.peer(); peer == "" {
+		slog.Info("connected to dc_server", l.about()...)
+	} else {
+		slog.Info("connected to dc_server", l.about("certificate", peer)...)
+	}
 	l.reason, l.quietTo = "", 0
 	if l.timeout > 0 && roundTrip > l.timeout {
 		slog.Warn("dc_server takes longer than -timeout to answer the first request: requests will be answered DISCONNECTED",

@@ -19,6 +19,9 @@ import (
 // of a read: for two connections, since there are two during a move. A session that needs more ends.
 const heldCiphertext = 512 << 10
 
+// SecureMemory is the heap that a Conn needs for TLS, in bytes, at most.
+const SecureMemory = heldCiphertext + 256<<10
+
 // security is what a Conn to a TLS address needs.
 type security struct {
 	config func() *tls.Config // for the next handshake
