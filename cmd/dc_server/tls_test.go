@@ -108,6 +108,8 @@ func (s *secure) mustRefuse(why string) {
 	})
 }
 
+func expiredCertificate(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }
+
 // TestTLSBesideOthers: TLS, TCP and a unix socket in one process, which share the sessions.
 func TestTLSBesideOthers(t *testing.T) {
 	t.Parallel()
@@ -162,7 +164,7 @@ func TestU18TLSRefusals(t *testing.T) {
 	}{
 		{s.ca.Issue("host2"), `certificate \"host2\" has no name of -tlsallow`},
 		{kit.NewCA(t, "other CA").Issue("host1"), `certificate \"host1\" is not signed by a CA of -tlsca`},
-		{s.ca.Issue("host1", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), `certificate \"host1\" expired on `},
+		{s.ca.Issue("host1", expiredCertificate), `certificate \"host1\" expired on `},
 	} {
 		s.as(row.pair)
 		s.mustRefuse(row.want)
