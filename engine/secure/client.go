@@ -26,14 +26,7 @@ import (
 func Client(ctx context.Context, connected net.Conn, config *tls.Config) (*Session, error) {
 	s := newSession(Dialled)
 	s.wire.handshake = connected
-	config = strict(config)
-	if len(config.Certificates) > 0 && config.GetClientCertificate == nil {
-		// crypto/tls would send none where the server does not name its CA, and the server could not tell what is wrong.
-		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			return &config.Certificates[0], nil
-		}
-	}
-	s.tls = tls.Client(&s.wire, config)
+	s.tls = tls.Client(&s.wire, clientConfig(config))
 	if err := s.tls.HandshakeContext(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -42,6 +35,28 @@ func Client(ctx context.Context, connected net.Conn, config *tls.Config) (*Sessi
 	}
 	s.wire.handshake = nil
 	return s, nil
+}
+
+// Blocking is Client for a program that reads and writes on goroutines. Reads return errors of crypto/tls: see Explain.
+// connected stays in use.
+func Blocking(ctx context.Context, connected net.Conn, config *tls.Config) (*tls.Conn, error) {
+	conn := tls.Client(connected, clientConfig(config))
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return nil, Explain(Dialled, err)
+	}
+	return conn, nil
+}
+
+// clientConfig makes config strict.
+func clientConfig(config *tls.Config) *tls.Config {
+	config = strict(config)
+	if len(config.Certificates) > 0 && config.GetClientCertificate == nil {
+		// crypto/tls would send none where the server does not name its CA, and the server could not tell what is wrong.
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			return &config.Certificates[0], nil
+		}
+	}
+	return config
 }
 
 func newSession(role Role) *Session {
