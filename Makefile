@@ -14,7 +14,7 @@ SLOW := TestU15FrozenServer/2m0s|TestO25StoppedAndContinued|TestO25TracedAndHeld
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check race vet lint fuzz corpus chaos soak faults faults-ci clean \
+.PHONY: help build run certs-demo test check race vet lint fuzz corpus chaos soak faults faults-ci clean \
 	bench bench-quick bench-deps bench-report bench-compare bench-go check-c test-apache deb
 
 help: ## list the targets
@@ -25,6 +25,9 @@ build: ## build the tools into bin/
 
 run: build ## start dc_server and dc_client, send them real operations, stop them
 	@scripts/demo.sh $(BIN)
+
+certs-demo: ## make a throw-away CA, and pairs for a server and hosts: DIRECTORY=certs SERVER=localhost HOSTS="host1 host2"
+	@scripts/certs-demo.sh $(or $(DIRECTORY),certs) $(or $(SERVER),localhost) $(HOSTS)
 
 test: ## run all the tests: at most two minutes, also beside other work
 	$(GO) test -count=1 -p 4 ./...

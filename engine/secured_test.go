@@ -104,12 +104,12 @@ func TestSecureBytesWithTheHandshake(t *testing.T) {
 // TestSecureUnread: what a client does not read is held, in plaintext but for one record, and told when it is gone.
 func TestSecureUnread(t *testing.T) {
 	const size, times = 100_000, 400
-	drained := 0
+	drained, block := 0, []byte(pattern(size))
 	s := &script{drained: func(int) { drained++ }}
 	held := false
 	s.received = func(c int, b []byte) {
 		for range times {
-			switch s.write(c, []byte(pattern(size))) {
+			switch s.write(c, block) {
 			case failed, noMemory:
 				t.Error("the write failed")
 				return
@@ -135,10 +135,39 @@ func TestSecureUnread(t *testing.T) {
 		}
 		got.Write(b[:n])
 	}
-	if want := pattern(size); got.Len()%size != 3 || !strings.HasPrefix(got.String(), want) {
+	if got.Len()%size != 3 || !bytes.HasPrefix(got.Bytes(), block) {
 		t.Errorf("got %d bytes, want whole patterns and the end", got.Len())
 	}
 	srv.until("Drained", func() bool { return drained == 1 })
+}
+
+// TestSecureLimits: clients over the limits of TLS are closed at once, and there is room again when others leave.
+func TestSecureLimits(t *testing.T) {
+	log := logTo(t)
+	srv := serveSecure(t, &script{})
+	srv.do(func() { srv.clients.security.most, srv.clients.security.mostUnderWay = 3, 2 })
+	silent := []*net.TCPConn{srv.raw(), srv.raw()}
+	srv.until("two handshakes", func() bool { return srv.clients.Len() == 2 })
+	if _, err := srv.raw().Read(make([]byte, 1)); err == nil {
+		t.Error("a third handshake: got bytes, want the end")
+	}
+	waitFor(t, "line", func() bool { return strings.Contains(log(), errHandshakes.Error()) })
+	for _, conn := range silent {
+		_ = conn.Close()
+	}
+	srv.until("none", func() bool { return srv.clients.Len() == 0 })
+	for range 3 {
+		mustEcho(t, srv.dial(), "served")
+	}
+	last := srv.raw()
+	if _, err := last.Read(make([]byte, 1)); err == nil {
+		t.Error("a fourth client: got bytes, want the end")
+	}
+	srv.do(func() {
+		if got := srv.clients.security.full(); got != errMaxSecure {
+			t.Errorf("got %v, want errMaxSecure", got)
+		}
+	})
 }
 
 // TestTrap01Resume: a client that was not read from goes on although no event tells of the bytes that TLS holds.

@@ -38,14 +38,17 @@ type security struct {
 	handshakes deadline.Entries
 	timeout    *deadline.Queue // those that are under way, by descriptor
 	open       int             // clients over TLS, with those in the handshake
-	refused    uint64
-	warnAt     time.Duration
+	most       int             // of these: MaxSecure
+	// mostUnderWay is maxHandshakes.
+	mostUnderWay int
+	refused      uint64
+	warnAt       time.Duration
 }
 
 // Secure prepares for clients over TLS: those of listeners that are Secure. config gives the configuration of the next
 // handshake. It is to be called before Listen.
 func (cs *Clients) Secure(config func() *tls.Config) {
-	s := &security{clients: cs}
+	s := &security{clients: cs, most: MaxSecure, mostUnderWay: maxHandshakes}
 	s.queue = secure.NewQueue(cs.loop.Post, config, secure.NewShared(cs.pool))
 	s.timeout = s.handshakes.NewQueue(handshakeTimeout)
 	cs.security = s
@@ -63,9 +66,9 @@ func (cs *Clients) Refused() uint64 {
 // full tells why one more client over TLS is refused, or nil.
 func (s *security) full() error {
 	switch {
-	case s.open >= MaxSecure:
+	case s.open >= s.most:
 		return errMaxSecure
-	case s.timeout.Len() >= maxHandshakes:
+	case s.timeout.Len() >= s.mostUnderWay:
 		return errHandshakes
 	}
 	return nil

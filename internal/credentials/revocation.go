@@ -34,7 +34,7 @@ func (f file) revocations(cas []*x509.Certificate) (r revoked, warnings []string
 		lists++
 		list, err := x509.ParseRevocationList(block.Bytes)
 		if err != nil {
-			return nil, nil, f.fail(fmt.Errorf("list %d is garbled: %w", lists, err))
+			return nil, nil, f.fail(fmt.Errorf("list %d is garbled, or not of version 2, which openssl ca writes with a crlnumber: %w", lists, err))
 		}
 		if !signedByOne(list, cas) {
 			return nil, nil, f.fail(fmt.Errorf("list %d, of %q, is not signed by a CA of -tlsca", lists, list.Issuer))
