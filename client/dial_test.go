@@ -17,14 +17,23 @@ import (
 func slowNames(t *testing.T, after time.Duration) {
 	t.Helper()
 	before := net.DefaultResolver
+	var mu sync.Mutex
 	var serving sync.WaitGroup
-	over := make(chan struct{})
+	over, ended := make(chan struct{}), false
 	t.Cleanup(func() {
 		net.DefaultResolver = before
 		close(over)
+		mu.Lock()
+		ended = true
+		mu.Unlock()
 		serving.Wait()
 	})
 	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if ended {
+			return nil, net.ErrClosed
+		}
 		ours, theirs := net.Pipe()
 		serving.Go(func() { serveNames(theirs, after, over) })
 		return ours, nil

@@ -441,3 +441,34 @@ func TestU22NextHandshakeUsesTheNewCertificates(t *testing.T) {
 		t.Errorf("got the certificates %s and %s, want host1 and renewed", first, second)
 	}
 }
+
+// TestF10NextOverTLS: a move speaks TLS too, and both connections serve while it goes on.
+func TestF10NextOverTLS(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	e := s.dial(s.listen(answeringTLS), long)
+	e.await(upstream.Up)
+	second := *e
+	second.changes, second.answers = make(chan change, 100), make(chan string, 1000)
+	e.do(func() {
+		second.conn = e.conn.Next()
+		second.server = upstream.New(upstream.Config{MaxInFlight: 1000, MaxBatch: 1 << 20, Timeout: long, Retry: long, Random: func(b []byte) { clear(b) }},
+			second.conn, &second, &second)
+		e.loop.Schedule(second.server)
+		e.loop.AtTurnEnd(second.server.Flush)
+		second.server.Start(e.loop.Now())
+	})
+	second.await(upstream.Up)
+	payload := strings.Repeat("x", 20_000)
+	for range 50 { // both have the same buffer for ciphertext
+		e.ask(payload)
+		second.ask(payload)
+	}
+	for range 50 {
+		e.mustAnswer(payload)
+		second.mustAnswer(payload)
+	}
+	e.do(func() { second.server.Stop(e.loop.Now()) })
+	e.ask("hello")
+	e.mustAnswer("hello")
+}
