@@ -27,6 +27,8 @@ type App interface {
 	Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) (engine.Handler, error)
 	// Start is called when the daemon is set up and its privileges are dropped.
 	Start(now time.Duration)
+	// Reload is called for each SIGHUP between Start and the end.
+	Reload(now time.Duration)
 	// Busy is the number of clients that an orderly end should wait for.
 	Busy() int
 	// Stop answers the requests that are still open.
@@ -47,7 +49,9 @@ type Config struct {
 	Ready      []any               // further keys and values of the line “ready”
 	// Check tells -check what else would keep a start from succeeding; nil: nothing would.
 	// It changes nothing that outlives the process.
-	Check func() error
+	Check func() (warnings []string, err error)
+	// Reload reads anew what may change while the daemon runs, at each SIGHUP, off the loops; nil: there is nothing.
+	Reload func()
 
 	inherited int // descriptors that were open at the start; inspect counts them
 }
@@ -211,7 +215,7 @@ func (d *running) serve() int {
 	d.signals.Handle(service.Handlers{
 		Stop:   d.stop,
 		Abort:  d.abort,
-		Reload: func() { slog.Info("SIGHUP: nothing to reload") },
+		Reload: d.reload,
 	})
 	code := 0
 	if err := run(d.reactors); err != nil {
@@ -227,6 +231,16 @@ func (d *running) stop() {
 	d.sockets.stopWatching()
 	for _, r := range d.reactors {
 		_ = r.loop.Post(r.drain) // an error means that the loop has ended already
+	}
+}
+
+// reload reads anew what can have changed, and lets each App do so.
+func (d *running) reload() {
+	if d.config.Reload != nil {
+		d.config.Reload()
+	}
+	for _, r := range d.reactors {
+		_ = r.loop.Post(func() { r.app.Reload(r.loop.Now()) }) // an error means that the loop has ended already
 	}
 }
 

@@ -15,12 +15,12 @@ import (
 var layers = [][]string{
 	{"cmd", "bench"},
 	{"internal/test"},
-	{"internal/agent", "internal/server"},
+	{"internal/agent", "internal/server", "internal/credentials"},
 	{"internal/daemon"},
 	{"internal/front", "internal/store"},
 	{"upstream", "client"},
 	{"engine"},
-	{"engine/poll", "engine/socket", "engine/deadline", "engine/buffer"},
+	{"engine/poll", "engine/socket", "engine/deadline", "engine/buffer", "engine/secure"},
 	{"codec", "internal/version"},
 }
 
