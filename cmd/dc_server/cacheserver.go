@@ -21,6 +21,7 @@ import (
 type cacheServer struct {
 	config    config
 	clients   daemon.ClientLog
+	sockets   *engine.Clients // nil until Open
 	evictions logging.Limiter
 	store     store.Store
 	server    *server.Server
@@ -66,6 +67,7 @@ func (cs *cacheServer) Open(l *engine.Loop, clients *engine.Clients, pool *buffe
 	for _, w := range warnings {
 		slog.Warn(w)
 	}
+	cs.sockets = clients
 	if cs.config.credentials != nil {
 		clients.Secure(cs.config.credentials.Config)
 	}
@@ -101,8 +103,11 @@ func (cs *cacheServer) Busy() int { return cs.server.Front().Busy() }
 // Stop has nothing to answer: the memory store answers every request at once.
 func (cs *cacheServer) Stop(time.Duration) {}
 
-// Close wipes the sessions.
+// Close wipes the sessions, and tells of what the log had no room for.
 func (cs *cacheServer) Close() error {
+	if cs.sockets != nil && cs.sockets.Refused() > 0 {
+		slog.Info("TLS clients refused since the start", "refused", cs.sockets.Refused())
+	}
 	if cs.store == nil {
 		return nil
 	}
