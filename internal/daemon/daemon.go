@@ -45,6 +45,7 @@ type Config struct {
 	Memory     Memory
 	Limit      service.MemoryLimit // a bound of memory beyond it gives a warning
 	Ready      []any               // further keys and values of the line “ready”
+	Warnings   []string            // of the App's own flags, for the start and -check
 	// Check tells -check what else would keep a start from succeeding; nil: nothing would.
 	// It changes nothing that outlives the process.
 	Check func() error

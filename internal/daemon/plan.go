@@ -36,6 +36,7 @@ func (p *plan) inspect(c *Config) error {
 		return err
 	}
 	p.warn(warning, c.memoryWarning(), c.rlimitWarning(unix.Getrlimit))
+	p.warn(c.Warnings...)
 	if c.Flags.User != "" {
 		user, err := service.LookupUser(c.Flags.User)
 		if err != nil {
