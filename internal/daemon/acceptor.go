@@ -35,6 +35,7 @@ func (d *running) accept(i int, kind address.Kind, socket *listen.Socket) error 
 	}
 	listener.Shared = len(d.reactors) > 1
 	listener.Adopted = kind == address.Descriptor || kind == address.Systemd
+	listener.Access = d.plan.access.Clone()
 	a.listener = listener
 	r.acceptors = append(r.acceptors, a)
 	return nil

@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"distcache/codec/address"
 	"distcache/internal/daemon/listen"
@@ -15,6 +16,7 @@ type Flags struct {
 	User     string
 	Listen   []address.Address // at least one
 	Socket   listen.Options
+	Allow    listen.Allow
 	Pidfile  string
 	Killable bool
 	Check    bool // tell whether a start would succeed, and end
@@ -26,6 +28,7 @@ func (f *Flags) Declare(s *options.Set, listenOn string) {
 		"FD:n or systemd; may be given several times.",
 		func(texts []string) error { return f.listenOn(texts) })
 	f.Socket.Declare(s)
+	f.Allow.Declare(s)
 	s.Bool(&f.Daemon, "daemon", "Run in the background, logging to syslog; the command returns once clients can connect.")
 	s.String(&f.User, "user", "user", "", "Run as this user after opening the socket.")
 	s.String(&f.Pidfile, "pidfile", "path", "", "Write the process ID to this file.")
@@ -85,6 +88,10 @@ func (f *Flags) Validate() error {
 	if n := len(slices.Compact(slices.Clone(fds))); n < len(fds) {
 		return &options.UsageError{Flag: "listen", Reason: fmt.Sprintf("systemd passes descriptor %d: "+
 			"give systemd or FD:%d, not both", firstPassed, firstPassed)}
+	}
+	mayBeUnix := func(a address.Address) bool { return a.Kind != address.TCP }
+	if flags := f.Allow.Flags(); flags != "" && !slices.ContainsFunc(f.Listen, mayBeUnix) {
+		return &options.UsageError{Flag: strings.TrimPrefix(flags, "-"), Reason: listen.ErrNoUnix.Error()}
 	}
 	return nil
 }
