@@ -169,12 +169,17 @@ func (d *running) writePidfile() error {
 }
 
 func (d *running) dropPrivileges() error {
-	if d.plan.user == nil {
-		return service.ForbidDumps() // sessions are secrets
+	if d.plan.user != nil {
+		warnings, err := d.plan.user.Drop()
+		d.warn(warnings...)
+		if err != nil {
+			return err
+		}
 	}
-	warnings, err := d.plan.user.Drop()
-	d.warn(warnings...)
-	return err
+	if d.config.Flags.Dumpable {
+		return service.AllowDumps()
+	}
+	return service.ForbidDumps() // sessions are secrets
 }
 
 func (d *running) acceptAll() error {

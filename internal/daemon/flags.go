@@ -19,6 +19,7 @@ type Flags struct {
 	Allow    listen.Allow
 	Pidfile  string
 	Killable bool
+	Dumpable bool
 	Check    bool // tell whether a start would succeed, and end
 }
 
@@ -33,6 +34,7 @@ func (f *Flags) Declare(s *options.Set, listenOn string) {
 	s.String(&f.User, "user", "user", "", "Run as this user after opening the socket.")
 	s.String(&f.Pidfile, "pidfile", "path", "", "Write the process ID to this file.")
 	s.Bool(&f.Killable, "killable", "Stop cleanly on SIGUSR1 and SIGUSR2 instead of ignoring them.")
+	s.Bool(&f.Dumpable, "dumpable", "For debugging: allow core dumps and debuggers of the same user, which can read sessions.")
 	s.Bool(&f.Check, "check", "Check whether a start would succeed, print the settings and exit with 0 or 2; "+
 		"nothing is bound, written or removed.")
 }

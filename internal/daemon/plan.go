@@ -40,6 +40,9 @@ func (p *plan) inspect(c *Config) error {
 	}
 	p.warn(warning, c.memoryWarning(), c.rlimitWarning(unix.Getrlimit))
 	p.warn(c.Warnings...)
+	if c.Flags.Dumpable {
+		p.warn("-dumpable: core dumps and debuggers of the same user can read sessions; use it for debugging alone")
+	}
 	if c.Flags.User != "" {
 		user, err := service.LookupUser(c.Flags.User)
 		if err != nil {
