@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -38,11 +39,14 @@ func (cs *cacheServer) Check() error {
 }
 
 func (cs *cacheServer) newStore() (store.Store, error) {
-	store, err := store.NewMemory(cs.config.store())
-	if err != nil {
+	memory, err := store.NewMemory(cs.config.store())
+	switch {
+	case errors.Is(err, store.ErrLock):
+		return nil, fmt.Errorf("-lock: %w", err)
+	case err != nil:
 		return nil, fmt.Errorf("-sessions %d: %w", cs.config.sessions, err)
 	}
-	return store, nil
+	return memory, nil
 }
 
 // Open makes the store and what serves it.
