@@ -82,7 +82,7 @@ func (s *security) adopt(fd int) error {
 	if err != nil {
 		return err
 	}
-	c.tls = &secured{client: c, security: s, from: socket.Peer(fd)}
+	c.tls = &secured{client: c, security: s, from: socket.PeerAddress(fd)}
 	c.tls.handshake = s.queue.Begin(fd, c.tls.changed)
 	s.open++
 	s.timeout.Set(fd, s.clients.loop.Now())

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -43,11 +44,14 @@ func (cs *cacheServer) Check() (warnings []string, err error) {
 }
 
 func (cs *cacheServer) newStore() (store.Store, error) {
-	store, err := store.NewMemory(cs.config.store())
-	if err != nil {
+	memory, err := store.NewMemory(cs.config.store())
+	switch {
+	case errors.Is(err, store.ErrLock):
+		return nil, fmt.Errorf("-lock: %w", err)
+	case err != nil:
 		return nil, fmt.Errorf("-sessions %d: %w", cs.config.sessions, err)
 	}
-	return store, nil
+	return memory, nil
 }
 
 // loadCredentials reads the certificates of TLS addresses, if there are any.
