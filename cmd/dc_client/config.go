@@ -133,5 +133,5 @@ func (c *config) warnings() []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("-server %s: the connection is neither encrypted nor authenticated, and sessions are secrets; "+
-		"keep it inside a network that you trust", c.server)}
+		"use TLS:, or keep it inside a network that you trust", c.server)}
 }

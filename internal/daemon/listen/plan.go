@@ -92,7 +92,7 @@ func (p *Plan) IsUnix() bool {
 // openToHosts tells that other hosts can connect, or is "".
 func (p *Plan) openToHosts() string {
 	switch {
-	case p.IsUnix():
+	case p.IsUnix(), p.addr.Kind == address.TLS:
 		return ""
 	case p.addr.Kind != address.TCP:
 		if bound, err := boundAddress(p.fd); err != nil || bound.IsLoopback() {
@@ -102,7 +102,7 @@ func (p *Plan) openToHosts() string {
 		return ""
 	}
 	return fmt.Sprintf("-listen %s: connections from other hosts are neither encrypted nor authenticated, and any host that can connect can "+
-		"read and remove sessions; keep this address inside a network that you trust", p.addr)
+		"read and remove sessions; use TLS: between dc_client and dc_server, or keep this address inside a network that you trust", p.addr)
 }
 
 func (p *Plan) warn(line string) {
