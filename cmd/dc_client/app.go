@@ -17,6 +17,7 @@ import (
 type app struct {
 	config config
 	agent  *agent.Agent
+	link   *linkLog
 }
 
 // newApp makes the agent of one event loop.
@@ -33,6 +34,7 @@ func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) (engin
 	o := &observer{linkLog: linkLog{server: a.config.server, timeout: a.config.timeout}}
 	config := a.agentConfig()
 	config.Server.Stray, config.Server.Late = o.strayAnswer, o.lateAnswers
+	a.link = &o.linkLog
 	a.agent = agent.New(config, conn.New(l, a.config.server), o)
 	l.Schedule(a.agent)
 	l.AtTurnEnd(a.agent.TurnEnded)
@@ -59,6 +61,9 @@ func (a *app) Start(now time.Duration) { a.agent.Start(now) }
 
 // Busy is the number of clients with something under way.
 func (a *app) Busy() int { return a.agent.Busy() }
+
+// Status tells whether dc_server answers.
+func (a *app) Status() string { return a.link.status() }
 
 // Stop answers DISCONNECTED to what is in flight.
 func (a *app) Stop(now time.Duration) { a.agent.Stop(now) }

@@ -29,6 +29,8 @@ type App interface {
 	Start(now time.Duration)
 	// Busy is the number of clients that an orderly end should wait for.
 	Busy() int
+	// Status is what a service manager shows of the daemon, beside the number of clients.
+	Status() string
 	// Stop answers the requests that are still open.
 	Stop(now time.Duration)
 	// Close frees the memory of Open. The loop has ended.
@@ -65,8 +67,9 @@ func Run(c Config, newApp func() App, parent *service.Parent, stderr io.Writer) 
 	log, logWarning := logging.Open(logging.Config{Program: c.Program, Stderr: stderr, Syslog: parent != nil})
 	slog.SetDefault(log.Logger)
 
-	d := &running{config: c, newApp: newApp, log: log, signals: signals}
-	d.warn(logWarning)
+	notifier, notifierWarning := service.FindNotifier()
+	d := &running{config: c, newApp: newApp, log: log, signals: signals, manager: newManager(notifier, c.loops())}
+	d.warn(logWarning, notifierWarning)
 	for _, name := range gnetenv.Removed() {
 		d.warn("environment variable " + name + " has no effect on this program")
 	}
@@ -98,6 +101,7 @@ type running struct {
 	newApp   func() App
 	log      *logging.Log
 	signals  *service.Signals
+	manager  *manager
 	warnings []string
 
 	plan     *plan // nil until it is made
@@ -137,12 +141,12 @@ func (d *running) open() error {
 	tuneRuntime(d.config.loops())
 	reserveThreads(d.config.loops())
 	total := new(atomic.Int64)
-	for range d.config.loops() {
+	for i := range d.config.loops() {
 		r, err := newReactor(d.newApp(), d.config.PoolBytes/d.config.loops(), total)
 		if err != nil {
 			return err
 		}
-		r.flushLog = d.flushLog
+		r.flushLog, r.beat, r.alive = d.flushLog, d.manager.beat(), func() { d.manager.loops.beat(i) }
 		d.reactors = append(d.reactors, r)
 	}
 	return nil
@@ -201,9 +205,11 @@ func (d *running) serve() int {
 	d.signals.Handle(service.Handlers{
 		Stop:   d.stop,
 		Abort:  d.abort,
-		Reload: func() { slog.Info("SIGHUP: nothing to reload") },
+		Reload: d.manager.reload(func() { slog.Info("SIGHUP: nothing to reload") }),
 	})
+	d.manager.ready()
 	quit := make(chan struct{})
+	go d.manager.showStatus(d.reactors, quit)
 	for _, socket := range d.sockets {
 		go (&socketWatch{check: socket.Checker()}).run(quit)
 	}
@@ -219,6 +225,7 @@ func (d *running) serve() int {
 
 // stop begins the orderly end of each reactor.
 func (d *running) stop() {
+	d.manager.stopping()
 	for _, r := range d.reactors {
 		_ = r.loop.Post(r.drain) // an error means that the loop has ended already
 	}

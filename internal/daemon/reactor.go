@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"distcache/engine"
 	"distcache/engine/buffer"
@@ -15,8 +16,10 @@ type reactor struct {
 	app       App
 	loop      *engine.Loop
 	clients   *engine.Clients
-	acceptors []*acceptor // one for each listening socket
-	flushLog  func()      // waits until what was logged is written, for a while
+	acceptors []*acceptor   // one for each listening socket
+	flushLog  func()        // waits until what was logged is written, for a while
+	beat      time.Duration // between two beats of the watchdog
+	alive     func()        // called when the loop has answered a beat
 }
 
 // newReactor makes a reactor without a listening socket. poolBytes is its part of

@@ -12,26 +12,31 @@ import (
 	"distcache/internal/daemon/service"
 )
 
-// watchBeats is how many beats in a row a loop may leave unanswered. With watchBeat it
-// makes 30 s. The work of one turn is bounded: it ends sooner on the busiest machine.
-const watchBeats = 15
+// stuckAfter is how long a loop may leave beats unanswered: 30 s. The work of one turn is
+// bounded: it ends sooner on the busiest machine.
+const stuckAfter = 15 * watchBeat
 
 // watchdog notices a loop that is stuck. That is a bug, and only a restart helps. Each
 // loop has a watchdog.
 //
 //	goroutine of its own: a beat ── posts ──▶ loop: answers
-//	                      beats without an answer, watchBeats in a row ──▶ stuck
+//	                      an answer ──▶ alive, which feeds the service manager's watchdog
+//	                      beats without an answer, limit in a row ──▶ stuck
 //
 // Beats are counted rather than time measured: while the process is stopped (SIGSTOP, a
 // suspended machine) there are none, and where CPU is short both sides wait for it.
 type watchdog struct {
 	post     func(fn func()) error // to the loop
-	missed   int                   // beats since the last answer
+	alive    func()                // called when the loop has answered
+	pace     time.Duration         // from beat to beat
+	limit    int                   // beats in a row that may be unanswered
+	asked    bool
+	missed   int // beats since the last answer
 	answered atomic.Bool
 }
 
-func newWatchdog(post func(fn func()) error) *watchdog {
-	w := &watchdog{post: post}
+func newWatchdog(pace time.Duration, post func(fn func()) error, alive func()) *watchdog {
+	w := &watchdog{post: post, alive: alive, pace: pace, limit: int(stuckAfter / pace)}
 	w.answered.Store(true)
 	return w
 }
@@ -40,9 +45,12 @@ func newWatchdog(post func(fn func()) error) *watchdog {
 func (w *watchdog) beat() (stuck bool) {
 	if !w.answered.Swap(false) {
 		w.missed++
-		return w.missed >= watchBeats
+		return w.missed >= w.limit
 	}
-	w.missed = 0
+	if w.missed = 0; w.asked {
+		w.alive()
+	}
+	w.asked = true
 	if w.post(w.answer) != nil {
 		w.answered.Store(true) // a loop that has ended is not stuck
 	}
@@ -55,7 +63,7 @@ func (w *watchdog) answer() { w.answered.Store(true) }
 // run beats until quit is closed or the loop is stuck. held tells that a debugger holds
 // threads of this process: then beats are not counted.
 func (w *watchdog) run(quit <-chan struct{}, held func() bool, stuck func()) {
-	pause := time.NewTimer(watchBeat)
+	pause := time.NewTimer(w.pace)
 	defer pause.Stop()
 	for {
 		select {
@@ -71,7 +79,7 @@ func (w *watchdog) run(quit <-chan struct{}, held func() bool, stuck func()) {
 			stuck()
 			return
 		}
-		pause.Reset(watchBeat) // not a ticker: beats that were late do not follow each other at once
+		pause.Reset(w.pace) // not a ticker: beats that were late do not follow each other at once
 	}
 }
 
@@ -89,7 +97,7 @@ func (r *reactor) runLoop() error {
 	quit := make(chan struct{})
 	defer close(quit)
 	defer r.tellPanic()
-	go newWatchdog(r.loop.Post).run(quit, service.Traced, r.loopStuck)
+	go newWatchdog(r.beat, r.loop.Post, r.alive).run(quit, service.Traced, r.loopStuck)
 	return r.loop.Run()
 }
 
@@ -113,7 +121,7 @@ func (r *reactor) tellPanic() {
 func (r *reactor) loopStuck() {
 	_ = service.KillAfter(lastWords) // best effort: the stacks of a loop in a system call may not come
 	slog.Error("the event loop is stuck: exiting, for the supervisor to restart the daemon",
-		"seconds", (watchBeats * watchBeat).Seconds())
+		"seconds", stuckAfter.Seconds())
 	r.flushLog()
 	stacks := make([]byte, stackMax)
 	logStack(stacks[:runtime.Stack(stacks, true)])
