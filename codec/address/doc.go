@@ -10,5 +10,6 @@
 //	IP:host:port, IP:[v6]:port    a host name or address, of either family
 //	IPv4:host:port, IPv6:…        the same, of that family alone
 //	FD:n                          a descriptor that was passed in, to listen only
-//	systemd                       the one socket that systemd passed in, to listen only
+//	systemd                       all sockets that systemd passed in, to listen only
+//	systemd:name                  of these, the ones of that name (FileDescriptorName=)
 package address

@@ -13,15 +13,15 @@ import (
 // acceptor is one listening socket of a reactor.
 type acceptor struct {
 	fd       int // the reactor's own descriptor of the socket
-	kind     address.Kind
+	socket   *listen.Socket
 	listener *engine.Listener
 }
 
 // accept begins to accept from a listening socket, up to maxClients clients of all reactors
 // together. The first reactor takes over the socket's descriptor. Each other one gets its own,
 // because each closes its own at the end.
-func (d *running) accept(i int, kind address.Kind, socket *listen.Socket) error {
-	a, r := &acceptor{fd: socket.FD, kind: kind}, d.reactors[i]
+func (d *running) accept(i int, socket *listen.Socket) error {
+	a, r := &acceptor{fd: socket.FD, socket: socket}, d.reactors[i]
 	if i > 0 {
 		own, err := unix.FcntlInt(uintptr(socket.FD), unix.F_DUPFD_CLOEXEC, 0)
 		if err != nil {
@@ -34,7 +34,7 @@ func (d *running) accept(i int, kind address.Kind, socket *listen.Socket) error 
 		return err
 	}
 	listener.Shared = len(d.reactors) > 1
-	listener.Adopted = kind == address.Descriptor || kind == address.Systemd
+	listener.Adopted = socket.Adopted
 	a.listener = listener
 	r.acceptors = append(r.acceptors, a)
 	return nil
@@ -45,11 +45,11 @@ func (d *running) accept(i int, kind address.Kind, socket *listen.Socket) error 
 // reset. For TCP there is no such call. A socket that was passed in stays open: the
 // connections in its backlog wait for the next process that gets it.
 func (a *acceptor) stop() {
-	switch a.kind {
-	case address.Descriptor, address.Systemd:
+	switch {
+	case a.socket.Adopted:
 		a.listener.Leave()
 		return
-	case address.Unix:
+	case a.socket.Kind() == address.Unix:
 		_ = unix.Shutdown(a.fd, unix.SHUT_RD) // at worst some connections are reset
 	}
 	a.listener.Stop()

@@ -181,10 +181,10 @@ func (d *running) dropPrivileges() error {
 }
 
 func (d *running) acceptAll() error {
-	for n, socket := range d.sockets {
+	for _, socket := range d.sockets {
 		// The first reactor comes last: once it has the descriptor, that is its own.
 		for i := len(d.reactors) - 1; i >= 0; i-- {
-			if err := d.accept(i, d.config.Flags.Listen[n].Kind, socket); err != nil {
+			if err := d.accept(i, socket); err != nil {
 				return err
 			}
 		}

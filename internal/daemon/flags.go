@@ -23,7 +23,7 @@ type Flags struct {
 // Declare adds the flags to s. listenOn is the default of -listen.
 func (f *Flags) Declare(s *options.Set, listenOn string) {
 	s.List("listen", "address", listenOn, "Address to listen on: UNIX:/path, IP:port (IPv4), IPv6:port, IP:host:port, "+
-		"FD:n or systemd; may be given several times.",
+		"FD:n, systemd or systemd:name; may be given several times.",
 		func(texts []string) error { return f.listenOn(texts) })
 	f.Socket.Declare(s)
 	s.Bool(&f.Daemon, "daemon", "Run in the background, logging to syslog; the command returns once clients can connect.")
@@ -48,16 +48,16 @@ func (f *Flags) listenOn(texts []string) error {
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(f.Listen, a.Same) {
+		switch {
+		case a.Kind == address.Systemd && slices.ContainsFunc(f.Listen, a.Same):
+			return fmt.Errorf("%q: another -listen has the same sockets", text)
+		case slices.ContainsFunc(f.Listen, a.Same):
 			return fmt.Errorf("%q is given twice", text)
 		}
 		f.Listen = append(f.Listen, a)
 	}
 	return nil
 }
-
-// firstPassed is the number of the first descriptor that systemd passes.
-const firstPassed = 3
 
 // passed lists the inherited descriptors that the daemon needs.
 func (f *Flags) passed() []int {
@@ -67,10 +67,15 @@ func (f *Flags) passed() []int {
 		case address.Descriptor:
 			fds = append(fds, a.FD)
 		case address.Systemd:
-			fds = append(fds, firstPassed)
+			fds = append(fds, listen.Passed(a)...)
 		}
 	}
 	return fds
+}
+
+// has reports whether an address of that kind was given.
+func (f *Flags) has(kind address.Kind) bool {
+	return slices.ContainsFunc(f.Listen, func(a address.Address) bool { return a.Kind == kind })
 }
 
 // Validate checks the flags against each other. Its error is a *options.UsageError.
@@ -80,11 +85,9 @@ func (f *Flags) Validate() error {
 			return err
 		}
 	}
-	fds := f.passed()
-	slices.Sort(fds)
-	if n := len(slices.Compact(slices.Clone(fds))); n < len(fds) {
-		return &options.UsageError{Flag: "listen", Reason: fmt.Sprintf("systemd passes descriptor %d: "+
-			"give systemd or FD:%d, not both", firstPassed, firstPassed)}
+	if f.has(address.Systemd) && f.has(address.Descriptor) {
+		return &options.UsageError{Flag: "listen", Reason: "systemd and FD:n both name sockets that were passed in: " +
+			"give one of them, not both"}
 	}
 	return nil
 }
@@ -92,8 +95,7 @@ func (f *Flags) Validate() error {
 // socketOptions returns the options for one of the addresses. Those of a socket file do
 // nothing for an address without one, which is worth a warning where no address has one.
 func (f *Flags) socketOptions(a address.Address) listen.Options {
-	isUnix := func(a address.Address) bool { return a.Kind == address.Unix }
-	if !isUnix(a) && slices.ContainsFunc(f.Listen, isUnix) {
+	if a.Kind != address.Unix && f.has(address.Unix) {
 		return listen.Options{}
 	}
 	return f.Socket
