@@ -3,6 +3,7 @@ GO      ?= go
 # The binaries are built without cgo: -user then drops privileges for every thread.
 export CGO_ENABLED ?= 0
 BIN     := bin
+GOBUILD ?= -buildvcs=auto -trimpath
 # Where make install puts things, all below DESTDIR.
 PREFIX      ?= /usr/local
 BINDIR      ?= $(PREFIX)/bin
@@ -30,7 +31,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the tools into bin/
-	$(GO) build -buildvcs=auto -trimpath -o $(BIN)/ ./cmd/...
+	$(GO) build $(GOBUILD) -o $(BIN)/ ./cmd/...
 
 run: build ## start dc_server and dc_client, send them real operations, stop them
 	@scripts/demo.sh $(BIN)
@@ -101,8 +102,11 @@ man: ## write the flags into the man pages in docs/man, after a change of the us
 check-units: ## check the systemd units and how well they are confined (needs systemd-analyze)
 	contrib/systemd/check.sh
 
-deb: ## build the Debian packages of the C library (needs debhelper)
-	$(MAKE) -C contrib/libdistcache deb
+deb: ## build the Debian packages into bin/deb (needs debhelper)
+	GO=$(GO) contrib/debian/build.sh $(BIN)/deb
+
+test-packages: deb ## install, use, upgrade and remove the packages in a Debian with systemd (root; needs mmdebstrap, systemd-container)
+	contrib/debian/test.sh $(BIN)/deb $(BIN)/packages
 
 bench-deps: ## install what make bench compares with: twemproxy, memcached, redis
 	apt-get update -qq
