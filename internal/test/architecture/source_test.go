@@ -112,6 +112,14 @@ func mentions(tree *ast.File, pkg, name string) bool {
 	return found
 }
 
+// notOurs reports whether a directory has no source of this module: data, and modules of their
+// own, as what make deb builds from is.
+func notOurs(directory string) bool {
+	name := filepath.Base(directory)
+	_, err := os.Stat(filepath.Join(directory, "go.mod"))
+	return strings.HasPrefix(name, ".") || name == "testdata" || err == nil
+}
+
 // readModule reads all source files of the module.
 func readModule(t *testing.T) []file {
 	t.Helper()
@@ -127,7 +135,7 @@ func readModule(t *testing.T) []file {
 		if err != nil {
 			return err
 		}
-		if entry.IsDir() && name != root && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "testdata") {
+		if entry.IsDir() && name != root && notOurs(name) {
 			return fs.SkipDir
 		}
 		if entry.IsDir() || !strings.HasSuffix(name, ".go") {
