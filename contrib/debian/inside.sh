@@ -31,14 +31,15 @@ ping() { dc_test -ping -connect "$1"; }
 load() { dc_test -connect "$2" -lossy -clients 4 -rate 400 -duration "$3s" -json "/tmp/$1.json" >"/tmp/$1.out" 2>&1 & }
 # figure NAME KEY: of the report, which has the totals first.
 figure() { sed -n '/"all": {/,$p' "/tmp/$1.json" | sed -n "s/^ *\"$2\": \([0-9]*\).*/\1/p" | head -n 1; }
-# never_refused NAME: the load was long enough, and each connection was accepted. Up to one in a
-# hundred may have ended without an answer: on a busy machine a client may take longer to ask than
-# a daemon that ends waits for the first request of a connection (50 ms).
+# never_refused NAME: the load was long enough, each connection was accepted, and each that was
+# accepted got an answer. Once for each of the four clients it may lack: on a busy machine a client
+# may take longer to ask than a daemon that ends waits for the first request (50 ms). A restart
+# that closed the socket would cut off all four each time, in the backlog.
 never_refused() {
 	local count connect closed
 	count=$(figure "$1" count) connect=$(figure "$1" connect) closed=$(figure "$1" closed)
 	echo "connect $connect, closed $closed of $count"
-	[ "$count" -gt 500 ] && [ "$connect" = 0 ] && [ "$closed" -le $((count / 100)) ]
+	[ "$count" -gt 500 ] && [ "$connect" = 0 ] && [ "$closed" -le 4 ]
 }
 socket_id() { systemctl show -P InvocationID "distcache-$1.socket"; }
 files() { find / -xdev \( -path /packages -o -path /upgrade -o -path /proc -o -path /sys -o -path /tmp -o -path '/run/systemd/*' \
