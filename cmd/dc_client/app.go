@@ -8,6 +8,7 @@ import (
 	"distcache/engine/buffer"
 	"distcache/internal/agent"
 	"distcache/internal/daemon"
+	"distcache/internal/daemon/metrics"
 	"distcache/internal/front"
 	"distcache/upstream"
 	"distcache/upstream/conn"
@@ -59,6 +60,9 @@ func (a *app) Start(now time.Duration) { a.agent.Start(now) }
 
 // Busy is the number of clients with something under way.
 func (a *app) Busy() int { return a.agent.Busy() }
+
+// Snapshot copies the figures.
+func (a *app) Snapshot(now time.Duration) metrics.Source { return a.agent.Snapshot(now) }
 
 // Stop answers DISCONNECTED to what is in flight.
 func (a *app) Stop(now time.Duration) { a.agent.Stop(now) }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"distcache/codec/address"
+	"distcache/internal/agent"
 	"distcache/internal/daemon"
 	"distcache/internal/daemon/options"
 	"distcache/internal/daemon/service"
@@ -104,5 +105,6 @@ func (c *config) daemon() daemon.Config {
 		PoolBytes:  poolBytes,
 		Memory:     daemon.Memory{Heap: int64(c.loops) * (2*maxBatch + muxMemory)},
 		Limit:      service.FindMemoryLimit(),
+		Show:       agent.Show,
 	}
 }

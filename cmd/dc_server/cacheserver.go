@@ -10,6 +10,7 @@ import (
 	"distcache/engine/buffer"
 	"distcache/internal/daemon"
 	"distcache/internal/daemon/logging"
+	"distcache/internal/daemon/metrics"
 	"distcache/internal/front"
 	"distcache/internal/server"
 	"distcache/internal/store"
@@ -68,6 +69,9 @@ func (cs *cacheServer) Start(time.Duration) {}
 
 // Busy is the number of clients with something under way.
 func (cs *cacheServer) Busy() int { return cs.server.Front().Busy() }
+
+// Snapshot copies the figures.
+func (cs *cacheServer) Snapshot(now time.Duration) metrics.Source { return cs.server.Snapshot(now) }
 
 // Stop has nothing to answer: the memory store answers every request at once.
 func (cs *cacheServer) Stop(time.Duration) {}

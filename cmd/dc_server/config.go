@@ -7,6 +7,7 @@ import (
 	"distcache/internal/daemon"
 	"distcache/internal/daemon/options"
 	"distcache/internal/daemon/service"
+	"distcache/internal/server"
 	"distcache/internal/store"
 	"distcache/internal/version"
 )
@@ -75,6 +76,7 @@ func (c *config) daemonWithout() daemon.Config {
 		MaxClients: c.clients.MaxClients,
 		PoolBytes:  poolBytes,
 		Limit:      c.limit,
+		Show:       server.Show,
 		Check:      (&cacheServer{config: *c}).Check,
 	}
 }

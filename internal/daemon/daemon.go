@@ -13,6 +13,7 @@ import (
 	"distcache/engine/poll/gnetenv"
 	"distcache/internal/daemon/listen"
 	"distcache/internal/daemon/logging"
+	"distcache/internal/daemon/metrics"
 	"distcache/internal/daemon/service"
 )
 
@@ -29,6 +30,8 @@ type App interface {
 	Start(now time.Duration)
 	// Busy is the number of clients that an orderly end should wait for.
 	Busy() int
+	// Snapshot copies the figures.
+	Snapshot(now time.Duration) metrics.Source
 	// Stop answers the requests that are still open.
 	Stop(now time.Duration)
 	// Close frees the memory of Open. The loop has ended.
@@ -48,6 +51,8 @@ type Config struct {
 	// Check tells -check what else would keep a start from succeeding; nil: nothing would.
 	// It changes nothing that outlives the process.
 	Check func() error
+	// Show is what the status page plots, and the mistakes of a site to look for.
+	Show metrics.Plan
 
 	inherited int // descriptors that were open at the start; inspect counts them
 }
@@ -62,7 +67,8 @@ func Run(c Config, newApp func() App, parent *service.Parent, stderr io.Writer) 
 	}
 	signals := service.CatchSignals(c.Flags.Killable)
 	defer signals.Close()
-	log, logWarning := logging.Open(logging.Config{Program: c.Program, Stderr: stderr, Syslog: parent != nil})
+	log, logWarning := logging.Open(logging.Config{Program: c.Program, Stderr: stderr, Syslog: parent != nil,
+		Level: c.Flags.Log.Level, Format: c.Flags.Log.Format})
 	slog.SetDefault(log.Logger)
 
 	d := &running{config: c, newApp: newApp, log: log, signals: signals}
@@ -103,6 +109,8 @@ type running struct {
 	plan     *plan // nil until it is made
 	reactors []*reactor
 	sockets  []*listen.Socket // those that are open, in the order of -listen
+	figures  *figures
+	web      *webServer // nil: none
 
 	filesGone sync.Once // by the end of the loops or by a second signal
 }
@@ -125,7 +133,7 @@ func (d *running) start(parent *service.Parent) (err error) {
 		return err
 	}
 	d.warn(d.plan.warnings...)
-	for _, step := range []func() error{d.open, d.listen, d.writePidfile, d.dropPrivileges, d.acceptAll} {
+	for _, step := range []func() error{d.open, d.listen, d.listenWeb, d.writePidfile, d.dropPrivileges, d.acceptAll} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -145,6 +153,7 @@ func (d *running) open() error {
 		r.flushLog = d.flushLog
 		d.reactors = append(d.reactors, r)
 	}
+	d.figures = newFigures(&d.config, d.reactors, d.log)
 	return nil
 }
 
@@ -195,6 +204,9 @@ func (d *running) serve() int {
 	for _, socket := range d.sockets {
 		about = append(about, "listen", socket.Addr())
 	}
+	if d.web != nil {
+		about = append(about, "metrics", d.web.socket.Addr())
+	}
 	about = append(about, "pid", os.Getpid(), "maxclients", d.config.MaxClients, "memory_bound_mib", Mebibytes(bound),
 		"kernel_bound_mib", Mebibytes(d.config.kernelMemory(readSysctl).bytes()), "memory_limit_mib", d.config.Limit.Bytes>>20)
 	slog.Info("ready", append(about, d.config.Ready...)...)
@@ -202,8 +214,11 @@ func (d *running) serve() int {
 		Stop:   d.stop,
 		Abort:  d.abort,
 		Reload: func() { slog.Info("SIGHUP: nothing to reload") },
+		Report: d.figures.log,
 	})
 	quit := make(chan struct{})
+	go d.figures.monitor.Run(quit)
+	d.web.serve(d.figures.monitor)
 	for _, socket := range d.sockets {
 		go (&socketWatch{check: socket.Checker()}).run(quit)
 	}
@@ -213,6 +228,7 @@ func (d *running) serve() int {
 		code = 1
 	}
 	close(quit)
+	d.web.close()
 	d.cleanUp()
 	return code
 }
@@ -237,6 +253,7 @@ func (d *running) removeFiles() {
 	for _, socket := range d.sockets {
 		d.complain(socket.Unlink())
 	}
+	d.complain(d.web.unlink())
 	if d.plan != nil && d.plan.pidfile != nil {
 		d.complain(d.plan.pidfile.Remove())
 	}

@@ -18,6 +18,8 @@ type Flags struct {
 	Pidfile  string
 	Killable bool
 	Check    bool // tell whether a start would succeed, and end
+	Metrics  MetricsFlags
+	Log      LogFlags
 }
 
 // Declare adds the flags to s. listenOn is the default of -listen.
@@ -29,9 +31,11 @@ func (f *Flags) Declare(s *options.Set, listenOn string) {
 	s.Bool(&f.Daemon, "daemon", "Run in the background, logging to syslog; the command returns once clients can connect.")
 	s.String(&f.User, "user", "user", "", "Run as this user after opening the socket.")
 	s.String(&f.Pidfile, "pidfile", "path", "", "Write the process ID to this file.")
-	s.Bool(&f.Killable, "killable", "Stop cleanly on SIGUSR1 and SIGUSR2 instead of ignoring them.")
+	s.Bool(&f.Killable, "killable", "Stop cleanly on SIGUSR1 and SIGUSR2. Without it SIGUSR1 logs a line of figures, and SIGUSR2 is ignored.")
 	s.Bool(&f.Check, "check", "Check whether a start would succeed, print the settings and exit with 0 or 2; "+
 		"nothing is bound, written or removed.")
+	f.Metrics.declare(s)
+	f.Log.declare(s)
 }
 
 // maxListen is how many -listen a daemon takes. More is a mistake on the command line.
@@ -79,6 +83,9 @@ func (f *Flags) Validate() error {
 		if err := f.ValidatePath("listen", a); err != nil {
 			return err
 		}
+	}
+	if err := f.validateMetrics(); err != nil {
+		return err
 	}
 	fds := f.passed()
 	slices.Sort(fds)

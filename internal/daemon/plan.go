@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -16,6 +17,7 @@ import (
 type plan struct {
 	user     *service.User    // nil: keep the user
 	listen   []*listen.Plan   // in the order of -listen
+	metrics  *listen.Plan     // nil: no HTTP server
 	pidfile  *service.Pidfile // nil: none
 	warnings []string
 }
@@ -53,6 +55,12 @@ func (p *plan) inspect(c *Config) error {
 		}
 		p.listen = append(p.listen, socket)
 	}
+	if c.Flags.Metrics.on() {
+		p.warn(c.Flags.Metrics.warning())
+		if p.metrics, err = listen.Inspect(c.Flags.Metrics.Address, listen.Options{Backlog: metricsBacklog}); err != nil {
+			return fmt.Errorf("-metrics %w", err)
+		}
+	}
 	if c.Flags.Pidfile != "" {
 		p.pidfile, err = service.OpenPidfile(c.Flags.Pidfile)
 	}
@@ -62,7 +70,7 @@ func (p *plan) inspect(c *Config) error {
 // check looks for reasons why the plan would fail. A start does not call it: there the
 // kernel decides.
 func (p *plan) check(c Config) error {
-	for _, socket := range p.listen {
+	for _, socket := range p.sockets() {
 		warnings, err := socket.Check()
 		p.warn(warnings...)
 		if err != nil {
@@ -107,9 +115,17 @@ func (p *plan) warn(texts ...string) {
 	}
 }
 
+// sockets is the plans of all sockets to listen on.
+func (p *plan) sockets() []*listen.Plan {
+	if p.metrics == nil {
+		return p.listen
+	}
+	return append(slices.Clone(p.listen), p.metrics)
+}
+
 // close closes the descriptors of inspect. A pidfile that was written stays.
 func (p *plan) close() {
-	for _, socket := range p.listen {
+	for _, socket := range p.sockets() {
 		socket.Close()
 	}
 	if p.pidfile != nil {
