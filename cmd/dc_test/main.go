@@ -28,8 +28,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return code
 	}
 	do := test
-	if c.ping {
+	switch {
+	case c.ping:
 		do = ping
+	case c.stats.Kind != 0:
+		do = stats
 	}
 	code, _ := flags.Exit(do(&c, stdout, stderr), stdout, stderr)
 	return code

@@ -59,26 +59,28 @@ func (m *Monitor) Run(quit <-chan struct{}) {
 func (m *Monitor) step() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.history.add(m.read(0))
+	set := m.gather(Patience)
+	m.history.add(set)
 	if span, ok := m.history.span(); ok {
 		m.look(span)
 	}
+	m.addMistakes(set)
+	m.fresh = set
 }
 
 // Set gives the figures. They are at most a second old.
 func (m *Monitor) Set() *Set {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.read(freshFor)
-}
-
-// read gives figures that are at most so old.
-func (m *Monitor) read(age time.Duration) *Set {
-	if m.fresh == nil || time.Since(m.fresh.at) >= age {
-		m.fresh = m.gather(Patience)
-		m.addMistakes(m.fresh)
+	if m.fresh == nil || time.Since(m.fresh.at) >= freshFor {
+		m.renew()
 	}
 	return m.fresh
+}
+
+func (m *Monitor) renew() {
+	m.fresh = m.gather(Patience)
+	m.addMistakes(m.fresh)
 }
 
 // mistakeFigure tells Prometheus of mistakes.
@@ -111,9 +113,12 @@ func (m *Monitor) look(span Span) {
 	}
 }
 
-// Line gives the figures that matter as keys and values of a line of the log.
+// Line gives the figures that matter as keys and values of a line of the log. They are of now.
 func (m *Monitor) Line() []any {
-	set := m.Set()
+	m.mu.Lock()
+	m.renew()
+	set := m.fresh
+	m.mu.Unlock()
 	var line []any
 	for _, status := range set.Status {
 		line = append(line, "status", status.Text)
@@ -154,8 +159,11 @@ func Text(v float64, unit Unit) string {
 	switch unit {
 	case Seconds:
 		d := time.Duration(v * float64(time.Second))
-		if d >= time.Minute {
+		switch {
+		case d >= time.Minute:
 			return d.Round(time.Second).String()
+		case d >= time.Second:
+			return d.Round(time.Millisecond).String()
 		}
 		return d.Round(time.Microsecond).String()
 	case Bytes:
