@@ -3,7 +3,6 @@ package metrics
 import (
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 )
@@ -211,7 +210,8 @@ func (m *Monitor) Plots() []Plot {
 	defer m.mu.Unlock()
 	all := make([]Plot, 0, len(m.plan.Series))
 	for i, s := range m.plan.Series {
-		all = append(all, Plot{ID: s.ID, Title: s.Title, Unit: s.Unit, Good: s.Good, Points: slices.Clone(m.history.points[i])})
+		all = append(all, Plot{ID: s.ID, Title: s.Title, Unit: s.Unit, Good: s.Good,
+			Points: append([]*float64{}, m.history.points[i]...)}) // not nil, which is null for the page
 	}
 	return all
 }

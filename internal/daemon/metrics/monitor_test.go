@@ -111,6 +111,9 @@ func TestPlotsHaveGaps(t *testing.T) {
 	s := &site{}
 	m := NewMonitor(plan, s.gather)
 	m.step()
+	if points := m.Plots()[0].Points; points == nil || len(points) != 0 {
+		t.Errorf("got %v at the start, want an empty list", points)
+	}
 	m.step()
 	if points := m.Plots()[0].Points; len(points) != 1 || points[0] != nil {
 		t.Errorf("got %v, want one gap", points)
