@@ -27,10 +27,10 @@ type client struct {
 // for the ones that its next requests bring.
 func (c *client) Ready(ev poll.Events) {
 	cs, fd := c.clients, c.fd
-	if ev.Writable() && c.held != nil {
+	if ev&poll.Writable != 0 && c.held != nil {
 		c.flush()
 	}
-	if cs.table[fd] == c && ev.Readable() && c.reading {
+	if cs.table[fd] == c && ev&poll.Readable != 0 && c.reading {
 		c.read()
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"distcache/engine/buffer"
-	"distcache/engine/poll"
 	"distcache/engine/socket"
 
 	"golang.org/x/sys/unix"
@@ -92,8 +91,7 @@ func (cs *Clients) adopt(fd int, wary bool) error {
 	cs.table[fd] = c
 	cs.open++
 	cs.total.Add(1)
-	cs.loop.poller.Attach(fd, c)
-	if err := cs.loop.poller.Watch(fd, poll.Read); err != nil {
+	if err := cs.loop.poller.Attach(fd, c); err != nil {
 		cs.Close(fd)
 		return err
 	}

@@ -71,8 +71,7 @@ func (l *Loop) Listen(fd int, cs *Clients, max int) (*Listener, error) {
 	ln := &Listener{loop: l, clients: cs, fd: fd, max: max, resumeAt: deadline.Never}
 	ln.unix = socket.IsUnix(fd)
 	ln.refuses = !ln.unix || socket.RefuseRights(fd)
-	l.poller.Attach(fd, ln)
-	if err := l.poller.Watch(fd, poll.Read); err != nil {
+	if err := l.poller.Attach(fd, ln); err != nil {
 		return nil, err
 	}
 	ln.tuned = !socket.Waiting(fd)
@@ -99,7 +98,7 @@ func (ln *Listener) Ready(poll.Events) {
 		if open := ln.clients.all(); open < ln.max && open+ln.loop.poller.Dying() >= ln.max {
 			break
 		}
-		if !ln.accept() {
+		if !ln.accepted(socket.Accept(ln.fd, ln.Adopted)) {
 			break
 		}
 		accepted++
@@ -112,24 +111,13 @@ func (ln *Listener) Ready(poll.Events) {
 	}
 }
 
-// accept takes one connection; it reports whether another may wait.
-func (ln *Listener) accept() bool {
-	accept := socket.Accept
-	if ln.Adopted {
-		accept = socket.AcceptShared
-	}
-	fd, err := accept(ln.fd)
-	if err == nil {
+// accepted takes the result of accept. It reports whether another connection may wait.
+func (ln *Listener) accepted(fd int, err error) bool {
+	switch err {
+	case nil:
 		ln.failed = 0
 		ln.admit(fd)
 		return true
-	}
-	return ln.noneAccepted(err)
-}
-
-// noneAccepted takes the error of accept; it reports whether another connection may wait.
-func (ln *Listener) noneAccepted(err error) bool {
-	switch err {
 	case unix.EAGAIN:
 		ln.tuned = true // all connections from before Listen have been accepted
 		if ln.Adopted && socket.Unblock(ln.fd) {
@@ -196,7 +184,7 @@ func (ln *Listener) refuseOne() {
 		return
 	}
 	_ = unix.Close(ln.spare)
-	if fd, err := socket.Accept(ln.fd); err == nil {
+	if fd, err := socket.Accept(ln.fd, false); err == nil {
 		ln.refuse(fd, ln.mustBeWary(fd))
 	}
 	ln.spare = openSpare()
@@ -209,7 +197,7 @@ func (ln *Listener) Stop() {
 		return
 	}
 	for range ln.max {
-		if !ln.accept() {
+		if !ln.accepted(socket.Accept(ln.fd, ln.Adopted)) {
 			break
 		}
 	}

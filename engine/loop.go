@@ -84,8 +84,8 @@ func (l *Loop) Run() error {
 // Attach, Watch and Close are the poller's, for descriptors other than clients: the
 // connection of package upstream.
 
-// Attach enters fd with its handler, watched for nothing yet.
-func (l *Loop) Attach(fd int, h poll.Handler) { l.poller.Attach(fd, h) }
+// Attach enters fd with its handler, and watches it for reading; see poll.Poller.Attach.
+func (l *Loop) Attach(fd int, h poll.Handler) error { return l.poller.Attach(fd, h) }
 
 // Watch sets what the attached fd is watched for; see poll.Poller.Watch.
 func (l *Loop) Watch(fd int, want poll.Interest) error { return l.poller.Watch(fd, want) }

@@ -57,7 +57,7 @@ func lingering(t *testing.T) (fd int, release func()) {
 		t.Fatal(err)
 	}
 	waitFor(t, "connection", func() bool { return socket.Waiting(ln) })
-	other, err := socket.Accept(ln)
+	other, err := socket.Accept(ln, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,8 +57,6 @@ func (b *batch) unsent() []byte { return b.buf[b.sent:] }
 func (b *batch) wrote(n int) {
 	b.sent += n
 	if b.sent == len(b.buf) {
-		b.reset()
+		b.buf, b.sent = b.buf[:0], 0
 	}
 }
-
-func (b *batch) reset() { b.buf, b.sent = b.buf[:0], 0 }

@@ -50,7 +50,7 @@ func TestFailuresAreCountedAndTheRunGoesOn(t *testing.T) {
 	}
 }
 
-// TestLateEffectOfAFailedRequest has an ADD that was answered DISCONNECTED be carried out later: its ID must not be used
+// TestLateEffectOfAFailedRequest answers an ADD with DISCONNECTED and carries it out later. Its ID must not be used
 // again.
 func TestLateEffectOfAFailedRequest(t *testing.T) {
 	t.Parallel()
@@ -228,7 +228,7 @@ func answerOneByOne(listener, n int) {
 	}
 }
 
-// TestFullSocket has the server not read for a while, so that the socket takes only part of the requests.
+// TestFullSocket: the server does not read for a while, so the socket takes only part of the requests.
 func TestFullSocket(t *testing.T) {
 	for _, systemCalls := range []bool{false, true} {
 		t.Run(fmt.Sprintf("system calls=%t", systemCalls), func(t *testing.T) {
@@ -248,7 +248,7 @@ func TestFullSocket(t *testing.T) {
 	}
 }
 
-// TestServerClosesIdleConnections has each connection closed after an answer, while the client means to keep it.
+// TestServerClosesIdleConnections closes each connection after an answer, although the client means to keep it.
 func TestServerClosesIdleConnections(t *testing.T) {
 	t.Parallel()
 	server := serve(t)

@@ -34,7 +34,7 @@ func printComparison(w io.Writer, r *record.Run) {
 	_ = t.Flush()
 }
 
-// latency is a median in microseconds; of what has no latency, such as filling a store, there is none.
+// latency is a median in microseconds. Cells without latencies, such as filling a store, have none.
 func latency(r stat.Rounds) string {
 	if m := r.Spread().Median; m > 0 {
 		return fmt.Sprintf("%.0f", m)

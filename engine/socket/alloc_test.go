@@ -18,7 +18,7 @@ func operation(t testing.TB, ln int, at unix.Sockaddr, buf []byte) {
 	if err := unix.Connect(client, at); err != nil {
 		t.Fatal(err)
 	}
-	fd, err := Accept(ln)
+	fd, err := Accept(ln, false)
 	if err != nil {
 		t.Fatal(err)
 	}

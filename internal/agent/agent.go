@@ -87,7 +87,9 @@ func (a *Agent) Start(now time.Duration) {
 // Stop ends the connection; requests in flight are answered DISCONNECTED.
 func (a *Agent) Stop(now time.Duration) {
 	a.server.Stop(now)
-	a.deliver(now)
+	for _, f := range a.fronts {
+		f.TurnEnded(now)
+	}
 }
 
 // ReadInto gives the end of the batch: a request that comes whole is where it is sent from.
@@ -106,18 +108,18 @@ func (a *Agent) Request(asker front.Asker, m *codec.Message, now time.Duration) 
 		}
 		codec.RaiseTimeout(m.Wire, a.config.MinExpiry)
 	}
-	switch {
-	case a.server.State() == upstream.Up:
-		if a.server.Submit(upstream.Owner(asker), *m, now) != nil {
-			a.refuse(asker, m, codec.StatusDisconnected, now)
-		}
-	case a.waiting:
-		a.parked = append(a.parked, asker)
-		return false
-	default:
-		a.Counters.Unavailable++
-		a.refuse(asker, m, codec.StatusDisconnected, now)
+	err := a.server.Submit(upstream.Owner(asker), m, now)
+	if err == nil {
+		return true
 	}
+	if err == upstream.ErrNotUp {
+		if a.waiting {
+			a.parked = append(a.parked, asker)
+			return false
+		}
+		a.Counters.Unavailable++
+	}
+	a.refuse(asker, m, codec.StatusDisconnected, now)
 	return true
 }
 
@@ -166,14 +168,10 @@ func (a *Agent) endWait(now time.Duration) {
 // TurnEnded sends what the turn has gathered: answers first, since their clients may ask
 // again.
 func (a *Agent) TurnEnded(now time.Duration) {
-	a.deliver(now)
-	a.server.Flush(now)
-}
-
-func (a *Agent) deliver(now time.Duration) {
 	for _, f := range a.fronts {
 		f.TurnEnded(now)
 	}
+	a.server.Flush(now)
 }
 
 // Deadline is when Expire is to be called next.

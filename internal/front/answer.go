@@ -11,7 +11,7 @@ import (
 func (f *Front) Answer(a Asker, wire []byte, now time.Duration) bool {
 	c := int(a.Client)
 	d := &f.clients[c]
-	if !d.awaits(a.Seq, f.config.Ordered) {
+	if a.Seq-d.seq >= d.open {
 		return false
 	}
 	if d.open == 1 && f.outFor != c && f.pumping != c {
@@ -48,7 +48,7 @@ func (f *Front) Append(a Asker, batch []byte, now time.Duration) bool {
 	c := int(a.Client)
 	d := &f.clients[c]
 	switch {
-	case !d.awaits(a.Seq, f.config.Ordered):
+	case a.Seq-d.seq >= d.open:
 		return false
 	case f.config.Ordered && a.Seq != d.seq:
 		return f.holdBack(a, batch[len(f.out):], now)

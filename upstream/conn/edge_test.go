@@ -149,7 +149,7 @@ func submit(e *edge, payload string) {
 	wire := codec.AppendMessage(nil, codec.Request, 7, codec.OpGet, []byte(payload))
 	var a codec.Assembler
 	m, _ := a.Next(wire)
-	if err := e.server.Submit(upstream.Owner{Client: 1}, m, e.loop.Now()); err != nil {
+	if err := e.server.Submit(upstream.Owner{Client: 1}, &m, e.loop.Now()); err != nil {
 		e.t.Errorf("got %v, want the request taken", err)
 	}
 }

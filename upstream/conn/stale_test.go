@@ -43,7 +43,7 @@ func newByHand(t *testing.T, port int) *byHand {
 }
 
 // Attach, Watch, Close, Post, EndTurn and Now implement Poller.
-func (b *byHand) Attach(int, poll.Handler)       {}
+func (b *byHand) Attach(int, poll.Handler) error { return nil }
 func (b *byHand) Watch(int, poll.Interest) error { return nil }
 func (b *byHand) Close(fd int)                   { _ = unix.Close(fd) }
 func (b *byHand) EndTurn()                       {}

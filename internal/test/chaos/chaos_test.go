@@ -24,9 +24,9 @@ const (
 	testLength, fullLength = 3 * time.Second, time.Minute
 )
 
-// TestChaos breaks everything under clients that check what they are answered. SEED,
-// CHAOS_DURATION, CHAOS_OPS (which then decides when it ends) and CHAOS_RATE (requests a
-// second; 0: all that are possible) come from the environment.
+// TestChaos breaks everything while clients check each answer. The environment sets SEED,
+// CHAOS_DURATION, CHAOS_OPS (the test then ends after so many requests) and CHAOS_RATE (requests
+// a second; 0: no limit).
 func TestChaos(t *testing.T) {
 	t.Parallel()
 	length := durationOf(t, "CHAOS_DURATION", fullLength, testLength)

@@ -153,7 +153,7 @@ func (s *sessions) answer(m codec.Message) []byte {
 	return Status(m.UID, m.Op, codec.StatusOK)
 }
 
-// add is for who holds the lock.
+// add must be called with the lock held.
 func (s *sessions) add(payload []byte) codec.Status {
 	a, status := codec.ParseAdd(payload)
 	if status != codec.StatusOK {
@@ -166,7 +166,7 @@ func (s *sessions) add(payload []byte) codec.Status {
 	return codec.StatusOK
 }
 
-// find is for who holds the lock.
+// find must be called with the lock held.
 func (s *sessions) find(id string) (string, bool) {
 	found, ok := s.byID[id]
 	if ok && !time.Now().Before(found.expires) {

@@ -107,10 +107,11 @@ func hoarders(t *testing.T, at kit.Endpoint, deaf, partial int, id string) {
 	}
 }
 
-// TestR05MemoryStaysWithinTheBound puts dc_client into a control group that has the memory
-// which its ready line tells, and no more: hoarding clients are refused, others are served,
-// and the kernel never has to refuse memory. Its own buffers, which the bound leaves out,
-// count there too: up to 208 KB for each client that reads nothing, so those are few.
+// TestR05MemoryStaysWithinTheBound puts dc_client into a control group with exactly the memory
+// that its ready line names. Clients that hoard are refused, others are served, and the kernel
+// never refuses memory. The control group also counts the kernel's socket buffers, which the
+// bound leaves out: up to 208 KB for each client that reads nothing. So there are few such
+// clients.
 func TestR05MemoryStaysWithinTheBound(t *testing.T) {
 	t.Parallel()
 	needRoot(t)
@@ -181,9 +182,9 @@ func TestR05SessionsFitTheControlGroup(t *testing.T) {
 	}
 }
 
-// TestR11NoMoreThreads takes the threads from a running daemon, which must not notice, and
-// starts others where the kernel grants none, or some but too few: that must end them with a
-// message, before they have made anything.
+// TestR11NoMoreThreads takes the threads from a running daemon, which must not notice. It also
+// starts daemons where the kernel grants no threads, or too few. Those must exit with a message
+// before they have created anything.
 func TestR11NoMoreThreads(t *testing.T) {
 	needRoot(t)
 	forEach(t, func(t *testing.T, p program) {

@@ -10,9 +10,9 @@ import (
 	"distcache/internal/test/kit"
 )
 
-// TestF15LoopStuckInTheKernelEndsTheProcess: another holder of a listening socket that was
-// passed in makes it blocking, and removes the bound of the wait too. The only loop then waits
-// in accept, and its watchdog sees it.
+// TestF15LoopStuckInTheKernelEndsTheProcess: another process that holds the same listening
+// socket makes it blocking, and removes the bound of the wait. The only loop then waits in
+// accept for ever, and its watchdog notices.
 func TestF15LoopStuckInTheKernelEndsTheProcess(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		at := kit.Unix(t)

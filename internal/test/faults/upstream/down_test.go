@@ -14,8 +14,8 @@ import (
 	"distcache/internal/test/kit"
 )
 
-// TestU02DownIsAnsweredAtOnce: while it is known that there is no dc_server, requests are
-// answered within 5 ms (p99), however the attempts to connect end.
+// TestU02DownIsAnsweredAtOnce: once dc_client knows that dc_server is down, it answers requests
+// within 5 ms (p99), however its attempts to connect end.
 func TestU02DownIsAnsweredAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -55,7 +55,7 @@ func TestU02DownIsAnsweredAtOnce(t *testing.T) {
 	}
 }
 
-// TestU02FullBacklogHeals: once the server accepts, it is used.
+// TestU02FullBacklogHeals: dc_client uses a server once that accepts again.
 func TestU02FullBacklogHeals(t *testing.T) {
 	t.Parallel()
 	jitter := kit.MeasureJitter(t)
@@ -149,8 +149,9 @@ func (b *fullBacklog) close(t *testing.T) {
 	b.fd = -1
 }
 
-// TestU15FrozenServer stops a real dc_server for a while (SIGSTOP): requests end in time
-// meanwhile, and afterwards it works without a restart. The long form adds 10 s and two minutes.
+// TestU15FrozenServer stops a real dc_server for a while (SIGSTOP). Meanwhile requests end in
+// time. Afterwards the server works without a restart. The long form adds stops of 10 s and two
+// minutes.
 func TestU15FrozenServer(t *testing.T) {
 	t.Parallel()
 	rows := []time.Duration{time.Second}
