@@ -103,6 +103,7 @@ func (l *Link) Received(n int, now time.Duration) {
 	l.heard = now
 	l.in = l.in[:len(l.in)+n]
 	l.read, l.more = n, len(l.in) == cap(l.in)
+	l.mux.figures.Link.Received += uint64(n)
 	rest := l.in
 	for len(rest) > 0 {
 		m, err := l.assembler.Next(rest)
@@ -159,6 +160,8 @@ func (l *Link) Flush(now time.Duration) {
 	}
 	l.blocked = n < len(b)
 	l.mux.batch.wrote(n)
+	l.mux.figures.Link.Writes++
+	l.mux.figures.Link.Sent += uint64(n)
 }
 
 // Deadline is when Expire is to be called next.

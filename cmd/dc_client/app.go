@@ -50,6 +50,7 @@ func (a *app) agentConfig() agent.Config {
 		Gets:      clientGets,
 		Idle:      daemon.OrNever(a.config.clients.Idle),
 		MinExpiry: a.config.clients.MinExpiry,
+		Name:      func() string { return a.config.server.String() },
 	}
 }
 

@@ -1,8 +1,10 @@
 package agent
 
 import (
+	"fmt"
 	"time"
 
+	"distcache/engine/histogram"
 	"distcache/internal/daemon/metrics"
 	"distcache/internal/front"
 	"distcache/upstream"
@@ -10,30 +12,64 @@ import (
 
 // Snapshot is a copy of an Agent's counters.
 type Snapshot struct {
-	Fronts   []front.Counters
-	Mux      upstream.MuxCounters
-	Agent    Counters
-	State    upstream.State
-	InFlight int
+	fronts   []front.Counters
+	server   upstream.Figures
+	agent    Counters
+	link     linkFacts
+	state    upstream.State
+	inFlight int
+	name     string
+	now      time.Duration
 }
 
 // Snapshot copies the counters.
 func (a *Agent) Snapshot(now time.Duration) *Snapshot {
-	mux := a.server.Mux()
-	s := &Snapshot{Mux: mux.Counters, Agent: a.Counters, State: a.server.State(), InFlight: mux.Unanswered()}
+	s := &Snapshot{server: *a.server.Figures(), agent: a.Counters, link: a.link, state: a.server.State(),
+		inFlight: a.server.Mux().InFlight(), name: "dc_server", now: now}
+	if a.config.Name != nil {
+		s.name = "dc_server at " + a.config.Name()
+	}
 	for _, f := range a.fronts {
-		s.Fronts = append(s.Fronts, f.Counters)
+		s.fronts = append(s.fronts, f.Counters)
 	}
 	return s
 }
 
 // Collect reads the figures.
 func (s *Snapshot) Collect(set *metrics.Set) {
-	for i := range s.Fronts {
-		metrics.Collect(set, front.Figures, &s.Fronts[i])
+	for i := range s.fronts {
+		metrics.Collect(set, front.Figures, &s.fronts[i])
 	}
 	metrics.Collect(set, figures, s)
-	set.AddStatus(metrics.Status{Ready: s.State == upstream.Up, Text: "link to dc_server: " + s.State.String()})
+	set.AddStatus(s.status())
+}
+
+// status tells whether the connection to dc_server is up, since when, and what was wrong with it last.
+func (s *Snapshot) status() metrics.Status {
+	status := metrics.Status{Ready: s.state == upstream.Up, Text: "Connected to " + s.name, For: s.now - s.link.upSince}
+	if s.link.lastError != "" {
+		status.Detail = fmt.Sprintf("Last error, %s ago: %s", metrics.Text((s.now-s.link.errorAt).Truncate(time.Second).Seconds(), metrics.Seconds), s.link.lastError)
+	}
+	if !status.Ready {
+		status.Text, status.For = "No connection to "+s.name+": requests are answered DISCONNECTED", s.now-s.link.downSince
+	}
+	return status
+}
+
+// answered is how long clients waited for their answers: what dc_server answered in time, what was
+// given up, and what was answered here at once.
+func (s *Snapshot) answered() *histogram.Histogram {
+	h := s.server.Times.Answered
+	h.Add(&s.server.Times.GivenUp)
+	h.ObserveMany(0, s.agent.Unavailable+s.agent.ShortAdds+s.server.Mux.Full)
+	return &h
+}
+
+// roundTrip is how long dc_server took, also where that was too long.
+func (s *Snapshot) roundTrip() *histogram.Histogram {
+	h := s.server.Times.Answered
+	h.Add(&s.server.Times.Late)
+	return &h
 }
 
 // Figures describes the figures of an Agent.
@@ -44,44 +80,80 @@ func Figures() []metrics.Description {
 // put is how an entry of the table gives a value.
 type put = func(value float64, labels ...string)
 
+// The names of figures that others read.
+const (
+	Answers      = "distcache_answers_total"
+	Disconnected = "distcache_disconnected_total"
+	Dropped      = "distcache_answers_dropped_total"
+	RoundTrip    = "distcache_round_trip_seconds"
+	Answered     = "distcache_answer_seconds"
+	Brief        = "distcache_brief_adds_total"
+	LinkUp       = "distcache_link_up"
+)
+
 var figures = []metrics.Figure[Snapshot]{
-	{Description: metrics.Description{Name: "distcache_in_flight", Kind: metrics.Gauge, Line: "in_flight",
-		Help: "Requests that dc_server has not answered"},
-		Read: func(s *Snapshot, put put) { put(float64(s.InFlight)) }},
-	{Description: metrics.Description{Name: "distcache_forwarded_total", Kind: metrics.Counter, Line: "forwarded",
-		Help: "Requests sent on to dc_server"},
-		Read: func(s *Snapshot, put put) { put(float64(s.Mux.Forwarded)) }},
-	{Description: metrics.Description{Name: "distcache_answered_total", Kind: metrics.Counter,
-		Help: "Requests that dc_server answered in time"},
-		Read: func(s *Snapshot, put put) { put(float64(s.Mux.Answered)) }},
+	{Description: metrics.Description{Name: LinkUp, Kind: metrics.Gauge, Line: "links_up",
+		Help: "Event loops whose connection to dc_server is up; distcache_loops is how many there are"},
+		Read: func(s *Snapshot, put put) {
+			up := 0.0
+			if s.state == upstream.Up {
+				up = 1
+			}
+			put(up)
+		}},
+	{Description: metrics.Description{Name: "distcache_link_connects_total", Kind: metrics.Counter, Line: "connects",
+		Help: "Connections to dc_server that came up: they answered the probe"},
+		Read: func(s *Snapshot, put put) { put(float64(s.link.ups)) }},
+	{Description: metrics.Description{Name: "distcache_link_losses_total", Kind: metrics.Counter, Line: "losses",
+		Help: "Connections to dc_server that were up and ended"},
+		Read: func(s *Snapshot, put put) { put(float64(s.link.losts)) }},
+	{Description: metrics.Description{Name: "distcache_link_faults_total", Kind: metrics.Counter, Labels: []string{"reason"},
+		Help: "Connections and attempts that ended: closed by dc_server, silent, corrupt bytes, no dc_server, or an error of the system"},
+		Read: func(s *Snapshot, put put) {
+			for why, n := range s.link.faults {
+				put(float64(n), fault(why).String())
+			}
+		}},
+	{Description: metrics.Description{Name: Answers, Kind: metrics.Counter, Labels: []string{"op", "status"}, Line: "answers",
+		Help: "Answers to clients, of dc_server or of dc_client itself; OK of a GET is a hit, NOTOK a miss"},
+		Read: func(s *Snapshot, put put) { front.PutAnswers(&s.agent.Answers, put) }},
 	{Description: metrics.Description{Name: Disconnected, Kind: metrics.Counter, Labels: []string{"reason"}, Line: "disconnected",
-		Help: "Requests answered DISCONNECTED: no answer within -timeout, connection lost with the request in flight, no connection, or too many in flight"},
+		Help: "Requests answered DISCONNECTED: no answer within -timeout, connection lost meanwhile, no connection, or too many in flight"},
 		Read: func(s *Snapshot, put put) {
-			put(float64(s.Mux.TimedOut), "timeout")
-			put(float64(s.Mux.Lost), "lost")
-			put(float64(s.Agent.Unavailable), "no-connection")
-			put(float64(s.Mux.Full), "full")
+			put(float64(s.server.Mux.TimedOut), "timeout")
+			put(float64(s.server.Mux.Lost), "lost")
+			put(float64(s.agent.Unavailable), "no-connection")
+			put(float64(s.server.Mux.Full), "full")
 		}},
-	{Description: metrics.Description{Name: "distcache_answers_dropped_total", Kind: metrics.Counter, Labels: []string{"reason"},
-		Help: "Answers of dc_server that went to nobody: the request had timed out, its client had left, or no request matched"},
+	{Description: metrics.Description{Name: RoundTrip, Kind: metrics.Durations, Unit: metrics.Seconds, Line: "round_trip",
+		Help: "Time from the request of a client to the answer of dc_server, also where that was too late"},
+		Times: (*Snapshot).roundTrip},
+	{Description: metrics.Description{Name: Answered, Kind: metrics.Durations, Unit: metrics.Seconds,
+		Help: "Time from the request of a client to its answer, whoever gave it"},
+		Times: (*Snapshot).answered},
+	{Description: metrics.Description{Name: "distcache_in_flight", Kind: metrics.Gauge, Line: "in_flight",
+		Help: "Requests that wait for the answer of dc_server"},
+		Read: func(s *Snapshot, put put) { put(float64(s.inFlight)) }},
+	{Description: metrics.Description{Name: "distcache_forwarded_total", Kind: metrics.Counter,
+		Help: "Requests sent on to dc_server"},
+		Read: func(s *Snapshot, put put) { put(float64(s.server.Mux.Forwarded)) }},
+	{Description: metrics.Description{Name: Dropped, Kind: metrics.Counter, Labels: []string{"reason"},
+		Help: "Answers of dc_server that no client got: they came late, the client had left, or they match no request"},
 		Read: func(s *Snapshot, put put) {
-			put(float64(s.Mux.Late), "late")
-			put(float64(s.Mux.Swallowed), "client-left")
-			put(float64(s.Mux.Unsolicited), "no-request")
+			put(float64(s.server.Mux.Late), "late")
+			put(float64(s.server.Mux.Swallowed), "client-left")
+			put(float64(s.server.Mux.Unsolicited), "no-request")
 		}},
-	{Description: metrics.Description{Name: "distcache_short_adds_total", Kind: metrics.Counter,
-		Help: "ADDs too short to be one, answered CORRUPT by dc_client"},
-		Read: func(s *Snapshot, put put) { put(float64(s.Agent.ShortAdds)) }},
-}
-
-// Disconnected is the name of the figure of requests that dc_server did not answer.
-const Disconnected = "distcache_disconnected_total"
-
-// Show is what the status page of dc_client shows.
-var Show = metrics.Plan{
-	Series: []metrics.Series{
-		{ID: "operations", Title: "Operations per second", Of: metrics.RateOf(metrics.Requests)},
-		{ID: "errors", Title: "DISCONNECTED per second", Good: -1, Of: metrics.RateOf(Disconnected)},
-		{ID: "clients", Title: "Clients", Of: metrics.ValueOf(metrics.Clients)},
-	},
+	{Description: metrics.Description{Name: "distcache_link_writes_total", Kind: metrics.Counter,
+		Help: "Writes to dc_server; distcache_forwarded_total over this is the size of a batch"},
+		Read: func(s *Snapshot, put put) { put(float64(s.server.Link.Writes)) }},
+	{Description: metrics.Description{Name: "distcache_link_sent_bytes_total", Kind: metrics.Counter, Unit: metrics.Bytes,
+		Help: "Bytes sent to dc_server"},
+		Read: func(s *Snapshot, put put) { put(float64(s.server.Link.Sent)) }},
+	{Description: metrics.Description{Name: "distcache_link_received_bytes_total", Kind: metrics.Counter, Unit: metrics.Bytes,
+		Help: "Bytes received from dc_server"},
+		Read: func(s *Snapshot, put put) { put(float64(s.server.Link.Received)) }},
+	{Description: metrics.Description{Name: Brief, Kind: metrics.Counter,
+		Help: "ADDs of sessions that live less than a second, after -minexpiry"},
+		Read: func(s *Snapshot, put put) { put(float64(s.agent.Brief)) }},
 }

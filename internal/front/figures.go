@@ -25,3 +25,20 @@ var Figures = []metrics.Figure[Counters]{
 			}
 		}},
 }
+
+// PutAnswers puts the values of a table of answers by operation and status. The statuses OK and NOTOK
+// are always there, the others once they have occurred.
+func PutAnswers(table *[codec.NumOps][codec.NumStatuses]uint64, put func(float64, ...string)) {
+	for op := range table {
+		for i, n := range table[op] {
+			name := "other"
+			status, known := codec.StatusAt(i)
+			if known {
+				name = status.String()
+			}
+			if n > 0 || known && status <= codec.StatusNotOK {
+				put(float64(n), codec.Op(op).String(), name)
+			}
+		}
+	}
+}

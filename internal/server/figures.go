@@ -25,7 +25,7 @@ func (s *Server) Snapshot(now time.Duration) *Snapshot {
 func (s *Snapshot) Collect(set *metrics.Set) {
 	metrics.Collect(set, front.Figures, &s.Front)
 	metrics.Collect(set, figures, s)
-	set.AddStatus(metrics.Status{Ready: true, Text: "serving sessions from memory", For: s.Now})
+	set.AddStatus(metrics.Status{Ready: true, Text: "Serving sessions from memory", For: s.Now})
 }
 
 // Figures describes the figures of a Server.
@@ -42,19 +42,23 @@ const (
 	Gets     = "distcache_gets_total"
 	Adds     = "distcache_adds_total"
 	Evicted  = "distcache_sessions_evicted_total"
+	Capacity = "distcache_sessions_max"
+	Memory   = "distcache_store_memory_bytes"
+	Brief    = "distcache_brief_adds_total"
+	Life     = "distcache_session_life_seconds_total"
 )
 
 var figures = []metrics.Figure[Snapshot]{
 	{Description: metrics.Description{Name: Sessions, Kind: metrics.Gauge, Line: "sessions",
 		Help: "Sessions held"},
 		Read: func(s *Snapshot, put put) { put(float64(s.Store.Sessions)) }},
-	{Description: metrics.Description{Name: "distcache_sessions_max", Kind: metrics.Gauge,
+	{Description: metrics.Description{Name: Capacity, Kind: metrics.Gauge,
 		Help: "Limit of sessions (-sessions)"},
 		Read: func(s *Snapshot, put put) { put(float64(s.Store.Capacity)) }},
 	{Description: metrics.Description{Name: "distcache_session_bytes", Kind: metrics.Gauge, Unit: metrics.Bytes,
 		Help: "Bytes of the IDs and data of the sessions held"},
 		Read: func(s *Snapshot, put put) { put(float64(s.Store.Bytes)) }},
-	{Description: metrics.Description{Name: "distcache_store_memory_bytes", Kind: metrics.Gauge, Unit: metrics.Bytes,
+	{Description: metrics.Description{Name: Memory, Kind: metrics.Gauge, Unit: metrics.Bytes,
 		Help: "Memory that the sessions and their index take of the machine"},
 		Read: func(s *Snapshot, put put) { put(float64(s.Store.Memory)) }},
 	{Description: metrics.Description{Name: Gets, Kind: metrics.Counter, Labels: []string{"result"}, Line: "gets",
@@ -79,18 +83,16 @@ var figures = []metrics.Figure[Snapshot]{
 	{Description: metrics.Description{Name: "distcache_sessions_removed_total", Kind: metrics.Counter,
 		Help: "Sessions removed by clients"},
 		Read: func(s *Snapshot, put put) { put(float64(s.Store.Removed)) }},
+	{Description: metrics.Description{Name: Brief, Kind: metrics.Counter,
+		Help: "ADDs of sessions that live less than a second, after -minexpiry"},
+		Read: func(s *Snapshot, put put) { put(float64(s.Server.Brief)) }},
+	{Description: metrics.Description{Name: Life, Kind: metrics.Counter, Unit: metrics.Seconds,
+		Help: "Timeouts of all ADDs together; over distcache_adds_total it is how long a session is to live"},
+		Read: func(s *Snapshot, put put) { put(float64(s.Server.Life) / 1000) }},
+	{Description: metrics.Description{Name: "distcache_answers_total", Kind: metrics.Counter, Labels: []string{"op", "status"},
+		Help: "Answers to clients; the statuses of an ADD tell why it was refused"},
+		Read: func(s *Snapshot, put put) { front.PutAnswers(&s.Server.Answers, put) }},
 	{Description: metrics.Description{Name: "distcache_probes_total", Kind: metrics.Counter,
 		Help: "Probes of dc_clients; they count as HAVEs in distcache_requests_total, too"},
 		Read: func(s *Snapshot, put put) { put(float64(s.Server.Probes)) }},
-}
-
-// Show is what the status page of dc_server shows.
-var Show = metrics.Plan{
-	Series: []metrics.Series{
-		{ID: "operations", Title: "Operations per second", Of: metrics.RateOf(metrics.Requests)},
-		{ID: "hits", Title: "Hit rate", Unit: metrics.Ratio, Good: 1, Of: metrics.ShareOf(Gets, []string{"hit"}, []string{"miss"})},
-		{ID: "sessions", Title: "Sessions", Of: metrics.ValueOf(Sessions)},
-		{ID: "evicted", Title: "Evictions per second", Good: -1, Of: metrics.RateOf(Evicted)},
-		{ID: "clients", Title: "Connections", Of: metrics.ValueOf(metrics.Clients)},
-	},
 }

@@ -3,6 +3,7 @@ package metrics
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 )
@@ -147,7 +148,7 @@ func (f *Family) line() (line []any) {
 		case len(s.Labels) == 0:
 			line = append(line, f.Line, Text(s.Value, f.Unit))
 		case s.Value != 0:
-			line = append(line, f.Line+"_"+s.Labels[0], Text(s.Value, f.Unit))
+			line = append(line, f.Line+"_"+strings.Join(s.Labels, "_"), Text(s.Value, f.Unit))
 		}
 	}
 	return line

@@ -68,13 +68,3 @@ func ShareOf(name string, part, rest []string) func(Span) (float64, bool) {
 		return a / (a + b), true
 	}
 }
-
-// Mistake is a mistake of the site that nothing else would tell of: all works, and does not do
-// what it is for.
-type Mistake struct {
-	ID     string // in the metric: “adds-without-gets”
-	Title  string // in the log and on the page
-	Remedy string
-	// Found looks at the last minutes. It gives what it has seen, or "" where all is well.
-	Found func(p Span) string
-}
