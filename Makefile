@@ -15,7 +15,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
 .PHONY: help build run test check race vet lint fuzz corpus chaos soak faults faults-ci clean \
-	bench bench-quick bench-deps bench-report bench-compare bench-go check-c test-apache test-page deb
+	bench bench-quick bench-deps bench-report bench-compare bench-go check-c test-apache test-page metrics-doc deb
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +75,9 @@ test-apache: build ## resume TLS sessions between two Apache httpd (installs the
 test-page: ## look at the status page with a real browser, and keep the pictures in bin/page (needs chromium)
 	@command -v chromium >/dev/null || echo "test-page: skipped, no chromium: apt-get install chromium"
 	DISTCACHE_PAGE=$(CURDIR)/$(BIN)/page $(GO) test -count=1 -v ./internal/test/page
+
+metrics-doc: ## make docs/METRICS.md anew from the tables of figures
+	$(GO) test -count=1 ./internal/test/architecture -run TestMetricsDocument -update
 
 deb: ## build the Debian packages of the C library (needs debhelper)
 	$(MAKE) -C contrib/libdistcache deb

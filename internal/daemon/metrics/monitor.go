@@ -83,14 +83,14 @@ func (m *Monitor) renew() {
 	m.addMistakes(m.fresh)
 }
 
-// mistakeFigure tells Prometheus of mistakes.
-var mistakeFigure = Description{
+// MistakeFigure tells Prometheus of mistakes. Each daemon has it.
+var MistakeFigure = Description{
 	Name: "distcache_mistake", Kind: Gauge, Unit: Yes, Labels: []string{"mistake"},
 	Help: "1 where the last 15 minutes show this mistake of the site; the status page names the remedy",
 }
 
 func (m *Monitor) addMistakes(s *Set) {
-	f := s.family(mistakeFigure)
+	f := s.family(MistakeFigure)
 	for _, mistake := range m.plan.Mistakes {
 		value := 0.0
 		if m.found[mistake.ID] != "" {

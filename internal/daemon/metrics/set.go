@@ -25,7 +25,10 @@ type Status struct {
 }
 
 // NewSet makes a Set without figures.
-func NewSet() *Set { return &Set{at: time.Now()} }
+func NewSet() *Set { return NewSetAt(time.Now()) }
+
+// NewSetAt makes one of another time.
+func NewSetAt(at time.Time) *Set { return &Set{at: at} }
 
 // family finds the family of a figure, or makes one.
 func (s *Set) family(d Description) *Family {
