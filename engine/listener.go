@@ -56,6 +56,8 @@ type Listener struct {
 	Adopted bool
 	// Refused counts connections that were closed at once: over max, or out of descriptors.
 	Refused uint64
+	// Full is how many of Refused were over max.
+	Full uint64
 }
 
 // Listen starts to accept from the non-blocking listening socket fd, up to max clients
@@ -139,6 +141,7 @@ func (ln *Listener) accepted(fd int, err error) bool {
 func (ln *Listener) admit(fd int) {
 	wary := ln.mustBeWary(fd)
 	if ln.clients.all() >= ln.max {
+		ln.Full++
 		ln.refuse(fd, wary)
 		ln.warn(ln.loop.Now(), "clients are refused", errFull)
 		return

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"distcache/engine/histogram"
@@ -48,10 +49,12 @@ func (s *Snapshot) Collect(set *metrics.Set) {
 func (s *Snapshot) status() metrics.Status {
 	status := metrics.Status{Ready: s.state == upstream.Up, Text: "Connected to " + s.name, For: s.now - s.link.upSince}
 	if s.link.lastError != "" {
-		status.Detail = fmt.Sprintf("Last error, %s ago: %s", metrics.Text((s.now-s.link.errorAt).Truncate(time.Second).Seconds(), metrics.Seconds), s.link.lastError)
+		ago := time.Duration((s.now - s.link.errorAt) / time.Second * time.Second)
+		status.Detail = fmt.Sprintf("Last error, %v ago: %s", ago, s.link.lastError)
 	}
 	if !status.Ready {
-		status.Text, status.For = "No connection to "+s.name+": requests are answered DISCONNECTED", s.now-s.link.downSince
+		status.Text, status.For = "No connection to "+s.name, s.now-s.link.downSince
+		status.Detail = strings.TrimSpace("Requests are answered DISCONNECTED. " + status.Detail)
 	}
 	return status
 }

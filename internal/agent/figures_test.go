@@ -90,7 +90,7 @@ func TestStatusOfTheLink(t *testing.T) {
 	config.Name = func() string { return "IP:cache:9001" }
 	r := newRig(t, config)
 	r.now = 2 * time.Second
-	if got := r.figuresOf().Status[0]; got.Ready || got.Text != "No connection to dc_server at IP:cache:9001: requests are answered DISCONNECTED" || got.For != r.now {
+	if got := r.figuresOf().Status[0]; got.Ready || got.Text != "No connection to dc_server at IP:cache:9001" || got.For != r.now {
 		t.Errorf("before the first connection: got %+v", got)
 	}
 	r.comeUp()
@@ -100,7 +100,7 @@ func TestStatusOfTheLink(t *testing.T) {
 	}
 	r.Link().Broken(errors.New("read: connection reset by peer"), r.now)
 	r.now += 5 * time.Second
-	if got := r.figuresOf().Status[0]; got.Ready || got.For != 5*time.Second || !strings.HasPrefix(got.Detail, "Last error, 5s ago: read: connection reset") {
+	if got := r.figuresOf().Status[0]; got.Ready || got.For != 5*time.Second || !strings.HasPrefix(got.Detail, "Requests are answered DISCONNECTED. Last error, 5s ago: read: connection reset") {
 		t.Errorf("down again: got %+v", got)
 	}
 }

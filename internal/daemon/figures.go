@@ -3,11 +3,13 @@ package daemon
 import (
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"runtime"
 	"strconv"
 	"sync/atomic"
 	"time"
 
+	"distcache/codec/address"
 	"distcache/internal/daemon/logging"
 	"distcache/internal/daemon/metrics"
 	"distcache/internal/version"
@@ -48,9 +50,19 @@ type loopCopy struct {
 	now     time.Duration
 	clients int
 	busy    int
-	refused uint64
+	refused uint64 // all of them
+	full    uint64 // of these, over the client limit
+	peers   map[netip.Addr]int
+	others  int // clients beside those of peers
 	app     metrics.Source
 }
+
+const (
+	// peersLooked is how many clients are asked for their address, with a system call each, and
+	// peersShown how many addresses are told apart: one for each dc_client, mostly.
+	peersLooked = 256
+	peersShown  = 64
+)
 
 // copyFigures copies the counters. It runs on the loop.
 func (r *reactor) copyFigures(i int) *loopCopy {
@@ -58,6 +70,10 @@ func (r *reactor) copyFigures(i int) *loopCopy {
 	c := &loopCopy{loop: i, answers: true, now: now, clients: r.clients.Len(), busy: r.app.Busy(), app: r.app.Snapshot(now)}
 	for _, a := range r.acceptors {
 		c.refused += a.listener.Refused
+		c.full += a.listener.Full
+		if a.kind != address.Unix && c.peers == nil {
+			c.peers, c.others = r.clients.Peers(peersLooked)
+		}
 	}
 	return c
 }
@@ -175,7 +191,27 @@ var loopFigures = []metrics.Figure[loopCopy]{
 	{Description: metrics.Description{Name: "distcache_clients_busy", Kind: metrics.Gauge,
 		Help: "Clients with a request that is not whole or not answered, or with an answer that is not read"},
 		Read: func(c *loopCopy, put put) { put(float64(c.busy)) }},
-	{Description: metrics.Description{Name: "distcache_clients_refused_total", Kind: metrics.Counter, Line: "refused",
-		Help: "Connections closed at once: client limit, descriptors or memory used up"},
-		Read: func(c *loopCopy, put put) { put(float64(c.refused)) }},
+	{Description: metrics.Description{Name: "distcache_clients_refused_total", Kind: metrics.Counter, Labels: []string{"reason"}, Line: "refused",
+		Help: "Connections closed at once: over -maxclients (limit), or descriptors or memory used up (resources)"},
+		Read: func(c *loopCopy, put put) {
+			put(float64(c.full), "limit")
+			put(float64(c.refused-c.full), "resources")
+		}},
+	{Description: metrics.Description{Name: "distcache_peers", Kind: metrics.Gauge, Labels: []string{"address"},
+		Help: "Connected clients by IP address, where -listen has a TCP address; of many clients the first 256, the rest as other"},
+		Read: readPeers},
+}
+
+func readPeers(c *loopCopy, put put) {
+	others, shown := c.others, 0
+	for ip, n := range c.peers {
+		if shown++; shown > peersShown {
+			others += n
+			continue
+		}
+		put(float64(n), ip.String())
+	}
+	if others > 0 {
+		put(float64(others), "other")
+	}
 }

@@ -83,7 +83,7 @@ func (w *webServer) unlink() error {
 func eventsOf(lines []logging.Event) []metrics.Event {
 	all := make([]metrics.Event, 0, len(lines))
 	for _, l := range lines {
-		all = append(all, metrics.Event{Time: l.Time.UTC().Format(time.RFC3339Nano), Level: l.Level.String(), Text: l.Text})
+		all = append(all, metrics.Event{Time: l.Time.UTC().Format(time.RFC3339Nano), Level: l.Level.String(), Text: l.Text, Times: l.Times})
 	}
 	return all
 }

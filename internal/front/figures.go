@@ -17,6 +17,13 @@ var Figures = []metrics.Figure[Counters]{
 				put(float64(n), Reason(why).String())
 			}
 		}},
+	{Description: metrics.Description{Name: "distcache_corrupt_total", Kind: metrics.Counter, Labels: []string{"field"},
+		Help: "Clients closed for corrupt bytes, by the field of the frame (docs/PROTOCOL.md)"},
+		Read: func(c *Counters, put func(float64, ...string)) {
+			for i, n := range c.Corrupt {
+				put(float64(n), codec.FieldAt(i))
+			}
+		}},
 	{Description: metrics.Description{Name: metrics.Requests, Kind: metrics.Counter, Labels: []string{"op"}, Line: "requests",
 		Help: "Requests of clients"},
 		Read: func(c *Counters, put func(float64, ...string)) {

@@ -86,18 +86,24 @@ func TestRecentLines(t *testing.T) {
 		t.Errorf("got %v before the first line", got)
 	}
 	for i := range RecentLines + 2 {
-		l.With("loop", 1).Warn("lost dc_server", "n", i)
+		l.With("loop", 1).Warn(fmt.Sprint("lost dc_server ", i%2), "n", i)
 	}
 	l.Debug("not logged")
 	got := l.Recent()
 	if len(got) != RecentLines {
 		t.Fatalf("got %d lines, want the last %d", len(got), RecentLines)
 	}
-	if want := fmt.Sprintf("lost dc_server loop=1 n=%d", RecentLines+1); got[0].Text != want || got[0].Level != slog.LevelWarn {
+	if want := fmt.Sprintf("lost dc_server 1 loop=1 n=%d", RecentLines+1); got[0].Text != want || got[0].Level != slog.LevelWarn {
 		t.Errorf("got %+v first, want the newest, %q", got[0], want)
 	}
-	if levels, _ := l.Counts(); levels[slog.LevelWarn] != RecentLines+2 || len(levels) != 1 {
-		t.Errorf("got %v lines by level, want %d warnings", levels, RecentLines+2)
+	for range 3 {
+		l.Warn("evicted")
+	}
+	if got := l.Recent(); got[0].Times != 3 || got[1].Times != 1 || len(got) != RecentLines {
+		t.Errorf("got %+v, want one line that came 3 times, and the others", got)
+	}
+	if levels, _ := l.Counts(); levels[slog.LevelWarn] != RecentLines+5 || len(levels) != 1 {
+		t.Errorf("got %v lines by level, want %d warnings", levels, RecentLines+5)
 	}
 }
 

@@ -14,6 +14,7 @@ type Event struct {
 	Time  time.Time
 	Level slog.Level
 	Text  string // without time and level
+	Times int    // how often the message was logged in a row; this is the last one
 }
 
 // recent keeps the last lines, also those that the target has lost, and counts them all.
@@ -21,10 +22,12 @@ type recent struct {
 	mu     sync.Mutex
 	events [RecentLines]Event
 	total  uint64
+	last   string // the message of the newest
 	levels map[slog.Level]uint64
 }
 
-// add keeps a record. A nil recent keeps none.
+// add keeps a record, in place of the one before if that has the same message: a warning that comes
+// each second must not drive the others out. A nil recent keeps none.
 func (rc *recent) add(r slog.Record, prefix string, with []byte) {
 	if rc == nil {
 		return
@@ -36,9 +39,16 @@ func (rc *recent) add(r slog.Record, prefix string, with []byte) {
 	})
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
-	rc.events[rc.total%RecentLines] = Event{Time: r.Time, Level: r.Level, Text: string(cut(b))}
-	rc.total++
 	rc.levels[r.Level]++
+	added := Event{Time: r.Time, Level: r.Level, Text: string(cut(b)), Times: 1}
+	if newest := &rc.events[(rc.total+RecentLines-1)%RecentLines]; rc.total > 0 && rc.last == r.Message && newest.Level == r.Level {
+		added.Times += newest.Times
+		*newest = added
+		return
+	}
+	rc.events[rc.total%RecentLines] = added
+	rc.last = r.Message
+	rc.total++
 }
 
 // Recent gives the last lines, the newest first.

@@ -51,6 +51,7 @@ type Event struct {
 	Time  string `json:"time"` // RFC 3339
 	Level string `json:"level"`
 	Text  string `json:"text"`
+	Times int    `json:"times"` // how often in a row
 }
 
 // Figures is all figures of a daemon.

@@ -100,6 +100,11 @@ function showMistakes(doc) {
 
 const W = 300, H = 72; // of the plots, in their own units
 
+// shown is how many steps of the history a plot has room for: all of a quarter of an hour, but soon
+// after the start no more than there can be.
+const fewest = 24;
+const shown = (doc) => Math.min(doc.steps, Math.max(fewest, doc.plots[0] ? doc.plots[0].points.length : 0));
+
 // geometry gives the place of each point; the newest is at the right edge.
 function geometry(plot, steps) {
   const values = plot.points.filter((v) => v !== null);
@@ -178,7 +183,7 @@ function drawMark(card) {
 
 // summary is what a screen reader says of a plot.
 function summary(plot, doc) {
-  const { values } = geometry(plot, doc.steps);
+  const { values } = geometry(plot, shown(doc));
   if (!values.length) return `${plot.title}: no values yet`;
   const say = (v) => written(v, plot.unit);
   return `${plot.title}, the last ${ago(doc.step * plot.points.length)}: from ${say(Math.min(...values))} to ` +
@@ -190,7 +195,7 @@ function showPlots(doc) {
   replaceIfChanged(list, doc.plots.map((p) => p.id).join(), () => doc.plots.map(makeCard));
   doc.plots.forEach((plot, i) => {
     const card = list.children[i];
-    card.shown = { plot, steps: doc.steps, step: doc.step };
+    card.shown = { plot, steps: shown(doc), step: doc.step };
     const now = plot.points.length ? plot.points.at(-1) : null;
     const [number, unit] = format(now, plot.unit);
     const value = card.querySelector(".value"), text = `${number} ${unit}`;
@@ -199,7 +204,7 @@ function showPlots(doc) {
       value.replaceChildren(number, ...(unit ? [" ", make("small", "", unit)] : []));
     }
     card.classList.toggle("alarm", plot.good < 0 && now > 0);
-    const { trace, area } = paths(plot, doc.steps);
+    const { trace, area } = paths(plot, shown(doc));
     card.querySelector(".trace").setAttribute("d", trace);
     card.querySelector(".area").setAttribute("d", area);
     card.querySelector(".plot").setAttribute("aria-label", summary(plot, doc));
@@ -214,7 +219,8 @@ function showEvents(doc) {
       const at = new Date(e.time), time = make("time", "", clock(at, false));
       time.dateTime = e.time;
       time.title = at.toLocaleString();
-      return make("li", e.level, time, make("span", "level", e.level), make("span", "text", e.text));
+      const times = e.times > 1 ? make("span", "times", `${e.times}×`) : "";
+      return make("li", e.level, time, make("span", "level", e.level), make("span", "text", times, times ? " " : "", e.text));
     });
   });
 }
