@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"distcache/codec"
 	"distcache/internal/test/kit"
 )
 
@@ -165,4 +166,24 @@ func TestLogFlags(t *testing.T) {
 			t.Errorf("got exit code %d and %q, want 0 and silence", code, quiet.Stderr())
 		}
 	})
+}
+
+// TestPeersAndRefusals: who is connected, and why others are not.
+func TestPeersAndRefusals(t *testing.T) {
+	t.Parallel()
+	process := programs()[1].start(t, "-listen", "IP:127.0.0.1:0", "-metrics", "IP:127.0.0.1:0", "-maxclients", "2")
+	at := process.Listens()
+	kit.Dial(t, at).ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
+	corrupt := kit.Dial(t, at)
+	corrupt.Send([]byte("GET / HTTP/1.1\r\n\r\n"))
+	corrupt.ExpectClosed()
+	kit.Dial(t, at).ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
+	kit.Dial(t, at).ExpectClosed()
+	for _, want := range []string{`distcache_peers{address="127.0.0.1"} 2`, `distcache_clients_refused_total{reason="limit"} 1`,
+		`distcache_clients_refused_total{reason="resources"} 0`, `distcache_corrupt_total{field="proto_level"} 1`, "distcache_clients 2"} {
+		process.Wait(patience, want, func() bool { // figures may be a second old
+			_, body := page(t, "tcp", metricsAt.FindStringSubmatch(process.Stderr())[1], "/metrics")
+			return strings.Contains(body, want+"\n")
+		})
+	}
 }
