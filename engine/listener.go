@@ -62,20 +62,20 @@ type Listener struct {
 
 // Listen starts to accept from the non-blocking listening socket fd, up to max clients
 // at a time, of all loops that count them together (Clients.CountIn). One more is accepted
-// and closed at once, so that it fails rather than hangs.
+// and closed at once, so that it fails rather than hangs. After an error fd is attached.
 func (l *Loop) Listen(fd int, cs *Clients, max int) (*Listener, error) {
+	ln := &Listener{loop: l, clients: cs, fd: fd, max: max, resumeAt: deadline.Never}
+	if err := l.poller.Attach(fd, ln); err != nil {
+		return nil, err
+	}
 	if err := socket.TuneTCP(fd); err != nil {
 		return nil, err
 	}
 	if err := socket.BoundAccept(fd); err != nil {
 		return nil, err
 	}
-	ln := &Listener{loop: l, clients: cs, fd: fd, max: max, resumeAt: deadline.Never}
 	ln.unix = socket.IsUnix(fd)
 	ln.refuses = !ln.unix || socket.RefuseRights(fd)
-	if err := l.poller.Attach(fd, ln); err != nil {
-		return nil, err
-	}
 	ln.tuned = !socket.Waiting(fd)
 	ln.spare = openSpare()
 	l.Schedule(ln)
@@ -223,6 +223,7 @@ func (ln *Listener) Leave() {
 		ln.loop.poller.Part(ln.fd, func() {})
 	}
 	ln.fd = -1
+	ln.loop.Unschedule(ln)
 	if ln.spare >= 0 {
 		_ = unix.Close(ln.spare)
 		ln.spare = -1

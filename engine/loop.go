@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"distcache/engine/deadline"
@@ -53,6 +54,12 @@ func (l *Loop) Now() time.Duration { return time.Since(l.epoch) }
 
 // Schedule makes the loop call t.Expire at t.Deadline from now on.
 func (l *Loop) Schedule(t Timed) { l.timed = append(l.timed, t) }
+
+// Unschedule undoes Schedule.
+func (l *Loop) Unschedule(t Timed) {
+	// A new slice: expire may be at work on the old one.
+	l.timed = slices.DeleteFunc(slices.Clone(l.timed), func(other Timed) bool { return other == t })
+}
 
 // AtTurnEnd adds fn to what is called at the end of each turn in which EndTurn was called.
 func (l *Loop) AtTurnEnd(fn func(now time.Duration)) { l.ending = append(l.ending, fn) }

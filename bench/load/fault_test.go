@@ -248,15 +248,26 @@ func TestSecondAnswerLater(t *testing.T) {
 	}
 }
 
-// TestSecondAnswerAtTheEnd sends a second answer after the last one of a connection that is kept.
+// TestSecondAnswerAtTheEnd sends a second answer after the last one of a connection that is kept. The run waits for it
+// for lingerTime.
 func TestSecondAnswerAtTheEnd(t *testing.T) {
 	server := serve(t)
 	c := configFor(t, server.Endpoint())
 	c.KeepAlive, c.Operations = true, 10
+	last, asked := make(chan *kit.Exchange, 1), time.Time{}
 	server.On(func(q kit.Request) bool { return q.Number == 10 }).Do(func(x *kit.Exchange) {
+		asked = time.Now()
+		last <- x
 		kit.Pass(x)
-		x.WriteAfter(time.Millisecond, x.Answer)
 	})
+	c.OnEnd = func() {
+		x := <-last
+		if waited := time.Since(asked); waited < time.Duration(lingerTime) {
+			t.Errorf("got the end %v after the last request, want %v and more", waited, time.Duration(lingerTime))
+		}
+		x.Write(x.Answer)
+		<-x.Sent()
+	}
 	if v := violates(t, c); v.Fault != plan.FaultSecond {
 		t.Errorf("got %v, want %q", v, plan.FaultSecond)
 	}

@@ -11,6 +11,7 @@ import (
 	"distcache/internal/daemon"
 	"distcache/internal/daemon/logging"
 	"distcache/internal/daemon/metrics"
+	"distcache/internal/daemon/service"
 	"distcache/internal/front"
 	"distcache/internal/server"
 	"distcache/internal/store"
@@ -102,7 +103,7 @@ func tooSmall(full store.Full) string {
 	case store.FullOfBytes:
 		return "-memory is too small"
 	case store.FullMachine:
-		return "the kernel refuses more memory (ulimit -v, ulimit -d or vm.overcommit_memory)"
+		return service.WhyRefused(store.Growth)
 	}
 	return "-sessions is too small"
 }

@@ -89,3 +89,25 @@ func TestMemoryEvicts(t *testing.T) {
 		t.Errorf("got %q, want it to name -memory alone", text)
 	}
 }
+
+// TestMemoryRefused: under RLIMIT_DATA the store evicts before its own limits are reached, and
+// the log names that limit.
+func TestMemoryRefused(t *testing.T) {
+	t.Parallel()
+	at := kit.Unix(t)
+	process := kit.Start(t, "/bin/sh", "-c", `ulimit -d 150000; exec "$0" "$@"`, kit.Tool(program),
+		"-listen", at.String(), "-sessions", "10000", "-memory", "400")
+	process.WaitStderr(patience, " ready ")
+	client := kit.Dial(t, at)
+	data := strings.Repeat("x", 32000)
+	for n := 0; !strings.Contains(process.Stderr(), "evicted before they expire"); n++ {
+		if n == 10_000 {
+			t.Fatalf("got no line about evictions, want one; stderr:\n%s", process.Stderr())
+		}
+		client.ExpectStatus(kit.Add(1, fmt.Sprint("session ", n), data, time.Hour), codec.StatusOK)
+	}
+	process.WaitStderr(patience, "evicted before they expire: RLIMIT_DATA is too small, 146 MiB (ulimit -d)")
+	if text := process.Stderr(); strings.Contains(text, "-sessions is") || strings.Contains(text, "-memory is") {
+		t.Errorf("got %q, want it to name RLIMIT_DATA alone", text)
+	}
+}

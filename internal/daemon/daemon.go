@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -11,7 +12,6 @@ import (
 	"distcache/engine"
 	"distcache/engine/buffer"
 	"distcache/engine/poll/gnetenv"
-	"distcache/internal/daemon/listen"
 	"distcache/internal/daemon/logging"
 	"distcache/internal/daemon/metrics"
 	"distcache/internal/daemon/service"
@@ -71,7 +71,7 @@ func Run(c Config, newApp func() App, parent *service.Parent, stderr io.Writer) 
 		Level: c.Flags.Log.Level, Format: c.Flags.Log.Format})
 	slog.SetDefault(log.Logger)
 
-	d := &running{config: c, newApp: newApp, log: log, signals: signals}
+	d := &running{config: c, newApp: newApp, log: log, signals: signals, sockets: sockets{quit: make(chan struct{})}}
 	d.warn(logWarning)
 	for _, name := range gnetenv.Removed() {
 		d.warn("environment variable " + name + " has no effect on this program")
@@ -108,7 +108,7 @@ type running struct {
 
 	plan     *plan // nil until it is made
 	reactors []*reactor
-	sockets  []*listen.Socket // those that are open, in the order of -listen
+	sockets  sockets
 	figures  *figures
 	web      *webServer // nil: none
 
@@ -163,7 +163,7 @@ func (d *running) listen() error {
 		if err != nil {
 			return err
 		}
-		d.sockets = append(d.sockets, socket)
+		d.sockets.all = append(d.sockets.all, socket)
 		d.warn(socket.Warnings...)
 	}
 	return nil
@@ -186,12 +186,17 @@ func (d *running) dropPrivileges() error {
 }
 
 func (d *running) acceptAll() error {
-	for n, socket := range d.sockets {
-		// The first reactor comes last: once it has the descriptor, that is its own.
-		for i := len(d.reactors) - 1; i >= 0; i-- {
-			if err := d.accept(i, d.config.Flags.Listen[n].Kind, socket); err != nil {
+	for n, socket := range d.sockets.all {
+		fds, err := share(socket, len(d.reactors))
+		if err != nil {
+			return fmt.Errorf("cannot share the listening socket between loops: %w", err)
+		}
+		for i, r := range d.reactors {
+			a, err := d.newAcceptor(r, fds[i], d.config.Flags.Listen[n].Kind)
+			if err != nil {
 				return err
 			}
+			r.acceptors = append(r.acceptors, a)
 		}
 	}
 	return nil
@@ -201,7 +206,7 @@ func (d *running) acceptAll() error {
 func (d *running) serve() int {
 	bound := d.config.boundMemory()
 	var about []any
-	for _, socket := range d.sockets {
+	for _, socket := range d.sockets.all {
 		about = append(about, "listen", socket.Addr())
 	}
 	if d.web != nil {
@@ -210,6 +215,11 @@ func (d *running) serve() int {
 	about = append(about, "pid", os.Getpid(), "maxclients", d.config.MaxClients, "memory_bound_mib", Mebibytes(bound),
 		"kernel_bound_mib", Mebibytes(d.config.kernelMemory(readSysctl).bytes()), "memory_limit_mib", d.config.Limit.Bytes>>20)
 	slog.Info("ready", append(about, d.config.Ready...)...)
+	alarm, _ := service.NewAlarm(watchBeats*watchBeat, alarmAgain) // best effort: a last resort, where it is permitted
+	for _, r := range d.reactors {
+		r.alarm = alarm
+	}
+	d.sockets.watch(d.config.Flags.Listen, d.renew)
 	d.signals.Handle(service.Handlers{
 		Stop:   d.stop,
 		Abort:  d.abort,
@@ -219,9 +229,6 @@ func (d *running) serve() int {
 	quit := make(chan struct{})
 	go d.figures.monitor.Run(quit)
 	d.web.serve(d.figures.monitor)
-	for _, socket := range d.sockets {
-		go (&socketWatch{check: socket.Checker()}).run(quit)
-	}
 	code := 0
 	if err := run(d.reactors); err != nil {
 		slog.Error("the event loop failed", "reason", err)
@@ -235,6 +242,7 @@ func (d *running) serve() int {
 
 // stop begins the orderly end of each reactor.
 func (d *running) stop() {
+	d.sockets.stopWatching()
 	for _, r := range d.reactors {
 		_ = r.loop.Post(r.drain) // an error means that the loop has ended already
 	}
@@ -250,8 +258,8 @@ func (d *running) abort() {
 
 // removeFiles removes the files of the start. It logs and leaves those that it cannot remove.
 func (d *running) removeFiles() {
-	for _, socket := range d.sockets {
-		d.complain(socket.Unlink())
+	for _, err := range d.sockets.end() {
+		d.complain(err)
 	}
 	d.complain(d.web.unlink())
 	if d.plan != nil && d.plan.pidfile != nil {

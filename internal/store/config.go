@@ -54,7 +54,7 @@ func (c Config) index() int64 {
 
 // limit is the most that all records may cost together, in bytes.
 func (c Config) limit(classes *classes) int64 {
-	limit := int64(maxArena - growth - len(classes.list)*pageSize)
+	limit := int64(maxArena - Growth - len(classes.list)*pageSize)
 	limit = min(limit, int64(c.MaxSessions)*classes.largest().cost)
 	if c.MaxBytes > 0 {
 		limit = min(limit, c.MaxBytes)

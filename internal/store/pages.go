@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"math"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -12,8 +13,8 @@ const (
 	// maxArena is the most that a ref can address, and so the most that the records of one
 	// store take, in bytes: 64 GiB, or 1 GiB on machines with 32-bit addresses.
 	maxArena = 1 << (30 + 6*(^uint(0)>>63))
-	// growth is how much of the reserved arena is opened at a time, in bytes.
-	growth = 16 << 20
+	// Growth is how much memory a store asks the kernel for at a time, in bytes.
+	Growth = 16 << 20
 	// smallUntil is the part of the arena, in bytes from its start, without huge pages. A page
 	// of every class fits in there, so a small cache of sessions of many sizes takes memory
 	// only where it touches it.
@@ -49,7 +50,7 @@ type page struct {
 
 // newPages reserves an arena of at least size bytes, at most maxArena.
 func newPages(size int) (pages, error) {
-	size = roundUp(size, growth)
+	size = roundUp(size, Growth)
 	arena, err := mapBytes(size, unix.PROT_NONE)
 	if err != nil {
 		return pages{}, err
@@ -58,7 +59,7 @@ func newPages(size int) (pages, error) {
 	// Sessions are secrets: core dumps leave them out.
 	_ = unix.Madvise(arena, unix.MADV_DONTDUMP)
 	if err := p.open(); err != nil {
-		return pages{}, errors.Join(fmt.Errorf("%w: mprotect of %d bytes: %w", ErrMemory, growth, err), p.close())
+		return pages{}, errors.Join(fmt.Errorf("%w: mprotect of %d bytes: %w", ErrMemory, Growth, err), p.close())
 	}
 	return p, nil
 }
@@ -69,7 +70,7 @@ func (p *pages) open() error {
 	if p.opened == len(p.arena) {
 		return unix.ENOMEM
 	}
-	next := p.arena[p.opened:][:growth]
+	next := p.arena[p.opened:][:Growth]
 	if err := unix.Mprotect(next, unix.PROT_READ|unix.PROT_WRITE); err != nil {
 		return err
 	}
@@ -78,7 +79,7 @@ func (p *pages) open() error {
 		advice = unix.MADV_NOHUGEPAGE
 	}
 	_ = unix.Madvise(next, advice) // a kernel without huge pages refuses: no harm
-	p.opened += growth
+	p.opened += Growth
 	return nil
 }
 
@@ -165,10 +166,14 @@ const kernelPage = 4 << 10
 const hugeFrom = 4 << 20
 
 // mapSlice maps n zero values of T, which must hold no pointers. The kernel commits a
-// page when it is first touched.
+// page when it is first touched. An n with which the size is no int is ErrMemory.
 func mapSlice[T any](n int) ([]T, error) {
 	var zero T
-	b, err := mapBytes(n*int(unsafe.Sizeof(zero)), unix.PROT_READ|unix.PROT_WRITE)
+	size := int(unsafe.Sizeof(zero))
+	if n > (math.MaxInt-kernelPage)/size {
+		return nil, fmt.Errorf("%w: %d entries of %d bytes are more than the address space", ErrMemory, n, size)
+	}
+	b, err := mapBytes(n*size, unix.PROT_READ|unix.PROT_WRITE)
 	if err != nil {
 		return nil, err
 	}

@@ -179,9 +179,7 @@ func TestDialEndsSoonAfterClose(t *testing.T) {
 	b := newByHand(t, port)
 	began := time.Now()
 	b.server.Start(0)
-	for dialing(t) == 0 && time.Since(began) < upstream.AttemptTimeout {
-		time.Sleep(ms)
-	}
+	b.conn.attempt.awaitConnecting(t)
 	b.server.Link().Broken(errors.New("as the test wants it"), 0)
 	awaitNoDial(t)
 	if took := time.Since(began); took >= upstream.AttemptTimeout {

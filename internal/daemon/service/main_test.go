@@ -30,6 +30,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	roles := map[string]func(args []string) int{
+		"alarmed":  playAlarmed,
 		"daemon":   playDaemon,
 		"doomed":   playDoomed,
 		"drop":     playDrop,

@@ -106,6 +106,18 @@ func (u *Upstream) Conns() int {
 	return u.record.conns
 }
 
+// Replaced is how many connections a dc_client has used and given up for a later one. One
+// that had no more than the probe is none: on a busy machine the first attempt may fail.
+func (u *Upstream) Replaced() int {
+	last, replaced := u.Conns(), map[int]bool{}
+	for _, q := range u.Requests() {
+		if q.Number > 1 && q.Conn < last {
+			replaced[q.Conn] = true
+		}
+	}
+	return len(replaced)
+}
+
 // Open is how many connections are open.
 func (u *Upstream) Open() int {
 	u.record.mu.Lock()

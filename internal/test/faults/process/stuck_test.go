@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -35,6 +36,29 @@ func TestF15LoopStuckInTheKernelEndsTheProcess(t *testing.T) {
 			t.Errorf("got exit code %d, want 1", code)
 		}
 		mustName(t, process.Stderr(), "ERROR the event loop is stuck: exiting", "engine.(*Listener).accept(")
+	})
+}
+
+// TestF15HangInTheKernelEndsTheProcess: the only loop waits in a call that Go's scheduler knows
+// nothing of, so its watchdog cannot run. The kernel ends the process, a minute after the time
+// of the watchdog.
+func TestF15HangInTheKernelEndsTheProcess(t *testing.T) {
+	if !kit.Full() {
+		t.Skip("takes a minute; service.TestF15AlarmEndsAProcessThatHangsInTheKernel is the short form")
+	}
+	forEach(t, func(t *testing.T, p program) {
+		process, at := p.faulty().start(t)
+		began := time.Now()
+		breakWith(t, at, "fault:kernel")
+		if code := process.Exit(2*time.Minute + patience); code != 128+int(unix.SIGALRM) {
+			t.Errorf("got exit code %d, want that of SIGALRM", code)
+		}
+		if took := time.Since(began); took < time.Minute {
+			t.Errorf("got the end after %v, want a minute at least", took)
+		}
+		again := ready(p.command("-listen", at.String()).Start(t))
+		p.mustServe(t, at)
+		mustEnd(t, again)
 	})
 }
 

@@ -1,14 +1,9 @@
 package upstream
 
 import (
-	"fmt"
-	"net"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"distcache/codec"
 	"distcache/internal/test/kit"
@@ -24,7 +19,7 @@ func TestU02DownIsAnsweredAtOnce(t *testing.T) {
 		reason string
 	}{
 		{"refused", refusing, "connection refused"},
-		{"the backlog is full", func(t *testing.T) kit.Endpoint { return newFullBacklog(t).at }, "timed out while connecting or waiting for the first answer"},
+		{"the backlog is full", func(t *testing.T) kit.Endpoint { return kit.FullBacklog(t, kit.Loopback()).At }, "timed out while connecting or waiting for the first answer"},
 		{"accepts and hangs", hanging, "timed out while connecting or waiting for the first answer"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -59,14 +54,14 @@ func TestU02DownIsAnsweredAtOnce(t *testing.T) {
 func TestU02FullBacklogHeals(t *testing.T) {
 	t.Parallel()
 	jitter := kit.MeasureJitter(t)
-	full := newFullBacklog(t)
-	process, at := kit.NewRig(t).Unlinked(full.at, millis("-retry", retry))
+	full := kit.FullBacklog(t, kit.Loopback())
+	process, at := kit.NewRig(t).Unlinked(full.At, millis("-retry", retry))
 	asked := time.Now() // the very first wait for the connection, but not for long
 	kit.Dial(t, at).ExpectStatus(kit.Have(1, "nobody's"), codec.StatusDisconnected)
 	jitter.MustTake(t, "first answer", time.Since(asked), 0, 250*time.Millisecond+kit.Promptly)
 	process.WaitStderr(patience, "no connection to dc_server")
-	full.close(t)
-	up := kit.NewUpstream(t, full.at)
+	full.Close()
+	up := kit.NewUpstream(t, full.At)
 	back := time.Now()
 	process.WaitStderr(patience, "connected to dc_server")
 	jitter.MustTake(t, "connection", time.Since(back), 0, attempt+retry+100*time.Millisecond)
@@ -78,7 +73,7 @@ func TestU02FullBacklogHeals(t *testing.T) {
 
 // refusing is a port on which nobody listens.
 func refusing(t *testing.T) kit.Endpoint {
-	up := kit.NewUpstream(t, loopback(t))
+	up := kit.NewUpstream(t, kit.Loopback())
 	up.Stop()
 	return up.Endpoint()
 }
@@ -88,65 +83,6 @@ func hanging(t *testing.T) kit.Endpoint {
 	up := kit.NewUpstream(t, kit.Loopback())
 	up.OnConnect(kit.StopReading)
 	return up.Endpoint()
-}
-
-// loopback is a port of an address of this machine that nobody else uses: a port that is
-// given up is not given to another test.
-func loopback(t *testing.T) kit.Endpoint {
-	r := kit.Random(t)
-	return kit.Endpoint{Network: "tcp", Address: fmt.Sprintf("127.%d.%d.%d:0", 1+r.IntN(254), r.IntN(256), 1+r.IntN(254))}
-}
-
-// fullBacklog listens and does not accept; its backlog is full.
-type fullBacklog struct {
-	at      kit.Endpoint
-	fd      int
-	waiting []net.Conn
-}
-
-func newFullBacklog(t *testing.T) *fullBacklog {
-	t.Helper()
-	host, _, _ := strings.Cut(loopback(t).Address, ":")
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &fullBacklog{fd: fd}
-	t.Cleanup(func() { b.close(t) })
-	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte(net.ParseIP(host).To4())}); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Listen(fd, 0); err != nil {
-		t.Fatal(err)
-	}
-	name, err := unix.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.at = kit.Endpoint{Network: "tcp", Address: fmt.Sprintf("%s:%d", host, name.(*unix.SockaddrInet4).Port)}
-	for range 10 {
-		c, err := net.DialTimeout("tcp", b.at.Address, 200*time.Millisecond)
-		if err != nil {
-			return b // it hangs
-		}
-		b.waiting = append(b.waiting, c)
-	}
-	t.Fatal("got 10 connections, want the backlog full")
-	return nil
-}
-
-// close ends it, once.
-func (b *fullBacklog) close(t *testing.T) {
-	if b.fd < 0 {
-		return
-	}
-	if err := unix.Close(b.fd); err != nil {
-		t.Error(err)
-	}
-	for _, c := range b.waiting {
-		_ = c.Close()
-	}
-	b.fd = -1
 }
 
 // TestU15FrozenServer stops a real dc_server for a while (SIGSTOP). Meanwhile requests end in
