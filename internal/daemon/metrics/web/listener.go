@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 )
 
 // listener lets maxConns connections be open at a time. When one more comes, it closes the one that
@@ -12,6 +13,7 @@ import (
 type listener struct {
 	net.Listener
 	slots chan struct{}
+	pace  pace
 
 	mu   sync.Mutex
 	idle []net.Conn // the one that is idle for longest first
@@ -27,6 +29,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	time.Sleep(l.pace.wait(time.Now())) // a flood of connections costs, too
 	select {
 	case l.slots <- struct{}{}:
 	default:

@@ -35,13 +35,14 @@ type Config struct {
 type Server struct {
 	http     *http.Server
 	listener *listener
+	answers  pace
 }
 
 // New makes a Server for the clients of l.
 func New(l net.Listener, c Config) *Server {
 	s := &Server{listener: newListener(l)}
 	s.http = &http.Server{
-		Handler:           headers(newPages(c).handler()),
+		Handler:           s.answers.handler(headers(newPages(c).handler())),
 		ReadHeaderTimeout: headerTime,
 		ReadTimeout:       headerTime,
 		IdleTimeout:       idleTime,

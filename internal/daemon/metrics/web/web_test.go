@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -212,6 +213,53 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 	if open > maxConns {
 		t.Errorf("got %d open connections, want at most %d", open, maxConns)
+	}
+}
+
+// TestFloodIsPaced: however fast clients ask, few are answered.
+func TestFloodIsPaced(t *testing.T) {
+	r := newRig(t, false)
+	began := time.Now()
+	var all sync.WaitGroup
+	var answers atomic.Int64
+	for range maxConns {
+		all.Go(func() {
+			client := http.Client{Transport: &http.Transport{}}
+			defer client.CloseIdleConnections()
+			for time.Since(began) < 800*time.Millisecond {
+				answer, err := client.Get("http://" + r.at + "/metrics")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, _ = io.Copy(io.Discard, answer.Body)
+				_ = answer.Body.Close()
+				answers.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	most := burst + int64(time.Since(began).Seconds()*answersPerSecond) + 1
+	if got := answers.Load(); got > most || got < maxConns {
+		t.Errorf("got %d answers in %v, want %d at most", got, time.Since(began), most)
+	}
+}
+
+func TestPace(t *testing.T) {
+	var p pace
+	now := time.Now()
+	for i := range burst {
+		if d := p.wait(now); d > 0 {
+			t.Fatalf("number %d waits %v, want none of the first %d to wait", i+1, d, burst)
+		}
+	}
+	for i := range 3 {
+		if d, want := p.wait(now), time.Duration(i+1)*time.Second/answersPerSecond; d != want {
+			t.Errorf("number %d after them waits %v, want %v", i+1, d, want)
+		}
+	}
+	if d := p.wait(now.Add(time.Hour)); d > 0 {
+		t.Errorf("after an hour: got %v, want no wait", d)
 	}
 }
 
