@@ -35,7 +35,7 @@ func TestF15LoopStuckInTheKernelEndsTheProcess(t *testing.T) {
 		if code := process.Exit(patience); code != 1 {
 			t.Errorf("got exit code %d, want 1", code)
 		}
-		mustName(t, process.Stderr(), "ERROR the event loop is stuck: exiting", "engine.(*Listener).accept(")
+		mustName(t, process.Stderr(), "ERROR the event loop is stuck: exiting", "engine/socket.Accept(")
 	})
 }
 
