@@ -14,7 +14,7 @@ SLOW := TestU15FrozenServer/2m0s|TestO25StoppedAndContinued|TestO25TracedAndHeld
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test check test-386 race vet lint fuzz corpus chaos soak faults faults-ci clean \
+.PHONY: help build run certs-demo test check test-386 race vet lint fuzz corpus chaos soak faults faults-ci clean \
 	bench bench-quick bench-deps bench-report bench-compare bench-go check-c test-apache test-page metrics-doc deb
 
 help: ## list the targets
@@ -28,6 +28,9 @@ run: build ## start dc_server and dc_client, send them real operations, stop the
 
 test: ## run all the tests: at most two minutes, also beside other work (make vet is a step of its own)
 	$(GO) test -count=1 -trimpath -vet=off -p 4 ./...
+
+certs-demo: ## make a throw-away CA, and pairs for a server and hosts: DIRECTORY=certs SERVER=localhost HOSTS="host1 host2"
+	@scripts/certs-demo.sh $(or $(DIRECTORY),certs) $(or $(SERVER),localhost) $(HOSTS)
 
 check: vet ## go vet, gofmt and the tests of what does no input and output: half a minute
 	$(GO) test -count=1 -short $(PURE)

@@ -20,7 +20,7 @@ func addresses() []string {
 		"IP:[fe80::1%eth0]:9001", "IP:host:009001", "IPv4:cache:9001", "IPv4:10.0.0.1:1", "IPv6:cache:9001", "IPv6:[::1]:1",
 
 		"", "UNIX", "UNIX:", "UNIX:@name", "UNIX:/tmp/", "UNIX:/tmp/a\x00b", "UNIX:/tmp/a\nb", "UNIX:/" + strings.Repeat("p", 107),
-		"unix:/tmp/scache", "ip:host:1", "host:1", ":1", "/tmp/scache", " IP:host:1", "FD:3", "systemd", "SSL:host:1", "TLS:",
+		"unix:/tmp/scache", "ip:host:1", "host:1", ":1", "/tmp/scache", " IP:host:1", "FD:3", "systemd", "SSL:host:1", "TLS:", "TLS:host:1", "TLS:127.0.0.1:9001",
 		"IP:", "IP:9001", "IP::9001", "IP:host", "IP:host:", "IP:host:0", "IP:host:65536", "IP:host:18446744073709551616",
 		"IP:host:+1", "IP:host:-1", "IP:host: 1", "IP:host:0x10", "IP:host:9_001", "IP:host:٣", "IP:::1:9001", "IP:a:b:9001",
 		"IP:[::1:9001", "IP:[]:9001", "IP:[127.0.0.1]:9001", "IP:[localhost]:9001", "IP:[fe80::1%a]b]:9001", "IP:my host:9001",
@@ -108,6 +108,7 @@ func TestOpenRefuses(t *testing.T) {
 		want          error
 	}{
 		{"address", "IP:9001", Options{}, ErrAddress},
+		{"address with TLS", "TLS:cache:9001", Options{}, ErrAddress},
 		{"timeout", "UNIX:/tmp/scache", Options{Timeout: -1}, ErrOptions},
 		{"idle connections", "UNIX:/tmp/scache", Options{MaxIdle: -1}, ErrOptions},
 	}

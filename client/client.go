@@ -67,7 +67,7 @@ func (o Options) complete() (Options, error) {
 // Client asks one service. It is safe for concurrent use.
 type Client struct {
 	address string // as it was given
-	to      address.Address
+	dialer  dialer
 	opt     Options
 	late    error // the cause that a context has when Options.Timeout is over
 
@@ -95,7 +95,7 @@ func Open(addr string, opt Options) (*Client, error) {
 		return nil, err
 	}
 	late := fmt.Errorf("no answer within %v: %w", opt.Timeout, context.DeadlineExceeded)
-	return &Client{address: addr, to: to, opt: opt, late: late}, nil
+	return &Client{address: addr, dialer: dialer{to: to}, opt: opt, late: late}, nil
 }
 
 // Dial is Open, and connects, so that the caller learns at once that the service is down. A
@@ -116,7 +116,7 @@ func Dial(ctx context.Context, addr string, opt Options) (*Client, error) {
 	return c, nil
 }
 
-// Close closes the idle connections. Operations in flight end as they would have; later
+// Close closes the idle connections, and ends a look-up that no operation waits for. Operations in flight end as they would have; later
 // ones return ErrClosed. The error is always nil.
 func (c *Client) Close() error {
 	c.mu.Lock()
@@ -126,6 +126,7 @@ func (c *Client) Close() error {
 		idle.close()
 	}
 	c.idle = nil
+	c.dialer.close()
 	return nil
 }
 

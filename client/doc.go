@@ -35,6 +35,10 @@
 // Every operation ends within Options.Timeout (2 s by default), sooner if its context says
 // so, never later. A TLS handshake can therefore wait for the cache and never hangs on it.
 //
+// A host name is looked up for each new connection. A look-up that takes longer than the
+// operation goes on, for 30 s at most, and its result serves the next operation. While a later
+// look-up takes long or fails, the addresses from before are used.
+//
 // # Errors
 //
 // Every error of an operation is an *Error that wraps one of the errors of this package, or

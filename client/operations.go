@@ -122,7 +122,7 @@ func (c *Client) acquire(ctx context.Context, idle func() *conn) (*conn, error) 
 	if kept := idle(); kept != nil {
 		return kept, nil
 	}
-	socket, err := c.to.Dial(ctx)
+	socket, err := c.dialer.dial(ctx)
 	if err != nil {
 		return nil, failure(ctx, err)
 	}

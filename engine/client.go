@@ -17,15 +17,20 @@ var errRights = errors.New("the client passed descriptors")
 type client struct {
 	clients *Clients
 	fd      int
-	reading bool   // the handler takes bytes
-	wary    bool   // the peer may pass descriptors: see socket.Peek
-	held    []byte // from the pool: what the socket has not taken yet, or nil
-	sent    int    // bytes of held that are gone
+	reading bool     // the handler takes bytes
+	wary    bool     // the peer may pass descriptors: see socket.Peek
+	held    []byte   // from the pool: what the socket has not taken yet, or nil
+	sent    int      // bytes of held that are gone
+	tls     *secured // nil: plain
 }
 
 // Ready takes writing before reading: a client that has read its answers makes room
 // for the ones that its next requests bring.
 func (c *client) Ready(ev poll.Events) {
+	if c.tls != nil {
+		c.tls.ready(ev)
+		return
+	}
 	cs, fd := c.clients, c.fd
 	if ev&poll.Writable != 0 && c.held != nil {
 		c.flush()
@@ -135,6 +140,9 @@ func (c *client) rewatch() bool {
 }
 
 func (c *client) watch() error {
+	if c.tls != nil {
+		return c.tls.watch()
+	}
 	want := poll.None
 	if c.reading {
 		want |= poll.Read

@@ -40,6 +40,9 @@ type Clients struct {
 	open    int
 	total   *atomic.Int64 // with those of other loops, and those that are being closed
 	gone    func()        // subtracts from total; bound once
+
+	security *security // nil: no client speaks TLS
+	hungUp   bool      // HangUp was called
 }
 
 // NewClients makes an empty table. pool bounds what is held for clients that do not
@@ -75,8 +78,8 @@ func (cs *Clients) Peers(most int) (byAddress map[netip.Addr]int, others int) {
 		if looked++; looked > most {
 			break
 		}
-		if ip, ok := socket.Peer(fd); ok {
-			byAddress[ip]++
+		if at := socket.PeerAddr(fd); at.IsValid() {
+			byAddress[at.Addr()]++
 		}
 	}
 	counted := 0
@@ -89,6 +92,7 @@ func (cs *Clients) Peers(most int) (byAddress map[netip.Addr]int, others int) {
 // HangUp reads what clients have sent so far, and no more. Over a unix socket, later writes of
 // a client fail with EPIPE; what it sent before still arrives, and then the end.
 func (cs *Clients) HangUp() {
+	cs.hungUp = true
 	for fd, c := range cs.table {
 		if c != nil {
 			_ = unix.Shutdown(fd, unix.SHUT_RD) // a socket that has ended needs none
@@ -102,6 +106,17 @@ func (cs *Clients) Adopt(fd int) error { return cs.adopt(fd, false) }
 
 // adopt is Adopt; wary tells that the peer may pass descriptors.
 func (cs *Clients) adopt(fd int, wary bool) error {
+	c, err := cs.enter(fd, wary)
+	if err != nil {
+		return err
+	}
+	c.reading = true
+	cs.handler.Opened(fd, cs.loop.Now())
+	return nil
+}
+
+// enter gives fd a place in the table, and watches it for reading. The error is that of Adopt.
+func (cs *Clients) enter(fd int, wary bool) (*client, error) {
 	var c *client
 	if last := len(cs.free) - 1; last >= 0 {
 		c, cs.free = cs.free[last], cs.free[:last]
@@ -117,11 +132,9 @@ func (cs *Clients) adopt(fd int, wary bool) error {
 	cs.total.Add(1)
 	if err := cs.loop.poller.Attach(fd, c); err != nil {
 		cs.Close(fd)
-		return err
+		return nil, err
 	}
-	c.reading = true
-	cs.handler.Opened(fd, cs.loop.Now())
-	return nil
+	return c, nil
 }
 
 // Write sends b to the client. What the socket does not take is copied and held;
@@ -129,6 +142,9 @@ func (cs *Clients) adopt(fd int, wary bool) error {
 // pool has no room for it, else that of the system. After an error the caller must Close.
 func (cs *Clients) Write(fd int, b []byte) (held bool, err error) {
 	c := cs.table[fd]
+	if c.tls != nil {
+		return c.tls.write(b)
+	}
 	if c.held != nil {
 		return true, c.hold(b)
 	}
@@ -149,7 +165,11 @@ func (cs *Clients) EndTurn() { cs.loop.EndTurn() }
 // as can be known: it is of use to tell whether that becomes less.
 func (cs *Clients) Unread(fd int) int {
 	c := cs.table[fd]
-	return len(c.held) - c.sent + socket.Unread(fd)
+	n := len(c.held) - c.sent + socket.Unread(fd)
+	if c.tls != nil {
+		n += c.tls.unread()
+	}
+	return n
 }
 
 // Resume reads from the client again, after Handler.Buffer gave nothing. It may call
@@ -160,12 +180,17 @@ func (cs *Clients) Resume(fd int) {
 		return
 	}
 	c.reading = true
-	c.rewatch()
+	if c.rewatch() && c.tls != nil {
+		c.tls.resume()
+	}
 }
 
 // Close ends the client at once; what was held for it is dropped.
 func (cs *Clients) Close(fd int) {
 	c := cs.table[fd]
+	if c.tls != nil {
+		c.tls.close()
+	}
 	cs.table[fd] = nil
 	cs.open--
 	if c.wary && !socket.ShutDown(fd) {

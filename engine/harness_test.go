@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"crypto/tls"
 	"fmt"
 	"maps"
 	"os"
@@ -182,9 +183,10 @@ func (s *script) close(c int) {
 
 // limits of a server.
 type limits struct {
-	max  int  // clients
-	pool int  // bytes
-	tcp  bool // on TCP rather than a unix socket
+	max  int                // clients
+	pool int                // bytes
+	tcp  bool               // on TCP rather than a unix socket
+	tls  func() *tls.Config // with TLS on that; nil: plain
 }
 
 // server is a loop with a Listener and a script.
@@ -247,7 +249,12 @@ func newServer(l limits, handler func(*Clients) Handler) (*server, error) {
 		return nil, err
 	}
 	srv.at = at
-	srv.listener, err = loop.Listen(fd, srv.clients, l.max)
+	if l.tls != nil {
+		srv.clients.Secure(l.tls)
+	}
+	if srv.listener, err = loop.Listen(fd, srv.clients, l.max); err == nil {
+		srv.listener.Secure = l.tls != nil
+	}
 	return srv, err
 }
 
@@ -306,6 +313,8 @@ func (srv *server) closeClients() {
 	for fd, c := range srv.clients.table {
 		switch {
 		case c == nil:
+		case c.tls != nil && c.tls.handshake != nil: // the Handler has not heard of it
+			srv.clients.Close(fd)
 		case srv.script != nil:
 			srv.script.close(fd)
 		default:

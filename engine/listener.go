@@ -54,6 +54,8 @@ type Listener struct {
 	// Adopted tells that the socket was passed in: another process may have it too, and change
 	// it at any time.
 	Adopted bool
+	// Secure tells that its clients speak TLS. Clients.Secure was called.
+	Secure bool
 	// Refused counts connections that were closed at once: over max, or out of descriptors.
 	Refused uint64
 	// Full is how many of Refused were over max.
@@ -140,16 +142,36 @@ func (ln *Listener) accepted(fd int, err error) bool {
 
 func (ln *Listener) admit(fd int) {
 	wary := ln.mustBeWary(fd)
-	if ln.clients.all() >= ln.max {
-		ln.Full++
+	if why := ln.full(); why != nil {
+		if why == errFull {
+			ln.Full++
+		}
 		ln.refuse(fd, wary)
-		ln.warn(ln.loop.Now(), "clients are refused", errFull)
+		ln.warn(ln.loop.Now(), "clients are refused", why)
 		return
 	}
-	if err := ln.clients.adopt(fd, wary); err != nil {
+	if err := ln.adopt(fd, wary); err != nil {
 		ln.Refused++
 		ln.pause(err)
 	}
+}
+
+// full tells why one more client is refused, or nil.
+func (ln *Listener) full() error {
+	switch {
+	case ln.clients.all() >= ln.max:
+		return errFull
+	case ln.Secure:
+		return ln.clients.security.full()
+	}
+	return nil
+}
+
+func (ln *Listener) adopt(fd int, wary bool) error {
+	if ln.Secure {
+		return ln.clients.security.adopt(fd)
+	}
+	return ln.clients.adopt(fd, wary)
 }
 
 // mustBeWary reports whether the peer of the accepted fd may pass descriptors. Options of the

@@ -19,13 +19,17 @@ var (
 	// ErrUnsolicited is returned by Deliver after too many unsolicited answers in a row.
 	ErrUnsolicited = errors.New("too many unsolicited answers")
 	// ErrProbe is the reason when a new connection answers the probe with something else
-	// than OK or NOTOK.
+	// than OK or NOTOK. It may wrap the error of codec.
 	ErrProbe = errors.New("wrong answer to the first request: not a dc_server?")
-	// ErrAttemptTimeout is the reason when a connection is not up within AttemptTimeout.
-	ErrAttemptTimeout = errors.New("timed out while connecting or waiting for the first answer")
+	// ErrProbeClosed is the reason when a new connection is ended in place of an answer.
+	ErrProbeClosed = errors.New("closed in place of an answer to the first request: not a dc_server")
+	// ErrProbeTimeout is the reason when a connection was made, but not up within AttemptTimeout.
+	ErrProbeTimeout = errors.New("connected, but no answer to the first request: dc_server hangs or accepts no connections, or it is another service")
+	// ErrAttemptTimeout is the reason when no connection was made within AttemptTimeout.
+	ErrAttemptTimeout = errors.New("timed out while connecting")
 	// ErrSilent is the reason when dc_server sends nothing for SilentTimeouts request
-	// timeouts, with requests in flight.
-	ErrSilent = fmt.Errorf("no answer for %d times -timeout", SilentTimeouts)
+	// timeouts, or for SilentFloor if that is longer, with requests in flight.
+	ErrSilent = fmt.Errorf("no answer for %d times -timeout, %v at least", SilentTimeouts, SilentFloor)
 	// ErrStopped is the reason when Stop ended the connection.
 	ErrStopped = errors.New("stopping")
 	// ErrClosed is the reason when dc_server ends the connection.

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io"
 	"time"
 
@@ -16,6 +17,10 @@ const (
 	// SilentTimeouts is how many request timeouts dc_server may be silent with requests
 	// in flight before the connection counts as lost.
 	SilentTimeouts = 3
+	// SilentFloor is the least time of silence after which the connection counts as lost. TCP
+	// sends a lost packet again after 200 ms and more: a small Timeout must not end a
+	// connection that only waits for that.
+	SilentFloor = 500 * time.Millisecond
 	// KeepAlive is how long an idle connection is trusted. Then the Link sends a probe, so
 	// that it finds a dead server before a client has to wait for it.
 	KeepAlive = 5 * time.Second
@@ -93,7 +98,12 @@ func (l *Link) Connected(now time.Duration) {
 }
 
 // Broken tells that the attempt failed or the connection ended.
-func (l *Link) Broken(why error, now time.Duration) { l.fail(why, now) }
+func (l *Link) Broken(why error, now time.Duration) {
+	if l.state == Probing && why == ErrClosed {
+		why = ErrProbeClosed
+	}
+	l.fail(why, now)
+}
 
 // Buffer is where the transport reads to; it is never empty.
 func (l *Link) Buffer() []byte { return l.in[len(l.in):cap(l.in)] }
@@ -117,6 +127,9 @@ func (l *Link) Received(n int, now time.Duration) {
 		}
 		if l.mux.Counters.Unsolicited > 0 && !l.strayed {
 			l.tellStray()
+		}
+		if err != nil && l.state == Probing && err != ErrProbe {
+			err = fmt.Errorf("%w (%w)", ErrProbe, err)
 		}
 		if err != nil {
 			l.fail(err, now)
@@ -181,8 +194,10 @@ func (l *Link) Expire(now time.Duration) {
 	case now < l.Deadline():
 	case l.state == Down:
 		l.dial(now)
-	case l.state != Up:
+	case l.state == Connecting:
 		l.fail(ErrAttemptTimeout, now)
+	case l.state == Probing:
+		l.fail(ErrProbeTimeout, now)
 	case now >= l.silentAt():
 		l.fail(ErrSilent, now)
 	default:
@@ -197,7 +212,7 @@ func (l *Link) silentAt() time.Duration {
 	if since == deadline.Never || l.config.Timeout == deadline.Never {
 		return deadline.Never
 	}
-	return max(since, l.heard) + SilentTimeouts*l.config.Timeout
+	return max(since, l.heard) + l.config.silence()
 }
 
 // keepAlive sends a probe to a server that has been silent, unless it owes answers already.

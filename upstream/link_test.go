@@ -25,7 +25,7 @@ func TestLinkTransitions(t *testing.T) {
 		{"connected", func(r *rig) { r.Start(0); r.Connected(ms) },
 			[]change{{Down, Connecting, nil}, {Connecting, Probing, nil}}},
 		{"closed while probing", func(r *rig) { r.Start(0); r.Connected(ms); r.Broken(ErrClosed, 2*ms) },
-			[]change{{Down, Connecting, nil}, {Connecting, Probing, nil}, {Probing, Down, ErrClosed}}},
+			[]change{{Down, Connecting, nil}, {Connecting, Probing, nil}, {Probing, Down, ErrProbeClosed}}},
 		{"the probe fails to be written", func(r *rig) { r.Start(0); r.writeErr = errTest; r.Connected(ms) },
 			[]change{{Down, Connecting, nil}, {Connecting, Probing, nil}, {Probing, Down, errTest}}},
 		{"the probe is not taken whole", func(r *rig) { r.Start(0); r.takes = 45; r.Connected(ms) },
@@ -79,8 +79,8 @@ func TestProbeAnswers(t *testing.T) {
 			}
 			why := r.changes[len(r.changes)-1].why
 			if corrupt := new(codec.CorruptError); errors.As(tt.why, &corrupt) {
-				if !errors.As(why, &corrupt) {
-					t.Errorf("got %v, want a CorruptError", why)
+				if !errors.As(why, &corrupt) || !errors.Is(why, ErrProbe) {
+					t.Errorf("got %v, want ErrProbe with a CorruptError", why)
 				}
 			} else if !errors.Is(why, tt.why) {
 				t.Errorf("got %v, want %v", why, tt.why)
@@ -110,13 +110,14 @@ func TestAttemptTimeout(t *testing.T) {
 		name string
 		act  func(r *rig)
 		from State
+		why  error
 	}{
-		{"never connected", func(*rig) {}, Connecting},
-		{"never answers the probe", func(r *rig) { r.Connected(1990 * ms) }, Probing},
+		{"never connected", func(*rig) {}, Connecting, ErrAttemptTimeout},
+		{"never answers the probe", func(r *rig) { r.Connected(1990 * ms) }, Probing, ErrProbeTimeout},
 		{"answers half of it", func(r *rig) {
 			r.Connected(ms)
 			r.bring(reply(r.sent()[0].UID, codec.OpHave, "\x01").Wire[:10], 1999*ms)
-		}, Probing},
+		}, Probing, ErrProbeTimeout},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -130,7 +131,7 @@ func TestAttemptTimeout(t *testing.T) {
 			r.Expire(100*ms + AttemptTimeout - 1)
 			r.mustChange()
 			r.Expire(100*ms + AttemptTimeout)
-			r.mustChange(change{tt.from, Down, ErrAttemptTimeout})
+			r.mustChange(change{tt.from, Down, tt.why})
 		})
 	}
 }
@@ -181,6 +182,20 @@ func TestSilence(t *testing.T) {
 			r.mustChange(change{Up, Down, ErrSilent})
 		})
 	}
+}
+
+// TestSilenceHasAFloor: a small timeout leaves TCP the time to send a lost packet again.
+func TestSilenceHasAFloor(t *testing.T) {
+	r := newRigWith(t, 20*ms)
+	r.up(0)
+	r.ask(1, "x", time.Second)
+	for now := time.Second; now < time.Second+SilentFloor; now += ms {
+		r.mux.Expire(now)
+		r.Expire(now)
+	}
+	r.mustChange()
+	r.Expire(time.Second + SilentFloor)
+	r.mustChange(change{Up, Down, ErrSilent})
 }
 
 // TestSilenceWithALongTimeout is a server that hangs for longer than KeepAlive before

@@ -19,7 +19,7 @@ type Mux struct {
 
 	busySince   time.Duration // since when answers are owed
 	unsolicited int           // unsolicited answers since the last answer to a request
-	probes      uint64        // requests of our own, since start
+	taken       uint64        // requests of this Mux, with our own probes
 	lateness    lateness
 
 	// Counters counts what happened, since start.
@@ -74,9 +74,7 @@ func (m *Mux) Submit(owner Owner, r codec.Message, now time.Duration) error {
 // SubmitProbe forwards a request of our own; its answer is swallowed. When there is no
 // room, nothing is forwarded: enough answers are owed already to tell that dc_server lives.
 func (m *Mux) SubmitProbe(r codec.Message, now time.Duration) {
-	if m.forward(slot{state: own, op: r.Op}, r.Wire, now) {
-		m.probes++
-	}
+	_ = m.forward(slot{state: own, op: r.Op}, r.Wire, now)
 }
 
 // forward puts wire into the batch, and s, except its generation, into a slot.
@@ -93,6 +91,7 @@ func (m *Mux) forward(s slot, wire []byte, now time.Duration) bool {
 	}
 	s.generation = m.slots.table[i].generation
 	s.stamp = uint32(now >> stampShift)
+	m.taken++
 	m.slots.table[i] = s
 	m.slots.pending.Set(i, now)
 	codec.SetUID(m.batch.add(wire), uint32(s.generation)<<uidSlotBits|uint32(i))
@@ -167,7 +166,7 @@ func (m *Mux) Expire(now time.Duration) {
 
 // settled is how many requests, probes included, no longer wait for their answers.
 func (m *Mux) settled() uint64 {
-	return m.Counters.Forwarded + m.probes - uint64(m.slots.pending.Len())
+	return m.taken - uint64(m.slots.pending.Len())
 }
 
 // Lost answers, with DISCONNECTED, everything in flight: the connection is gone, and with

@@ -26,6 +26,9 @@ type Config struct {
 	Generation uint16
 }
 
+// silence is how long dc_server may be silent with requests in flight.
+func (c Config) silence() time.Duration { return max(SilentTimeouts*c.Timeout, SilentFloor) }
+
 // Transport makes one connection at a time to dc_server. Its methods do not call the Link.
 type Transport interface {
 	// Drive sets the link that the transport reports to. New calls it, once and first.
@@ -166,9 +169,6 @@ func (s *Server) Expire(now time.Duration) {
 		s.mux.Expire(now)
 	}
 }
-
-// Figures is what the Server counts.
-func (s *Server) Figures() *Figures { return s.mux.figures }
 
 // Link is what the transport reports to.
 func (s *Server) Link() *Link { return s.link }

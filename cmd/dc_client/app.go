@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/rand"
+	"log/slog"
 	"time"
 
 	"distcache/engine"
@@ -17,40 +18,95 @@ import (
 // app is dc_client's daemon.App: the agent between its clients and its connection.
 type app struct {
 	config config
+	first  bool // of the loops: says what concerns them all
+	loop   *engine.Loop
 	agent  *agent.Agent
+	link   *link // to the dc_server in use
+
+	addresses int // of one IP version that the name of dc_server leads to; 0 before the first is found
 }
 
-// newApp makes the agent of one event loop.
-func (c config) newApp() daemon.App { return &app{config: c} }
+// newApps gives what makes the agent of each event loop.
+func (c config) newApps() func() daemon.App {
+	first := true
+	return func() daemon.App {
+		a := &app{config: c, first: first}
+		first = false
+		return a
+	}
+}
+
+// link is a connection to dc_server, and the log of it.
+type link struct {
+	*linkLog
+	conn *conn.Conn
+}
+
+// newLink makes the log of a connection.
+func (a *app) newLink(c *conn.Conn) *link {
+	return &link{&linkLog{server: a.config.server, address: c.Address, peer: c.Peer, timeout: a.config.timeout}, c}
+}
 
 // observer is what the agent reports to.
 type observer struct {
 	daemon.ClientLog
-	linkLog
+	*link
 }
 
 // Open joins the clients, the agent and the connection to dc_server.
 func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) (engine.Handler, error) {
-	o := &observer{linkLog: linkLog{server: a.config.server, timeout: a.config.timeout}}
-	config := a.agentConfig()
-	config.Server.Stray, config.Server.Late = o.strayAnswer, o.lateAnswers
-	a.agent = agent.New(config, conn.New(l, a.config.server), o)
+	c := conn.New(l, a.config.server)
+	if err := a.secure(c); err != nil {
+		return nil, err
+	}
+	a.loop, a.link = l, a.newLink(c)
+	if a.first {
+		c.OnAddresses(a.foundAddresses)
+	}
+	a.agent = agent.New(a.agentConfig(), c, &observer{link: a.link})
 	l.Schedule(a.agent)
 	l.AtTurnEnd(a.agent.TurnEnded)
 	return a.agent.AddFront(front.NewDistcache(), cs, pool), nil
 }
 
+// secure makes the connection speak TLS, if its address says so. It reads the certificates while it
+// has the privileges for that.
+func (a *app) secure(c *conn.Conn) error {
+	if a.config.credentials == nil {
+		return nil
+	}
+	c.Secure(a.config.credentials.Config)
+	if !a.first { // they have been read
+		return nil
+	}
+	warnings, err := a.config.credentials.Load()
+	for _, w := range warnings {
+		slog.Warn(w)
+	}
+	return err
+}
+
 func (a *app) agentConfig() agent.Config {
 	return agent.Config{
-		Server: upstream.Config{
-			MaxInFlight: upstream.MaxInFlight, MaxBatch: maxBatch,
-			Timeout: daemon.OrNever(a.config.timeout), Retry: a.config.retry, Random: random,
-		},
+		Server:    a.serverConfig(a.link),
 		Window:    clientWindow,
 		Gets:      clientGets,
 		Idle:      daemon.OrNever(a.config.clients.Idle),
 		MinExpiry: a.config.clients.MinExpiry,
-		Name:      func() string { return a.config.server.String() },
+		Name:      func() string { return a.link.name() },
+		Addresses: func() int { return a.addresses },
+	}
+}
+
+// foundAddresses takes the addresses that the name of dc_server leads to.
+func (a *app) foundAddresses(all []string) { a.addresses = a.link.severalAddresses(all) }
+
+// serverConfig is for the dc_server behind l.
+func (a *app) serverConfig(l *link) upstream.Config {
+	return upstream.Config{
+		MaxInFlight: upstream.MaxInFlight, MaxBatch: maxBatch,
+		Timeout: daemon.OrNever(a.config.timeout), Retry: a.config.retry, Random: random,
+		Stray: l.strayAnswer, Late: l.lateAnswers,
 	}
 }
 
@@ -58,6 +114,24 @@ func random(b []byte) { _, _ = rand.Read(b) } // documented never to fail
 
 // Start begins to connect to dc_server.
 func (a *app) Start(now time.Duration) { a.agent.Start(now) }
+
+// Reload looks the name of -server up anew.
+func (a *app) Reload(time.Duration) { a.link.conn.Refresh(a.refreshed) }
+
+// refreshed moves to another address of dc_server when the name does not lead to the one in use
+// any more.
+func (a *app) refreshed(found []string, err error) {
+	if a.link.refreshed(found, err, a.agent.Server().State() == upstream.Up) {
+		next := a.newLink(a.link.conn.Next())
+		a.agent.Move(a.serverConfig(next), next.conn, next, func(moved bool, _ time.Duration) {
+			if moved {
+				a.link = next
+				return
+			}
+			a.link.stays()
+		}, a.loop.Now())
+	}
+}
 
 // Busy is the number of clients with something under way.
 func (a *app) Busy() int { return a.agent.Busy() }

@@ -6,11 +6,13 @@ import (
 
 	"distcache/codec/address"
 	"distcache/internal/agent"
+	"distcache/internal/credentials"
 	"distcache/internal/daemon"
 	"distcache/internal/daemon/options"
 	"distcache/internal/daemon/service"
 	"distcache/internal/version"
 	"distcache/upstream"
+	"distcache/upstream/conn"
 )
 
 const (
@@ -21,7 +23,8 @@ const (
 	// poolBytes is the memory for requests of all clients that are not whole, and as much
 	// again for answers that are not read.
 	poolBytes = 32 << 20
-	// muxMemory is the size of the tables of requests in flight, in bytes.
+	// muxMemory is the size of the tables of requests in flight, in bytes. There are two of them
+	// while the connection moves to another dc_server.
 	muxMemory = upstream.MaxInFlight * 64
 	// clientWindow is how many requests a client may have in flight. A client that pipelines
 	// is served in parts of so many, with the others in between.
@@ -38,6 +41,8 @@ type config struct {
 	daemonFlags daemon.Flags
 	clients     daemon.ClientFlags
 	server      address.Address
+	tls         credentials.Flags
+	credentials *credentials.Credentials // nil: no TLS
 	retry       time.Duration
 	timeout     time.Duration // 0: never
 	loops       int
@@ -48,8 +53,8 @@ func (c *config) flags() *options.Set {
 	s := options.New(program, "-server address [options]",
 		"Passes the TLS session requests of applications on this host to dc_server, over one connection.")
 	c.daemonFlags.Declare(s, "UNIX:/tmp/scache")
-	s.Func("server", "address", "", "Address of dc_server: IP:host:port or UNIX:/path.", func(text string) (err error) {
-		c.server, err = address.ParseConnect(text)
+	s.Func("server", "address", "", "Address of dc_server: IP:host:port, TLS:host:port or UNIX:/path.", func(text string) (err error) {
+		c.server, err = address.ParseSecureConnect(text)
 		return err
 	})
 	s.Alias("connect", "server")
@@ -60,6 +65,7 @@ func (c *config) flags() *options.Set {
 	c.clients.Declare(s, 32768)
 	s.Int(&c.loops, "loops", "number", 1, 1, maxLoops,
 		"Number of event loops, one per CPU core to use; each has its own connection to dc_server.")
+	c.tls.DeclareClient(s)
 	s.Version(version.Text(program))
 	return s
 }
@@ -77,6 +83,13 @@ func (c *config) validate(s *options.Set) error {
 			return &options.UsageError{Flag: "server", Value: c.server.String(),
 				Reason: c.server.String() + " is also the address of -listen: dc_client would connect to itself"}
 		}
+	}
+	secure := c.server.Kind == address.TLS
+	if err := c.tls.Validate("server", secure, c.daemonFlags.Daemon); err != nil {
+		return err
+	}
+	if secure {
+		c.credentials = credentials.New(c.tls, c.server.Host)
 	}
 	return c.daemonFlags.ValidatePath("server", c.server)
 }
@@ -97,14 +110,20 @@ func isLoopback(host string, family address.Family) bool {
 }
 
 func (c *config) daemon() daemon.Config {
-	return daemon.Config{
+	d := daemon.Config{
 		Program:    program,
 		Flags:      c.daemonFlags,
 		MaxClients: c.clients.MaxClients,
 		Loops:      c.loops,
 		PoolBytes:  poolBytes,
-		Memory:     daemon.Memory{Heap: int64(c.loops) * (2*maxBatch + muxMemory)},
+		Memory:     daemon.Memory{Heap: int64(c.loops) * 2 * (maxBatch + muxMemory)},
 		Limit:      service.FindMemoryLimit(),
 		Show:       agent.Show,
 	}
+	if c.credentials != nil {
+		d.Check, d.Reload = c.credentials.Load, c.credentials.Reload
+		d.Memory.Heap += int64(c.loops) * conn.SecureMemory
+		d.CertificateExpires = c.credentials.Expires
+	}
+	return d
 }

@@ -3,6 +3,9 @@ package main
 import (
 	"errors"
 	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"distcache/codec/address"
@@ -16,6 +19,8 @@ const repeatAfter = time.Minute
 // lost, and failed attempts when their reason changes, or once a minute.
 type linkLog struct {
 	server   address.Address
+	address  func() string // that of the connection, or tried last; conn.Conn.Address
+	peer     func() string // the name in the server's certificate; conn.Conn.Peer
 	timeout  time.Duration // the flag -timeout; 0: never
 	probed   time.Duration // when the probe was sent
 	failures uint64        // attempts that failed since the last line about one
@@ -32,20 +37,34 @@ func (l *linkLog) LinkChanged(from, to upstream.State, why error, now time.Durat
 	case to == upstream.Up:
 		l.connected(now - l.probed)
 	case to == upstream.Down && from == upstream.Up:
-		slog.Warn("lost dc_server", "server", l.server.String(), "reason", why)
+		slog.Warn("lost dc_server", l.about("reason", why)...)
 	case to == upstream.Down:
 		l.failed(why, now)
 	}
 }
 
+// about is what a line is about: the flag -server, the address where that is another text, and
+// more keys and values.
+func (l *linkLog) about(more ...any) []any {
+	keys := []any{"server", l.server.String()}
+	if at := l.address(); at != "" && at != l.server.String() {
+		keys = append(keys, "address", at)
+	}
+	return append(keys, more...)
+}
+
 // connected logs that the probe was answered, after roundTrip.
 func (l *linkLog) connected(roundTrip time.Duration) {
-	slog.Info("connected to dc_server", "server", l.server.String())
+	if peer := l.peer(); peer == "" {
+		slog.Info("connected to dc_server", l.about()...)
+	} else {
+		slog.Info("connected to dc_server", l.about("certificate", peer)...)
+	}
 	l.reason, l.quietTo = "", 0
 	if l.timeout > 0 && roundTrip > l.timeout {
 		slog.Warn("dc_server takes longer than -timeout to answer the first request: requests will be answered DISCONNECTED",
-			"server", l.server.String(), "round_trip", roundTrip.Round(time.Millisecond), "timeout", l.timeout,
-			"hint", "raise -timeout above the round trip")
+			l.about("round_trip", roundTrip.Round(time.Millisecond), "timeout", l.timeout,
+				"hint", "raise -timeout above the round trip")...)
 	}
 }
 
@@ -55,9 +74,9 @@ func (l *linkLog) lateAnswers(late upstream.Lateness) {
 	if late.Answered > 0 {
 		roundTrip = late.Took.Round(time.Millisecond).String()
 	}
-	slog.Warn("dc_server did not answer in time: requests were answered DISCONNECTED", "server", l.server.String(),
-		"late", late.Late, "of", late.Of, "round_trip_of_late", roundTrip, "timeout", l.timeout,
-		"hint", "raise -timeout, or see whether dc_server is overloaded")
+	slog.Warn("dc_server did not answer in time: requests were answered DISCONNECTED",
+		l.about("late", late.Late, "of", late.Of, "round_trip_of_late", roundTrip, "timeout", l.timeout,
+			"hint", "raise -timeout, or see whether dc_server is overloaded")...)
 }
 
 func (l *linkLog) failed(why error, now time.Duration) {
@@ -65,12 +84,63 @@ func (l *linkLog) failed(why error, now time.Duration) {
 	if why.Error() == l.reason && now < l.quietTo {
 		return
 	}
-	slog.Warn("no connection to dc_server", "server", l.server.String(), "reason", why, "attempts", l.failures)
+	slog.Warn("no connection to dc_server", l.about("reason", why, "attempts", l.failures)...)
 	l.reason, l.quietTo, l.failures = why.Error(), now+repeatAfter, 0
 }
 
 // strayAnswer logs that an answer matches no request, with the likely cause.
 func (l *linkLog) strayAnswer() {
-	slog.Warn("dc_server sends answers that match no request; they are dropped", "server", l.server.String(),
-		"hint", "a dc_server of distcache 1.5 does this when a request arrives in pieces: replace it")
+	slog.Warn("dc_server sends answers that match no request; they are dropped",
+		l.about("hint", "a dc_server of distcache 1.5 does this when a request arrives in pieces: replace it")...)
+}
+
+// name is the flag -server, and the address in use where that is another text.
+func (l *linkLog) name() string {
+	if at := l.address(); at != "" && !strings.HasSuffix(l.server.String(), at) {
+		return l.server.String() + " (" + at + ")"
+	}
+	return l.server.String()
+}
+
+// severalAddresses warns when the name leads to several addresses of one IP version, and returns how
+// many. An IPv4 and an IPv6 address are mostly the same host.
+func (l *linkLog) severalAddresses(all []string) int {
+	var v4, v6 int
+	for _, text := range all {
+		at, err := netip.ParseAddrPort(text)
+		switch {
+		case err != nil: // a unix socket
+		case at.Addr().Is4():
+			v4++
+		default:
+			v6++
+		}
+	}
+	if max(v4, v6) > 1 {
+		slog.Warn("the name of dc_server has several addresses: dc_clients that use different ones share no sessions",
+			"server", l.server.String(), "addresses", strings.Join(all, ", "), "hint", "use a name that has one address")
+	}
+	return max(v4, v6)
+}
+
+// refreshed logs what a look-up of the name on SIGHUP has found. It reports whether to move.
+func (l *linkLog) refreshed(found []string, err error, up bool) (move bool) {
+	addresses := strings.Join(found, ", ")
+	switch {
+	case err != nil:
+		slog.Warn("SIGHUP: no address of dc_server was found, nothing changes", l.about("reason", err)...)
+	case !up:
+		slog.Info("SIGHUP: dc_server is not connected; each attempt looks its name up", "server", l.server.String(), "addresses", addresses)
+	case slices.Contains(found, l.address()):
+		slog.Info("SIGHUP: the addresses of dc_server have not changed", l.about()...)
+	default:
+		slog.Info("SIGHUP: moving to another address of dc_server", "server", l.server.String(), "from", l.address(), "to", addresses)
+		return true
+	}
+	return false
+}
+
+// stays logs that a move has failed, after the line with the reason.
+func (l *linkLog) stays() {
+	slog.Warn("the connection to dc_server stays where it is; SIGHUP tries again", l.about()...)
 }

@@ -26,5 +26,5 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if c.daemonFlags.Check {
 		return daemon.Check(c.daemon(), flags, stdout, stderr)
 	}
-	return daemon.Run(c.daemon(), c.newApp, parent, stderr)
+	return daemon.Run(c.daemon(), c.newApps(), parent, stderr)
 }

@@ -30,13 +30,16 @@ type cacheServer struct {
 // newApp makes the server of the one event loop.
 func (c config) newApp() daemon.App { return &cacheServer{config: c} }
 
-// Check makes the store, which takes address space alone, and frees it.
-func (cs *cacheServer) Check() error {
+// Check reads the certificates, and makes the store, which takes address space alone, and frees it.
+func (cs *cacheServer) Check() (warnings []string, err error) {
+	if warnings, err = cs.loadCredentials(); err != nil {
+		return nil, err
+	}
 	store, err := cs.newStore()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return store.Close()
+	return warnings, store.Close()
 }
 
 func (cs *cacheServer) newStore() (store.Store, error) {
@@ -47,8 +50,26 @@ func (cs *cacheServer) newStore() (store.Store, error) {
 	return store, nil
 }
 
-// Open makes the store and what serves it.
+// loadCredentials reads the certificates of TLS addresses, if there are any.
+func (cs *cacheServer) loadCredentials() (warnings []string, err error) {
+	if cs.config.credentials == nil {
+		return nil, nil
+	}
+	return cs.config.credentials.Load()
+}
+
+// Open reads the certificates while it has the privileges for that, and makes the store and what serves it.
 func (cs *cacheServer) Open(l *engine.Loop, clients *engine.Clients, pool *buffer.Pool) (engine.Handler, error) {
+	warnings, err := cs.loadCredentials()
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range warnings {
+		slog.Warn(w)
+	}
+	if cs.config.credentials != nil {
+		clients.Secure(cs.config.credentials.Config)
+	}
 	store, err := cs.newStore()
 	if err != nil {
 		return nil, err
@@ -67,6 +88,13 @@ func (cs *cacheServer) Open(l *engine.Loop, clients *engine.Clients, pool *buffe
 
 // Start has nothing to start.
 func (cs *cacheServer) Start(time.Duration) {}
+
+// Reload says so when there is nothing to read anew. Certificates are read by daemon.Config.Reload.
+func (cs *cacheServer) Reload(time.Duration) {
+	if cs.config.credentials == nil {
+		slog.Info("SIGHUP: nothing to reload")
+	}
+}
 
 // Busy is the number of clients with something under way.
 func (cs *cacheServer) Busy() int { return cs.server.Front().Busy() }

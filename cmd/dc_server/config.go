@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"distcache/internal/credentials"
 	"distcache/internal/daemon"
 	"distcache/internal/daemon/options"
 	"distcache/internal/daemon/service"
@@ -31,10 +32,13 @@ type config struct {
 	memory      int                 // MiB for sessions; 0: half of what the machine or control group has to spare
 	limit       service.MemoryLimit // of the process
 	progress    int                 // operations between two lines of statistics; 0: none
+	tls         credentials.Flags
+	credentials *credentials.Credentials // nil: no TLS
 }
 
 func (c *config) flags() *options.Set {
 	s := options.New(program, "[options]", "Stores TLS sessions in memory and serves them to the dc_clients of all hosts.")
+	c.daemonFlags.Secure = true
 	c.daemonFlags.Declare(s, "IP:127.0.0.1:9001")
 	s.Int(&c.sessions, "sessions", "number", 100_000, 64, maxSessions,
 		"Limit of stored sessions; beyond it, the sessions closest to expiry are evicted.")
@@ -43,6 +47,7 @@ func (c *config) flags() *options.Set {
 	s.Int(&c.progress, "progress", "operations", 0, 0, 1<<31-1,
 		"Log statistics each time this many operations are done (0: never).")
 	c.clients.Declare(s, 16384)
+	c.tls.DeclareServer(s)
 	s.Version(version.Text(program))
 	return s
 }
@@ -51,6 +56,13 @@ func (c *config) flags() *options.Set {
 func (c *config) validate() error {
 	if err := c.daemonFlags.Validate(); err != nil {
 		return err
+	}
+	secure := c.daemonFlags.ListensSecurely()
+	if err := c.tls.Validate("listen", secure, c.daemonFlags.Daemon); err != nil {
+		return err
+	}
+	if secure {
+		c.credentials = credentials.New(c.tls, "")
 	}
 	overhead := store.Config{MaxSessions: c.sessions}.Overhead()
 	if least := daemon.Mebibytes(overhead + store.MinBytes); c.memory > 0 && int64(c.memory) < least {
@@ -70,7 +82,7 @@ func (c *config) daemon() daemon.Config {
 
 // daemonWithout is the daemon without the memory of sessions.
 func (c *config) daemonWithout() daemon.Config {
-	return daemon.Config{
+	d := daemon.Config{
 		Program:    program,
 		Flags:      c.daemonFlags,
 		MaxClients: c.clients.MaxClients,
@@ -79,4 +91,8 @@ func (c *config) daemonWithout() daemon.Config {
 		Show:       server.Show,
 		Check:      (&cacheServer{config: *c}).Check,
 	}
+	if c.credentials != nil {
+		d.Reload, d.CertificateExpires = c.credentials.Reload, c.credentials.Expires
+	}
+	return d
 }

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"crypto/tls"
 	"fmt"
 	"strings"
 	"time"
 
 	"distcache/codec"
 	"distcache/codec/address"
+	"distcache/internal/credentials"
 	"distcache/internal/daemon/listen"
 	"distcache/internal/daemon/options"
 	"distcache/internal/version"
@@ -21,6 +23,8 @@ type config struct {
 	listen address.Address
 	socket listen.Options
 	server address.Address
+	tls    credentials.Flags
+	creds  *credentials.Credentials // nil: no TLS
 	filter filter
 	json   bool
 	data   bool
@@ -47,8 +51,8 @@ func (c *config) flags() *options.Set {
 		return err
 	})
 	c.socket.Declare(s)
-	s.Func("server", "address", "", "The service to connect to: UNIX:/path or IP:host:port.", func(text string) (err error) {
-		c.server, err = address.ParseConnect(text)
+	s.Func("server", "address", "", "The service to connect to: UNIX:/path, IP:host:port or TLS:host:port.", func(text string) (err error) {
+		c.server, err = address.ParseSecureConnect(text)
 		return err
 	})
 	s.Alias("connect", "server")
@@ -59,6 +63,7 @@ func (c *config) flags() *options.Set {
 	s.String(&c.pcap, "pcap", "file", "", "Write all traffic to this file, as TCP packets for tcpdump and tshark: connection n "+
 		"goes from 10.0.0.0 plus n to 192.0.2.1 port 9001. The file contains the secrets of TLS sessions: it is made anew, "+
 		"with mode 0600. It ignores -filter.")
+	c.tls.DeclareClient(s)
 	s.Version(version.Text(program))
 	return s
 }
@@ -74,7 +79,27 @@ func (c *config) validate(s *options.Set) error {
 		return &options.UsageError{Flag: "server", Value: c.server.String(),
 			Reason: c.server.String() + " is the address of -listen too: dc_snoop would connect to itself"}
 	}
-	return nil
+	over := c.server.Kind == address.TLS
+	if over {
+		c.creds = credentials.New(c.tls, c.server.Host)
+	}
+	return c.tls.Validate("server", over, false)
+}
+
+// loadCredentials reads the certificates of a TLS address.
+func (c *config) loadCredentials() (warnings []string, err error) {
+	if c.creds == nil {
+		return nil, nil
+	}
+	return c.creds.Load()
+}
+
+// secure is for the next handshake; nil: no TLS.
+func (c *config) secure() *tls.Config {
+	if c.creds == nil {
+		return nil
+	}
+	return c.creds.Config()
 }
 
 // filter is a set of operations. An empty filter lets all operations pass.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"sync"
 	"time"
 
@@ -27,9 +28,9 @@ type connection struct {
 
 // run passes bytes both ways, until both sides have ended or life is done. It connects to the
 // server unless ctx is done.
-func (c *connection) run(ctx, life context.Context, to address.Address) {
+func (c *connection) run(ctx, life context.Context, to address.Address, config *tls.Config) {
 	defer c.client.Close()
-	server, err := dial(ctx, to, nil)
+	server, err := dial(ctx, to, config, nil)
 	if err != nil {
 		c.watcher.refused(time.Now(), err)
 		return

@@ -29,7 +29,7 @@ func TestSecondNameServerIsAsked(t *testing.T) {
 		return ours, nil
 	}}
 	to := address.Address{Kind: address.TCP, Host: "cache.test", Port: uint16(l.Addr().(*net.TCPAddr).Port)}
-	server, err := dial(t.Context(), to, resolver)
+	server, err := dial(t.Context(), to, nil, resolver)
 	if err != nil {
 		t.Fatalf("got %v after %v and %d questions, want a connection", err, time.Since(began), asked.Load())
 	}

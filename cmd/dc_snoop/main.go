@@ -62,11 +62,15 @@ func snoop(c *config, stdout, stderr io.Writer) error {
 	defer stop()
 	told := make(chan os.Signal, 1)
 	signal.Notify(told, syscall.SIGUSR1)
+	warnings, err := c.loadCredentials()
+	if err != nil {
+		return err
+	}
 	socket, listener, file, err := open(c)
 	if err != nil {
 		return err
 	}
-	for _, warning := range append(socket.Warnings, shutOut(c)) {
+	for _, warning := range append(append(warnings, socket.Warnings...), shutOut(c)) {
 		if warning != "" {
 			printLine(stderr, warning)
 		}

@@ -85,7 +85,7 @@ func (p *proxy) start(ctx context.Context, number uint64, client half) {
 	p.now[c] = struct{}{}
 	p.mu.Unlock()
 	p.all.Go(func() {
-		c.run(ctx, p.life, p.config.server)
+		c.run(ctx, p.life, p.config.server, p.config.secure())
 		c.watcher.closed(time.Now())
 		p.mu.Lock()
 		delete(p.now, c)

@@ -10,6 +10,7 @@ import (
 	"distcache/bench/load/plan"
 	"distcache/codec"
 	"distcache/codec/address"
+	"distcache/internal/credentials"
 	"distcache/internal/daemon/options"
 	"distcache/internal/version"
 )
@@ -25,10 +26,14 @@ const (
 // config is the command line, parsed.
 type config struct {
 	load     plan.Config
+	to       address.Address // of -connect; load has that of a relay where it is a TLS address
 	progress int             // operations between two lines of progress; 0: by time
 	json     string          // the file of the report; "" is none
 	ping     bool            // ask once, instead of a test
 	stats    address.Address // of -metrics of a daemon, whose figures are printed instead of a test
+
+	tls         credentials.Flags
+	credentials *credentials.Credentials // nil: no TLS
 
 	timeout, timevar int // seconds
 	rate             int
@@ -43,14 +48,15 @@ func (c *config) flags() *options.Set {
 	c.referenceFlags(s)
 	c.loadFlags(s)
 	c.checkFlags(s)
+	c.tls.DeclareClient(s)
 	s.Version(version.Text(program))
 	return s
 }
 
 // referenceFlags are the flags of the reference's tool, with the same meaning.
 func (c *config) referenceFlags(s *options.Set) {
-	s.Func("connect", "address", defaultConnect, "The service: UNIX:/path or IP:host:port.", func(text string) (err error) {
-		c.load.Address, err = address.ParseConnect(text)
+	s.Func("connect", "address", defaultConnect, "The service: UNIX:/path, IP:host:port or TLS:host:port.", func(text string) (err error) {
+		c.to, err = address.ParseSecureConnect(text)
 		return err
 	})
 	s.Bool(&c.ping, "ping", "Ask once whether the service answers, and exit with 0 if so, else with 1. It stores nothing. "+
@@ -127,6 +133,13 @@ func (c *config) complete(s *options.Set) error {
 	l.KeepAlive = l.KeepAlive || l.Pipeline > 1
 	if l.Mix.Fresh {
 		c.completeTLS(s)
+	}
+	if l.Address = c.to; c.to.Kind == address.TLS {
+		c.credentials = credentials.New(c.tls, c.to.Host)
+		l.Address = address.Address{Kind: address.Unix} // startRelay knows the path
+	}
+	if err := c.tls.Validate("connect", c.to.Kind == address.TLS, false); err != nil {
+		return err
 	}
 	if err := c.contradiction(); err != nil {
 		return err

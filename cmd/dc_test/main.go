@@ -27,14 +27,18 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if code, done := flags.Exit(err, stdout, stderr); done {
 		return code
 	}
-	do := test
-	switch {
-	case c.ping:
-		do = ping
-	case c.stats.Kind != 0:
-		do = stats
+	relay, err := startRelay(&c, stderr)
+	if err == nil {
+		do := test
+		switch {
+		case c.ping:
+			do = ping
+		case c.stats.Kind != 0:
+			do = stats
+		}
+		err = relay.stop(do(&c, stdout, stderr))
 	}
-	code, _ := flags.Exit(do(&c, stdout, stderr), stdout, stderr)
+	code, _ := flags.Exit(err, stdout, stderr)
 	return code
 }
 
@@ -44,13 +48,13 @@ func ping(c *config, stdout, _ io.Writer) error {
 	if err := load.Ping(context.Background(), c.load.Address, c.load.AnswerLimit); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(stdout, "%v answers (%d us)\n", c.load.Address, time.Since(began).Microseconds())
+	_, err := fmt.Fprintf(stdout, "%v answers (%d us)\n", c.to, time.Since(began).Microseconds())
 	return err
 }
 
 // test runs the load and writes the results. It returns nil when every answer was right.
 func test(c *config, stdout, stderr io.Writer) error {
-	report, err := openReport(c.json)
+	report, err := openReport(c.json, c.to.String())
 	if err != nil {
 		return err
 	}

@@ -16,10 +16,13 @@ import (
 
 // report is the file of -json. It is opened before the run, so that a wrong path is known at once. Its old contents stay
 // until the new ones are ready.
-type report struct{ file *os.File }
+type report struct {
+	file    *os.File
+	address string // of the service
+}
 
 // openReport opens the file; with an empty path the report goes nowhere.
-func openReport(path string) (*report, error) {
+func openReport(path, address string) (*report, error) {
 	if path == "" {
 		return &report{}, nil
 	}
@@ -27,7 +30,7 @@ func openReport(path string) (*report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("-json: %w", err)
 	}
-	return &report{file: file}, nil
+	return &report{file: file, address: address}, nil
 }
 
 // contents is what the file holds.
@@ -44,6 +47,7 @@ func (r *report) write(result *plan.Result) error {
 	if err != nil {
 		return fmt.Errorf("-json: %w", err)
 	}
+	data.Config.Address = r.address
 	text, err := json.MarshalIndent(contents{Tool: version.Text(program), Report: data}, "", "  ")
 	if err != nil {
 		return fmt.Errorf("-json: %w", err)

@@ -23,6 +23,7 @@ type Kind uint8
 const (
 	Unix       Kind = iota + 1 // UNIX:/path
 	TCP                        // IP:…, IPv4:…, IPv6:…
+	TLS                        // TLS:…: TCP with TLS on the connection
 	Descriptor                 // FD:n
 	Systemd                    // systemd
 )
@@ -34,6 +35,8 @@ func (k Kind) String() string {
 		return "unix"
 	case TCP:
 		return "tcp"
+	case TLS:
+		return "tls"
 	case Descriptor:
 		return "descriptor"
 	case Systemd:
@@ -71,8 +74,8 @@ func (f Family) version() string { return strings.TrimPrefix(f.String()[len("IP"
 type Address struct {
 	Kind   Kind
 	Path   string // Unix: the socket's path, 1 to MaxPath bytes
-	Host   string // TCP: a host name or an address without brackets; "" is every interface, of one IP version
-	Port   uint16 // TCP: 0 is any free port
+	Host   string // TCP, TLS: a host name or an address without brackets; "" is every interface, of one IP version
+	Port   uint16 // TCP, TLS: 0 is any free port
 	Family Family // TCP: which addresses of the host are meant
 	FD     int    // Descriptor: its number, 3 or more
 }
@@ -84,6 +87,8 @@ func (a Address) String() string {
 		return unixPrefix + a.Path
 	case TCP:
 		return a.Family.String() + ":" + strings.TrimPrefix(a.hostPort(), ":")
+	case TLS:
+		return tlsPrefix + strings.TrimPrefix(a.hostPort(), ":")
 	case Descriptor:
 		return descriptorPrefix + strconv.Itoa(a.FD)
 	case Systemd:
@@ -114,7 +119,7 @@ func (a Address) plain() Address {
 }
 
 // Endpoint returns the address in the words of package net, for net.Dial: the network (unix, tcp, tcp4 or tcp6), and a
-// path or host:port. It is for Unix and TCP addresses only.
+// path or host:port. It is for Unix, TCP and TLS addresses only.
 func (a Address) Endpoint() (network, target string) {
 	if a.Kind == Unix {
 		return "unix", a.Path
@@ -130,7 +135,7 @@ func (a Address) hostPort() string {
 	return net.JoinHostPort(a.Host, port)
 }
 
-// Resolve returns the IP addresses of a TCP address that has a host, each with the port, in the resolver's order. IPv4
+// Resolve returns the IP addresses of a TCP or TLS address that has a host, each with the port, in the resolver's order. IPv4
 // addresses have the form of 4 bytes; an IPv6 address that is written with a zone keeps it. A host name is looked up,
 // which blocks; resolver nil is net.DefaultResolver. The error is that of the resolver, or net.DNSError when it found none.
 func (a Address) Resolve(ctx context.Context, resolver *net.Resolver) ([]netip.AddrPort, error) {
@@ -176,9 +181,12 @@ const (
 	lastPause  = 16 * time.Millisecond
 )
 
-// Dial connects to a Unix or TCP address. A unix socket with a full backlog refuses with EAGAIN where TCP would wait:
+// Dial connects to a Unix or TCP address. It returns ErrTLS for a TLS address: the connection would be a plain one. A unix socket with a full backlog refuses with EAGAIN where TCP would wait:
 // Dial tries again until ctx is done, and then returns the last refusal. The error is that of net.Dialer.
 func (a Address) Dial(ctx context.Context) (net.Conn, error) {
+	if a.Kind == TLS {
+		return nil, &Error{Text: a.String(), Err: ErrTLS}
+	}
 	var dialer net.Dialer
 	network, target := a.Endpoint()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {

@@ -37,6 +37,7 @@ func TestNames(t *testing.T) {
 	tests := []struct{ got, want string }{
 		{Unix.String(), "unix"},
 		{TCP.String(), "tcp"},
+		{TLS.String(), "tls"},
 		{Descriptor.String(), "descriptor"},
 		{Systemd.String(), "systemd"},
 		{Kind(0).String(), "no address"},

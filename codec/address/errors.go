@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Error says which text is not an address, and why. ParseListen and ParseConnect return no other error.
+// Error says which text is not an address, and why. The parsers return no other error.
 type Error struct {
 	Text string // the text, as it was given
 	Err  error  // the reason: wraps one of the Err values below
@@ -23,11 +23,11 @@ var (
 	// ErrEmpty is returned when the text is empty.
 	ErrEmpty = errors.New("it is empty")
 	// ErrScheme is returned when the text starts with no known scheme.
-	ErrScheme = errors.New("it starts with none of UNIX: IP: IPv4: IPv6: FD: and is not systemd")
+	ErrScheme = errors.New("it starts with none of UNIX: IP: IPv4: IPv6: TLS: FD: and is not systemd")
 	// ErrNoColon is returned when the text is a scheme and nothing else.
 	ErrNoColon = errors.New("a colon and the rest of the address must follow the scheme")
-	// ErrTLS is returned for TLS: addresses.
-	ErrTLS = errors.New("TLS addresses are not supported yet")
+	// ErrTLS is returned for TLS: addresses where a plain connection is made.
+	ErrTLS = errors.New("TLS: is for the connection to dc_server only")
 	// ErrListenOnly is returned when an address to connect to has a form for listening only.
 	ErrListenOnly = errors.New("it is for listening only")
 
@@ -50,7 +50,7 @@ var (
 	// ErrPortZero is returned when the port of an address to connect to is 0.
 	ErrPortZero = errors.New("port 0 (any free port) is for listening only")
 	// ErrNoHost is returned when an address to connect to has a port but no host.
-	ErrNoHost = errors.New("the host is missing: IP:port is for listening only")
+	ErrNoHost = errors.New("the host is missing: a port alone is for listening only")
 	// ErrHost is returned when a host is neither a host name nor an address.
 	ErrHost = errors.New("the host is neither a host name nor an address")
 	// ErrBrackets is returned when brackets are missing around an IPv6 address, or hold something else.

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// The schemes that are not a Family. TLS is recognised so that it gets its own error.
+// The schemes that are not a Family.
 const (
 	unixPrefix       = "UNIX:"
 	descriptorPrefix = "FD:"
@@ -27,12 +27,26 @@ const (
 	toConnect
 )
 
-// ParseListen reads an address to listen on. Its error is an *Error.
-func ParseListen(text string) (Address, error) { return parse(text, toListen) }
+// ParseListen reads an address to listen on without TLS. Its error is an *Error.
+func ParseListen(text string) (Address, error) { return parsePlain(text, toListen) }
 
-// ParseConnect reads an address to connect to: UNIX:/path or a TCP address with a host and a port of 1 or more. Its
-// error is an *Error.
-func ParseConnect(text string) (Address, error) { return parse(text, toConnect) }
+// ParseConnect reads an address to connect to without TLS: UNIX:/path or a TCP address with a host and a port of 1 or
+// more. Its error is an *Error.
+func ParseConnect(text string) (Address, error) { return parsePlain(text, toConnect) }
+
+// ParseSecureListen is ParseListen for programs that also listen on TLS addresses.
+func ParseSecureListen(text string) (Address, error) { return parse(text, toListen) }
+
+// ParseSecureConnect is ParseConnect for programs that also connect to TLS addresses.
+func ParseSecureConnect(text string) (Address, error) { return parse(text, toConnect) }
+
+func parsePlain(text string, want purpose) (Address, error) {
+	addr, err := parse(text, want)
+	if err == nil && addr.Kind == TLS {
+		return Address{}, &Error{Text: text, Err: ErrTLS}
+	}
+	return addr, err
+}
 
 func parse(text string, want purpose) (Address, error) {
 	addr, err := parseScheme(text)
@@ -59,7 +73,9 @@ func parseScheme(text string) (Address, error) {
 	case descriptorPrefix:
 		return parseDescriptor(rest)
 	case tlsPrefix:
-		return Address{}, ErrTLS
+		addr, err := parseTCP(AnyFamily, rest)
+		addr.Kind = TLS
+		return addr, err
 	}
 	for _, family := range []Family{AnyFamily, IPv4, IPv6} {
 		if scheme == family.String() {
@@ -99,9 +115,10 @@ func connectable(addr Address) error {
 	switch {
 	case addr.Kind == Descriptor, addr.Kind == Systemd:
 		return ErrListenOnly
-	case addr.Kind == TCP && addr.Host == "":
+	case addr.Kind == Unix:
+	case addr.Host == "":
 		return ErrNoHost
-	case addr.Kind == TCP && addr.Port == 0:
+	case addr.Port == 0:
 		return ErrPortZero
 	}
 	return nil
@@ -131,7 +148,7 @@ func parseDescriptor(text string) (Address, error) {
 	return Address{Kind: Descriptor, FD: int(n)}, nil
 }
 
-// parseTCP reads what follows the scheme: port, :port, host:port or [v6]:port.
+// parseTCP reads what follows the scheme of a TCP address: port, :port, host:port or [v6]:port.
 func parseTCP(family Family, rest string) (Address, error) {
 	host, portText := "", rest
 	if at := strings.LastIndexByte(rest, ':'); at >= 0 {

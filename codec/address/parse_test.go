@@ -80,7 +80,9 @@ func TestBadAddresses(t *testing.T) {
 		{"systemd with a colon", "systemd:", ErrScheme},
 		{"space before", " IP:9001", ErrScheme},
 		{"scheme alone", "IPv6", ErrNoColon},
-		{"TLS", "TLS:host:9001", ErrTLS},
+		{"TLS without a port", "TLS:host:", ErrNoPort},
+		{"TLS alone", "TLS", ErrNoColon},
+		{"TLS in lower case", "tls:host:9001", ErrScheme},
 		{"no path", "UNIX:", ErrNoPath},
 		{"path of 108 bytes", "UNIX:" + path(108), ErrLongPath},
 		{"path of 130 bytes", "UNIX:" + path(130), ErrLongPath},
@@ -174,7 +176,7 @@ func TestErrorText(t *testing.T) {
 		{"length", "UNIX:" + path(108),
 			`bad address "UNIX:` + path(108) + `": the path is too long for a unix socket: it has 108 bytes, and at most 107 fit`},
 		{"wrong case", "ip:9001",
-			`bad address "ip:9001": it starts with none of UNIX: IP: IPv4: IPv6: FD: and is not systemd; did you mean IP:`},
+			`bad address "ip:9001": it starts with none of UNIX: IP: IPv4: IPv6: TLS: FD: and is not systemd; did you mean IP:`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -182,5 +184,40 @@ func TestErrorText(t *testing.T) {
 				t.Errorf("got  %v\nwant %s", err, test.want)
 			}
 		})
+	}
+}
+
+// TestTLSAddresses: they are read by programs that speak TLS, and refused by all others.
+func TestTLSAddresses(t *testing.T) {
+	for _, row := range []struct {
+		text        string
+		want        Address
+		canonical   string
+		connectable bool
+	}{
+		{"TLS:cache:9001", Address{Kind: TLS, Host: "cache", Port: 9001}, "TLS:cache:9001", true},
+		{"TLS:127.0.0.1:9001", Address{Kind: TLS, Host: "127.0.0.1", Port: 9001}, "TLS:127.0.0.1:9001", true},
+		{"TLS:[0::1]:9001", Address{Kind: TLS, Host: "::1", Port: 9001}, "TLS:[::1]:9001", true},
+		{"TLS:9001", Address{Kind: TLS, Port: 9001}, "TLS:9001", false},
+		{"TLS::9001", Address{Kind: TLS, Port: 9001}, "TLS:9001", false},
+		{"TLS:localhost:0", Address{Kind: TLS, Host: "localhost"}, "TLS:localhost:0", false},
+	} {
+		got, err := ParseSecureListen(row.text)
+		if err != nil || got != row.want || got.String() != row.canonical {
+			t.Errorf("ParseSecureListen(%q): got %+v, %v, want %+v", row.text, got, err, row.want)
+		}
+		connect, err := ParseSecureConnect(row.text)
+		if row.connectable && connect != row.want || (err == nil) != row.connectable {
+			t.Errorf("ParseSecureConnect(%q): got %+v, %v, want that it succeeds: %v", row.text, connect, err, row.connectable)
+		}
+		_, err = ParseListen(row.text)
+		checkError(t, row.text, err, ErrTLS)
+		if row.connectable {
+			_, err = ParseConnect(row.text)
+			checkError(t, row.text, err, ErrTLS)
+		}
+		if _, err := got.Dial(t.Context()); !errors.Is(err, ErrTLS) {
+			t.Errorf("Dial of %s: got %v, want ErrTLS: it would be a plain connection", got, err)
+		}
 	}
 }

@@ -89,21 +89,6 @@ func IsUnix(fd int) bool {
 	return err == nil && domain == unix.AF_UNIX
 }
 
-// Peer is the address that the TCP socket fd is connected to; ok is false for other sockets.
-func Peer(fd int) (ip netip.Addr, ok bool) {
-	sa, err := unix.Getpeername(fd)
-	if err != nil {
-		return ip, false
-	}
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrFrom4(sa.Addr), true
-	case *unix.SockaddrInet6:
-		return netip.AddrFrom16(sa.Addr).Unmap(), true
-	}
-	return ip, false
-}
-
 // Unread is the number of written bytes that the kernel still holds for fd: bytes that the
 // peer has not read (unix socket, including the kernel's overhead for each piece) or not
 // acknowledged (TCP). It is 0 if the kernel does not tell.

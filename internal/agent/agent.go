@@ -22,6 +22,8 @@ type Config struct {
 	MinExpiry time.Duration // the flag -minexpiry; 0: none
 	// Name tells, for the status page, which dc_server that is; nil: it does not.
 	Name func() string
+	// Addresses tells how many addresses of one IP version the name of dc_server has; nil: it does not.
+	Addresses func() int
 }
 
 // BriefLife is the life of a session below which it is of no use: the client comes back too late.
@@ -41,6 +43,11 @@ type Agent struct {
 	server   *upstream.Server
 	observer Observer
 	link     linkFacts
+	figures  upstream.Figures // of all servers, one after the other
+
+	next     *watch           // the server to move to, until it is up; nil: none
+	retiring *upstream.Server // the one that was moved away from, while it owes answers; nil: none
+	retireAt time.Duration    // when it ends in any case
 
 	waiting  bool // for the very first connection, until waitEnds
 	waitEnds time.Duration
@@ -62,7 +69,7 @@ type Counters struct {
 // New makes an Agent that does nothing until Start. AddFront gives it clients.
 func New(config Config, t upstream.Transport, o Observer) *Agent {
 	a := &Agent{config: config, observer: o}
-	a.server = upstream.New(config.Server, t, a, a)
+	a.server = a.addServer(config.Server, t, o).server
 	return a
 }
 
@@ -75,7 +82,7 @@ func (a *Agent) AddFront(w front.Wire, s front.Sockets, pool *buffer.Pool) *fron
 	return f
 }
 
-// Server is the dc_server that answers.
+// Server is the dc_server that answers. Move changes it.
 func (a *Agent) Server() *upstream.Server { return a.server }
 
 // Busy is the number of clients with something under way.
@@ -95,6 +102,8 @@ func (a *Agent) Start(now time.Duration) {
 
 // Stop ends the connection; requests in flight are answered DISCONNECTED.
 func (a *Agent) Stop(now time.Duration) {
+	a.endMove(now)
+	a.retire(now)
 	a.server.Stop(now)
 	for _, f := range a.fronts {
 		f.TurnEnded(now)
@@ -157,11 +166,12 @@ func (a *Agent) Dropped(c int, why front.Reason, err error, now time.Duration) {
 	a.observer.ClientDropped(c, why, err, now)
 }
 
-// LinkChanged ends the wait for the very first connection, which is over when it is
-// there and when it failed.
-func (a *Agent) LinkChanged(from, to upstream.State, why error, now time.Duration) {
-	a.link.changed(from, to, why, now)
-	a.observer.LinkChanged(from, to, why, now)
+// linkChanged ends the wait for the very first connection, which is over when it is there and
+// when it failed. A server that was connected to anew is where its name leads: a move is over.
+func (a *Agent) linkChanged(to upstream.State, now time.Duration) {
+	if to == upstream.Up {
+		a.endMove(now)
+	}
 	if to == upstream.Up || to == upstream.Down {
 		a.endWait(now)
 	}
@@ -191,11 +201,20 @@ func (a *Agent) TurnEnded(now time.Duration) {
 		f.TurnEnded(now)
 	}
 	a.server.Flush(now)
+	if a.retiring != nil {
+		a.finishOld(now)
+	}
 }
 
 // Deadline is when Expire is to be called next.
 func (a *Agent) Deadline() time.Duration {
 	next := a.server.Deadline()
+	if a.next != nil {
+		next = min(next, a.next.server.Deadline())
+	}
+	if a.retiring != nil {
+		next = min(next, a.retiring.Deadline(), a.retireAt)
+	}
 	for _, f := range a.fronts {
 		next = min(next, f.Deadline())
 	}
@@ -211,6 +230,15 @@ func (a *Agent) Deadline() time.Duration {
 // Expire does what is due.
 func (a *Agent) Expire(now time.Duration) {
 	a.server.Expire(now)
+	if a.next != nil {
+		a.next.server.Expire(now)
+	}
+	if a.retiring != nil {
+		a.retiring.Expire(now)
+	}
+	if a.retiring != nil {
+		a.finishOld(now)
+	}
 	for _, f := range a.fronts {
 		f.Expire(now)
 	}

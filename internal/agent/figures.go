@@ -19,16 +19,20 @@ type Snapshot struct {
 	link     linkFacts
 	state    upstream.State
 	inFlight int
+	places   int // addresses of dc_server
 	name     string
 	now      time.Duration
 }
 
 // Snapshot copies the counters.
 func (a *Agent) Snapshot(now time.Duration) *Snapshot {
-	s := &Snapshot{server: *a.server.Figures(), agent: a.Counters, link: a.link, state: a.server.State(),
+	s := &Snapshot{server: a.figures, agent: a.Counters, link: a.link, state: a.server.State(),
 		inFlight: a.server.Mux().InFlight(), name: "dc_server", now: now}
 	if a.config.Name != nil {
 		s.name = "dc_server at " + a.config.Name()
+	}
+	if a.config.Addresses != nil {
+		s.places = a.config.Addresses()
 	}
 	for _, f := range a.fronts {
 		s.fronts = append(s.fronts, f.Counters)
@@ -92,6 +96,7 @@ const (
 	Answered     = "distcache_answer_seconds"
 	Brief        = "distcache_brief_adds_total"
 	LinkUp       = "distcache_link_up"
+	Addresses    = "distcache_link_addresses"
 )
 
 var figures = []metrics.Figure[Snapshot]{
@@ -104,6 +109,9 @@ var figures = []metrics.Figure[Snapshot]{
 			}
 			put(up)
 		}},
+	{Description: metrics.Description{Name: Addresses, Kind: metrics.Gauge,
+		Help: "Addresses of one IP version that the name of -server leads to; dc_clients that use different ones share no sessions"},
+		Read: func(s *Snapshot, put put) { put(float64(s.places)) }},
 	{Description: metrics.Description{Name: "distcache_link_connects_total", Kind: metrics.Counter, Line: "connects",
 		Help: "Connections to dc_server that came up: they answered the probe"},
 		Read: func(s *Snapshot, put put) { put(float64(s.link.ups)) }},

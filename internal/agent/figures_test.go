@@ -134,3 +134,36 @@ func TestFaultsOfTheLink(t *testing.T) {
 		}
 	}
 }
+
+func TestSeveralAddressesAreAMistake(t *testing.T) {
+	for places, want := range map[int]string{0: "", 1: "", 3: "3 addresses of one IP version"} {
+		config := testConfig()
+		config.Addresses = func() int { return places }
+		set := newRig(t, config).figuresOf()
+		if got := severalAddresses(metrics.Span{Then: set, Now: set}); got != want {
+			t.Errorf("%d addresses: got %q, want %q", places, got, want)
+		}
+	}
+}
+
+// TestTotalsOutliveAMove: the figures of the server that was moved away from are not lost, and the page knows the new one.
+func TestTotalsOutliveAMove(t *testing.T) {
+	r := upRig(t, testConfig())
+	r.come(1)
+	r.ask(1, 7, "id")
+	r.answer(r.seenOne(), "\x01")
+	next := &wire{rig: r}
+	r.now = time.Second
+	r.Agent.Move(testConfig().Server, next, r, func(bool, time.Duration) {}, r.now)
+	link := r.Agent.next.server.Link()
+	link.Connected(r.now)
+	link.Received(copy(link.Buffer(), codec.AppendStatus(nil, 0, codec.OpHave, codec.StatusNotOK)), r.now)
+	set := r.figuresOf()
+	if got := set.Total("distcache_forwarded_total"); got != 1 || set.Times(RoundTrip).Count() != 1 || set.Total("distcache_link_connects_total") != 2 {
+		t.Errorf("after the move: got %v forwarded, %d round trips, %v connections, want 1, 1, 2", got, set.Times(RoundTrip).Count(),
+			set.Total("distcache_link_connects_total"))
+	}
+	if got := set.Status[0]; !got.Ready || got.For != 0 {
+		t.Errorf("got %+v, want it up since now", got)
+	}
+}

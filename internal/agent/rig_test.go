@@ -28,14 +28,16 @@ type rig struct {
 // wire is the rig's upstream.Transport.
 type wire struct {
 	rig     *rig
+	link    *upstream.Link
 	dials   int
+	closes  int
 	written []byte
 }
 
-func (w *wire) Drive(*upstream.Link) {}
-func (w *wire) Dial()                { w.dials++ }
-func (w *wire) Close()               {}
-func (w *wire) EndTurn()             {}
+func (w *wire) Drive(l *upstream.Link) { w.link = l }
+func (w *wire) Dial()                  { w.dials++ }
+func (w *wire) Close()                 { w.closes++ }
+func (w *wire) EndTurn()               {}
 
 func (w *wire) Write(b []byte) (int, error) {
 	w.written = append(w.written, b...)
@@ -62,10 +64,15 @@ func testConfig() Config {
 func newRig(t testing.TB, config Config) *rig {
 	r := &rig{t: t, pool: buffer.NewPool(1 << 20), got: map[int][]byte{}, closed: map[int]bool{}}
 	r.wire = &wire{rig: r}
-	r.Agent = New(config, r.wire, r)
+	r.start(config, r.wire)
+	return r
+}
+
+// start makes the agent, whose connection is over w, and starts it.
+func (r *rig) start(config Config, w upstream.Transport) {
+	r.Agent = New(config, w, r)
 	r.Front = r.Agent.AddFront(front.NewDistcache(), r, r.pool)
 	r.Start(0)
-	return r
 }
 
 // upRig is one whose connection is up.

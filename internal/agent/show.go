@@ -27,7 +27,12 @@ var Show = metrics.Plan{
 		{
 			ID: "late-answers", Title: "dc_server answers later than -timeout",
 			Remedy: "Raise -timeout above the round trip, or see whether dc_server is overloaded.",
-			Found:  lateAnswers,
+			Found:  lateAnswers, Logged: true,
+		},
+		{
+			ID: "several-addresses", Title: "The name of dc_server leads to several addresses",
+			Remedy: "Give -server a name that has one address: dc_clients that use different ones share no sessions.",
+			Found:  severalAddresses, Logged: true,
 		},
 	},
 }
@@ -54,4 +59,11 @@ func lateAnswers(p metrics.Span) string {
 		seen += fmt.Sprintf("; 99 %% of the answers came within %v", p99.Round(time.Millisecond/10))
 	}
 	return seen
+}
+
+func severalAddresses(p metrics.Span) string {
+	if n := p.Now.Total(Addresses); n > 1 {
+		return fmt.Sprintf("%.0f addresses of one IP version", n)
+	}
+	return ""
 }

@@ -85,9 +85,14 @@ func (w *world) linkRules() {
 		w.must(w.now < s.lastDial+upstream.AttemptTimeout, "the attempt lasts since %v", s.lastDial)
 	case len(s.pending) > 0 && w.config.Server.Timeout != deadline.Never && w.config.Server.MaxInFlight > 10:
 		since := max(s.heard, s.pending[0].came)
-		w.must(w.now < since+upstream.SilentTimeouts*w.config.Server.Timeout || w.now >= s.pending[0].came+upstream.AttemptTimeout*20,
+		w.must(w.now < since+w.silence() || w.now >= s.pending[0].came+upstream.AttemptTimeout*20,
 			"dc_server is silent since %v and the link still up", since)
 	}
+}
+
+// silence is how long dc_server may be silent when answers are owed.
+func (w *world) silence() time.Duration {
+	return max(upstream.SilentTimeouts*w.config.Server.Timeout, upstream.SilentFloor)
 }
 
 // mayGoDown holds whether the link had a reason.
@@ -99,13 +104,13 @@ func (w *world) mayGoDown(from upstream.State, why error) {
 		w.must(errors.Is(why, upstream.ErrStopped), "stopped, and told %v", why)
 	case errors.Is(why, upstream.ErrSilent):
 		w.totals.Silent++
-		w.must(from == upstream.Up && w.now >= s.heard+upstream.SilentTimeouts*w.config.Server.Timeout, "silent since %v is too soon", s.heard)
-	case errors.Is(why, upstream.ErrAttemptTimeout):
+		w.must(from == upstream.Up && w.now >= s.heard+w.silence(), "silent since %v is too soon", s.heard)
+	case errors.Is(why, upstream.ErrAttemptTimeout), errors.Is(why, upstream.ErrProbeTimeout):
 		w.must(w.now >= s.lastDial+upstream.AttemptTimeout, "the attempt of %v is ended too soon", s.lastDial)
-	case errors.Is(why, upstream.ErrProbe):
-		w.must(!s.proved, "the probe was answered well, and told %v", why)
 	case errors.Is(why, upstream.ErrWrongOperation), errors.As(why, &corrupt):
 		w.must(s.tainted, "dc_server did nothing wrong, and told %v", why)
+	case errors.Is(why, upstream.ErrProbe):
+		w.must(!s.proved, "the probe was answered well, and told %v", why)
 	default:
 		w.must(s.offending, "the link goes down for no reason, told %v", why)
 	}

@@ -21,6 +21,7 @@ func (d *running) newAcceptor(r *reactor, fd int, kind address.Kind) (*acceptor,
 	if err != nil {
 		return nil, err
 	}
+	listener.Secure = kind == address.TLS
 	listener.Shared = len(d.reactors) > 1
 	listener.Adopted = kind == address.Descriptor || kind == address.Systemd
 	return &acceptor{fd: fd, kind: kind, listener: listener}, nil

@@ -28,6 +28,8 @@ type App interface {
 	Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) (engine.Handler, error)
 	// Start is called when the daemon is set up and its privileges are dropped.
 	Start(now time.Duration)
+	// Reload is called for each SIGHUP between Start and the end.
+	Reload(now time.Duration)
 	// Busy is the number of clients that an orderly end should wait for.
 	Busy() int
 	// Snapshot copies the figures.
@@ -50,7 +52,11 @@ type Config struct {
 	Ready      []any               // further keys and values of the line “ready”
 	// Check tells -check what else would keep a start from succeeding; nil: nothing would.
 	// It changes nothing that outlives the process.
-	Check func() error
+	Check func() (warnings []string, err error)
+	// Reload reads anew what may change while the daemon runs, at each SIGHUP, off the loops; nil: there is nothing.
+	Reload func()
+	// CertificateExpires tells when the TLS certificate in force expires; nil: there is none.
+	CertificateExpires func() time.Time
 	// Show is what the status page plots, and the mistakes of a site to look for.
 	Show metrics.Plan
 
@@ -223,7 +229,7 @@ func (d *running) serve() int {
 	d.signals.Handle(service.Handlers{
 		Stop:   d.stop,
 		Abort:  d.abort,
-		Reload: func() { slog.Info("SIGHUP: nothing to reload") },
+		Reload: d.reload,
 		Report: d.figures.log,
 	})
 	quit := make(chan struct{})
@@ -245,6 +251,16 @@ func (d *running) stop() {
 	d.sockets.stopWatching()
 	for _, r := range d.reactors {
 		_ = r.loop.Post(r.drain) // an error means that the loop has ended already
+	}
+}
+
+// reload reads anew what can have changed, and lets each App do so.
+func (d *running) reload() {
+	if d.config.Reload != nil {
+		d.config.Reload()
+	}
+	for _, r := range d.reactors {
+		_ = r.loop.Post(func() { r.app.Reload(r.loop.Now()) }) // an error means that the loop has ended already
 	}
 }
 

@@ -52,6 +52,7 @@ type loopCopy struct {
 	busy    int
 	refused uint64 // all of them
 	full    uint64 // of these, over the client limit
+	tls     uint64 // clients whose handshake failed, which are not among refused
 	peers   map[netip.Addr]int
 	others  int // clients beside those of peers
 	app     metrics.Source
@@ -67,7 +68,8 @@ const (
 // copyFigures copies the counters. It runs on the loop.
 func (r *reactor) copyFigures(i int) *loopCopy {
 	now := r.loop.Now()
-	c := &loopCopy{loop: i, answers: true, now: now, clients: r.clients.Len(), busy: r.app.Busy(), app: r.app.Snapshot(now)}
+	c := &loopCopy{loop: i, answers: true, now: now, clients: r.clients.Len(), busy: r.app.Busy(), tls: r.clients.Refused(),
+		app: r.app.Snapshot(now)}
 	for _, a := range r.acceptors {
 		c.refused += a.listener.Refused
 		c.full += a.listener.Full
@@ -163,6 +165,16 @@ var processFigures = []metrics.Figure[process]{
 	{Description: metrics.Description{Name: "distcache_memory_bound_bytes", Kind: metrics.Gauge, Unit: metrics.Bytes,
 		Help: "Bound of the resident memory that follows from the flags"},
 		Read: func(p *process, put put) { put(float64(p.config.MemoryBound())) }},
+	{Description: metrics.Description{Name: "distcache_certificate_left_seconds", Kind: metrics.Gauge, Unit: metrics.Seconds,
+		Help: "Time until the TLS certificate in force expires (-tlscert)"},
+		Read: func(p *process, put put) {
+			if p.config.CertificateExpires == nil {
+				return
+			}
+			if at := p.config.CertificateExpires(); !at.IsZero() {
+				put(time.Until(at).Seconds())
+			}
+		}},
 	{Description: metrics.Description{Name: "distcache_log_lines_total", Kind: metrics.Counter, Labels: []string{"level"},
 		Help: "Lines logged"},
 		Read: func(p *process, put put) {
@@ -192,10 +204,11 @@ var loopFigures = []metrics.Figure[loopCopy]{
 		Help: "Clients with a request that is not whole or not answered, or with an answer that is not read"},
 		Read: func(c *loopCopy, put put) { put(float64(c.busy)) }},
 	{Description: metrics.Description{Name: "distcache_clients_refused_total", Kind: metrics.Counter, Labels: []string{"reason"}, Line: "refused",
-		Help: "Connections closed at once: over -maxclients (limit), or descriptors or memory used up (resources)"},
+		Help: "Connections closed at once: over -maxclients (limit), descriptors, memory or places for TLS used up (resources), or TLS handshake failed (tls)"},
 		Read: func(c *loopCopy, put put) {
 			put(float64(c.full), "limit")
 			put(float64(c.refused-c.full), "resources")
+			put(float64(c.tls), "tls")
 		}},
 	{Description: metrics.Description{Name: "distcache_peers", Kind: metrics.Gauge, Labels: []string{"address"},
 		Help: "Connected clients by IP address, where -listen has a TCP address; of many clients the first 256, the rest as other"},

@@ -18,6 +18,7 @@ func (c *counting) Open(*engine.Loop, *engine.Clients, *buffer.Pool) (engine.Han
 	return nil, nil
 }
 func (c *counting) Start(time.Duration)                   {}
+func (c *counting) Reload(time.Duration)                  {}
 func (c *counting) Busy() int                             { return 0 }
 func (c *counting) Stop(time.Duration)                    {}
 func (c *counting) Close() error                          { return nil }

@@ -20,11 +20,16 @@ type Flags struct {
 	Check    bool // tell whether a start would succeed, and end
 	Metrics  MetricsFlags
 	Log      LogFlags
+	Secure   bool // -listen takes TLS addresses; to be set before Declare
 }
 
 // Declare adds the flags to s. listenOn is the default of -listen.
 func (f *Flags) Declare(s *options.Set, listenOn string) {
-	s.List("listen", "address", listenOn, "Address to listen on: UNIX:/path, IP:port (IPv4), IPv6:port, IP:host:port, "+
+	secure := ""
+	if f.Secure {
+		secure = "TLS:port, TLS:host:port, "
+	}
+	s.List("listen", "address", listenOn, "Address to listen on: UNIX:/path, IP:port (IPv4), IPv6:port, IP:host:port, "+secure+
 		"FD:n or systemd; may be given several times.",
 		func(texts []string) error { return f.listenOn(texts) })
 	f.Socket.Declare(s)
@@ -47,8 +52,12 @@ func (f *Flags) listenOn(texts []string) error {
 		return fmt.Errorf("%q is more than %d addresses", texts[maxListen], maxListen)
 	}
 	f.Listen = nil
+	parse := address.ParseListen
+	if f.Secure {
+		parse = address.ParseSecureListen
+	}
 	for _, text := range texts {
-		a, err := address.ParseListen(text)
+		a, err := parse(text)
 		if err != nil {
 			return err
 		}
@@ -58,6 +67,11 @@ func (f *Flags) listenOn(texts []string) error {
 		f.Listen = append(f.Listen, a)
 	}
 	return nil
+}
+
+// ListensSecurely reports whether one of the addresses is a TLS address.
+func (f *Flags) ListensSecurely() bool {
+	return slices.ContainsFunc(f.Listen, func(a address.Address) bool { return a.Kind == address.TLS })
 }
 
 // firstPassed is the number of the first descriptor that systemd passes.

@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"sync"
 
+	"distcache/engine"
+	"distcache/engine/secure"
 	"distcache/internal/daemon/service"
 )
 
@@ -67,10 +69,14 @@ func (c Config) otherText(own string) string {
 
 // arithmetic shows how the limits of descriptors and memory are computed.
 func (c Config) arithmetic() string {
+	overTLS := ""
+	if n := c.secureClients(); n > 0 {
+		overTLS = fmt.Sprintf(" + %d of them over TLS x %d B", n, secure.ClientMemory)
+	}
 	return fmt.Sprintf("  descriptors %d = %d clients + %s\n"+
-		"  memory bound %d MiB = %d x (2 x %d MiB buffers + %d clients x %d B + %d MiB tables) + %d MiB program + %d MiB sessions\n%s",
+		"  memory bound %d MiB = %d x (2 x %d MiB buffers + %d clients x %d B%s + %d MiB tables) + %d MiB program + %d MiB sessions\n%s",
 		c.MaxClients+c.ownDescriptors(), c.MaxClients, c.otherText("for the daemon itself"),
-		Mebibytes(c.MemoryBound()), heapSlack, Mebibytes(int64(c.PoolBytes)), c.MaxClients, c.perClient(),
+		Mebibytes(c.MemoryBound()), heapSlack, Mebibytes(int64(c.PoolBytes)), c.MaxClients, c.perClient(), overTLS,
 		Mebibytes(c.Memory.Heap), runtimeMemory>>20, Mebibytes(c.Memory.OffHeap), c.Memory.Text)
 }
 
@@ -123,11 +129,19 @@ func (c Config) boundMemory() int64 {
 func (c Config) MemoryBound() int64 { return c.heapBound() + c.Memory.OffHeap }
 
 func (c Config) heapBound() int64 {
-	heap := 2*int64(c.PoolBytes) + int64(c.MaxClients)*c.perClient() + c.Memory.Heap
+	heap := 2*int64(c.PoolBytes) + int64(c.MaxClients)*c.perClient() + int64(c.secureClients())*secure.ClientMemory + c.Memory.Heap
 	if c.Flags.Metrics.on() {
 		heap += metricsMemory
 	}
 	return heapSlack*heap + runtimeMemory
+}
+
+// secureClients is how many clients may use TLS.
+func (c Config) secureClients() int {
+	if !c.Flags.ListensSecurely() {
+		return 0
+	}
+	return min(c.MaxClients, engine.MaxSecure)
 }
 
 // perClient is what a client takes in all tables, in bytes.

@@ -84,10 +84,12 @@ func (p *plan) check(c Config) error {
 			return err
 		}
 	}
-	if c.Check != nil {
-		return c.Check()
+	if c.Check == nil {
+		return nil
 	}
-	return nil
+	warnings, err := c.Check()
+	p.warn(warnings...)
+	return err
 }
 
 // rlimitWarning tells that a limit of the process is below the memory bound, or is "". Under

@@ -1,6 +1,10 @@
 package front
 
-import "distcache/codec"
+import (
+	"errors"
+
+	"distcache/codec"
+)
 
 // Wire is a protocol that clients speak. What it gives is in distcache's own form.
 type Wire interface {
@@ -30,11 +34,20 @@ func (w *Distcache) Next(c int, b []byte, begun bool) (m codec.Message, size int
 		a = w.partial[c]
 	}
 	m, err = a.Next(b)
-	if err == codec.ErrShort {
+	switch {
+	case err == codec.ErrShort:
 		w.remember(c, a)
+	case err != nil && looksLikeTLS(b):
+		err = errTLS
 	}
 	return m, len(m.Wire), err
 }
+
+// errTLS is the reason why a client is closed that began a TLS handshake.
+var errTLS = errors.New("the client speaks TLS, and this address does not")
+
+// looksLikeTLS reports whether b begins as a handshake record of TLS does.
+func looksLikeTLS(b []byte) bool { return len(b) >= 2 && b[0] == 22 && b[1] == 3 }
 
 func (w *Distcache) remember(c int, a codec.Assembler) {
 	for len(w.partial) <= c {

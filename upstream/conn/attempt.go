@@ -2,6 +2,7 @@ package conn
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -9,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 
+	"distcache/codec/address"
+	"distcache/engine/secure"
 	"distcache/engine/socket"
 	"distcache/upstream"
 
@@ -16,6 +19,9 @@ import (
 )
 
 const (
+	// dialLimit bounds an attempt until it is connected. It is less than a whole attempt, so that
+	// the log tells what was being done.
+	dialLimit = upstream.AttemptTimeout * 95 / 100
 	// resolveLimit bounds how long an attempt waits for the look-up of the name. It is less than
 	// a whole attempt, so that the log tells this reason.
 	resolveLimit = upstream.AttemptTimeout * 9 / 10
@@ -23,39 +29,48 @@ const (
 	resolveShare = upstream.AttemptTimeout / 4
 )
 
+// made is what an attempt makes.
+type made struct {
+	fd      int             // connected; -1: none
+	session *secure.Session // over TLS; nil: plain
+}
+
 // attempt is one attempt to connect. Its goroutine calls dial, then keep; the loop calls
 // take and end.
 type attempt struct {
-	lookup *lookup
-	route  route // a snapshot
+	target address.Address
+	lookup *address.Lookup
+	route  route       // a snapshot
+	config *tls.Config // nil: plain
 	cancel context.CancelFunc
 
 	mu    sync.Mutex
 	ended bool
-	fd    int        // connected and not yet taken; -1: none
+	made             // not yet taken
 	order []endpoint // in which they are tried; nil while the name is being resolved
 	tried int        // how many of order have been tried, with the one under way
 }
 
-// dial resolves the name and tries its addresses in turn. It returns a connected
-// descriptor, non-blocking and closed on exec. When ctx ends, dial returns soon, with its
-// cause.
-func (a *attempt) dial(ctx context.Context) (int, error) {
+// dial resolves the name and tries its addresses in turn. The descriptor that it makes is
+// connected, non-blocking and closed on exec, and a TLS handshake is over. When ctx ends, dial
+// returns soon, with its cause.
+func (a *attempt) dial(ctx context.Context) (made, error) {
+	none := made{fd: -1}
 	order, err := a.resolve(ctx)
 	for i, e := range order {
 		if ctx.Err() != nil {
 			break
 		}
 		a.progress(order, i+1)
-		var fd int
-		if fd, err = e.connectWithin(ctx, i, len(order)); err == nil {
-			return fd, nil
+		var m made
+		if m, err = e.connectWithin(ctx, a.config, i, len(order)); err == nil {
+			return m, nil
 		}
 	}
-	if ctx.Err() != nil {
-		return -1, context.Cause(ctx)
+	if cause := context.Cause(ctx); cause != nil && (err == nil || cause != upstream.ErrAttemptTimeout) {
+		return none, cause
 	}
-	return -1, err
+	return none, err
 }
 
 // resolve finds the addresses to try. When the name does not resolve, or not soon, these are
@@ -67,7 +82,7 @@ func (a *attempt) resolve(ctx context.Context) ([]endpoint, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	found, err := a.lookup.wait(ctx)
+	found, err := resolve(ctx, a.target, a.lookup)
 	if err != nil {
 		found = a.route.known
 	}
@@ -81,24 +96,25 @@ func (a *attempt) progress(order []endpoint, tried int) {
 	a.order, a.tried = order, tried
 }
 
-// keep holds fd until take or end. It closes fd and returns false when the attempt has ended.
-func (a *attempt) keep(fd int) bool {
+// keep holds m until take or end. It closes m and returns false when the attempt has ended.
+func (a *attempt) keep(m made) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.fd = fd
+	a.made = m
 	if a.ended {
 		a.closeKept()
 	}
 	return !a.ended
 }
 
-// take gives the connected descriptor to the caller.
-func (a *attempt) take() int {
+// take gives the connected descriptor to the caller, with the addresses that were found and the
+// one that it is connected to.
+func (a *attempt) take() (m made, order []endpoint, address string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	fd := a.fd
-	a.fd = -1
-	return fd
+	m = a.made
+	a.made = made{fd: -1}
+	return m, a.order, a.order[a.tried-1].name
 }
 
 // end cancels the attempt, closes a descriptor that was not taken, and returns what has been
@@ -114,8 +130,8 @@ func (a *attempt) end() (order []endpoint, tried int) {
 
 func (a *attempt) closeKept() {
 	if a.fd >= 0 {
-		_ = unix.Close(a.fd) // nothing was written to it
-		a.fd = -1
+		_ = unix.Close(a.fd) // nothing was written to it but a handshake
+		a.made = made{fd: -1}
 	}
 }
 
@@ -126,45 +142,52 @@ type endpoint struct {
 }
 
 // connectWithin connects to e, the one with index i of n, within its share of the attempt.
-func (e endpoint) connectWithin(ctx context.Context, i, n int) (int, error) {
-	timeout := upstream.ErrAttemptTimeout
+func (e endpoint) connectWithin(ctx context.Context, config *tls.Config, i, n int) (made, error) {
 	if i < n-1 { // the last may use what is left
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, share(n))
 		defer cancel()
-		timeout = e.explain(socket.Error("connect", unix.ETIMEDOUT))
 	}
-	fd, err := e.connect(ctx)
+	m, err := e.connect(ctx, config)
 	switch {
 	case err == nil:
-		return fd, nil
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
-		return -1, timeout
+		err = errNoAnswer
+	case errors.Is(err, unix.ECONNREFUSED):
+		err = fmt.Errorf("%w: nothing listens there", err)
+	case e.network == "unix" && errors.Is(err, unix.EAGAIN):
+		err = fmt.Errorf("%w: the backlog is full, dc_server does not accept", err)
 	}
-	return -1, e.explain(err)
+	return m, err
 }
 
-// explain says with which address an error was met.
-func (e endpoint) explain(err error) error { return fmt.Errorf("%s: %w", e.name, err) }
+// errNoAnswer is why an address is given up that does not even refuse. A client cannot tell these
+// causes apart: the kernel of a server with a full backlog drops the SYN, as a firewall does.
+var errNoAnswer = fmt.Errorf("connect: %w: no answer to SYN: a firewall, a host that is down, or a full backlog", unix.ETIMEDOUT)
 
-// connect connects to e. The descriptor is a duplicate of the one that package net has: that
+// connect connects to e, and performs the handshake of TLS with config. The descriptor is a duplicate of the one that package net has: that
 // leaves the poller of Go's runtime when it is closed, and ours is all that remains.
-func (e endpoint) connect(ctx context.Context) (int, error) {
+func (e endpoint) connect(ctx context.Context, config *tls.Config) (m made, err error) {
+	m.fd = -1
 	dialer := net.Dialer{KeepAlive: -1, FallbackDelay: -1, Control: tune}
 	connected, err := dialer.DialContext(ctx, e.network, e.address)
 	if err != nil {
-		return -1, reason(err)
+		return m, reason(err)
 	}
 	defer connected.Close()
+	if config != nil {
+		if m.session, err = secure.Client(ctx, connected, config); err != nil {
+			return m, handshakeError(ctx, err)
+		}
+	}
 	raw, err := connected.(syscall.Conn).SyscallConn()
 	if err != nil {
-		return -1, err
+		return m, err
 	}
-	fd := -1
 	controlErr := raw.Control(func(theirs uintptr) {
-		fd, err = unix.FcntlInt(theirs, unix.F_DUPFD_CLOEXEC, 0)
+		m.fd, err = unix.FcntlInt(theirs, unix.F_DUPFD_CLOEXEC, 0)
 	})
-	return fd, errors.Join(controlErr, socket.Error("fcntl", err))
+	return m, errors.Join(controlErr, socket.Error("fcntl", err))
 }
 
 // reason is what is behind an error of net.Dialer, without the address in another notation.

@@ -41,10 +41,11 @@ func TestConnectedDescriptor(t *testing.T) {
 		listening(t, "unix", socketPath(t)),
 	} {
 		t.Run(e.network, func(t *testing.T) {
-			fd, err := e.connect(t.Context())
+			m, err := e.connect(t.Context(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
+			fd := m.fd
 			defer unix.Close(fd)
 			if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK == 0 {
 				t.Errorf("got the flags %#x, %v, want O_NONBLOCK among them", flags, err)
@@ -108,10 +109,11 @@ func TestWatchedFinds(t *testing.T) {
 func TestN17ConnectionsAreNotDelayed(t *testing.T) {
 	for _, where := range []string{"127.0.0.1:0", "[::1]:0"} {
 		t.Run(where, func(t *testing.T) {
-			fd, err := listening(t, "tcp", where).connect(t.Context())
+			m, err := listening(t, "tcp", where).connect(t.Context(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
+			fd := m.fd
 			defer unix.Close(fd)
 			for _, o := range []struct {
 				name         string
@@ -135,7 +137,7 @@ func TestZone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := resolve(t.Context(), target)
+	found, err := resolve(t.Context(), target, startLookup(target))
 	if err != nil || len(found) != 1 {
 		t.Fatalf("got %v, %v, want one endpoint", found, err)
 	}
@@ -150,11 +152,11 @@ func TestZone(t *testing.T) {
 func TestDialEndsWithItsContext(t *testing.T) {
 	cause := errors.New("as the test wants it")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	a := &attempt{cancel: func() {}, fd: -1}
+	a := &attempt{cancel: func() {}, made: made{fd: -1}}
 	hangs := fmt.Sprintf("%s:%d", goodIP, fullBacklog(t, goodIP, 0))
 	a.route = route{known: []endpoint{{name: hangs, network: "tcp", address: hangs}}}
 	a.lookup = startLookup(address.Address{Kind: address.TCP, Host: noAnswer, Port: 1})
-	defer a.lookup.cancel()
+	defer a.lookup.Cancel()
 	ended := make(chan error, 1)
 	go func() {
 		_, err := a.dial(ctx)

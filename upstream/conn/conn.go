@@ -2,10 +2,12 @@ package conn
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"distcache/codec/address"
 	"distcache/engine/poll"
+	"distcache/engine/secure"
 	"distcache/engine/socket"
 	"distcache/upstream"
 
@@ -29,11 +31,21 @@ type Conn struct {
 	target address.Address
 	link   *upstream.Link
 
-	lookup  *lookup // of the last attempt; nil: none
+	lookup  *address.Lookup // of the last attempt; nil: none
 	route   route
+	address string   // see Address
 	attempt *attempt // the last one, until Close; nil: none
 	fd      int      // -1: not connected
 	writing bool     // waiting for room
+
+	security *security       // of a TLS address; nil: plain
+	session  *secure.Session // of the connection; nil: plain, or not connected
+
+	refreshing bool            // Refresh looks the name up
+	refresh    *address.Lookup // its look-up, the last one; nil: none
+	refreshed  []endpoint      // what that found
+	observe    func([]string)  // see OnAddresses; nil: nothing
+	observed   []string        // what it was called with last
 }
 
 // New makes the Transport to target, which must be one to connect to.
@@ -44,18 +56,23 @@ func New(p Poller, target address.Address) *Conn {
 // Drive sets the link that c reports to.
 func (c *Conn) Drive(l *upstream.Link) { c.link = l }
 
+// Address is the address of the connection, or the one that the attempt tried last: host:port
+// in digits, or UNIX:/path. It is there until the next attempt tries one, and "" before the first.
+func (c *Conn) Address() string { return c.address }
+
 // Dial begins an attempt, on a goroutine of its own.
 func (c *Conn) Dial() {
-	ctx, cancel := context.WithTimeoutCause(context.Background(), upstream.AttemptTimeout, upstream.ErrAttemptTimeout)
-	if c.lookup == nil || c.lookup.used.Load() {
+	c.address = ""
+	ctx, cancel := context.WithTimeoutCause(context.Background(), dialLimit, upstream.ErrAttemptTimeout)
+	if c.lookup == nil || c.lookup.Used() {
 		c.lookup = startLookup(c.target)
 	}
-	a := &attempt{lookup: c.lookup, route: c.route, cancel: cancel, fd: -1}
+	a := &attempt{target: c.target, lookup: c.lookup, route: c.route, config: c.security.next(), cancel: cancel, made: made{fd: -1}}
 	c.attempt = a
 	go func() {
 		defer cancel()
-		fd, err := a.dial(ctx)
-		if !a.keep(fd) {
+		made, err := a.dial(ctx)
+		if !a.keep(made) {
 			return
 		}
 		posted := c.poller.Post(func() {
@@ -72,7 +89,12 @@ func (c *Conn) Dial() {
 // dialed reports the end of an attempt, which failed for err or connected.
 func (c *Conn) dialed(err error) {
 	if err == nil {
-		c.fd, c.writing = c.attempt.take(), false
+		made, order, address := c.attempt.take()
+		c.fd, c.session, c.address, c.writing = made.fd, made.session, address, false
+		c.learn(order)
+		if c.session != nil {
+			c.session.Attach(c.fd, c.security.shared)
+		}
 		err = c.poller.Attach(c.fd, c)
 	}
 	if err != nil {
@@ -80,6 +102,9 @@ func (c *Conn) dialed(err error) {
 		return
 	}
 	c.link.Connected(c.poller.Now())
+	if c.session != nil {
+		_ = c.readSecure() // what came with the handshake
+	}
 }
 
 // Close ends the connection or the attempt. The link is still in the state that it leaves.
@@ -87,10 +112,19 @@ func (c *Conn) Close() {
 	if a := c.attempt; a != nil {
 		c.attempt = nil
 		order, tried := a.end()
+		if tried > 0 {
+			c.address = order[tried-1].name
+			c.learn(order)
+		}
 		c.route = c.route.after(order, tried, c.link.State() == upstream.Up)
 	}
-	if c.link.Stopped() && c.lookup != nil {
-		c.lookup.cancel()
+	if c.link.Stopped() {
+		cancelLookup(c.lookup)
+		cancelLookup(c.refresh)
+	}
+	if c.session != nil {
+		c.session.Close()
+		c.session = nil
 	}
 	if c.fd >= 0 {
 		c.poller.Close(c.fd)
@@ -105,6 +139,9 @@ func (c *Conn) EndTurn() { c.poller.EndTurn() }
 // Write takes nothing and reports the end soon after: answers that came before are read
 // first.
 func (c *Conn) Write(b []byte) (int, error) {
+	if c.session != nil {
+		return c.writeSecure(b)
+	}
 	n, err := socket.Write(c.fd, b)
 	if err != nil && err != unix.EAGAIN {
 		return 0, c.endAfterReading(socket.Error("write", err))
@@ -127,6 +164,9 @@ func (c *Conn) Ready(ev poll.Events) {
 }
 
 func (c *Conn) resumeWriting() {
+	if c.session != nil && !c.flushSecure() {
+		return
+	}
 	c.writing = false
 	if err := c.poller.Watch(c.fd, poll.Read); err != nil {
 		c.link.Broken(err, c.poller.Now())
@@ -138,12 +178,17 @@ func (c *Conn) resumeWriting() {
 // read reads once; the set reports again when more is there. It returns unix.EAGAIN when
 // nothing was there.
 func (c *Conn) read() error {
+	if c.session != nil {
+		return c.readSecure()
+	}
 	n, err := socket.Read(c.fd, c.link.Buffer())
 	switch {
 	case err == unix.EAGAIN:
 		return err
 	case err != nil:
 		c.link.Broken(socket.Error("read", err), c.poller.Now())
+	case n == 0 && c.link.State() == upstream.Probing && c.target.Kind == address.TCP:
+		c.link.Broken(errClosedPlain, c.poller.Now())
 	case n == 0:
 		c.link.Broken(upstream.ErrClosed, c.poller.Now())
 	default:
@@ -156,10 +201,13 @@ func (c *Conn) read() error {
 // upstream.ReadBuffer bytes each, that is more than the kernel holds for one.
 const lastReads = 64
 
+// errClosedPlain has the hint for a connection without TLS.
+var errClosedPlain = fmt.Errorf("%w: does that port speak TLS?", upstream.ErrProbeClosed)
+
 // endAfterReading ends the connection for why, soon. When the link is not Up there is
-// nothing to read first, and it returns why.
+// nothing to read first, and it returns why; but a TLS server may have said what is wrong.
 func (c *Conn) endAfterReading(why error) error {
-	if c.link.State() != upstream.Up {
+	if c.link.State() != upstream.Up && c.session == nil {
 		return why
 	}
 	a := c.attempt

@@ -66,19 +66,22 @@ func TestConnFails(t *testing.T) {
 	port := freePort(t)
 	missing := socketPath(t)
 	tests := []struct {
-		name, target, text string
-		want               error
+		name, target, address, text string
+		want                        error
 	}{
-		{"refused", fmt.Sprintf("IP:%s:%d", goodIP, port), fmt.Sprintf("%s:%d: connect", goodIP, port), unix.ECONNREFUSED},
-		{"no such socket", "UNIX:" + missing, missing, unix.ENOENT},
-		{"no such name", "IP:" + noSuch + ":9001", noSuch, nil},
-		{"no route", "IP:[fe80::1%nosuch]:9001", "fe80::1", nil},
+		{"refused", fmt.Sprintf("IP:%s:%d", goodIP, port), fmt.Sprintf("%s:%d", goodIP, port), "nothing listens there", unix.ECONNREFUSED},
+		{"no such socket", "UNIX:" + missing, "UNIX:" + missing, "connect: no such file", unix.ENOENT},
+		{"no such name", "IP:" + noSuch + ":9001", "", noSuch, nil},
+		{"no route", "IP:[fe80::1%nosuch]:9001", "[fe80::1%nosuch]:9001", "", nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			jitter := kit.MeasureJitter(t)
 			c, took := dial(t, tt.target, 100*ms, long).awaitFailure()
+			if c.address != tt.address {
+				t.Errorf("got the address %q, want %q", c.address, tt.address)
+			}
 			if c.why == nil || !strings.Contains(c.why.Error(), tt.text) {
 				t.Errorf("got %v, want a reason with %q", c.why, tt.text)
 			}
@@ -108,8 +111,8 @@ func TestConnUnixBacklogFull(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = c.Close() })
 	e := dial(t, "UNIX:"+path, long, long)
-	if got := e.await(upstream.Down).why; !errors.Is(got, unix.EAGAIN) {
-		t.Errorf("got %v, want EAGAIN", got)
+	if got := e.await(upstream.Down).why; !errors.Is(got, unix.EAGAIN) || !strings.Contains(got.Error(), "the backlog is full") {
+		t.Errorf("got %v, want EAGAIN, and that the backlog is full", got)
 	}
 }
 
@@ -117,21 +120,28 @@ func TestConnUnixBacklogFull(t *testing.T) {
 func TestConnHangs(t *testing.T) {
 	t.Parallel()
 	hung := listen(t, "tcp", goodIP+":0", silent)
-	tests := []struct{ name, target string }{
-		{"the backlog is full", fmt.Sprintf("IP:%s:%d", goodIP, fullBacklog(t, goodIP, 0))},
-		{"the probe is not answered", fmt.Sprintf("IP:%s:%d", goodIP, portOf(hung))},
+	tests := []struct {
+		name string
+		port int
+		want error
+	}{
+		{"the backlog is full", fullBacklog(t, goodIP, 0), errNoAnswer},
+		{"the probe is not answered", portOf(hung), upstream.ErrProbeTimeout},
 	}
 	var edges []*edge // all at once: each takes its time
 	for _, tt := range tests {
-		edges = append(edges, dial(t, tt.target, long, long))
+		edges = append(edges, dial(t, fmt.Sprintf("IP:%s:%d", goodIP, tt.port), 100*ms, long))
 	}
 	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c := edges[i].await(upstream.Down)
-			if !errors.Is(c.why, upstream.ErrAttemptTimeout) {
-				t.Errorf("got %v, want ErrAttemptTimeout", c.why)
+			c, _ := edges[i].awaitFailure()
+			if !errors.Is(c.why, tt.want) {
+				t.Errorf("got %v, want %v", c.why, tt.want)
 			}
-			if c.at < upstream.AttemptTimeout || c.at > upstream.AttemptTimeout+patience/2 {
+			if want := fmt.Sprintf("%s:%d", goodIP, tt.port); c.address != want {
+				t.Errorf("got the address %q, want %q", c.address, want)
+			}
+			if c.at < dialLimit || c.at > upstream.AttemptTimeout+patience/2 {
 				t.Errorf("got the end after %v, want %v and little more", c.at, upstream.AttemptTimeout)
 			}
 		})

@@ -27,6 +27,7 @@ type edge struct {
 	t       *testing.T
 	loop    *engine.Loop
 	server  *upstream.Server
+	conn    *Conn
 	changes chan change
 	answers chan string
 	ended   chan error
@@ -36,12 +37,22 @@ type change struct {
 	to  upstream.State
 	why error
 	at  time.Duration
+
+	address string // of the connection, or tried last
 }
 
 // dial starts a link to target, with a retry time and a request timeout.
 func dial(t *testing.T, target string, retry, timeout time.Duration) *edge {
 	t.Helper()
-	addr, err := address.ParseConnect(target)
+	e := prepare(t, target, retry, timeout)
+	e.do(func() { e.server.Start(e.loop.Now()) })
+	return e
+}
+
+// prepare is dial, and does not start.
+func prepare(t *testing.T, target string, retry, timeout time.Duration) *edge {
+	t.Helper()
+	addr, err := address.ParseSecureConnect(target)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,12 +64,12 @@ func dial(t *testing.T, target string, retry, timeout time.Duration) *edge {
 		MaxInFlight: 1000, MaxBatch: 64 << 20,
 		Timeout: timeout, Retry: retry, Random: func(b []byte) { clear(b) },
 	}
-	e.server = upstream.New(config, New(e.loop, addr), e, e)
+	e.conn = New(e.loop, addr)
+	e.server = upstream.New(config, e.conn, e, e)
 	e.loop.Schedule(e.server)
 	e.loop.AtTurnEnd(e.server.Flush)
 	go func() { e.ended <- e.loop.Run() }()
 	t.Cleanup(e.stop)
-	e.do(func() { e.server.Start(e.loop.Now()) })
 	return e
 }
 
@@ -91,7 +102,7 @@ func (e *edge) stop() {
 
 // LinkChanged implements upstream.Watcher.
 func (e *edge) LinkChanged(_, to upstream.State, why error, now time.Duration) {
-	e.changes <- change{to, why, now}
+	e.changes <- change{to, why, now, e.conn.Address()}
 }
 
 // Answer implements upstream.Answers.

@@ -22,6 +22,8 @@ const (
 	secondAsk = "second-ask.test" // the good one, but only when it is asked again 4 s later or more
 	noSuch    = "no-such.test"    // there is no such name
 	goesAway  = "goes-away-"      // and a number: the good one, once; then there is no such name
+	twoHosts  = "two-hosts.test"  // the good one and the other
+	moves     = "moves-"          // and a number: the good one, once; then the other
 	goesMute  = "goes-mute-"      // and a number: the good one, once; then the name server is silent
 )
 
@@ -31,6 +33,8 @@ const (
 	hungIP = "127.0.0.2"
 	fullIP = "127.0.0.3"
 	deadIP = "127.0.0.9"
+	// otherIP is another good one.
+	otherIP = "127.0.0.4"
 )
 
 // once holds when names were asked for last, of those for which that counts.
@@ -43,6 +47,10 @@ func (o once) use(name string) bool {
 		o[name] = time.Now()
 		return asked && time.Since(last) > 4*time.Second
 	}
+	if strings.HasPrefix(name, moves) {
+		o[name] = time.Now()
+		return true
+	}
 	if !strings.HasPrefix(name, goesAway) && !strings.HasPrefix(name, goesMute) {
 		return name != noAnswer
 	}
@@ -52,13 +60,14 @@ func (o once) use(name string) bool {
 }
 
 func addressesOf(name string) []string {
-	if strings.HasPrefix(name, goesAway) || strings.HasPrefix(name, goesMute) || name == secondAsk {
+	if strings.HasPrefix(name, goesAway) || strings.HasPrefix(name, goesMute) || strings.HasPrefix(name, moves) || name == secondAsk {
 		return []string{goodIP}
 	}
 	return map[string][]string{
 		deadFirst: {deadIP, goodIP},
 		hungFirst: {hungIP, goodIP},
 		slowFirst: {fullIP, goodIP},
+		twoHosts:  {otherIP, goodIP},
 	}[name]
 }
 
@@ -140,6 +149,9 @@ func nameReply(query []byte, used once) (reply []byte, silent bool) {
 	name := strings.ToLower(strings.Join(labels, "."))
 	question := query[dnsHeader : end+5]
 	addresses := addressesOf(name)
+	if _, again := used[name]; again && strings.HasPrefix(name, moves) {
+		addresses = []string{otherIP}
+	}
 	ofA := binary.BigEndian.Uint16(question[len(question)-4:]) == typeA
 	gone := ofA && !used.use(name)
 	if gone {

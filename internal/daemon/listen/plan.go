@@ -48,7 +48,7 @@ func Open(addr address.Address, opt Options) (*Socket, error) {
 }
 
 func (p *Plan) inspect(opt Options) (err error) {
-	if _, err := address.ParseListen(p.addr.String()); err != nil {
+	if _, err := address.ParseSecureListen(p.addr.String()); err != nil {
 		return err
 	}
 	switch p.addr.Kind {
@@ -60,7 +60,7 @@ func (p *Plan) inspect(opt Options) (err error) {
 			p.warn(p.dir.warning())
 		}
 		p.warn(p.access.warning())
-	case address.TCP:
+	case address.TCP, address.TLS:
 		p.ips, err = ipsOf(p.addr)
 	case address.Descriptor:
 		p.fd = p.addr.FD
@@ -97,7 +97,7 @@ func (p *Plan) Check() (warnings []string, err error) {
 	switch {
 	case p.addr.Kind == address.Unix:
 		warning, err = p.checkUnix()
-	case p.addr.Kind == address.TCP:
+	case p.addr.Kind == address.TCP, p.addr.Kind == address.TLS:
 		err = p.checkTCP()
 	case p.notPassed != nil:
 		warning = "systemd: no socket was passed to this process, so the one of the socket unit is not checked"
@@ -117,7 +117,7 @@ func (p *Plan) Open() (s *Socket, err error) {
 	switch {
 	case p.addr.Kind == address.Unix:
 		s, err = p.openUnix()
-	case p.addr.Kind == address.TCP:
+	case p.addr.Kind == address.TCP, p.addr.Kind == address.TLS:
 		s, err = p.openTCP()
 	case p.notPassed != nil:
 		err = p.notPassed

@@ -10,6 +10,8 @@ type Mistake struct {
 	Remedy string
 	// Found looks at the last minutes. It gives what it has seen, or "" where all is well.
 	Found func(p Span) string
+	// Logged tells that the part which meets the mistake logs it, with more than is seen here.
+	Logged bool
 }
 
 const (

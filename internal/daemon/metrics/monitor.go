@@ -104,7 +104,9 @@ func (m *Monitor) addMistakes(s *Set) {
 func (m *Monitor) look(span Span) {
 	for _, mistake := range m.plan.Mistakes {
 		seen := mistake.Found(span)
-		if was := m.found[mistake.ID]; seen != "" && was == "" {
+		if was := m.found[mistake.ID]; mistake.Logged {
+			// its line has come, or comes
+		} else if seen != "" && was == "" {
 			slog.Warn(mistake.Title, "mistake", mistake.ID, "seen", seen, "remedy", mistake.Remedy)
 		} else if seen == "" && was != "" {
 			slog.Info("no more: "+mistake.Title, "mistake", mistake.ID)

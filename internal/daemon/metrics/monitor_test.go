@@ -84,6 +84,24 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// TestLoggedMistakesAreNotLoggedAgain: the part that meets them has a line of its own.
+func TestLoggedMistakesAreNotLoggedAgain(t *testing.T) {
+	var lines bytes.Buffer
+	old := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&lines, nil)))
+	defer slog.SetDefault(old)
+	logged := plan.Mistakes[0]
+	logged.Logged = true
+	s := &site{}
+	m := NewMonitor(Plan{Mistakes: []Mistake{logged}}, s.gather)
+	m.step()
+	s.c.misses, s.after = 1, HistoryStep
+	m.step()
+	if len(m.Mistakes()) != 1 || lines.Len() > 0 {
+		t.Errorf("got %v and the lines %q, want the mistake, and silence", m.Mistakes(), lines.String())
+	}
+}
+
 // TestHistoryIsBounded: it keeps a quarter of an hour.
 func TestHistoryIsBounded(t *testing.T) {
 	s := &site{}

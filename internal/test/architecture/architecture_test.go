@@ -109,6 +109,7 @@ func TestRulesCatch(t *testing.T) {
 		{"engine/x.go", `import _ "distcache/internal/front"`, "carry bytes"},
 		{"upstream/x.go", `import _ "distcache/internal/agent"`, "carry bytes"},
 		{"engine/buffer/x.go", `import _ "distcache/engine"`, "tools of the loop"},
+		{"engine/secure/x.go", `import _ "distcache/engine/poll"`, "no poller"},
 		{"internal/agent/x.go", `import _ "log/slog"`, "a simulation drives them"},
 		{"internal/front/x.go", `import _ "golang.org/x/sys/unix"`, "a simulation drives them"},
 		{"internal/front/x_test.go", `import _ "os"`, ""},

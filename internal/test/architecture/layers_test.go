@@ -15,13 +15,13 @@ import (
 var layers = [][]string{
 	{"cmd", "bench"},
 	{"internal/test"},
-	{"internal/agent", "internal/server"},
+	{"internal/agent", "internal/server", "internal/credentials"},
 	{"internal/daemon"},
 	{"internal/daemon/metrics/web"},
 	{"internal/front", "internal/store"},
 	{"upstream", "client"},
 	{"engine", "internal/daemon/metrics"},
-	{"engine/poll", "engine/socket", "engine/deadline", "engine/buffer", "engine/histogram"},
+	{"engine/poll", "engine/socket", "engine/deadline", "engine/buffer", "engine/histogram", "engine/secure"},
 	{"codec", "internal/version"},
 }
 

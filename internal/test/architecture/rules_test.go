@@ -64,11 +64,16 @@ var rules = []rule{
 	{
 		"the tools of the loop know nothing of what it is for", false,
 		func(f file) bool {
-			return f.in("engine/poll") || f.in("engine/socket") || f.in("engine/deadline") || f.in("engine/buffer") || f.in("engine/histogram")
+			return f.in("engine/poll") || f.in("engine/socket") || f.in("engine/deadline") || f.in("engine/buffer") || f.in("engine/histogram") || f.in("engine/secure")
 		},
 		func(path string) bool {
 			return path == module+"engine" || under(path, module+"upstream") || under(path, module+"internal")
 		},
+	},
+	{
+		"TLS runs on any loop: it has no poller", false,
+		func(f file) bool { return f.in("engine/secure") },
+		ours("engine/poll"),
 	},
 	{
 		"state machines have no socket, clock, lock or log: a simulation drives them", false,

@@ -113,7 +113,7 @@ func has(flags []string, name string) bool {
 }
 
 // readyLine is what all daemons log once they serve; dc_snoop writes its own.
-var readyLine = regexp.MustCompile(` ready (?:listen=|on )(UNIX|IP|IPv4|IPv6):(\S+)`)
+var readyLine = regexp.MustCompile(` ready (?:listen=|on )(UNIX|IP|IPv4|IPv6|TLS):(\S+)`)
 
 // Listens is where the process says that it listens, once it is ready: with the port that
 // it was given.

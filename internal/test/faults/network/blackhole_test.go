@@ -56,6 +56,18 @@ func TestN02N05N15LostPackets(t *testing.T) {
 	}
 }
 
+// TestF11LostSYN: a firewall that drops the packets has a reason of its own, and the line has the
+// address.
+func TestF11LostSYN(t *testing.T) {
+	t.Parallel()
+	n := newLAN(t)
+	n.startServer()
+	n.loseRequests()
+	process, _ := inNamespace(t, n.client).Unlinked(kit.Endpoint{Network: "tcp", Address: serverIP + ":" + cachePort}, millis("-retry", retry))
+	process.WaitStderr(patience, "no answer to SYN: a firewall, a host that is down, or a full backlog")
+	process.WaitStderr(patience, " address="+serverIP+":"+cachePort+" ")
+}
+
 // TestN03HealAroundTheTimeout lets packets through again just before and just after requests
 // time out. Retransmitted requests are answered late. No client gets an answer twice, or the
 // answer to another request.

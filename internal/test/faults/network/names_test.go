@@ -1,6 +1,8 @@
 package network
 
 import (
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -110,6 +112,75 @@ func TestN13N14AddressChanges(t *testing.T) {
 	client.AwaitStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 	if old.Conns() != 1 {
 		t.Errorf("got %d connections to the old address, want the first alone", old.Conns())
+	}
+}
+
+// TestF10HangupMoves: SIGHUP resolves the name anew. The connection moves when its address is not
+// among those found, and no request fails for that; else it stays, and a line says so.
+func TestF10HangupMoves(t *testing.T) {
+	t.Parallel()
+	const other = "127.0.0.2"
+	n := newNamed(t, says{addresses: []string{goodIP}})
+	old, next := n.startUpstream(t, goodIP), n.startUpstream(t, other)
+	process, at := n.startClient(t)
+	process.WaitStderr(patience, "connected to dc_server")
+	process.Signal(syscall.SIGHUP)
+	process.WaitStderr(patience, "the addresses of dc_server have not changed")
+
+	n.names.say(says{code: 3})
+	process.Signal(syscall.SIGHUP)
+	process.WaitStderr(patience, "no address of dc_server was found, nothing changes")
+
+	n.names.say(says{addresses: []string{"127.0.1.9"}}) // where nothing listens
+	process.Signal(syscall.SIGHUP)
+	process.WaitStderr(patience, "the connection to dc_server stays where it is")
+
+	load := kit.StartLoad(t, at, 20, time.Millisecond)
+	load.FirstServed(patience, time.Now())
+	began := time.Now()
+	n.names.say(says{addresses: []string{other}})
+	process.Signal(syscall.SIGHUP)
+	process.WaitStderr(patience, "moving to another address of dc_server server=IP:"+serverName+":"+cachePort+" from="+goodIP+":"+cachePort+" to="+other+":"+cachePort)
+	kit.Wait(t, patience, "end of the old connection", func() bool { return old.Open() == 0 && next.Open() == 1 })
+	load.FirstServed(patience, time.Now())
+	for _, o := range load.Stop() {
+		if !o.Served && o.Asked.After(began) { // it was answered, or not in time
+			kit.TooSlow(t, "got a request that failed %v after the change, want none", o.Asked.Sub(began))
+		}
+	}
+	if old.Conns() != 1 || next.Conns() != 1 || strings.Contains(process.Stderr(), "lost dc_server") {
+		t.Errorf("got %d and %d connections, want one each and none lost", old.Conns(), next.Conns())
+	}
+}
+
+// TestF10SeveralAddresses: they split a site's cache, which is said once.
+func TestF10SeveralAddresses(t *testing.T) {
+	t.Parallel()
+	n := newNamed(t, says{addresses: []string{goodIP, "127.0.0.2"}})
+	up := n.startUpstream(t, goodIP)
+	process, _ := n.startClient(t, "-loops", "3")
+	const line = "the name of dc_server has several addresses"
+	process.WaitStderr(patience, line)
+	kit.Wait(t, patience, "connections", func() bool { return up.Open() == 3 })
+	up.CloseAll()
+	kit.Wait(t, patience, "new connections", func() bool { return up.Conns() >= 6 })
+	if got := strings.Count(process.Stderr(), line); got != 1 {
+		t.Errorf("got the line %d times, want it once", got)
+	}
+	if want := `addresses="127.0.0.1:` + cachePort + `, 127.0.0.2:` + cachePort + `"`; !strings.Contains(process.Stderr(), want) {
+		t.Errorf("got %s, want %s", process.Stderr(), want)
+	}
+}
+
+// TestF10OneHostWithTwoFamilies: an IPv4 and an IPv6 address are no reason to warn.
+func TestF10OneHostWithTwoFamilies(t *testing.T) {
+	t.Parallel()
+	n := newNamed(t, says{addresses: []string{"::1", goodIP}})
+	n.startUpstream(t, goodIP)
+	process, _ := n.startClient(t)
+	process.WaitStderr(patience, "connected to dc_server")
+	if strings.Contains(process.Stderr(), "several addresses") {
+		t.Errorf("got %s, want no warning", process.Stderr())
 	}
 }
 

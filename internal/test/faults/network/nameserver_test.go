@@ -156,7 +156,7 @@ func (n *named) writeHosts(t *testing.T, text string) {
 
 // startClient runs a dc_client there, which sees the two files in place of the system's:
 // ip(8) gives it mounts of its own.
-func (n *named) startClient(t *testing.T) (*kit.Process, kit.Endpoint) {
+func (n *named) startClient(t *testing.T, flags ...string) (*kit.Process, kit.Endpoint) {
 	t.Helper()
 	const script = `mount --bind "$1" /etc/resolv.conf && mount --bind "$2" /etc/hosts && shift 2 && exec "$@"`
 	rig := inNamespace(t, n.namespace)
@@ -166,7 +166,7 @@ func (n *named) startClient(t *testing.T) (*kit.Process, kit.Endpoint) {
 		return rig.Wrap(c)
 	})
 	return bound.Unlinked(kit.Endpoint{Network: "tcp", Address: serverName + ":" + cachePort},
-		millis("-timeout", timeout), millis("-retry", retry))
+		append([]string{millis("-timeout", timeout), millis("-retry", retry)}, flags...)...)
 }
 
 // startUpstream runs a dc_server there.

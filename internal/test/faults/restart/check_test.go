@@ -275,7 +275,7 @@ func TestK08ArithmeticIsShown(t *testing.T) {
 	directory := filepath.Dir(at.Address)
 	stdout, _ := checked(t, "dc_client", directory, 0, "-listen", at.String(), "-server", nowhere, "-maxclients", "100")
 	mustName(t, stdout, "\n  descriptors 164 = 100 clients + 64 for the daemon itself\n",
-		"\n  memory bound 185 MiB = 2 x (2 x 32 MiB buffers + 100 clients x 512 B + 12 MiB tables) + 32 MiB program + 0 MiB sessions\n",
+		"\n  memory bound 193 MiB = 2 x (2 x 32 MiB buffers + 100 clients x 512 B + 16 MiB tables) + 32 MiB program + 0 MiB sessions\n",
 		"\n  kernel bound ", " MiB = 100 clients that do not read x ", " KiB of socket buffers\n")
 	_, stderr := checked(t, "dc_server", directory, 0, "-listen", at.String(), "-sessions", "1073741824")
 	mustName(t, stderr, "the memory bound is ", " MiB: the kernel may kill or slow down the daemon ")

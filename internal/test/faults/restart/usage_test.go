@@ -77,7 +77,7 @@ func TestK03AddressesSayWhatIsWrong(t *testing.T) {
 	for _, r := range []struct{ address, reason string }{
 		{"", "it is empty"},
 		{"IP:", "there is no port"},
-		{"IP:9001", "the host is missing: IP:port is for listening only"},
+		{"IP:9001", "the host is missing: a port alone is for listening only"},
 		{"IP:host:0", "port 0 (any free port) is for listening only"},
 		{"IP:host:65536", "the port is not a decimal number from 0 to 65535"},
 		{"IPv6", "a colon and the rest of the address must follow the scheme"},
@@ -89,8 +89,8 @@ func TestK03AddressesSayWhatIsWrong(t *testing.T) {
 		{"UNIX:/" + strings.Repeat("x", 107), "the path is too long for a unix socket: it has 108 bytes, and at most 107 fit"},
 		{"FD:3", "it is for listening only"},
 		{"systemd", "it is for listening only"},
-		{"http:host:1", "it starts with none of UNIX: IP: IPv4: IPv6: FD: and is not systemd"},
-		{"unix:/x", "it starts with none of UNIX: IP: IPv4: IPv6: FD: and is not systemd; did you mean UNIX:"},
+		{"http:host:1", "it starts with none of UNIX: IP: IPv4: IPv6: TLS: FD: and is not systemd"},
+		{"unix:/x", "it starts with none of UNIX: IP: IPv4: IPv6: TLS: FD: and is not systemd; did you mean UNIX:"},
 	} {
 		rows = append(rows, client(`-server: bad address "`+r.address+`": `+r.reason, "-server", r.address))
 	}

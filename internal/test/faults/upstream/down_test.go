@@ -1,12 +1,17 @@
 package upstream
 
 import (
+	"errors"
+	"net"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"distcache/codec"
 	"distcache/internal/test/kit"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestU02DownIsAnsweredAtOnce: once dc_client knows that dc_server is down, it answers requests
@@ -19,8 +24,8 @@ func TestU02DownIsAnsweredAtOnce(t *testing.T) {
 		reason string
 	}{
 		{"refused", refusing, "connection refused"},
-		{"the backlog is full", func(t *testing.T) kit.Endpoint { return kit.FullBacklog(t, kit.Loopback()).At }, "timed out while connecting or waiting for the first answer"},
-		{"accepts and hangs", hanging, "timed out while connecting or waiting for the first answer"},
+		{"the backlog is full", func(t *testing.T) kit.Endpoint { return kit.FullBacklog(t, kit.Loopback()).At }, noAnswerToSYN},
+		{"accepts and hangs", hanging, noAnswerToProbe},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -48,6 +53,69 @@ func TestU02DownIsAnsweredAtOnce(t *testing.T) {
 			jitter.MustTake(t, "p99", p99, 0, 5*time.Millisecond)
 		})
 	}
+}
+
+// The reasons that only the end of an attempt gives.
+const (
+	noAnswerToSYN   = "no answer to SYN: a firewall, a host that is down, or a full backlog"
+	noAnswerToProbe = "connected, but no answer to the first request"
+)
+
+// TestF11ReasonsDiffer: each cause has a text of its own, as far as a client can tell them apart.
+// A lost SYN is TestF11LostSYN of package network; a full backlog over TCP looks the same.
+func TestF11ReasonsDiffer(t *testing.T) {
+	t.Parallel()
+	that := func(fault kit.Fault) func(*testing.T) kit.Endpoint {
+		return func(t *testing.T) kit.Endpoint {
+			up := kit.NewUpstream(t, kit.Loopback())
+			up.On(func(kit.Request) bool { return true }).Do(fault)
+			return up.Endpoint()
+		}
+	}
+	for _, row := range []struct {
+		name   string
+		server func(t *testing.T) kit.Endpoint
+		reason string
+	}{
+		{"refused", refusing, "connection refused: nothing listens there"},
+		{"full backlog", func(t *testing.T) kit.Endpoint { return kit.FullBacklog(t, kit.Loopback()).At }, noAnswerToSYN},
+		{"full backlog of a unix socket", fullUnixBacklog, "the backlog is full, dc_server does not accept"},
+		{"another service", that(kit.HTTP), "wrong answer to the first request: not a dc_server? ("},
+		{"a dc_client without dc_server", that(kit.Reply([]byte{byte(codec.StatusDisconnected)})), "wrong answer to the first request: not a dc_server?"},
+		{"one that closes", that(kit.CloseUnanswered), "closed in place of an answer to the first request"},
+		{"hung", that(kit.Drop), noAnswerToProbe},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			server := row.server(t)
+			process, _ := kit.NewRig(t).Unlinked(server, millis("-retry", retry))
+			process.WaitStderr(patience, row.reason)
+			for line := range strings.Lines(process.Stderr()) {
+				if strings.Contains(line, row.reason) && !strings.Contains(line, server.Address) {
+					t.Errorf("got the line %q, want the address %s in it", line, server.Address)
+				}
+			}
+		})
+	}
+}
+
+// fullUnixBacklog listens at a unix socket and does not accept; its backlog is full.
+func fullUnixBacklog(t *testing.T) kit.Endpoint {
+	at := kit.Unix(t)
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	if err := errors.Join(unix.Bind(fd, &unix.SockaddrUnix{Name: at.Address}), unix.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	waiting, err := net.Dial("unix", at.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = waiting.Close() })
+	return at
 }
 
 // TestU02FullBacklogHeals: dc_client uses a server once that accepts again.

@@ -1,0 +1,86 @@
+package client
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"distcache/codec/address"
+)
+
+// dialer connects to an address. A look-up of its host name goes on when the operation that began
+// it is over: the next one uses its result. While a later look-up takes long or fails, what was
+// found before serves. It is safe for concurrent use.
+type dialer struct {
+	to address.Address
+
+	mu      sync.Mutex
+	lookup  *address.Lookup  // the last one; nil: none
+	known   []netip.AddrPort // what was found last
+	waiting int              // operations that wait for a look-up
+	closed  bool             // nobody needs a look-up once nobody waits
+}
+
+// dial connects within the time of ctx.
+func (d *dialer) dial(ctx context.Context) (net.Conn, error) {
+	if _, err := netip.ParseAddr(d.to.Host); err == nil || d.to.Kind != address.TCP {
+		return d.to.Dial(ctx)
+	}
+	found, err := d.resolve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return address.DialAny(ctx, found)
+}
+
+// resolve finds the addresses of the host. When others are known, it waits for a quarter of the
+// time.
+func (d *dialer) resolve(ctx context.Context) ([]netip.AddrPort, error) {
+	lookup, known := d.current()
+	wait := ctx
+	if end, ok := ctx.Deadline(); ok && len(known) > 0 {
+		var cancel context.CancelFunc
+		wait, cancel = context.WithTimeout(ctx, time.Until(end)/4)
+		defer cancel()
+	}
+	found, err := lookup.Wait(wait)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.waiting--
+	d.cancel()
+	switch {
+	case err == nil:
+		d.known = found
+	case len(known) > 0 && ctx.Err() == nil:
+		return known, nil
+	}
+	return found, err
+}
+
+// close ends a look-up that nobody waits for, now or later.
+func (d *dialer) close() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	d.cancel()
+}
+
+func (d *dialer) cancel() {
+	if d.closed && d.waiting == 0 && d.lookup != nil {
+		d.lookup.Cancel()
+	}
+}
+
+// current is the look-up to wait for: the one under way, or one whose result nobody has had yet,
+// or else a new one.
+func (d *dialer) current() (lookup *address.Lookup, known []netip.AddrPort) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.lookup == nil || d.lookup.Used() {
+		d.lookup = address.StartLookup(d.to)
+	}
+	d.waiting++
+	return d.lookup, d.known
+}

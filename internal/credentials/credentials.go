@@ -1,0 +1,157 @@
+package credentials
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"distcache/engine/secure"
+)
+
+// Credentials is the certificates in force. Any goroutine may call its methods.
+type Credentials struct {
+	flags   Flags
+	mu      sync.Mutex                 // of Load
+	current atomic.Pointer[tls.Config] // nil before Load
+}
+
+// New makes Credentials of valid flags. host is that of the address that a client connects to.
+func New(flags Flags, host string) *Credentials {
+	if flags.Name == "" {
+		flags.Name = host
+	}
+	flags.Name = nameOf(flags.Name)
+	return &Credentials{flags: flags}
+}
+
+// Config is the configuration of the next handshake. Load must have succeeded once.
+func (c *Credentials) Config() *tls.Config { return c.current.Load() }
+
+// Expires is when the certificate in force expires; the zero time before Load.
+func (c *Credentials) Expires() time.Time {
+	config := c.Config()
+	if config == nil {
+		return time.Time{}
+	}
+	return config.Certificates[0].Leaf.NotAfter
+}
+
+// Load reads all files, and puts them in force together. If one is bad it returns why, naming the flag, the file and the
+// reason, and what was in force stays. Warnings tell what peers will object to.
+func (c *Credentials) Load() (warnings []string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	next, warnings, err := c.flags.load()
+	if err != nil {
+		return nil, err
+	}
+	c.current.Store(next)
+	return warnings, nil
+}
+
+// Reload is Load at a SIGHUP: it logs the outcome.
+func (c *Credentials) Reload() {
+	warnings, err := c.Load()
+	if err != nil {
+		slog.Error("SIGHUP: the old TLS certificates stay in force", "reason", err)
+		return
+	}
+	for _, w := range warnings {
+		slog.Warn(w)
+	}
+	leaf := c.Config().Certificates[0].Leaf
+	slog.Info("SIGHUP: TLS certificates read again; connections stay", "certificate", leaf.Subject.CommonName,
+		"expires", leaf.NotAfter.Format(time.RFC3339))
+}
+
+// load makes a configuration of the files.
+func (f *Flags) load() (config *tls.Config, warnings []string, err error) {
+	certFile, keyFile, caFile := file{"tlscert", f.Cert}, file{"tlskey", f.Key}, file{"tlsca", f.CA}
+	chain, err := certFile.certificates()
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err := keyFile.key()
+	if err != nil {
+		return nil, nil, err
+	}
+	own, ok := pair(chain, key)
+	if !ok {
+		return nil, nil, keyFile.fail(errMismatch)
+	}
+	cas, err := caFile.certificates()
+	if err != nil {
+		return nil, nil, err
+	}
+	pool := x509.NewCertPool()
+	for _, ca := range cas {
+		pool.AddCert(ca)
+		warnings = append(warnings, caFile.expiry(ca)...)
+	}
+	warnings = append(warnings, certFile.expiry(own.Leaf)...)
+	warnings = append(warnings, certFile.use(own.Leaf, f.server)...)
+	v := verifier{allow: f.Allow}
+	if f.CRL != "" {
+		var more []string
+		if v.revoked, more, err = (file{"tlscrl", f.CRL}).revocations(cas); err != nil {
+			return nil, nil, err
+		}
+		warnings = append(warnings, more...)
+	}
+	config = &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{own}, VerifyConnection: v.verify}
+	if f.server {
+		config.ClientCAs, config.ClientAuth = pool, tls.RequireAndVerifyClientCert
+	} else {
+		config.RootCAs, config.ServerName = pool, f.Name
+	}
+	return config, warnings, nil
+}
+
+// expiry warns of a certificate that is not valid now.
+func (f file) expiry(c *x509.Certificate) []string {
+	switch {
+	case time.Until(c.NotAfter) < 0:
+		return []string{fmt.Sprintf("-%s %s: certificate %q expired on %s", f.flag, f.path, secure.CertificateName(c), c.NotAfter.Format(time.RFC3339))}
+	case time.Until(c.NotBefore) > 0:
+		return []string{fmt.Sprintf("-%s %s: certificate %q is not valid before %s", f.flag, f.path, secure.CertificateName(c), c.NotBefore.Format(time.RFC3339))}
+	}
+	return nil
+}
+
+// use warns of a certificate that is not for this side.
+func (f file) use(c *x509.Certificate, server bool) []string {
+	want, side := x509.ExtKeyUsageClientAuth, "clients (clientAuth)"
+	if server {
+		want, side = x509.ExtKeyUsageServerAuth, "servers (serverAuth)"
+	}
+	if len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) == 0 || slices.Contains(c.ExtKeyUsage, want) ||
+		slices.Contains(c.ExtKeyUsage, x509.ExtKeyUsageAny) {
+		return nil
+	}
+	return []string{fmt.Sprintf("-%s %s: certificate %q is not for %s: peers will refuse it", f.flag, f.path, secure.CertificateName(c), side)}
+}
+
+// verifier decides on peers whose certificates are good otherwise.
+type verifier struct {
+	allow   Patterns
+	revoked revoked
+}
+
+func (v verifier) verify(state tls.ConnectionState) error {
+	for _, chain := range state.VerifiedChains {
+		for _, c := range chain {
+			if v.revoked.has(c) {
+				return fmt.Errorf("certificate %q is revoked (-tlscrl)", secure.CertificateName(c))
+			}
+		}
+	}
+	if peer := state.PeerCertificates[0]; !v.allow.Allow(peer) {
+		return fmt.Errorf("certificate %q has no name of -tlsallow", secure.CertificateName(peer))
+	}
+	return nil
+}
