@@ -78,7 +78,7 @@ func (cs *Clients) Peers(most int) (byAddress map[netip.Addr]int, others int) {
 		if looked++; looked > most {
 			break
 		}
-		if at := socket.PeerAddr(fd); at.IsValid() {
+		if at := socket.PeerAddrPort(fd); at.IsValid() {
 			byAddress[at.Addr()]++
 		}
 	}

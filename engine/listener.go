@@ -42,6 +42,7 @@ type Listener struct {
 	resumeAt time.Duration // while accepting rests; else deadline.Never
 	warnAt   time.Duration // no warning about a limit before this
 	oddAt    time.Duration // no other warning before this
+	deniedAt time.Duration // no warning about Denied before this
 	failed   int           // connections in a row that failed before they were accepted
 	empty    int           // turns in a row that found no connection
 	unix     bool
@@ -56,10 +57,14 @@ type Listener struct {
 	Adopted bool
 	// Secure tells that its clients speak TLS. Clients.Secure was called.
 	Secure bool
+	// Access says which peers of a unix socket are served; nil: all. It is this listener's alone.
+	Access *socket.Access
 	// Refused counts connections that were closed at once: over max, or out of descriptors.
 	Refused uint64
 	// Full is how many of Refused were over max.
 	Full uint64
+	// Denied counts connections that were closed at once because of Access.
+	Denied uint64
 }
 
 // Listen starts to accept from the non-blocking listening socket fd, up to max clients
@@ -146,8 +151,13 @@ func (ln *Listener) admit(fd int) {
 		if why == errFull {
 			ln.Full++
 		}
-		ln.refuse(fd, wary)
+		ln.Refused++
+		ln.end(fd, wary)
 		ln.warn(ln.loop.Now(), "clients are refused", why)
+		return
+	}
+	if ln.Access != nil && ln.unix && !ln.admits(fd) {
+		ln.end(fd, wary)
 		return
 	}
 	if err := ln.adopt(fd, wary); err != nil {
@@ -191,9 +201,8 @@ func (ln *Listener) mustBeWary(fd int) bool {
 	return true
 }
 
-// refuse closes the accepted fd.
-func (ln *Listener) refuse(fd int, wary bool) {
-	ln.Refused++
+// end closes the accepted fd, which is no client yet.
+func (ln *Listener) end(fd int, wary bool) {
 	if !wary || socket.ShutDown(fd) {
 		_ = unix.Close(fd)
 		return
@@ -210,7 +219,8 @@ func (ln *Listener) refuseOne() {
 	}
 	_ = unix.Close(ln.spare)
 	if fd, err := socket.Accept(ln.fd, false); err == nil {
-		ln.refuse(fd, ln.mustBeWary(fd))
+		ln.Refused++
+		ln.end(fd, ln.mustBeWary(fd))
 	}
 	ln.spare = openSpare()
 }

@@ -111,10 +111,11 @@ func (l *Link) Buffer() []byte { return l.in[len(l.in):cap(l.in)] }
 // Received tells of n bytes that were read into Buffer.
 func (l *Link) Received(n int, now time.Duration) {
 	l.heard = now
-	l.in = l.in[:len(l.in)+n]
-	l.read, l.more = n, len(l.in) == cap(l.in)
+	in := l.in[:len(l.in)+n]
+	l.in = l.in[:0]
+	l.read, l.more = n, len(in) == cap(in)
+	rest := in
 	l.mux.figures.Link.Received += uint64(n)
-	rest := l.in
 	for len(rest) > 0 {
 		m, err := l.assembler.Next(rest)
 		if err == codec.ErrShort {
@@ -133,11 +134,15 @@ func (l *Link) Received(n int, now time.Duration) {
 		}
 		if err != nil {
 			l.fail(err, now)
-			return
+			break
 		}
 		rest = rest[len(m.Wire):]
 	}
-	l.in = l.in[:copy(l.in, rest)]
+	if l.state == Down {
+		rest = nil
+	}
+	l.in = in[:copy(in, rest)]
+	clear(in[len(l.in):]) // sessions are secrets
 }
 
 // LastRead gives, once after each read, how many bytes it took, and whether it filled the
@@ -258,6 +263,8 @@ func (l *Link) fail(why error, now time.Duration) {
 	}
 	from := l.state
 	l.transport.Close()
+	clear(l.in)
+	l.in = l.in[:0]
 	l.state = Down
 	l.retryAt = deadline.Never
 	if !l.closing {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -22,6 +23,7 @@ import (
 type cacheServer struct {
 	config    config
 	clients   daemon.ClientLog
+	sockets   *engine.Clients // nil until Open
 	evictions logging.Limiter
 	store     store.Store
 	server    *server.Server
@@ -43,11 +45,14 @@ func (cs *cacheServer) Check() (warnings []string, err error) {
 }
 
 func (cs *cacheServer) newStore() (store.Store, error) {
-	store, err := store.NewMemory(cs.config.store())
-	if err != nil {
+	memory, err := store.NewMemory(cs.config.store())
+	switch {
+	case errors.Is(err, store.ErrLock):
+		return nil, fmt.Errorf("-lock: %w", err)
+	case err != nil:
 		return nil, fmt.Errorf("-sessions %d: %w", cs.config.sessions, err)
 	}
-	return store, nil
+	return memory, nil
 }
 
 // loadCredentials reads the certificates of TLS addresses, if there are any.
@@ -67,6 +72,7 @@ func (cs *cacheServer) Open(l *engine.Loop, clients *engine.Clients, pool *buffe
 	for _, w := range warnings {
 		slog.Warn(w)
 	}
+	cs.sockets = clients
 	if cs.config.credentials != nil {
 		clients.Secure(cs.config.credentials.Config)
 	}
@@ -105,8 +111,11 @@ func (cs *cacheServer) Snapshot(now time.Duration) metrics.Source { return cs.se
 // Stop has nothing to answer: the memory store answers every request at once.
 func (cs *cacheServer) Stop(time.Duration) {}
 
-// Close wipes the sessions.
+// Close wipes the sessions, and tells of what the log had no room for.
 func (cs *cacheServer) Close() error {
+	if cs.sockets != nil && cs.sockets.Refused() > 0 {
+		slog.Info("TLS clients refused since the start", "refused", cs.sockets.Refused())
+	}
 	if cs.store == nil {
 		return nil
 	}

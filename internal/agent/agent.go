@@ -113,6 +113,9 @@ func (a *Agent) Stop(now time.Duration) {
 // ReadInto gives the end of the batch: a request that comes whole is where it is sent from.
 func (a *Agent) ReadInto() []byte { return a.server.Tail() }
 
+// Consumed wipes what was read, except what is on its way to dc_server.
+func (a *Agent) Consumed(b []byte) { a.server.Consumed(len(b)) }
+
 // Arriving needs no preparation.
 func (a *Agent) Arriving([]front.Incoming) {}
 

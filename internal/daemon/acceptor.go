@@ -24,6 +24,7 @@ func (d *running) newAcceptor(r *reactor, fd int, kind address.Kind) (*acceptor,
 	listener.Secure = kind == address.TLS
 	listener.Shared = len(d.reactors) > 1
 	listener.Adopted = kind == address.Descriptor || kind == address.Systemd
+	listener.Access = d.plan.access.Clone()
 	return &acceptor{fd: fd, kind: kind, listener: listener}, nil
 }
 

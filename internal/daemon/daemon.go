@@ -50,6 +50,7 @@ type Config struct {
 	Memory     Memory
 	Limit      service.MemoryLimit // a bound of memory beyond it gives a warning
 	Ready      []any               // further keys and values of the line “ready”
+	Warnings   []string            // of the App's own flags, for the start and -check
 	// Check tells -check what else would keep a start from succeeding; nil: nothing would.
 	// It changes nothing that outlives the process.
 	Check func() (warnings []string, err error)
@@ -183,12 +184,17 @@ func (d *running) writePidfile() error {
 }
 
 func (d *running) dropPrivileges() error {
-	if d.plan.user == nil {
-		return service.ForbidDumps() // sessions are secrets
+	if d.plan.user != nil {
+		warnings, err := d.plan.user.Drop()
+		d.warn(warnings...)
+		if err != nil {
+			return err
+		}
 	}
-	warnings, err := d.plan.user.Drop()
-	d.warn(warnings...)
-	return err
+	if d.config.Flags.Dumpable {
+		return service.AllowDumps()
+	}
+	return service.ForbidDumps() // sessions are secrets
 }
 
 func (d *running) acceptAll() error {

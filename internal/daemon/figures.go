@@ -53,6 +53,7 @@ type loopCopy struct {
 	refused uint64 // all of them
 	full    uint64 // of these, over the client limit
 	tls     uint64 // clients whose handshake failed, which are not among refused
+	denied  uint64 // clients that -allowuser and -allowgroup do not name; likewise
 	peers   map[netip.Addr]int
 	others  int // clients beside those of peers
 	app     metrics.Source
@@ -73,6 +74,7 @@ func (r *reactor) copyFigures(i int) *loopCopy {
 	for _, a := range r.acceptors {
 		c.refused += a.listener.Refused
 		c.full += a.listener.Full
+		c.denied += a.listener.Denied
 		if a.kind != address.Unix && c.peers == nil {
 			c.peers, c.others = r.clients.Peers(peersLooked)
 		}
@@ -204,11 +206,12 @@ var loopFigures = []metrics.Figure[loopCopy]{
 		Help: "Clients with a request that is not whole or not answered, or with an answer that is not read"},
 		Read: func(c *loopCopy, put put) { put(float64(c.busy)) }},
 	{Description: metrics.Description{Name: "distcache_clients_refused_total", Kind: metrics.Counter, Labels: []string{"reason"}, Line: "refused",
-		Help: "Connections closed at once: over -maxclients (limit), descriptors, memory or places for TLS used up (resources), or TLS handshake failed (tls)"},
+		Help: "Connections closed at once: over -maxclients (limit), descriptors, memory or places for TLS used up (resources), TLS handshake failed (tls), or not named by -allowuser and -allowgroup (not-allowed)"},
 		Read: func(c *loopCopy, put put) {
 			put(float64(c.full), "limit")
 			put(float64(c.refused-c.full), "resources")
 			put(float64(c.tls), "tls")
+			put(float64(c.denied), "not-allowed")
 		}},
 	{Description: metrics.Description{Name: "distcache_peers", Kind: metrics.Gauge, Labels: []string{"address"},
 		Help: "Connected clients by IP address, where -listen has a TCP address; of many clients the first 256, the rest as other"},

@@ -145,5 +145,6 @@ func (d *running) move(r *reactor, n, fd int) {
 	old.stop()
 	fresh.listener.Refused += old.listener.Refused // totals of -metrics do not fall
 	fresh.listener.Full += old.listener.Full
+	fresh.listener.Denied += old.listener.Denied
 	r.acceptors[n] = fresh
 }

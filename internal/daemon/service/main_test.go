@@ -42,6 +42,7 @@ func TestMain(m *testing.M) {
 		"signals":  playSignals,
 		"standard": playStandard,
 		"traced":   playTraced,
+		"abort":    playAbort,
 	}
 	os.Exit(roles[name](os.Args[1:]))
 }
