@@ -9,7 +9,7 @@ import (
 const (
 	// answersPerSecond is how many requests are answered, of all clients together, once burst have
 	// been. More wait. An answer that is rendered already still costs the process some 100 us.
-	answersPerSecond = 50
+	answersPerSecond = 20
 	burst            = 32
 )
 
