@@ -80,7 +80,11 @@ func writeFigures(w io.Writer, all *metrics.Figures) error {
 		if !s.Ready {
 			state = "NOT READY"
 		}
-		fmt.Fprintf(w, "%s: %s for %s\n", state, s.Text, metrics.Text(s.For, metrics.Seconds))
+		fmt.Fprintf(w, "%s: %s for %s", state, s.Text, metrics.Text(s.For, metrics.Seconds))
+		if s.Loops > 1 {
+			fmt.Fprintf(w, " (%d event loops)", s.Loops)
+		}
+		fmt.Fprintln(w)
 		if s.Detail != "" {
 			fmt.Fprintf(w, "  %s\n", s.Detail)
 		}

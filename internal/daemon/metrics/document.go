@@ -27,6 +27,7 @@ type PageStatus struct {
 	Text   string  `json:"text"`
 	For    float64 `json:"for"` // seconds
 	Detail string  `json:"detail,omitempty"`
+	Loops  int     `json:"loops"` // of how many event loops that is said
 }
 
 // FoundMistake is a Mistake that lasts.
@@ -89,7 +90,7 @@ type Quantile struct {
 func (s *Set) PageOf() []PageStatus {
 	all := make([]PageStatus, 0, len(s.Status))
 	for _, status := range s.Status {
-		all = append(all, PageStatus{Ready: status.Ready, Text: status.Text, For: status.For.Seconds(), Detail: status.Detail})
+		all = append(all, PageStatus{Ready: status.Ready, Text: status.Text, For: status.For.Seconds(), Detail: status.Detail, Loops: status.Loops})
 	}
 	return all
 }

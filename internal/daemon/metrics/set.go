@@ -22,6 +22,7 @@ type Status struct {
 	For   time.Duration // how long it has been so
 	// Detail is more about it, or "": “last error: …”.
 	Detail string
+	Loops  int // of how many event loops that is said; AddStatus counts them
 }
 
 // NewSet makes a Set without figures.
@@ -92,8 +93,19 @@ func (s *Set) Ready() bool {
 	return true
 }
 
-// AddStatus adds a status, the worst first.
+// AddStatus adds a status, the worst first. What several loops say alike is one: since the last of
+// them says so.
 func (s *Set) AddStatus(added Status) {
+	for i := range s.Status {
+		if same := &s.Status[i]; same.Ready == added.Ready && same.Text == added.Text {
+			if added.For < same.For {
+				same.For, same.Detail = added.For, added.Detail
+			}
+			same.Loops++
+			return
+		}
+	}
+	added.Loops = 1
 	at := len(s.Status)
 	if !added.Ready {
 		at = 0

@@ -80,8 +80,12 @@ func TestSpan(t *testing.T) {
 
 func TestTheWorstStatusIsFirst(t *testing.T) {
 	s := NewSet()
-	for _, added := range []Status{{Ready: true, Text: "a"}, {Text: "b"}, {Ready: true, Text: "c"}, {Text: "d"}} {
+	for _, added := range []Status{{Ready: true, Text: "a", For: 5, Detail: "old"}, {Text: "b"}, {Ready: true, Text: "c"}, {Text: "d"},
+		{Ready: true, Text: "a", For: 3, Detail: "new"}, {Ready: true, Text: "a", For: 9}} {
 		s.AddStatus(added)
+	}
+	if alike := (Status{Ready: true, Text: "a", For: 3, Detail: "new", Loops: 3}); s.Status[2] != alike {
+		t.Errorf("three loops say alike: got %+v, want %+v", s.Status[2], alike)
 	}
 	var got []string
 	for _, status := range s.Status {

@@ -87,9 +87,9 @@ function replaceIfChanged(e, key, children) {
 function showStatus(doc) {
   const items = doc.status;
   const section = byId("status");
-  replaceIfChanged(section, JSON.stringify(items.map((s) => [s.ready, s.text, s.detail])), () =>
+  replaceIfChanged(section, JSON.stringify(items.map((s) => [s.ready, s.text, s.detail, s.loops])), () =>
     items.map((s) => make("p", "state " + (s.ready ? "good" : "bad"),
-      make("strong", "", s.text), make("span", "since"), s.detail ? make("span", "detail", s.detail) : "")));
+      make("strong", "", s.loops > 1 ? `${s.text} (${s.loops} event loops)` : s.text), make("span", "since"), s.detail ? make("span", "detail", s.detail) : "")));
   section.querySelectorAll(".since").forEach((e, i) => setText(e, items[i] ? sinceText(items[i].for) : ""));
 }
 
