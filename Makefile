@@ -24,7 +24,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
 .PHONY: help build run certs-demo test check test-386 race vet lint fuzz corpus chaos soak faults faults-ci clean \
-	bench bench-quick bench-deps bench-report bench-compare bench-go check-c test-apache \
+	bench bench-quick bench-deps bench-report bench-compare bench-go check-c test-apache test-page metrics-doc \
 	install check-units man deb test-packages
 
 help: ## list the targets
@@ -88,6 +88,13 @@ check-c: build ## build and test contrib/libdistcache, the C library (needs gcc,
 test-apache: build ## resume TLS sessions between two Apache httpd (installs them, as root)
 	contrib/apache/deps.sh
 	DAEMONS=$(CURDIR)/$(BIN) contrib/apache/test.sh
+
+test-page: ## look at the status page with a real browser, and keep the pictures in bin/page (needs chromium)
+	@command -v chromium >/dev/null || echo "test-page: skipped, no chromium: apt-get install chromium"
+	DISTCACHE_PAGE=$(CURDIR)/$(BIN)/page $(GO) test -count=1 -v ./internal/test/page
+
+metrics-doc: ## make docs/METRICS.md anew from the tables of figures
+	$(GO) test -count=1 ./internal/test/architecture -run TestMetricsDocument -update
 
 install: build ## install the tools, man pages and systemd units below DESTDIR and PREFIX (/usr/local)
 	install -d $(addprefix $(DESTDIR),$(BINDIR) $(MANDIR)/man1 $(MANDIR)/man7 $(UNITDIR) $(SYSUSERSDIR) $(TMPFILESDIR) $(DEFAULTDIR))

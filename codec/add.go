@@ -75,5 +75,14 @@ func RaiseTimeout(wire []byte, floor time.Duration) {
 	}
 }
 
+// AddTimeout is the timeout of the ADD request in wire, a whole message; 0 where it has less than
+// AddOverhead bytes of payload.
+func AddTimeout(wire []byte) time.Duration {
+	if len(wire) < HeaderSize+AddOverhead {
+		return 0
+	}
+	return time.Duration(binary.BigEndian.Uint32(wire[HeaderSize:])) * time.Millisecond
+}
+
 // ValidID reports whether id has a valid length: 1 to MaxIDLen bytes.
 func ValidID(id []byte) bool { return len(id) > 0 && len(id) <= MaxIDLen }

@@ -32,3 +32,31 @@ var (
 	errOpChanged    = &CorruptError{"operation", "it changes within a message"}
 	errNotOneStatus = &CorruptError{"data_len", "the answer is not one status byte"}
 )
+
+// fields are those of CorruptErrors.
+var fields = [NumFields - 1]string{"proto_level", "is_response", "request_uid", "op_class", "operation", "complete", "data_len"}
+
+// NumFields is the number of fields that a CorruptError can name, and one more for errors that are
+// none: tables by FieldIndex have this length.
+const NumFields = 8
+
+// FieldIndex is the place of a CorruptError in tables by field.
+func FieldIndex(err error) int {
+	corrupt := (*CorruptError)(nil)
+	if errors.As(err, &corrupt) {
+		for i, field := range fields {
+			if field == corrupt.Field {
+				return i
+			}
+		}
+	}
+	return NumFields - 1
+}
+
+// FieldAt is the name of the field with that index.
+func FieldAt(index int) string {
+	if index < len(fields) {
+		return fields[index]
+	}
+	return "other"
+}

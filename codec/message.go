@@ -135,6 +135,40 @@ const (
 	StatusAddDataLen Status = 104 // the data is over MaxDataLen
 )
 
+// NumStatuses is the number of status codes, and one more for all others: tables by Status.Index
+// have this length.
+const NumStatuses = 9
+
+// Index is the place of s in tables by status.
+func (s Status) Index() int {
+	switch {
+	case s <= StatusDisconnected:
+		return int(s)
+	case s >= StatusAddCorrupt && s <= StatusAddDataLen:
+		return int(s-StatusAddCorrupt) + int(StatusDisconnected) + 1
+	}
+	return NumStatuses - 1
+}
+
+// StatusAt is the status with that Index; false for that of all others.
+func StatusAt(index int) (s Status, ok bool) {
+	for s := range 256 {
+		if Status(s).Index() == index {
+			return Status(s), index < NumStatuses-1
+		}
+	}
+	return 0, false
+}
+
+// Outcome is the operation and the status of a whole, valid answer in its wire form. A GET that
+// brings a session has StatusOK.
+func Outcome(wire []byte) (Op, Status) {
+	if len(wire) != HeaderSize+1 {
+		return Op(wire[offOperation]), StatusOK
+	}
+	return Op(wire[offOperation]), Status(wire[HeaderSize])
+}
+
 // String returns the name that logs and dc_snoop use.
 func (s Status) String() string {
 	switch s {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -64,6 +65,29 @@ func (cs *Clients) Len() int { return cs.open }
 
 // all is the number of open clients, with those of other loops.
 func (cs *Clients) all() int { return int(cs.total.Load()) }
+
+// Peers counts TCP clients by address, of the first most clients in the table: each costs a system
+// call. others is how many clients were not looked at, or are not of TCP.
+func (cs *Clients) Peers(most int) (byAddress map[netip.Addr]int, others int) {
+	byAddress = map[netip.Addr]int{}
+	looked := 0
+	for fd, c := range cs.table {
+		if c == nil {
+			continue
+		}
+		if looked++; looked > most {
+			break
+		}
+		if at := socket.PeerAddrPort(fd); at.IsValid() {
+			byAddress[at.Addr()]++
+		}
+	}
+	counted := 0
+	for _, n := range byAddress {
+		counted += n
+	}
+	return byAddress, cs.open - counted
+}
 
 // HangUp reads what clients have sent so far, and no more. Over a unix socket, later writes of
 // a client fail with EPIPE; what it sent before still arrives, and then the end.

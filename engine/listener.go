@@ -61,6 +61,8 @@ type Listener struct {
 	Access *socket.Access
 	// Refused counts connections that were closed at once: over max, or out of descriptors.
 	Refused uint64
+	// Full is how many of Refused were over max.
+	Full uint64
 	// Denied counts connections that were closed at once because of Access.
 	Denied uint64
 }
@@ -146,6 +148,9 @@ func (ln *Listener) accepted(fd int, err error) bool {
 func (ln *Listener) admit(fd int) {
 	wary := ln.mustBeWary(fd)
 	if why := ln.full(); why != nil {
+		if why == errFull {
+			ln.Full++
+		}
 		ln.Refused++
 		ln.end(fd, wary)
 		ln.warn(ln.loop.Now(), "clients are refused", why)

@@ -24,17 +24,16 @@ type Lateness struct {
 // lateness gathers a Lateness. It is touched only when a request is late, and when a late
 // answer comes.
 type lateness struct {
-	tell    func(Lateness) // nil: nothing is counted
-	timeout time.Duration
-	base    uint64        // requests settled when the window began
-	due     time.Duration // when the window ends; deadline.Never: no window is open
-	next    time.Duration // when the next report may come
-	report  Lateness
-	total   time.Duration // what the Answered ones took together
+	tell   func(Lateness) // nil: nothing is counted
+	base   uint64         // requests settled when the window began
+	due    time.Duration  // when the window ends; deadline.Never: no window is open
+	next   time.Duration  // when the next report may come
+	report Lateness
+	total  time.Duration // what the Answered ones took together
 }
 
 func newLateness(c Config) lateness {
-	return lateness{tell: c.Late, timeout: c.Timeout, due: deadline.Never}
+	return lateness{tell: c.Late, due: deadline.Never}
 }
 
 // late counts a request whose time is up. settled is the number of requests before it.
@@ -49,11 +48,11 @@ func (l *lateness) late(settled uint64, now time.Duration) {
 	l.report.Late++
 }
 
-// came counts a late answer. since is how long ago its request's time was up.
-func (l *lateness) came(since time.Duration) {
+// came counts the late answer to a request that was submitted so long ago.
+func (l *lateness) came(took time.Duration) {
 	if l.due != deadline.Never {
 		l.report.Answered++
-		l.total += l.timeout + since
+		l.total += took
 	}
 }
 

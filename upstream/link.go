@@ -115,6 +115,7 @@ func (l *Link) Received(n int, now time.Duration) {
 	l.in = l.in[:0]
 	l.read, l.more = n, len(in) == cap(in)
 	rest := in
+	l.mux.figures.Link.Received += uint64(n)
 	for len(rest) > 0 {
 		m, err := l.assembler.Next(rest)
 		if err == codec.ErrShort {
@@ -177,6 +178,8 @@ func (l *Link) Flush(now time.Duration) {
 	}
 	l.blocked = n < len(b)
 	l.mux.batch.wrote(n)
+	l.mux.figures.Link.Writes++
+	l.mux.figures.Link.Sent += uint64(n)
 }
 
 // Deadline is when Expire is to be called next.

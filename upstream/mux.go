@@ -19,11 +19,12 @@ type Mux struct {
 
 	busySince   time.Duration // since when answers are owed
 	unsolicited int           // unsolicited answers since the last answer to a request
-	probes      uint64        // requests of our own, since start
+	taken       uint64        // requests of this Mux, with our own probes
 	lateness    lateness
 
 	// Counters counts what happened, since start.
-	Counters MuxCounters
+	Counters *MuxCounters
+	figures  *Figures
 }
 
 // MuxCounters are totals since start.
@@ -44,7 +45,13 @@ const unsolicitedLimit = 1000
 
 // NewMux makes a Mux with nothing in flight.
 func NewMux(config Config, answers Answers) *Mux {
+	figures := config.Figures
+	if figures == nil {
+		figures = new(Figures)
+	}
 	return &Mux{
+		Counters: &figures.Mux,
+		figures:  figures,
 		config:   config,
 		answers:  answers,
 		slots:    newSlots(config.MaxInFlight, config.Timeout, config.Generation),
@@ -67,9 +74,7 @@ func (m *Mux) Submit(owner Owner, r codec.Message, now time.Duration) error {
 // SubmitProbe forwards a request of our own; its answer is swallowed. When there is no
 // room, nothing is forwarded: enough answers are owed already to tell that dc_server lives.
 func (m *Mux) SubmitProbe(r codec.Message, now time.Duration) {
-	if m.forward(slot{state: own, op: r.Op}, r.Wire, now) {
-		m.probes++
-	}
+	_ = m.forward(slot{state: own, op: r.Op}, r.Wire, now)
 }
 
 // forward puts wire into the batch, and s, except its generation, into a slot.
@@ -85,6 +90,8 @@ func (m *Mux) forward(s slot, wire []byte, now time.Duration) bool {
 		return false
 	}
 	s.generation = m.slots.table[i].generation
+	s.stamp = uint32(now >> stampShift)
+	m.taken++
 	m.slots.table[i] = s
 	m.slots.pending.Set(i, now)
 	codec.SetUID(m.batch.add(wire), uint32(s.generation)<<uidSlotBits|uint32(i))
@@ -116,9 +123,11 @@ func (m *Mux) Deliver(a codec.Message, now time.Duration) error {
 	switch s.state {
 	case late:
 		m.Counters.Late++
-		m.lateness.came(time.Duration(uint32(now.Milliseconds())-s.lateSince) * time.Millisecond)
+		m.figures.Times.Late.Observe(s.took(now))
+		m.lateness.came(s.took(now))
 	case waiting:
 		codec.SetUID(a.Wire, s.clientUID)
+		m.figures.Times.Answered.Observe(s.took(now))
 		if m.answers.Answer(s.owner, a.Wire, now) {
 			m.Counters.Answered++
 		} else {
@@ -157,7 +166,7 @@ func (m *Mux) Expire(now time.Duration) {
 
 // settled is how many requests, probes included, no longer wait for their answers.
 func (m *Mux) settled() uint64 {
-	return m.Counters.Forwarded + m.probes - uint64(m.slots.pending.Len())
+	return m.taken - uint64(m.slots.pending.Len())
 }
 
 // Lost answers, with DISCONNECTED, everything in flight: the connection is gone, and with
@@ -201,6 +210,7 @@ func (m *Mux) fail(s slot, counter *uint64, now time.Duration) {
 	if s.state != waiting && s.state != lost {
 		return
 	}
+	m.figures.Times.GivenUp.Observe(s.took(now))
 	wire := codec.AppendStatus(m.failure[:0], s.clientUID, s.op, codec.StatusDisconnected)
 	if m.answers.Answer(s.owner, wire, now) {
 		*counter++
@@ -210,6 +220,9 @@ func (m *Mux) fail(s slot, counter *uint64, now time.Duration) {
 // Unanswered is the number of requests whose answers may still come from dc_server:
 // those in flight, and those that timed out lately.
 func (m *Mux) Unanswered() int { return m.slots.pending.Len() + m.slots.overdue.Len() }
+
+// InFlight is the number of requests that are waited for.
+func (m *Mux) InFlight() int { return m.slots.pending.Len() }
 
 // BusySince is since when at least one answer has been owed without a break;
 // deadline.Never when none is owed.

@@ -20,6 +20,8 @@ type Config struct {
 	// Late is called, at most once a minute, when requests were not answered within Timeout;
 	// nil: nothing is called.
 	Late func(Lateness)
+	// Figures is where the Server counts; nil: in one of its own.
+	Figures *Figures
 	// Generation is where the uids begin, for tests of their wrapping.
 	Generation uint16
 }

@@ -25,7 +25,12 @@ type slot struct {
 	generation uint16 // in the high half of the uid; grows each time the slot is freed
 	owner      Owner
 	clientUID  uint32 // the client's own, to be put back
-	lateSince  uint32 // late: when its time was up, in ms; wraps
+	stamp      uint32 // when it was submitted, in units of 1,024 ns; wraps
+}
+
+// took is how long ago the request was submitted.
+func (s *slot) took(now time.Duration) time.Duration {
+	return time.Duration(uint32(now>>stampShift)-s.stamp) << stampShift
 }
 
 // slots is the table of requests in flight. A request's uid is its slot's number and
@@ -92,7 +97,6 @@ func (s *slots) release(i int) {
 // expire moves slot i from those that are waited for to those that are late.
 func (s *slots) expire(i int, now time.Duration) {
 	s.table[i].state = late
-	s.table[i].lateSince = uint32(now.Milliseconds())
 	s.overdue.Set(i, now)
 }
 

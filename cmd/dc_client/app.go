@@ -9,6 +9,7 @@ import (
 	"distcache/engine/buffer"
 	"distcache/internal/agent"
 	"distcache/internal/daemon"
+	"distcache/internal/daemon/metrics"
 	"distcache/internal/front"
 	"distcache/upstream"
 	"distcache/upstream/conn"
@@ -21,6 +22,8 @@ type app struct {
 	loop   *engine.Loop
 	agent  *agent.Agent
 	link   *link // to the dc_server in use
+
+	addresses int // of one IP version that the name of dc_server leads to; 0 before the first is found
 }
 
 // newApps gives what makes the agent of each event loop.
@@ -58,7 +61,7 @@ func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) (engin
 	}
 	a.loop, a.link = l, a.newLink(c)
 	if a.first {
-		c.OnAddresses(a.link.severalAddresses)
+		c.OnAddresses(a.foundAddresses)
 	}
 	a.agent = agent.New(a.agentConfig(), c, &observer{link: a.link})
 	l.Schedule(a.agent)
@@ -90,8 +93,13 @@ func (a *app) agentConfig() agent.Config {
 		Gets:      clientGets,
 		Idle:      daemon.OrNever(a.config.clients.Idle),
 		MinExpiry: a.config.clients.MinExpiry,
+		Name:      func() string { return a.link.name() },
+		Addresses: func() int { return a.addresses },
 	}
 }
+
+// foundAddresses takes the addresses that the name of dc_server leads to.
+func (a *app) foundAddresses(all []string) { a.addresses = a.link.severalAddresses(all) }
 
 // serverConfig is for the dc_server behind l.
 func (a *app) serverConfig(l *link) upstream.Config {
@@ -130,6 +138,9 @@ func (a *app) Busy() int { return a.agent.Busy() }
 
 // Status tells whether dc_server answers.
 func (a *app) Status() string { return a.link.status() }
+
+// Snapshot copies the figures.
+func (a *app) Snapshot(now time.Duration) metrics.Source { return a.agent.Snapshot(now) }
 
 // Stop answers DISCONNECTED to what is in flight.
 func (a *app) Stop(now time.Duration) { a.agent.Stop(now) }

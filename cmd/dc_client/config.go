@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"distcache/codec/address"
+	"distcache/internal/agent"
 	"distcache/internal/credentials"
 	"distcache/internal/daemon"
 	"distcache/internal/daemon/options"
@@ -118,11 +119,13 @@ func (c *config) daemon() daemon.Config {
 		PoolBytes:  poolBytes,
 		Memory:     daemon.Memory{Heap: int64(c.loops) * 2 * (maxBatch + muxMemory)},
 		Limit:      service.FindMemoryLimit(),
+		Show:       agent.Show,
 		Warnings:   c.warnings(),
 	}
 	if c.credentials != nil {
 		d.Check, d.Reload = c.credentials.Load, c.credentials.Reload
 		d.Memory.Heap += int64(c.loops) * conn.SecureMemory
+		d.CertificateExpires = c.credentials.Expires
 	}
 	return d
 }

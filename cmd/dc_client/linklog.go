@@ -115,9 +115,17 @@ func (l *linkLog) strayAnswer() {
 		l.about("hint", "a dc_server of distcache 1.5 does this when a request arrives in pieces: replace it")...)
 }
 
-// severalAddresses warns when the name leads to several addresses of one IP version. An IPv4 and
-// an IPv6 address are mostly the same host.
-func (l *linkLog) severalAddresses(all []string) {
+// name is the flag -server, and the address in use where that is another text.
+func (l *linkLog) name() string {
+	if at := l.address(); at != "" && !strings.HasSuffix(l.server.String(), at) {
+		return l.server.String() + " (" + at + ")"
+	}
+	return l.server.String()
+}
+
+// severalAddresses warns when the name leads to several addresses of one IP version, and returns how
+// many. An IPv4 and an IPv6 address are mostly the same host.
+func (l *linkLog) severalAddresses(all []string) int {
 	var v4, v6 int
 	for _, text := range all {
 		at, err := netip.ParseAddrPort(text)
@@ -133,6 +141,7 @@ func (l *linkLog) severalAddresses(all []string) {
 		slog.Warn("the name of dc_server has several addresses: dc_clients that use different ones share no sessions",
 			"server", l.server.String(), "addresses", strings.Join(all, ", "), "hint", "use a name that has one address")
 	}
+	return max(v4, v6)
 }
 
 // refreshed logs what a look-up of the name on SIGHUP has found. It reports whether to move.

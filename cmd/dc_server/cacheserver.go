@@ -11,6 +11,7 @@ import (
 	"distcache/engine/buffer"
 	"distcache/internal/daemon"
 	"distcache/internal/daemon/logging"
+	"distcache/internal/daemon/metrics"
 	"distcache/internal/daemon/service"
 	"distcache/internal/front"
 	"distcache/internal/server"
@@ -108,6 +109,9 @@ func (cs *cacheServer) Busy() int { return cs.server.Front().Busy() }
 func (cs *cacheServer) Status() string {
 	return fmt.Sprintf("%d of %d sessions", cs.store.Stats().Sessions, cs.config.sessions)
 }
+
+// Snapshot copies the figures.
+func (cs *cacheServer) Snapshot(now time.Duration) metrics.Source { return cs.server.Snapshot(now) }
 
 // Stop has nothing to answer: the memory store answers every request at once.
 func (cs *cacheServer) Stop(time.Duration) {}

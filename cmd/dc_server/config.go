@@ -8,6 +8,7 @@ import (
 	"distcache/internal/daemon"
 	"distcache/internal/daemon/options"
 	"distcache/internal/daemon/service"
+	"distcache/internal/server"
 	"distcache/internal/store"
 	"distcache/internal/version"
 )
@@ -89,10 +90,11 @@ func (c *config) daemonWithout() daemon.Config {
 		MaxClients: c.clients.MaxClients,
 		PoolBytes:  poolBytes,
 		Limit:      c.limit,
+		Show:       server.Show,
 		Check:      (&cacheServer{config: *c}).Check,
 	}
 	if c.credentials != nil {
-		d.Reload = c.credentials.Reload
+		d.Reload, d.CertificateExpires = c.credentials.Reload, c.credentials.Expires
 	}
 	return d
 }

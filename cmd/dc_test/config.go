@@ -30,6 +30,7 @@ type config struct {
 	progress int             // operations between two lines of progress; 0: by time
 	json     string          // the file of the report; "" is none
 	ping     bool            // ask once, instead of a test
+	stats    address.Address // of -metrics of a daemon, whose figures are printed instead of a test
 
 	tls         credentials.Flags
 	credentials *credentials.Credentials // nil: no TLS
@@ -60,6 +61,11 @@ func (c *config) referenceFlags(s *options.Set) {
 	})
 	s.Bool(&c.ping, "ping", "Ask once whether the service answers, and exit with 0 if so, else with 1. It stores nothing. "+
 		"Of the other flags only -connect and -wait matter.")
+	s.Func("stats", "address", "", "Print the figures of the daemon that has this -metrics address, instead of a test: IP:host:port or "+
+		"UNIX:/path. Of the other flags only -wait matters.", func(text string) (err error) {
+		c.stats, err = address.ParseConnect(text)
+		return err
+	})
 	s.Int(&c.progress, "progress", "operations", 0, 0, math.MaxInt32,
 		"Report progress after this many operations. 0: every few seconds, or as a bar on a terminal.")
 	s.Int(&c.load.Sessions, "sessions", "number", c.load.Sessions, 1, plan.MaxSessions, "Sessions per client.")
@@ -182,6 +188,8 @@ func (c *config) contradiction() error {
 			"must be about different sessions", l.Sessions))
 	case l.Sessions > plan.MaxSessions/l.Clients:
 		return wrong("sessions", l.Sessions, fmt.Sprintf("for each of %d clients are over %d", l.Clients, plan.MaxSessions))
+	case c.ping && c.stats.Kind != 0:
+		return &options.UsageError{Flag: "stats", Reason: "does not go with -ping"}
 	case l.Warmup > 0 && l.Duration == 0:
 		return wrong("warmup", l.Warmup, "needs -duration")
 	}

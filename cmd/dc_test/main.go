@@ -30,8 +30,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 	relay, err := startRelay(&c, stderr)
 	if err == nil {
 		do := test
-		if c.ping {
+		switch {
+		case c.ping:
 			do = ping
+		case c.stats.Kind != 0:
+			do = stats
 		}
 		err = relay.stop(do(&c, stdout, stderr))
 	}

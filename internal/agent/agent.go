@@ -20,7 +20,14 @@ type Config struct {
 	Gets      int           // of those, GETs
 	Idle      time.Duration // the flag -idle; deadline.Never: none
 	MinExpiry time.Duration // the flag -minexpiry; 0: none
+	// Name tells, for the status page, which dc_server that is; nil: it does not.
+	Name func() string
+	// Addresses tells how many addresses of one IP version the name of dc_server has; nil: it does not.
+	Addresses func() int
 }
+
+// BriefLife is the life of a session below which it is of no use: the client comes back too late.
+const BriefLife = time.Second
 
 // Observer is told what an operator may want to know.
 type Observer interface {
@@ -35,6 +42,8 @@ type Agent struct {
 	fronts   []*front.Front
 	server   *upstream.Server
 	observer Observer
+	link     linkFacts
+	figures  upstream.Figures // of all servers, one after the other
 
 	next     *watch           // the server to move to, until it is up; nil: none
 	retiring *upstream.Server // the one that was moved away from, while it owes answers; nil: none
@@ -52,6 +61,9 @@ type Agent struct {
 type Counters struct {
 	Unavailable uint64 // requests answered DISCONNECTED because there was no connection
 	ShortAdds   uint64 // ADDs answered here, that an old dc_server would take for an attack
+	Brief       uint64 // ADDs that live less than BriefLife, after -minexpiry
+	// Answers counts what clients were answered, by operation and Status.Index.
+	Answers [codec.NumOps][codec.NumStatuses]uint64
 }
 
 // New makes an Agent that does nothing until Start. AddFront gives it clients.
@@ -116,6 +128,9 @@ func (a *Agent) Request(asker front.Asker, m *codec.Message, now time.Duration) 
 			return true
 		}
 		codec.RaiseTimeout(m.Wire, a.config.MinExpiry)
+		if codec.AddTimeout(m.Wire) < BriefLife {
+			a.Counters.Brief++
+		}
 	}
 	err := a.server.Submit(upstream.Owner(asker), m, now)
 	if err == nil {
@@ -134,13 +149,19 @@ func (a *Agent) Request(asker front.Asker, m *codec.Message, now time.Duration) 
 
 // refuse answers m here.
 func (a *Agent) refuse(asker front.Asker, m *codec.Message, s codec.Status, now time.Duration) {
+	a.Counters.Answers[m.Op][s.Index()]++
 	f := a.fronts[asker.Front]
 	f.Append(asker, codec.AppendStatus(f.Batch(asker, now), m.UID, m.Op, s), now)
 }
 
 // Answer brings an answer to the front that its client came through.
 func (a *Agent) Answer(owner upstream.Owner, wire []byte, now time.Duration) bool {
-	return a.fronts[owner.Front].Answer(front.Asker(owner), wire, now)
+	op, status := codec.Outcome(wire) // before a client asks again from within
+	if !a.fronts[owner.Front].Answer(front.Asker(owner), wire, now) {
+		return false
+	}
+	a.Counters.Answers[op][status.Index()]++
+	return true
 }
 
 // Dropped passes on that a client was closed for a fault of its own.

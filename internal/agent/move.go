@@ -24,6 +24,7 @@ func (w *watch) LinkChanged(from, to upstream.State, why error, now time.Duratio
 	a := w.agent
 	switch {
 	case w.server == a.server:
+		a.link.changed(from, to, why, now)
 		a.linkChanged(to, now)
 	case w == a.next && to == upstream.Up:
 		a.switchOver(now)
@@ -40,6 +41,7 @@ func (w *watch) LinkChanged(from, to upstream.State, why error, now time.Duratio
 // addServer makes a server that reports to w.
 func (a *Agent) addServer(config upstream.Config, t upstream.Transport, w upstream.Watcher) *watch {
 	added := &watch{agent: a, watcher: w}
+	config.Figures = &a.figures
 	added.server = upstream.New(config, t, a, added)
 	return added
 }
@@ -74,6 +76,7 @@ func (a *Agent) switchOver(now time.Duration) {
 	} else {
 		a.retire(now) // nothing is in flight, and it would connect again
 	}
+	a.link.changed(upstream.Probing, upstream.Up, nil, now)
 	a.linkChanged(upstream.Up, now)
 	next.ended(true, now)
 }

@@ -272,6 +272,13 @@ func (w *world) mustAgree() {
 	agree(t.ShortAdds, w.agent.Counters.ShortAdds, "answers to short ADDs")
 	given := m.TimedOut + m.Lost + m.Full + w.agent.Counters.Unavailable
 	agree(t.Disconnected, given, "answers DISCONNECTED")
+	byStatus := uint64(0)
+	for _, byOp := range w.agent.Counters.Answers {
+		for _, n := range byOp {
+			byStatus += n
+		}
+	}
+	w.must(byStatus == m.Answered+given+w.agent.Counters.ShortAdds, "%d answers by status, want those of %+v and %+v", byStatus, m, w.agent.Counters)
 	w.must(m.Forwarded >= m.Answered+m.TimedOut+m.Lost, "more ends than beginnings: %+v", m)
 	w.must(t.Clients == w.front.Counters.Clients, "%d clients, %d counted", t.Clients, w.front.Counters.Clients)
 	t.Late, t.Swallowed, t.Unsolicited, t.Full = m.Late, m.Swallowed, m.Unsolicited, m.Full

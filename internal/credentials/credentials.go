@@ -32,6 +32,15 @@ func New(flags Flags, host string) *Credentials {
 // Config is the configuration of the next handshake. Load must have succeeded once.
 func (c *Credentials) Config() *tls.Config { return c.current.Load() }
 
+// Expires is when the certificate in force expires; the zero time before Load.
+func (c *Credentials) Expires() time.Time {
+	config := c.Config()
+	if config == nil {
+		return time.Time{}
+	}
+	return config.Certificates[0].Leaf.NotAfter
+}
+
 // Load reads all files, and puts them in force together. If one is bad it returns why, naming the flag, the file and the
 // reason, and what was in force stays. Warnings tell what peers will object to.
 func (c *Credentials) Load() (warnings []string, err error) {

@@ -13,6 +13,7 @@ import (
 	"distcache/engine/buffer"
 	"distcache/engine/poll/gnetenv"
 	"distcache/internal/daemon/logging"
+	"distcache/internal/daemon/metrics"
 	"distcache/internal/daemon/service"
 )
 
@@ -33,6 +34,8 @@ type App interface {
 	Busy() int
 	// Status is what a service manager shows of the daemon, beside the number of clients.
 	Status() string
+	// Snapshot copies the figures.
+	Snapshot(now time.Duration) metrics.Source
 	// Stop answers the requests that are still open.
 	Stop(now time.Duration)
 	// Close frees the memory of Open. The loop has ended.
@@ -55,6 +58,10 @@ type Config struct {
 	Check func() (warnings []string, err error)
 	// Reload reads anew what may change while the daemon runs, at each SIGHUP, off the loops; nil: there is nothing.
 	Reload func()
+	// CertificateExpires tells when the TLS certificate in force expires; nil: there is none.
+	CertificateExpires func() time.Time
+	// Show is what the status page plots, and the mistakes of a site to look for.
+	Show metrics.Plan
 
 	inherited int // descriptors that were open at the start; inspect counts them
 }
@@ -69,7 +76,8 @@ func Run(c Config, newApp func() App, parent *service.Parent, stderr io.Writer) 
 	}
 	signals := service.CatchSignals(c.Flags.Killable)
 	defer signals.Close()
-	log, logWarning := logging.Open(logging.Config{Program: c.Program, Stderr: stderr, Syslog: parent != nil})
+	log, logWarning := logging.Open(logging.Config{Program: c.Program, Stderr: stderr, Syslog: parent != nil,
+		Level: c.Flags.Log.Level, Format: c.Flags.Log.Format})
 	slog.SetDefault(log.Logger)
 
 	notifier, notifierWarning := service.FindNotifier()
@@ -113,6 +121,8 @@ type running struct {
 	plan     *plan // nil until it is made
 	reactors []*reactor
 	sockets  sockets
+	figures  *figures
+	web      *webServer // nil: none
 
 	filesGone sync.Once // by the end of the loops or by a second signal
 }
@@ -135,7 +145,7 @@ func (d *running) start(parent *service.Parent) (err error) {
 		return err
 	}
 	d.warn(d.plan.warnings...)
-	for _, step := range []func() error{d.open, d.listen, d.writePidfile, d.dropPrivileges, d.acceptAll} {
+	for _, step := range []func() error{d.open, d.listen, d.listenWeb, d.writePidfile, d.dropPrivileges, d.acceptAll} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -155,6 +165,7 @@ func (d *running) open() error {
 		r.flushLog, r.beat, r.alive = d.flushLog, d.manager.beat(), func() { d.manager.loops.beat(i) }
 		d.reactors = append(d.reactors, r)
 	}
+	d.figures = newFigures(&d.config, d.reactors, d.log)
 	return nil
 }
 
@@ -215,6 +226,9 @@ func (d *running) serve() int {
 	for _, socket := range d.sockets.all {
 		about = append(about, "listen", socket.Addr())
 	}
+	if d.web != nil {
+		about = append(about, "metrics", d.web.socket.Addr())
+	}
 	about = append(about, "pid", os.Getpid(), "maxclients", d.config.MaxClients, "memory_bound_mib", Mebibytes(bound),
 		"kernel_bound_mib", Mebibytes(d.config.kernelMemory(readSysctl).bytes()), "memory_limit_mib", d.config.Limit.Bytes>>20)
 	slog.Info("ready", append(about, d.config.Ready...)...)
@@ -227,16 +241,20 @@ func (d *running) serve() int {
 		Stop:   d.stop,
 		Abort:  d.abort,
 		Reload: d.manager.reload(d.reload),
+		Report: d.figures.log,
 	})
 	d.manager.ready()
 	quit := make(chan struct{})
 	go d.manager.showStatus(d.reactors, quit)
+	go d.figures.monitor.Run(quit)
+	d.web.serve(d.figures.monitor)
 	code := 0
 	if err := run(d.reactors); err != nil {
 		slog.Error("the event loop failed", "reason", err)
 		code = 1
 	}
 	close(quit)
+	d.web.close()
 	d.cleanUp()
 	return code
 }
@@ -273,6 +291,7 @@ func (d *running) removeFiles() {
 	for _, err := range d.sockets.end() {
 		d.complain(err)
 	}
+	d.complain(d.web.unlink())
 	if d.plan != nil && d.plan.pidfile != nil {
 		d.complain(d.plan.pidfile.Remove())
 	}

@@ -21,6 +21,8 @@ type Flags struct {
 	Killable bool
 	Dumpable bool
 	Check    bool // tell whether a start would succeed, and end
+	Metrics  MetricsFlags
+	Log      LogFlags
 	Secure   bool // -listen takes TLS addresses; to be set before Declare
 }
 
@@ -38,10 +40,12 @@ func (f *Flags) Declare(s *options.Set, listenOn string) {
 	s.Bool(&f.Daemon, "daemon", "Run in the background, logging to syslog; the command returns once clients can connect.")
 	s.String(&f.User, "user", "user", "", "Run as this user after opening the socket.")
 	s.String(&f.Pidfile, "pidfile", "path", "", "Write the process ID to this file.")
-	s.Bool(&f.Killable, "killable", "Stop cleanly on SIGUSR1 and SIGUSR2 instead of ignoring them.")
+	s.Bool(&f.Killable, "killable", "Stop cleanly on SIGUSR1 and SIGUSR2. Without it SIGUSR1 logs a line of figures, and SIGUSR2 is ignored.")
 	s.Bool(&f.Dumpable, "dumpable", "For debugging: allow core dumps and debuggers of the same user, which can read sessions.")
 	s.Bool(&f.Check, "check", "Check whether a start would succeed, print the settings and exit with 0 or 2; "+
 		"nothing is bound, written or removed.")
+	f.Metrics.declare(s)
+	f.Log.declare(s)
 }
 
 // maxListen is how many -listen a daemon takes. More is a mistake on the command line.
@@ -103,6 +107,9 @@ func (f *Flags) Validate() error {
 		if err := f.ValidatePath("listen", a); err != nil {
 			return err
 		}
+	}
+	if err := f.validateMetrics(); err != nil {
+		return err
 	}
 	if f.has(address.Systemd) && f.has(address.Descriptor) {
 		return &options.UsageError{Flag: "listen", Reason: "systemd and FD:n both name sockets that were passed in: " +

@@ -51,7 +51,11 @@ func (c *Config) fitDescriptors() (warning string, err error) {
 // dc_server always gets one.
 func (c Config) ownDescriptors() int {
 	listeners := max(1, len(c.Flags.Listen), len(c.Flags.passed()))
-	return otherDescriptors + (c.loops()-1)*loopDescriptors + (listeners-1)*c.loops()*listenDescriptors + c.inherited
+	own := otherDescriptors + (c.loops()-1)*loopDescriptors + (listeners-1)*c.loops()*listenDescriptors + c.inherited
+	if c.Flags.Metrics.on() {
+		own += metricsDescriptors
+	}
+	return own
 }
 
 // otherText tells what descriptors that are not for clients are for.
@@ -126,6 +130,9 @@ func (c Config) MemoryBound() int64 { return c.heapBound() + c.Memory.OffHeap }
 
 func (c Config) heapBound() int64 {
 	heap := 2*int64(c.PoolBytes) + int64(c.MaxClients)*c.perClient() + int64(c.secureClients())*secure.ClientMemory + c.Memory.Heap
+	if c.Flags.Metrics.on() {
+		heap += metricsMemory
+	}
 	return heapSlack*heap + runtimeMemory
 }
 

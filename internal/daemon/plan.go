@@ -18,6 +18,7 @@ import (
 type plan struct {
 	user     *service.User    // nil: keep the user
 	listen   []*listen.Plan   // in the order of -listen
+	metrics  *listen.Plan     // nil: no HTTP server
 	access   *socket.Access   // who may connect to unix sockets; nil: all
 	pidfile  *service.Pidfile // nil: none
 	warnings []string
@@ -58,6 +59,12 @@ func (p *plan) inspect(c *Config) error {
 	if p.warn(warnings...); err != nil {
 		return err
 	}
+	if c.Flags.Metrics.on() {
+		p.warn(c.Flags.Metrics.warning())
+		if p.metrics, err = listen.Inspect(c.Flags.Metrics.Address, listen.Options{Backlog: metricsBacklog}); err != nil {
+			return fmt.Errorf("-metrics %w", err)
+		}
+	}
 	if err := p.inspectAccess(c.Flags); err != nil {
 		return err
 	}
@@ -88,7 +95,7 @@ func (p *plan) inspectAccess(f Flags) (err error) {
 // check looks for reasons why the plan would fail. A start does not call it: there the
 // kernel decides.
 func (p *plan) check(c Config) error {
-	for _, socket := range p.listen {
+	for _, socket := range p.sockets() {
 		warnings, err := socket.Check()
 		p.warn(warnings...)
 		if err != nil {
@@ -135,9 +142,17 @@ func (p *plan) warn(texts ...string) {
 	}
 }
 
+// sockets is the plans of all sockets to listen on.
+func (p *plan) sockets() []*listen.Plan {
+	if p.metrics == nil {
+		return p.listen
+	}
+	return append(slices.Clone(p.listen), p.metrics)
+}
+
 // close closes the descriptors of inspect. A pidfile that was written stays.
 func (p *plan) close() {
-	for _, socket := range p.listen {
+	for _, socket := range p.sockets() {
 		socket.Close()
 	}
 	if p.pidfile != nil {

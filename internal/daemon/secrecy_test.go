@@ -18,8 +18,8 @@ func TestLogsHoldNoSessions(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		const secret = "canary-5eed"
 		p, _ = p.withServer(t, 0)
-		at := kit.Unix(t)
-		process := p.start(t, "-listen", at.String())
+		at, figures := kit.Unix(t), kit.Unix(t)
+		process := p.start(t, "-listen", at.String(), "-metrics", figures.String())
 		add := kit.Add(1, secret+"-id", secret+"-data", time.Hour)
 		for _, bytes := range [][]byte{add, kit.Get(2, secret+"-id"), slices.Concat(add, []byte(secret)), []byte(secret),
 			slices.Concat(kit.Ask(1, codec.OpAdd, []byte{1, 2, 3}), []byte(secret)), add[:len(add)-3]} {
@@ -30,9 +30,14 @@ func TestLogsHoldNoSessions(t *testing.T) {
 		}
 		process.Signal(syscall.SIGHUP)
 		process.WaitStderr(patience, "reason=corrupt")
+		shown := ""
+		for _, path := range []string{"/status.json", "/figures.json", "/metrics"} {
+			_, body := page(t, "unix", figures.Address, path)
+			shown += body
+		}
 		process.Signal(syscall.SIGABRT) // the Go runtime shows its stacks
 		process.Exit(patience)
-		if text := process.Stderr() + process.Stdout(); strings.Contains(text, secret) || strings.Contains(text, fmt.Sprintf("%x", secret)) {
+		if text := process.Stderr() + process.Stdout() + shown; strings.Contains(text, secret) || strings.Contains(text, fmt.Sprintf("%x", secret)) {
 			t.Errorf("got a session's bytes in the output, want none:\n%s", text)
 		}
 	})

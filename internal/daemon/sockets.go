@@ -141,6 +141,10 @@ func (d *running) move(r *reactor, n, fd int, fresh *listen.Socket) {
 		r.loop.Close(fd)
 		return
 	}
-	r.acceptors[n].stop()
+	old := r.acceptors[n]
+	old.stop()
+	next.listener.Refused += old.listener.Refused // totals of -metrics do not fall
+	next.listener.Full += old.listener.Full
+	next.listener.Denied += old.listener.Denied
 	r.acceptors[n] = next
 }

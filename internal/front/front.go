@@ -123,9 +123,10 @@ type Front struct {
 
 // Counters are totals since start.
 type Counters struct {
-	Clients  uint64               // clients that came
-	Requests [codec.NumOps]uint64 // whole requests, by operation
-	Dropped  [NumReasons]uint64   // clients that the Front closed, by Reason
+	Clients  uint64                  // clients that came
+	Requests [codec.NumOps]uint64    // whole requests, by operation
+	Dropped  [NumReasons]uint64      // clients that the Front closed, by Reason
+	Corrupt  [codec.NumFields]uint64 // of those with Corrupt, by codec.FieldIndex
 }
 
 // New makes a Front without clients. pool holds what clients have sent of requests that
@@ -301,6 +302,7 @@ func (f *Front) keep(c int, rest []byte, err error, now time.Duration) {
 	case d.phase == absent: // it left before its answers
 		return
 	case corrupt && d.open == 0:
+		f.Counters.Corrupt[codec.FieldIndex(err)]++
 		f.drop(c, Corrupt, err, now)
 		return
 	case !d.keep(rest, f.pool):

@@ -11,12 +11,16 @@ var release string
 
 // Text is the line that a program prints for -version: its name, what it was built from, the protocol and the Go release.
 func Text(program string) string {
-	version := release
-	if info, ok := debug.ReadBuildInfo(); version == "" && ok {
-		version = info.Main.Version
+	return fmt.Sprintf("%s %s, distcache protocol 0x11, %s %s/%s", program, Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// Version is what this program was built from.
+func Version() string {
+	if release != "" {
+		return release
 	}
-	if version == "" {
-		version = "(unknown version)"
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
 	}
-	return fmt.Sprintf("%s %s, distcache protocol 0x11, %s %s/%s", program, version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return "(unknown version)"
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -14,10 +14,12 @@ import (
 // handler is the slog.Handler that turns records into lines and puts them in the queue.
 type handler struct {
 	queue  *queue
+	recent *recent // nil: none are kept
 	level  slog.Leveler
 	layout layout
 	prefix string // groups that are open, each with a dot
-	attrs  []byte // of With, as text
+	attrs  []byte // of With, in the form of the layout
+	plain  []byte // the same as text
 }
 
 // Enabled implements slog.Handler.
@@ -30,19 +32,21 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	b := h.layout.appendHead(make([]byte, 0, 256), r.Time, r.Level, r.Message)
 	b = append(b, h.attrs...)
 	r.Attrs(func(a slog.Attr) bool {
-		b = appendAttr(b, h.prefix, a)
+		b = h.layout.appendAttr(b, h.prefix, a)
 		return true
 	})
-	h.queue.put(line{level: r.Level, text: cut(b)})
+	h.queue.put(line{level: r.Level, text: h.layout.end(b, r)})
+	h.recent.add(r, h.prefix, h.plain)
 	return nil
 }
 
 // WithAttrs implements slog.Handler.
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	with := *h
-	with.attrs = append([]byte(nil), h.attrs...)
+	with.attrs, with.plain = slices.Clone(h.attrs), slices.Clone(h.plain)
 	for _, a := range attrs {
-		with.attrs = appendAttr(with.attrs, h.prefix, a)
+		with.attrs = h.layout.appendAttr(with.attrs, h.prefix, a)
+		with.plain = appendAttr(with.plain, h.prefix, a)
 	}
 	return &with
 }
@@ -61,25 +65,6 @@ const timeForm = "2006-01-02T15:04:05.000Z07:00"
 
 // lineMax is the greatest length of a line in bytes, which every syslog daemon takes in one piece; longer ones are cut.
 const lineMax = 2048
-
-// layout tells whether lines get a time and a level; syslog adds its own.
-type layout struct{ stamped bool }
-
-// appendHead appends time, level and message, or the message alone.
-func (y layout) appendHead(b []byte, at time.Time, level slog.Level, message string) []byte {
-	if y.stamped {
-		if !at.IsZero() {
-			b = at.UTC().AppendFormat(b, timeForm)
-			b = append(b, ' ')
-		}
-		b = append(b, level.String()...)
-		b = append(b, ' ')
-	}
-	if isPlain(message) {
-		return append(b, message...)
-	}
-	return strconv.AppendQuote(b, message)
-}
 
 // appendAttr appends " key=value", the key below the groups in prefix; for a group its members, for an empty attribute
 // nothing.
@@ -107,11 +92,16 @@ func appendValue(b []byte, v slog.Value) []byte {
 	switch v.Kind() {
 	case slog.KindTime:
 		return v.Time().UTC().AppendFormat(b, timeForm)
-	case slog.KindAny:
-		return appendText(b, fmt.Sprint(v.Any()))
 	default:
-		return appendText(b, v.String())
+		return appendText(b, valueText(v))
 	}
+}
+
+func valueText(v slog.Value) string {
+	if v.Kind() == slog.KindAny {
+		return fmt.Sprint(v.Any())
+	}
+	return v.String()
 }
 
 // appendText appends text as one word, in quotes where it would not be one.

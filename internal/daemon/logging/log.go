@@ -13,28 +13,31 @@ type Config struct {
 	Stderr  io.Writer    // target in the foreground
 	Syslog  bool         // syslog instead of Stderr, for a detached daemon
 	Level   slog.Leveler // least level that is logged; nil: Info
+	Format  Format
 }
 
 // Log is a logger for any goroutine. Logging never waits and never fails.
 type Log struct {
 	*slog.Logger
-	queue *queue
+	queue  *queue
+	recent *recent
 }
 
 // Open starts logging. The warning is not empty when the syslog daemon cannot be reached: lines are dropped and counted
 // until it can be, which is attempted every 5 seconds while there are lines.
 func Open(c Config) (l *Log, warning string) {
 	if !c.Syslog {
-		return start(&stderr{w: c.Stderr}, layout{stamped: true}, c.Level), ""
+		journal := isJournal(c.Stderr)
+		return start(&stderr{w: c.Stderr}, layout{format: c.Format, stamped: !journal, priority: journal}, c.Level), ""
 	}
-	return openSyslog(&syslogTarget{tag: c.Program}, c.Level)
+	return openSyslog(&syslogTarget{tag: c.Program}, layout{format: c.Format}, c.Level)
 }
 
-func openSyslog(t *syslogTarget, level slog.Leveler) (l *Log, warning string) {
+func openSyslog(t *syslogTarget, y layout, level slog.Leveler) (l *Log, warning string) {
 	if err := t.connect(); err != nil {
 		warning = fmt.Sprintf("cannot reach the syslog daemon: log lines are dropped until it answers: %v", err)
 	}
-	return start(t, layout{}, level), warning
+	return start(t, y, level), warning
 }
 
 func start(t target, y layout, level slog.Leveler) *Log {
@@ -42,9 +45,11 @@ func start(t target, y layout, level slog.Leveler) *Log {
 		level = slog.LevelInfo
 	}
 	q := newQueue(t, y)
+	rc := &recent{levels: map[slog.Level]uint64{}}
 	return &Log{
-		Logger: slog.New(&handler{queue: q, level: level, layout: y}),
+		Logger: slog.New(&handler{queue: q, recent: rc, level: level, layout: y}),
 		queue:  q,
+		recent: rc,
 	}
 }
 

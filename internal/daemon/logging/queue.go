@@ -23,7 +23,8 @@ type line struct {
 // queue decouples the callers from the target.
 type queue struct {
 	lines   chan line
-	dropped atomic.Uint64
+	dropped atomic.Uint64 // lines lost since the last line that counts them
+	lost    atomic.Uint64 // lines lost since start
 	target  target
 	layout  layout
 	quit    chan struct{}
@@ -45,7 +46,7 @@ func (q *queue) put(l line) {
 	select {
 	case q.lines <- l:
 	default:
-		q.dropped.Add(1)
+		q.lose()
 	}
 }
 
@@ -74,8 +75,13 @@ func (q *queue) write(l line) {
 		return
 	}
 	if err := q.target.write(l.level, l.text); err != nil {
-		q.dropped.Add(1)
+		q.lose()
 	}
+}
+
+func (q *queue) lose() {
+	q.dropped.Add(1)
+	q.lost.Add(1)
 }
 
 // tellDropped logs how many lines were lost since the last time. If that line is lost too, the count is kept.
@@ -85,8 +91,8 @@ func (q *queue) tellDropped(now time.Time) {
 		return
 	}
 	b := q.layout.appendHead(nil, now, slog.LevelWarn, "log lines lost")
-	b = appendAttr(b, "", slog.Uint64("count", n))
-	if err := q.target.write(slog.LevelWarn, b); err != nil {
+	b = q.layout.appendAttr(b, "", slog.Uint64("count", n))
+	if err := q.target.write(slog.LevelWarn, q.layout.end(b, slog.Record{})); err != nil {
 		q.dropped.Add(n)
 	}
 }

@@ -58,7 +58,7 @@ func socketPath(t *testing.T) string {
 
 func TestSyslogMessage(t *testing.T) {
 	d := startDaemon(t, socketPath(t))
-	l, warning := openSyslog(&syslogTarget{network: "unixgram", address: d.path, tag: "dc_client"}, slog.LevelDebug)
+	l, warning := openSyslog(&syslogTarget{network: "unixgram", address: d.path, tag: "dc_client"}, layout{}, slog.LevelDebug)
 	if warning != "" {
 		t.Fatalf("warning: got %q, want none", warning)
 	}
@@ -91,7 +91,7 @@ func TestSyslogMessage(t *testing.T) {
 func TestSyslogComesLate(t *testing.T) {
 	path := socketPath(t)
 	target := &syslogTarget{network: "unixgram", address: path, tag: "dc_client"}
-	l, warning := openSyslog(target, nil)
+	l, warning := openSyslog(target, layout{}, nil)
 	defer l.Close(5 * time.Second)
 	if !strings.Contains(warning, "syslog") || !strings.Contains(warning, path) {
 		t.Errorf("warning: got %q, want one that names syslog and %s", warning, path)
@@ -131,7 +131,7 @@ func TestSyslogRetryIsRare(t *testing.T) {
 func TestSyslogRestart(t *testing.T) {
 	path := socketPath(t)
 	d := startDaemon(t, path)
-	l, _ := openSyslog(&syslogTarget{network: "unixgram", address: path, tag: "t"}, nil)
+	l, _ := openSyslog(&syslogTarget{network: "unixgram", address: path, tag: "t"}, layout{}, nil)
 	defer l.Close(5 * time.Second)
 	l.Info("before")
 	d.next(t)

@@ -9,7 +9,8 @@ import (
 // Signals catches the signals of a daemon:
 //
 //	SIGTERM, SIGINT     the first: stop gracefully; each later one: at once
-//	SIGUSR1, SIGUSR2    the same with -killable, else ignored
+//	SIGUSR1             report; with -killable: stop, as SIGTERM
+//	SIGUSR2             ignored; with -killable: stop, as SIGTERM
 //	SIGHUP              reload
 //	SIGPIPE, SIGQUIT    ignored, so that a closed stdout or a stray key does no harm
 //
@@ -18,6 +19,7 @@ import (
 type Signals struct {
 	stop   chan os.Signal // room for the first and the second; more add nothing
 	hangup chan os.Signal // room for one; a reload serves all that came before it
+	report chan os.Signal // likewise
 	quit   chan struct{}
 	done   chan struct{} // nil before Handle
 }
@@ -27,6 +29,7 @@ type Handlers struct {
 	Stop   func() // stop gracefully
 	Abort  func() // end at once, exit code 1
 	Reload func()
+	Report func() // tell what the daemon does
 }
 
 // CatchSignals begins to catch signals. Call it before anything is created that a stop must remove.
@@ -34,6 +37,7 @@ func CatchSignals(killable bool) *Signals {
 	s := &Signals{
 		stop:   make(chan os.Signal, 2),
 		hangup: make(chan os.Signal, 1),
+		report: make(chan os.Signal, 1),
 		quit:   make(chan struct{}),
 	}
 	signal.Ignore(syscall.SIGPIPE, syscall.SIGQUIT)
@@ -42,7 +46,8 @@ func CatchSignals(killable bool) *Signals {
 	if killable {
 		signal.Notify(s.stop, syscall.SIGUSR1, syscall.SIGUSR2)
 	} else {
-		signal.Ignore(syscall.SIGUSR1, syscall.SIGUSR2)
+		signal.Notify(s.report, syscall.SIGUSR1)
+		signal.Ignore(syscall.SIGUSR2)
 	}
 	return s
 }
@@ -63,6 +68,8 @@ func (s *Signals) deliver(h Handlers) {
 			stop = h.Abort
 		case <-s.hangup:
 			h.Reload()
+		case <-s.report:
+			h.Report()
 		case <-s.quit:
 			return
 		}
@@ -70,8 +77,10 @@ func (s *Signals) deliver(h Handlers) {
 }
 
 // Close ends the delivery; no handler runs afterwards. It must not be called by a handler. SIGTERM, SIGINT and
-// SIGHUP have their default effect from then on, so call it last; ignored signals stay ignored.
+// SIGHUP have their default effect from then on, so call it last; ignored signals stay ignored, and SIGUSR1 becomes so.
 func (s *Signals) Close() {
+	signal.Ignore(syscall.SIGUSR1)
+	signal.Stop(s.report)
 	signal.Stop(s.stop)
 	signal.Stop(s.hangup)
 	close(s.quit)

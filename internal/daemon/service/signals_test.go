@@ -20,6 +20,7 @@ func playSignals(args []string) int {
 		Stop:   func() { fmt.Println("stop") },
 		Abort:  func() { os.Exit(5) },
 		Reload: func() { fmt.Println("reload") },
+		Report: func() { fmt.Println("report") },
 	})
 	for in.Scan() {
 		fmt.Println("alive")
@@ -48,7 +49,8 @@ func TestSignals(t *testing.T) {
 		{"INT after TERM", "not", []sent{{syscall.SIGTERM, "stop"}, {syscall.SIGINT, "end"}}},
 		{"HUP", "not", []sent{{syscall.SIGHUP, "reload"}, {syscall.SIGHUP, "reload"}}},
 		{"HUP is no stop", "not", []sent{{syscall.SIGHUP, "reload"}, {syscall.SIGTERM, "stop"}, {syscall.SIGHUP, "reload"}}},
-		{"USR without -killable", "not", []sent{{syscall.SIGUSR1, ""}, {syscall.SIGUSR2, ""}, {syscall.SIGUSR1, ""}}},
+		{"USR1 without -killable", "not", []sent{{syscall.SIGUSR1, "report"}, {syscall.SIGUSR1, "report"}}},
+		{"USR2 without -killable", "not", []sent{{syscall.SIGUSR2, ""}, {syscall.SIGUSR1, "report"}}},
 		{"USR1 with -killable", "killable", []sent{{syscall.SIGUSR1, "stop"}, {syscall.SIGUSR1, "end"}}},
 		{"USR2 with -killable", "killable", []sent{{syscall.SIGUSR2, "stop"}, {syscall.SIGUSR2, "end"}}},
 		{"USR1 after TERM", "killable", []sent{{syscall.SIGTERM, "stop"}, {syscall.SIGUSR1, "end"}}},
@@ -85,7 +87,7 @@ func TestSignalsAreKept(t *testing.T) {
 	p := startRole(t, "signals", nil, "not")
 	p.expect(t, "caught")
 	p.signal(t, syscall.SIGTERM)
-	p.signal(t, syscall.SIGUSR1)
+	p.signal(t, syscall.SIGUSR2)
 	eventually(t, "arrival of the signal", func() bool { return pending(t, p.pid()) == 0 })
 	p.say(t, "handle")
 	p.expect(t, "stop")

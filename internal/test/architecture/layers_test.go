@@ -17,10 +17,11 @@ var layers = [][]string{
 	{"internal/test"},
 	{"internal/agent", "internal/server", "internal/credentials"},
 	{"internal/daemon"},
+	{"internal/daemon/metrics/web"},
 	{"internal/front", "internal/store"},
 	{"upstream", "client"},
-	{"engine"},
-	{"engine/poll", "engine/socket", "engine/deadline", "engine/buffer", "engine/secure"},
+	{"engine", "internal/daemon/metrics"},
+	{"engine/poll", "engine/socket", "engine/deadline", "engine/buffer", "engine/histogram", "engine/secure"},
 	{"codec", "internal/version"},
 }
 

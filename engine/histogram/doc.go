@@ -1,0 +1,3 @@
+// Package histogram counts durations in log-linear buckets: exact to a sixteenth, over eight
+// decades, in 3 KiB. An observation takes a few nanoseconds and allocates nothing.
+package histogram

@@ -1,0 +1,100 @@
+package web
+
+import (
+	"embed"
+	"io/fs"
+	"net/http"
+	"net/http/pprof"
+	"path"
+	"strconv"
+	"time"
+
+	"distcache/internal/daemon/metrics"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// pages makes the answers.
+type pages struct {
+	config   Config
+	registry *prometheus.Registry
+}
+
+func newPages(c Config) *pages { return &pages{config: c, registry: newRegistry(c.Monitor)} }
+
+func (p *pages) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", newCache(textType, p.prometheus))
+	mux.Handle("GET /status.json", newCache(jsonType, p.page))
+	mux.Handle("GET /figures.json", newCache(jsonType, p.figures))
+	mux.HandleFunc("GET /healthz", p.health)
+	mux.HandleFunc("GET /readyz", p.ready)
+	for name, kind := range files {
+		mux.HandleFunc("GET "+name, serveFile(name, kind))
+	}
+	if p.config.Pprof {
+		mux.HandleFunc("GET /debug/pprof/", profile(pprof.Index))
+		mux.HandleFunc("GET /debug/pprof/profile", profile(pprof.Profile))
+		mux.HandleFunc("GET /debug/pprof/trace", profile(pprof.Trace))
+		mux.HandleFunc("GET /debug/pprof/symbol", profile(pprof.Symbol))
+	}
+	return mux
+}
+
+// profile lifts the limit of time: a profile takes as long as the client asks for.
+func profile(serve http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
+		serve(w, r)
+	}
+}
+
+// page is the status page. It has a script and a style sheet of its own, and nothing else.
+//
+//go:embed page
+var page embed.FS
+
+// files are the files of the page, by path, with their types.
+var files = map[string]string{
+	"/{$}":      "text/html; charset=utf-8",
+	"/page.css": "text/css; charset=utf-8",
+	"/page.js":  "text/javascript; charset=utf-8",
+	"/icon.svg": "image/svg+xml",
+}
+
+func serveFile(name, kind string) http.HandlerFunc {
+	file := path.Base(name)
+	if name == "/{$}" {
+		file = "index.html"
+	}
+	body, err := fs.ReadFile(page, "page/"+file)
+	return func(w http.ResponseWriter, _ *http.Request) {
+		if err != nil { // a test reads each of them
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", kind)
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		_, _ = w.Write(body)
+	}
+}
+
+// health tells whether the event loops answer: a supervisor may restart the daemon otherwise.
+func (p *pages) health(w http.ResponseWriter, _ *http.Request) {
+	set := p.config.Monitor.Set()
+	if set.Total(metrics.LoopAnswers) < set.Total(metrics.Loops) {
+		http.Error(w, "an event loop does not answer", http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = w.Write([]byte("ok\n"))
+}
+
+// ready tells whether the daemon can do its work, and what is wrong where it cannot.
+func (p *pages) ready(w http.ResponseWriter, _ *http.Request) {
+	set := p.config.Monitor.Set()
+	if !set.Ready() {
+		http.Error(w, set.Status[0].Text, http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = w.Write([]byte("ok\n"))
+}

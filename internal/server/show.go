@@ -1,0 +1,60 @@
+package server
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"distcache/internal/daemon/metrics"
+)
+
+// Show is what the status page of dc_server shows.
+var Show = metrics.Plan{
+	Series: []metrics.Series{
+		{ID: "operations", Title: "Operations per second", Of: metrics.RateOf(metrics.Requests)},
+		{ID: "hits", Title: "Hit rate", Unit: metrics.Ratio, Good: 1, Of: metrics.ShareOf(Gets, []string{"hit"}, []string{"miss"})},
+		{ID: "sessions", Title: "Sessions", Of: metrics.ValueOf(Sessions)},
+		{ID: "evicted", Title: "Evictions per second", Good: -1, Of: metrics.RateOf(Evicted)},
+		{ID: "memory", Title: "Memory of sessions", Unit: metrics.Bytes, Of: metrics.ValueOf(Memory)},
+		{ID: "clients", Title: "Connections", Of: metrics.ValueOf(metrics.Clients)},
+	},
+	Mistakes: []metrics.Mistake{
+		metrics.AddsWithoutGets,
+		{
+			ID: "brief-adds", Title: "Sessions are stored for less than a second",
+			Remedy: "Give dc_client or dc_server -minexpiry 300000: Apache's mod_socache_dc sends a timeout of 0 to 999 ms.",
+			Found:  metrics.BriefAdds(Brief, func(metrics.Span) float64 { return 0 }),
+		},
+		{
+			ID: "evictions", Title: "Sessions are evicted before they expire",
+			Remedy: "Raise -sessions to the number that would do, and -memory with it; -check shows what that takes.",
+			Found:  evictions,
+		},
+	},
+}
+
+// evictions finds that the cache is too small, and tells how many sessions would do: as many as come
+// in the time that one lives.
+func evictions(p metrics.Span) string {
+	evicted, stored := p.Grew(Evicted), p.Grew(Adds, "stored")
+	if evicted == 0 {
+		return ""
+	}
+	seen := fmt.Sprintf("%.0f sessions in the last %s", evicted, metrics.Text(math.Ceil(p.Seconds()), metrics.Seconds))
+	if stored == 0 || p.Seconds() == 0 {
+		return seen
+	}
+	life := p.Grew(Life) / (stored + p.Grew(Adds, "exists")) // of one, in seconds
+	return fmt.Sprintf("%s; %.0f a second live for %s on average: about %.0f sessions would do, -sessions is %.0f", seen,
+		stored/p.Seconds(), time.Duration(life*float64(time.Second)).Round(time.Second),
+		twoDigits(life*stored/p.Seconds()), p.Now.Total(Capacity))
+}
+
+// twoDigits rounds up to two digits.
+func twoDigits(v float64) float64 {
+	if v <= 0 {
+		return 0
+	}
+	unit := math.Pow(10, math.Floor(math.Log10(v))-1)
+	return math.Ceil(v/unit) * unit
+}
