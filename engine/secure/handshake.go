@@ -154,8 +154,8 @@ func (s *Session) finish(rest []byte) {
 }
 
 // hello notes, on the goroutine, what crypto/tls tells in words alone: that the client does not speak TLS 1.3.
-func (h *Handshake) hello(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-	h.session.old = !slices.Contains(hello.SupportedVersions, tls.VersionTLS13)
+func (s *Session) hello(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	s.old = !slices.Contains(hello.SupportedVersions, tls.VersionTLS13)
 	return nil, nil
 }
 

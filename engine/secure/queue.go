@@ -44,7 +44,7 @@ func (q *Queue) Begin(fd int, changed func()) *Handshake {
 	h := &Handshake{queue: q, session: s, changed: changed, granted: make(chan struct{}, 1), quit: make(chan struct{})}
 	s.wire.handshake = (*memory)(h)
 	config := strict(q.config())
-	config.GetConfigForClient = h.hello
+	config.GetConfigForClient = s.hello
 	s.tls = tls.Server(&s.wire, config)
 	return h
 }

@@ -52,7 +52,7 @@ func (s *Session) Read(b []byte) (int, error) {
 	case n > 0:
 		return n, nil // an error that came with it is there at the next Read
 	case errors.Is(err, wouldBlock{}):
-		s.dry = true
+		s.dry, s.in = true, nil
 		s.unpark()
 		return 0, unix.EAGAIN
 	case err == io.EOF && !s.wire.atEnd:

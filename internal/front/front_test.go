@@ -144,6 +144,15 @@ func TestCorrupt(t *testing.T) {
 	}
 }
 
+// TestTLSClientIsNamed: the beginning of a TLS handshake has a reason of its own.
+func TestTLSClientIsNamed(t *testing.T) {
+	for text, want := range map[string]bool{"\x16\x03\x01\x07\xd6\x01": true, "\x16\x02": false, "\x17\x03\x03": false, "G": false} {
+		if _, _, err := NewDistcache().Next(1, []byte(text), false); err == nil || (err == errTLS) != want {
+			t.Errorf("%q: got %v, want errTLS: %v", text, err, want)
+		}
+	}
+}
+
 // TestCorruptBehindAnOpenRequest is noticed once that is answered.
 func TestCorruptBehindAnOpenRequest(t *testing.T) {
 	r := newRig(t)
