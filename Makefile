@@ -53,9 +53,9 @@ fuzz: ## run each fuzz target for FUZZTIME (default 5m)
 corpus: ## keep, of the inputs that make fuzz has found, those that run code which no other does
 	@GO=$(GO) scripts/corpus.sh
 
-chaos: ## kill, freeze and cut off dc_server under clients that check every answer: DURATION=10m or OPS=number, RATE=, SEED=
+chaos: ## kill, freeze and cut off dc_server under clients that check every answer: DURATION=10m or OPS=number, RATE=, SEED=, TLS=1
 	DISTCACHE_FULL=1 CHAOS_DURATION=$(or $(DURATION),10m) CHAOS_OPS=$(OPS) CHAOS_RATE=$(or $(RATE),0) $(if $(SEED),SEED=$(SEED)) \
-		$(GO) test -count=1 -timeout 0 -v -run '^TestChaos$$' ./internal/test/chaos
+		$(GO) test -count=1 -timeout 0 -v -run '^TestChaos$(if $(TLS),OverTLS)$$' ./internal/test/chaos
 
 soak: ## use both daemons for long, and hold that they do not grow: DURATION=30m, RATE=, SEED=
 	DISTCACHE_FULL=1 SOAK_DURATION=$(or $(DURATION),30m) SOAK_RATE=$(RATE) $(if $(SEED),SEED=$(SEED)) \
