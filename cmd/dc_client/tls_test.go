@@ -170,7 +170,7 @@ func TestU22TLSReload(t *testing.T) {
 	replace(cert, renewed.Cert)
 	replace(key, renewed.Key)
 	process.Signal(syscall.SIGHUP)
-	process.WaitStderr(patience, "TLS certificates read again; connections stay certificate=renewed")
+	process.WaitStderr(patience, "TLS certificates read again certificate=renewed")
 	client.ExpectStatus(kit.Have(2, "id"), codec.StatusNotOK)
 	if strings.Contains(process.Stderr(), "lost dc_server") {
 		t.Errorf("got %s, want the connection to stay", process.Stderr())
@@ -180,6 +180,25 @@ func TestU22TLSReload(t *testing.T) {
 	process.WaitStderr(patience, "lost dc_server")
 	s.serve(s.ca.Issue("cache"), s.at.Address, "-tlsallow", "renewed") // the old one may not connect any more
 	client.AwaitStatus(kit.Have(3, "id"), codec.StatusNotOK)
+}
+
+// TestTLSLeavesARevokedServer: a dc_server that -tlscrl names after a SIGHUP is left, and stays so.
+func TestTLSLeavesARevokedServer(t *testing.T) {
+	t.Parallel()
+	s := &secured{t: t, ca: kit.NewCA(t, "test CA")}
+	pair := s.ca.Issue("cache")
+	s.serve(pair, "127.0.0.1:0")
+	list := kit.WriteFile(t, "crl.pem", s.ca.Revoke(), 0o644)
+	process, at := s.client("-tlscrl", list, "-retry", "100")
+	process.WaitStderr(patience, "connected to dc_server")
+	if err := os.WriteFile(list, s.ca.Revoke(pair), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	process.Signal(syscall.SIGHUP)
+	const why = `reason="certificate \"cache\" is revoked (-tlscrl)`
+	process.WaitStderr(patience, "lost dc_server server=TLS:"+s.at.Address+" address="+s.at.Address+" "+why)
+	process.WaitStderr(patience, "no connection to dc_server server=TLS:"+s.at.Address+" address="+s.at.Address+" "+why)
+	kit.Dial(t, at).ExpectStatus(kit.Have(1, "id"), codec.StatusDisconnected)
 }
 
 // tap passes connections on to a server, and keeps what passes.

@@ -18,11 +18,12 @@ import (
 // cacheServer is dc_server's daemon.App: the server over its store. It is also what the
 // server reports to.
 type cacheServer struct {
-	config    config
-	clients   daemon.ClientLog
-	evictions logging.Limiter
-	store     store.Store
-	server    *server.Server
+	config      config
+	clients     daemon.ClientLog
+	evictions   logging.Limiter
+	connections *engine.Clients
+	store       store.Store
+	server      *server.Server
 }
 
 // newApp makes the server of the one event loop.
@@ -67,6 +68,7 @@ func (cs *cacheServer) Open(l *engine.Loop, clients *engine.Clients, pool *buffe
 	}
 	if cs.config.credentials != nil {
 		clients.Secure(cs.config.credentials.Config)
+		cs.connections = clients
 	}
 	store, err := cs.newStore()
 	if err != nil {
@@ -87,11 +89,14 @@ func (cs *cacheServer) Open(l *engine.Loop, clients *engine.Clients, pool *buffe
 // Start has nothing to start.
 func (cs *cacheServer) Start(time.Duration) {}
 
-// Reload says so when there is nothing to read anew. Certificates are read by daemon.Config.Reload.
+// Reload closes clients that have been revoked: daemon.Config.Reload has read the certificates anew. Without any it says
+// that there is nothing to reload.
 func (cs *cacheServer) Reload(time.Duration) {
 	if cs.config.credentials == nil {
 		slog.Info("SIGHUP: nothing to reload")
+		return
 	}
+	cs.connections.Review()
 }
 
 // Busy is the number of clients with something under way.
