@@ -15,7 +15,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
 .PHONY: help build run certs-demo test check race vet lint fuzz corpus chaos soak faults faults-ci clean \
-	bench bench-quick bench-deps bench-report bench-compare bench-go check-c test-apache deb
+	bench bench-quick bench-deps bench-report bench-compare bench-tls bench-go check-c test-apache deb
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,9 +78,9 @@ test-apache: build ## resume TLS sessions between two Apache httpd (installs the
 deb: ## build the Debian packages of the C library (needs debhelper)
 	$(MAKE) -C contrib/libdistcache deb
 
-bench-deps: ## install what make bench compares with: twemproxy, memcached, redis
+bench-deps: ## install what make bench compares with: twemproxy, memcached, redis, openssl
 	apt-get update -qq
-	apt-get install -y -qq --no-install-recommends nutcracker memcached redis-server
+	apt-get install -y -qq --no-install-recommends nutcracker memcached redis-server openssl
 
 bench: ## measure against the peers, about a quarter of an hour; then make the report
 	$(GO) run ./bench/system
@@ -95,6 +95,9 @@ bench-report: ## make bench/report.md, the plots and README's table anew from be
 
 bench-compare: ## compare dc_client and dc_server of two revisions: OLD=rev [NEW=rev] [FLAGS="-rounds 3"]
 	bench/compare.sh "$(OLD)" "$(NEW)" $(FLAGS)
+
+bench-tls: ## compare dc_client and dc_server over TLS with the same over TCP, six minutes: FLAGS="-rounds 3 -calm 0.1"
+	$(GO) run ./bench/system -tls -o $(BIN)/tls.json $(FLAGS)
 
 bench-go: ## Go benchmarks, for benchstat: COUNT=10 times each
 	$(GO) test -run '^$$' -bench . -count $(or $(COUNT),1) ./codec ./upstream ./engine ./internal/...
