@@ -192,9 +192,13 @@ func TestTrap01Resume(t *testing.T) {
 		t.Fatal(err)
 	}
 	srv.until("pause", func() bool { return taken == 10 && !srv.clients.table[client].reading })
+	if _, err := io.WriteString(conn, "more"); err != nil {
+		t.Fatal(err)
+	}
+	kit.MustIdle(t, kit.OwnCPU, 0.05)
 	srv.do(func() { paused = true; s.clients.Resume(client) })
-	got := make([]byte, len(text))
-	if _, err := io.ReadFull(conn, got); err != nil || string(got) != text {
+	got := make([]byte, len(text)+4)
+	if _, err := io.ReadFull(conn, got); err != nil || string(got) != text+"more" {
 		t.Errorf("got %v, want all of the text", err)
 	}
 }

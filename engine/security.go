@@ -20,6 +20,8 @@ const (
 	maxHandshakes = 1024
 	// handshakeTimeout is how long a handshake may take, with the time that it waits for others.
 	handshakeTimeout = 2 * time.Second
+	// expirePerCall bounds how long closing clients keeps the loop from the others.
+	expirePerCall = 128
 )
 
 var (
@@ -118,9 +120,13 @@ func (cs *Clients) Review() {
 // Deadline is when the next handshake has taken too long.
 func (s *security) Deadline() time.Duration { return s.timeout.Deadline() }
 
-// Expire ends handshakes that take too long.
+// Expire ends handshakes that take too long. When they are many, Deadline stays in the past and the rest follow.
 func (s *security) Expire(now time.Duration) {
-	for fd, ok := s.timeout.Due(now); ok; fd, ok = s.timeout.Due(now) {
+	for range expirePerCall {
+		fd, ok := s.timeout.Due(now)
+		if !ok {
+			return
+		}
 		t := s.clients.table[fd].tls
 		why := errSlow
 		if t.handshake.Silent() {

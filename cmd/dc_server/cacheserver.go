@@ -18,12 +18,12 @@ import (
 // cacheServer is dc_server's daemon.App: the server over its store. It is also what the
 // server reports to.
 type cacheServer struct {
-	config      config
-	clients     daemon.ClientLog
-	evictions   logging.Limiter
-	connections *engine.Clients
-	store       store.Store
-	server      *server.Server
+	config    config
+	clients   daemon.ClientLog
+	sockets   *engine.Clients // nil until Open
+	evictions logging.Limiter
+	store     store.Store
+	server    *server.Server
 }
 
 // newApp makes the server of the one event loop.
@@ -66,9 +66,9 @@ func (cs *cacheServer) Open(l *engine.Loop, clients *engine.Clients, pool *buffe
 	for _, w := range warnings {
 		slog.Warn(w)
 	}
+	cs.sockets = clients
 	if cs.config.credentials != nil {
 		clients.Secure(cs.config.credentials.Config)
-		cs.connections = clients
 	}
 	store, err := cs.newStore()
 	if err != nil {
@@ -96,7 +96,7 @@ func (cs *cacheServer) Reload(time.Duration) {
 		slog.Info("SIGHUP: nothing to reload")
 		return
 	}
-	cs.connections.Review()
+	cs.sockets.Review()
 }
 
 // Busy is the number of clients with something under way.
@@ -105,8 +105,11 @@ func (cs *cacheServer) Busy() int { return cs.server.Front().Busy() }
 // Stop has nothing to answer: the memory store answers every request at once.
 func (cs *cacheServer) Stop(time.Duration) {}
 
-// Close wipes the sessions.
+// Close wipes the sessions, and tells of what the log had no room for.
 func (cs *cacheServer) Close() error {
+	if cs.sockets != nil && cs.sockets.Refused() > 0 {
+		slog.Info("TLS clients refused since the start", "refused", cs.sockets.Refused())
+	}
 	if cs.store == nil {
 		return nil
 	}

@@ -169,6 +169,8 @@ func TestU18TLSRefusals(t *testing.T) {
 		s.as(row.pair)
 		s.mustRefuse(row.want)
 	}
+	s.process.Stop()
+	s.process.WaitStderr(patience, "TLS clients refused since the start refused=")
 }
 
 // TestU22TLSReload: a SIGHUP reads the files again. Connections stay, and broken files change nothing.
