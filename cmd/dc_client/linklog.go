@@ -23,6 +23,7 @@ type linkLog struct {
 	peer     func() string // the name in the server's certificate; conn.Conn.Peer
 	timeout  time.Duration // the flag -timeout; 0: never
 	probed   time.Duration // when the probe was sent
+	last     string        // the address of the last connection that was up
 	failures uint64        // attempts that failed since the last line about one
 	reason   string
 	quietTo  time.Duration
@@ -45,9 +46,11 @@ func (l *linkLog) LinkChanged(from, to upstream.State, why error, now time.Durat
 
 // about is what a line is about: the flag -server, the address where that is another text, and
 // more keys and values.
-func (l *linkLog) about(more ...any) []any {
+func (l *linkLog) about(more ...any) []any { return l.aboutAddress(l.address(), more) }
+
+func (l *linkLog) aboutAddress(at string, more []any) []any {
 	keys := []any{"server", l.server.String()}
-	if at := l.address(); at != "" && at != l.server.String() {
+	if at != "" && at != l.server.String() {
 		keys = append(keys, "address", at)
 	}
 	return append(keys, more...)
@@ -55,6 +58,7 @@ func (l *linkLog) about(more ...any) []any {
 
 // connected logs that the probe was answered, after roundTrip.
 func (l *linkLog) connected(roundTrip time.Duration) {
+	l.last = l.address()
 	if peer := l.peer(); peer == "" {
 		slog.Info("connected to dc_server", l.about()...)
 	} else {
@@ -75,8 +79,8 @@ func (l *linkLog) lateAnswers(late upstream.Lateness) {
 		roundTrip = late.Took.Round(time.Millisecond).String()
 	}
 	slog.Warn("dc_server did not answer in time: requests were answered DISCONNECTED",
-		l.about("late", late.Late, "of", late.Of, "round_trip_of_late", roundTrip, "timeout", l.timeout,
-			"hint", "raise -timeout, or see whether dc_server is overloaded")...)
+		l.aboutAddress(l.last, []any{"late", late.Late, "of", late.Of, "round_trip_of_late", roundTrip, "timeout", l.timeout,
+			"hint", "raise -timeout, or see whether dc_server is overloaded"})...)
 }
 
 func (l *linkLog) failed(why error, now time.Duration) {

@@ -69,8 +69,10 @@ func (a *Agent) switchOver(now time.Duration) {
 	a.retire(now)
 	a.server, a.next = next.server, nil
 	a.retiring, a.retireAt = old, now+min(retireLimit, a.config.Server.Timeout)
-	if old.State() != upstream.Up { // nothing is in flight, and it would connect again
-		a.retire(now)
+	if old.State() == upstream.Up {
+		a.finishOld(now) // an idle one ends at once: no turn may end soon
+	} else {
+		a.retire(now) // nothing is in flight, and it would connect again
 	}
 	a.linkChanged(upstream.Up, now)
 	next.ended(true, now)

@@ -82,11 +82,13 @@ func TestF10MoveFailsNoRequest(t *testing.T) {
 	}
 }
 
-// TestF10MoveEndsTheOldWhenQuiet: with nothing in flight the old connection ends with the turn.
+// TestF10MoveEndsTheOldWhenQuiet: with nothing in flight the old connection ends at once.
 func TestF10MoveEndsTheOldWhenQuiet(t *testing.T) {
 	m, before := startMove(t, testConfig())
 	m.bring(m.old, codec.AppendMessage(nil, codec.Response, before.UID, before.Op, []byte("old")))
-	m.arrive()
+	m.wire.link.Connected(m.now)
+	n := copy(m.wire.link.Buffer(), codec.AppendStatus(nil, 0, codec.OpHave, codec.StatusNotOK))
+	m.wire.link.Received(n, m.now)
 	if m.old.closes != 1 || m.retiring != nil {
 		t.Errorf("got the old connection closed %d times, want once", m.old.closes)
 	}

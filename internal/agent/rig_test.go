@@ -64,10 +64,15 @@ func testConfig() Config {
 func newRig(t testing.TB, config Config) *rig {
 	r := &rig{t: t, pool: buffer.NewPool(1 << 20), got: map[int][]byte{}, closed: map[int]bool{}}
 	r.wire = &wire{rig: r}
-	r.Agent = New(config, r.wire, r)
+	r.start(config, r.wire)
+	return r
+}
+
+// start makes the agent, whose connection is over w, and starts it.
+func (r *rig) start(config Config, w upstream.Transport) {
+	r.Agent = New(config, w, r)
 	r.Front = r.Agent.AddFront(front.NewDistcache(), r, r.pool)
 	r.Start(0)
-	return r
 }
 
 // upRig is one whose connection is up.
