@@ -4,6 +4,7 @@ import (
 	"os"
 	"syscall"
 	"testing"
+	"time"
 
 	"distcache/internal/test/kit"
 )
@@ -45,7 +46,16 @@ func (l *link) faults() []fault {
 	if l.ca == nil {
 		return nil
 	}
-	return []fault{{"certificates renewed", 3, (*nemesis).renew}}
+	return []fault{{"certificates renewed", 3, (*nemesis).renew}, {"link corrupted", 2, (*nemesis).corrupt}}
+}
+
+// corrupt changes a bit in each connection, which plain connections would not notice.
+func (n *nemesis) corrupt() {
+	lane := n.lane(n.link)
+	n.link.Reset() // those to come are counted from their beginning
+	lane.Flip(1 + n.random.IntN(20_000))
+	n.wait(20*time.Millisecond, time.Second)
+	lane.Flip(0)
 }
 
 // renew replaces the certificates of all daemons, which read them anew; the next handshakes use them.
