@@ -14,11 +14,11 @@ SLOW := TestU15FrozenServer/2m0s|TestO25StoppedAndContinued|TestO25TracedAndHeld
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help build run certs-demo test check race vet lint fuzz corpus chaos soak faults faults-ci clean \
+.PHONY: help build run certs-demo test check test-386 race vet lint fuzz corpus chaos soak faults faults-ci clean \
 	bench bench-quick bench-deps bench-report bench-compare bench-tls bench-go check-c test-apache deb
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the tools into bin/
 	$(GO) build -buildvcs=auto -trimpath -o $(BIN)/ ./cmd/...
@@ -26,14 +26,18 @@ build: ## build the tools into bin/
 run: build ## start dc_server and dc_client, send them real operations, stop them
 	@scripts/demo.sh $(BIN)
 
+test: ## run all the tests: at most two minutes, also beside other work (make vet is a step of its own)
+	$(GO) test -count=1 -trimpath -vet=off -p 4 ./...
+
 certs-demo: ## make a throw-away CA, and pairs for a server and hosts: DIRECTORY=certs SERVER=localhost HOSTS="host1 host2"
 	@scripts/certs-demo.sh $(or $(DIRECTORY),certs) $(or $(SERVER),localhost) $(HOSTS)
 
-test: ## run all the tests: at most two minutes, also beside other work
-	$(GO) test -count=1 -p 4 ./...
-
 check: vet ## go vet, gofmt and the tests of what does no input and output: half a minute
 	$(GO) test -count=1 -short $(PURE)
+
+test-386: ## the tests of what does no input and output as 32-bit programs, on a kernel that runs those; EMULATOR="qemu-arm-static" ARCH=arm elsewhere
+	GOARCH=386 $(GO) vet ./...
+	GOARCH=$(or $(ARCH),386) $(GO) test -count=1 -short $(if $(EMULATOR),-exec $(EMULATOR)) $(PURE)
 
 race: ## run all the tests under the race detector (needs gcc)
 	CGO_ENABLED=1 $(GO) test -race -short ./...
@@ -65,7 +69,7 @@ faults: ## the tests at full size, judging times: a quarter of an hour on a mach
 	DISTCACHE_FULL=1 $(GO) test -count=1 -p 1 -timeout 0 -v -run '$(RUN)' $(TIMED)
 
 faults-ci: ## most of the fault tests at full size, in ten minutes; what is too slow is told and does not fail
-	DISTCACHE_FULL=1 DISTCACHE_TIMES=log $(GO) test -count=1 -timeout 10m -skip '$(SLOW)' \
+	DISTCACHE_FULL=1 DISTCACHE_TIMES=log HISTORIES=200000 $(GO) test -count=1 -trimpath -vet=off -timeout 30m -skip '$(SLOW)' \
 		./internal/test/... ./internal/agent ./internal/store
 
 check-c: build ## build and test contrib/libdistcache, the C library (needs gcc, pkg-config, libssl-dev)

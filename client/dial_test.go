@@ -74,7 +74,7 @@ func serveNames(c net.Conn, after time.Duration, over chan struct{}) {
 // TestF07LookUpOutlivesItsOperation: name servers that take longer than an operation may, as a
 // second one after a silent first one does, do not keep all operations from the service.
 func TestF07LookUpOutlivesItsOperation(t *testing.T) {
-	up := kit.NewUpstream(t, kit.Loopback())
+	up := kit.NewUpstream(t, kit.Endpoint{Network: "tcp", Address: "127.0.0.1:0"}) // where the name leads
 	_, port, err := net.SplitHostPort(up.Endpoint().Address)
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +96,7 @@ func TestF07LookUpOutlivesItsOperation(t *testing.T) {
 
 // TestF07EveryAddressIsTried: also when the first one refuses.
 func TestF07EveryAddressIsTried(t *testing.T) {
-	up := kit.NewUpstream(t, kit.Loopback())
+	up := kit.NewUpstream(t, kit.Endpoint{Network: "tcp", Address: "127.0.0.1:0"}) // where the name leads
 	_, port, err := net.SplitHostPort(up.Endpoint().Address)
 	if err != nil {
 		t.Fatal(err)

@@ -32,10 +32,10 @@ func (c *client) Ready(ev poll.Events) {
 		return
 	}
 	cs, fd := c.clients, c.fd
-	if ev.Writable() && c.held != nil {
+	if ev&poll.Writable != 0 && c.held != nil {
 		c.flush()
 	}
-	if cs.table[fd] == c && ev.Readable() && c.reading {
+	if cs.table[fd] == c && ev&poll.Readable != 0 && c.reading {
 		c.read()
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"distcache/engine/buffer"
-	"distcache/engine/poll"
 	"distcache/engine/socket"
 
 	"golang.org/x/sys/unix"
@@ -83,9 +82,8 @@ func (cs *Clients) Adopt(fd int) error { return cs.adopt(fd, false) }
 
 // adopt is Adopt; wary tells that the peer may pass descriptors.
 func (cs *Clients) adopt(fd int, wary bool) error {
-	c := cs.enter(fd, wary)
-	if err := cs.loop.poller.Watch(fd, poll.Read); err != nil {
-		cs.Close(fd)
+	c, err := cs.enter(fd, wary)
+	if err != nil {
 		return err
 	}
 	c.reading = true
@@ -93,8 +91,8 @@ func (cs *Clients) adopt(fd int, wary bool) error {
 	return nil
 }
 
-// enter gives fd a place in the table.
-func (cs *Clients) enter(fd int, wary bool) *client {
+// enter gives fd a place in the table, and watches it for reading. The error is that of Adopt.
+func (cs *Clients) enter(fd int, wary bool) (*client, error) {
 	var c *client
 	if last := len(cs.free) - 1; last >= 0 {
 		c, cs.free = cs.free[last], cs.free[:last]
@@ -108,8 +106,11 @@ func (cs *Clients) enter(fd int, wary bool) *client {
 	cs.table[fd] = c
 	cs.open++
 	cs.total.Add(1)
-	cs.loop.poller.Attach(fd, c)
-	return c
+	if err := cs.loop.poller.Attach(fd, c); err != nil {
+		cs.Close(fd)
+		return nil, err
+	}
+	return c, nil
 }
 
 // Write sends b to the client. What the socket does not take is copied and held;

@@ -42,6 +42,7 @@ type Listener struct {
 	resumeAt time.Duration // while accepting rests; else deadline.Never
 	warnAt   time.Duration // no warning about a limit before this
 	oddAt    time.Duration // no other warning before this
+	deniedAt time.Duration // no warning about Denied before this
 	failed   int           // connections in a row that failed before they were accepted
 	empty    int           // turns in a row that found no connection
 	unix     bool
@@ -56,27 +57,30 @@ type Listener struct {
 	Adopted bool
 	// Secure tells that its clients speak TLS. Clients.Secure was called.
 	Secure bool
+	// Access says which peers of a unix socket are served; nil: all. It is this listener's alone.
+	Access *socket.Access
 	// Refused counts connections that were closed at once: over max, or out of descriptors.
 	Refused uint64
+	// Denied counts connections that were closed at once because of Access.
+	Denied uint64
 }
 
 // Listen starts to accept from the non-blocking listening socket fd, up to max clients
 // at a time, of all loops that count them together (Clients.CountIn). One more is accepted
-// and closed at once, so that it fails rather than hangs.
+// and closed at once, so that it fails rather than hangs. After an error fd is attached.
 func (l *Loop) Listen(fd int, cs *Clients, max int) (*Listener, error) {
+	ln := &Listener{loop: l, clients: cs, fd: fd, max: max, resumeAt: deadline.Never}
+	if err := l.poller.Attach(fd, ln); err != nil {
+		return nil, err
+	}
 	if err := socket.TuneTCP(fd); err != nil {
 		return nil, err
 	}
 	if err := socket.BoundAccept(fd); err != nil {
 		return nil, err
 	}
-	ln := &Listener{loop: l, clients: cs, fd: fd, max: max, resumeAt: deadline.Never}
 	ln.unix = socket.IsUnix(fd)
 	ln.refuses = !ln.unix || socket.RefuseRights(fd)
-	l.poller.Attach(fd, ln)
-	if err := l.poller.Watch(fd, poll.Read); err != nil {
-		return nil, err
-	}
 	ln.tuned = !socket.Waiting(fd)
 	ln.spare = openSpare()
 	l.Schedule(ln)
@@ -101,7 +105,7 @@ func (ln *Listener) Ready(poll.Events) {
 		if open := ln.clients.all(); open < ln.max && open+ln.loop.poller.Dying() >= ln.max {
 			break
 		}
-		if !ln.accept() {
+		if !ln.accepted(socket.Accept(ln.fd, ln.Adopted)) {
 			break
 		}
 		accepted++
@@ -114,24 +118,13 @@ func (ln *Listener) Ready(poll.Events) {
 	}
 }
 
-// accept takes one connection; it reports whether another may wait.
-func (ln *Listener) accept() bool {
-	accept := socket.Accept
-	if ln.Adopted {
-		accept = socket.AcceptShared
-	}
-	fd, err := accept(ln.fd)
-	if err == nil {
+// accepted takes the result of accept. It reports whether another connection may wait.
+func (ln *Listener) accepted(fd int, err error) bool {
+	switch err {
+	case nil:
 		ln.failed = 0
 		ln.admit(fd)
 		return true
-	}
-	return ln.noneAccepted(err)
-}
-
-// noneAccepted takes the error of accept; it reports whether another connection may wait.
-func (ln *Listener) noneAccepted(err error) bool {
-	switch err {
 	case unix.EAGAIN:
 		ln.tuned = true // all connections from before Listen have been accepted
 		if ln.Adopted && socket.Unblock(ln.fd) {
@@ -153,8 +146,13 @@ func (ln *Listener) noneAccepted(err error) bool {
 func (ln *Listener) admit(fd int) {
 	wary := ln.mustBeWary(fd)
 	if why := ln.full(); why != nil {
-		ln.refuse(fd, wary)
+		ln.Refused++
+		ln.end(fd, wary)
 		ln.warn(ln.loop.Now(), "clients are refused", why)
+		return
+	}
+	if ln.Access != nil && ln.unix && !ln.admits(fd) {
+		ln.end(fd, wary)
 		return
 	}
 	if err := ln.adopt(fd, wary); err != nil {
@@ -198,9 +196,8 @@ func (ln *Listener) mustBeWary(fd int) bool {
 	return true
 }
 
-// refuse closes the accepted fd.
-func (ln *Listener) refuse(fd int, wary bool) {
-	ln.Refused++
+// end closes the accepted fd, which is no client yet.
+func (ln *Listener) end(fd int, wary bool) {
 	if !wary || socket.ShutDown(fd) {
 		_ = unix.Close(fd)
 		return
@@ -216,8 +213,9 @@ func (ln *Listener) refuseOne() {
 		return
 	}
 	_ = unix.Close(ln.spare)
-	if fd, err := socket.Accept(ln.fd); err == nil {
-		ln.refuse(fd, ln.mustBeWary(fd))
+	if fd, err := socket.Accept(ln.fd, false); err == nil {
+		ln.Refused++
+		ln.end(fd, ln.mustBeWary(fd))
 	}
 	ln.spare = openSpare()
 }
@@ -229,7 +227,7 @@ func (ln *Listener) Stop() {
 		return
 	}
 	for range ln.max {
-		if !ln.accept() {
+		if !ln.accepted(socket.Accept(ln.fd, ln.Adopted)) {
 			break
 		}
 	}
@@ -252,6 +250,7 @@ func (ln *Listener) Leave() {
 		ln.loop.poller.Part(ln.fd, func() {})
 	}
 	ln.fd = -1
+	ln.loop.Unschedule(ln)
 	if ln.spare >= 0 {
 		_ = unix.Close(ln.spare)
 		ln.spare = -1

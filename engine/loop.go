@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"distcache/engine/deadline"
@@ -54,6 +55,12 @@ func (l *Loop) Now() time.Duration { return time.Since(l.epoch) }
 // Schedule makes the loop call t.Expire at t.Deadline from now on.
 func (l *Loop) Schedule(t Timed) { l.timed = append(l.timed, t) }
 
+// Unschedule undoes Schedule.
+func (l *Loop) Unschedule(t Timed) {
+	// A new slice: expire may be at work on the old one.
+	l.timed = slices.DeleteFunc(slices.Clone(l.timed), func(other Timed) bool { return other == t })
+}
+
 // AtTurnEnd adds fn to what is called at the end of each turn in which EndTurn was called.
 func (l *Loop) AtTurnEnd(fn func(now time.Duration)) { l.ending = append(l.ending, fn) }
 
@@ -84,8 +91,8 @@ func (l *Loop) Run() error {
 // Attach, Watch and Close are the poller's, for descriptors other than clients: the
 // connection of package upstream.
 
-// Attach enters fd with its handler, watched for nothing yet.
-func (l *Loop) Attach(fd int, h poll.Handler) { l.poller.Attach(fd, h) }
+// Attach enters fd with its handler, and watches it for reading; see poll.Poller.Attach.
+func (l *Loop) Attach(fd int, h poll.Handler) error { return l.poller.Attach(fd, h) }
 
 // Watch sets what the attached fd is watched for; see poll.Poller.Watch.
 func (l *Loop) Watch(fd int, want poll.Interest) error { return l.poller.Watch(fd, want) }

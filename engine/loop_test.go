@@ -15,8 +15,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// slack is how late a timer may be on a machine that is busy with something else.
-const slack = 2 * time.Second
+// mustNotBeEarly holds that what came so late was not due later. How late a timer is depends on
+// what else the machine does.
+func mustNotBeEarly(t *testing.T, what string, late time.Duration) {
+	t.Helper()
+	if late < 0 {
+		t.Errorf("%s: expired %v before it was due", what, -late)
+	} else if late > kit.Promptly {
+		kit.TooSlow(t, "%s: expired %v after it was due", what, late)
+	}
+}
 
 // alarm schedules a timed whose Expire notes the time and sets Never. Each time goes to
 // the channel.
@@ -64,8 +72,8 @@ func TestDeadlines(t *testing.T) {
 					}
 				})
 			}
-			if late := receive(t, rang, "call of Expire") - start - row.want; late < 0 && row.want > 0 || late > slack {
-				t.Errorf("expired %v after it was due, want 0 to %v", late, slack)
+			if late := receive(t, rang, "call of Expire") - start - row.want; row.want > 0 {
+				mustNotBeEarly(t, "call of Expire", late)
 			}
 			srv.turns()
 			if n := len(rang); n != 0 {
@@ -111,9 +119,7 @@ func TestDeadlineSetInACall(t *testing.T) {
 			srv.do(func() { row.script(s, set) })
 			p := srv.connect()
 			row.begin(srv, p, set)
-			if late := receive(t, rang, "call of Expire") - at; late < 0 || late > slack {
-				t.Errorf("expired %v after it was due, want 0 to %v", late, slack)
-			}
+			mustNotBeEarly(t, "call of Expire", receive(t, rang, "call of Expire")-at)
 			if row.name != "Ended" {
 				p.close()
 			}
@@ -166,9 +172,8 @@ func TestManyDeadlines(t *testing.T) {
 	})
 	for i, c := range rang {
 		if i%2 == 0 {
-			if late := receive(t, c, "call of Expire") - start - time.Duration(i)*5*time.Millisecond; late < 0 || late > slack {
-				t.Errorf("alarm %d: expired %v after it was due, want 0 to %v", i, late, slack)
-			}
+			due := start + time.Duration(i)*5*time.Millisecond
+			mustNotBeEarly(t, fmt.Sprint("alarm ", i), receive(t, c, "call of Expire")-due)
 		} else if len(c) > 0 {
 			t.Errorf("alarm %d expired an hour early", i)
 		}

@@ -57,7 +57,7 @@ func lingering(t *testing.T) (fd int, release func()) {
 		t.Fatal(err)
 	}
 	waitFor(t, "connection", func() bool { return socket.Waiting(ln) })
-	other, err := socket.Accept(ln)
+	other, err := socket.Accept(ln, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,12 +82,14 @@ func TestF01PassedDescriptorsDoNotStopTheLoop(t *testing.T) {
 			flags int
 			first string // what goes before, which makes the server close or refuse the client
 			max   int
+			deny  bool // everybody who comes after the victim
 		}{
-			{"with what is read", 0, "", 0},
-			{"out of band", unix.MSG_OOB, "", 0},
-			{"behind what is read", 0, "close me", 0},
-			{"out of band, behind what is read", unix.MSG_OOB, "close me", 0},
-			{"by a client that is refused", 0, "", 1},
+			{"with what is read", 0, "", 0, false},
+			{"out of band", unix.MSG_OOB, "", 0, false},
+			{"behind what is read", 0, "close me", 0, false},
+			{"out of band, behind what is read", unix.MSG_OOB, "close me", 0, false},
+			{"by a client that is refused", 0, "", 1, false},
+			{"by a client of another user", 0, "", 0, true},
 		} {
 			t.Run(way.name+", "+row.name, func(t *testing.T) {
 				s := &script{}
@@ -107,6 +109,9 @@ func TestF01PassedDescriptorsDoNotStopTheLoop(t *testing.T) {
 				victim := srv.connect()
 				victim.send("hello")
 				victim.expect("hello")
+				if row.deny {
+					srv.do(func() { srv.listener.Access = &socket.Access{} })
+				}
 
 				fd, release := lingering(t)
 				defer release()

@@ -24,19 +24,19 @@ func (t *secured) alive() bool { return t.client.tls == t }
 // ready is client.Ready.
 func (t *secured) ready(ev poll.Events) {
 	if t.handshake != nil {
-		if ev.Writable() {
+		if ev&poll.Writable != 0 {
 			_ = t.handshake.Session().Flush() // the read that follows meets the error
 		}
-		if ev.Readable() {
+		if ev&poll.Readable != 0 {
 			t.handshake.Readable()
 		}
 		t.rewatchHandshake()
 		return
 	}
-	if ev.Writable() && t.waits() {
+	if ev&poll.Writable != 0 && t.waits() {
 		t.flush()
 	}
-	if t.alive() && ev.Readable() && t.client.reading {
+	if t.alive() && ev&poll.Readable != 0 && t.client.reading {
 		t.read()
 	}
 }

@@ -79,15 +79,14 @@ func (s *security) full() error {
 
 // adopt takes the accepted fd as a client over TLS. The error is that of Adopt.
 func (s *security) adopt(fd int) error {
-	c := s.clients.enter(fd, false)
-	c.tls = &secured{client: c, security: s, from: socket.Peer(fd)}
+	c, err := s.clients.enter(fd, false)
+	if err != nil {
+		return err
+	}
+	c.tls = &secured{client: c, security: s, from: socket.PeerAddress(fd)}
 	c.tls.handshake = s.queue.Begin(fd, c.tls.changed)
 	s.open++
 	s.timeout.Set(fd, s.clients.loop.Now())
-	if err := c.tls.watch(); err != nil {
-		s.clients.Close(fd)
-		return err
-	}
 	return nil
 }
 

@@ -9,30 +9,50 @@ const (
 )
 
 // batch is the requests on their way to dc_server: buf[sent:] is still to be written,
-// the capacity behind buf is where the next one is read.
+// the capacity behind buf is where the next one is read. What is sent, or is no part of the
+// batch, is wiped: it has keys of TLS sessions.
 type batch struct {
-	buf  []byte
-	sent int
+	buf    []byte
+	sent   int
+	tailAt int // where the last tail began; moved: it is not there any more
 }
+
+// moved tells that the batch has moved since its last tail was given.
+const moved = -1
 
 // tail gives room bytes, or a little more, behind the batch. It may move the batch.
 func (b *batch) tail(room int) []byte {
 	if cap(b.buf)-len(b.buf) < room {
 		b.makeRoom(room)
 	}
+	b.tailAt = len(b.buf)
 	return b.buf[len(b.buf) : len(b.buf)+room]
+}
+
+// consumed wipes what of the n bytes that were read into the last tail was not added.
+func (b *batch) consumed(n int) {
+	if b.tailAt == moved {
+		return
+	}
+	if from, to := max(len(b.buf), b.tailAt), b.tailAt+n; from < to {
+		clear(b.buf[from:to])
+	}
 }
 
 // makeRoom moves the unsent bytes to the front. It takes larger memory when less than half
 // would be free: so at least as many bytes as it moves come before it moves any again.
 func (b *batch) makeRoom(room int) {
-	unsent := b.buf[b.sent:]
+	unsent, old := b.buf[b.sent:], b.buf[:min(cap(b.buf), len(b.buf)+tailRoom)]
 	into := b.buf[:0]
 	if enough := 2 * (len(unsent) + room); cap(b.buf) < enough {
 		into = make([]byte, 0, max(batchStart, enough))
+		b.buf = append(into, unsent...)
+		clear(old)
+	} else {
+		b.buf = append(into, unsent...)
+		clear(old[len(b.buf):])
 	}
-	b.buf = append(into, unsent...)
-	b.sent = 0
+	b.sent, b.tailAt = 0, moved
 }
 
 // add appends wire and returns its place in the batch. wire may lie behind the batch; at
@@ -55,10 +75,9 @@ func (b *batch) unsent() []byte { return b.buf[b.sent:] }
 
 // wrote notes that n bytes of unsent are gone.
 func (b *batch) wrote(n int) {
+	clear(b.buf[b.sent : b.sent+n])
 	b.sent += n
 	if b.sent == len(b.buf) {
-		b.reset()
+		b.buf, b.sent = b.buf[:0], 0
 	}
 }
-
-func (b *batch) reset() { b.buf, b.sent = b.buf[:0], 0 }

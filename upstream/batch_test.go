@@ -63,6 +63,18 @@ func TestAddFromElsewhere(t *testing.T) {
 	}
 }
 
+// TestOldMemoryIsWiped: a batch that has grown leaves nothing where it was.
+func TestOldMemoryIsWiped(t *testing.T) {
+	var b batch
+	b.add(stretch(100, 1))
+	copy(b.tail(tailRoom), stretch(50, 2))
+	old := b.buf[:cap(b.buf)]
+	b.add(stretch(cap(b.buf), 3))
+	if left := bytes.TrimLeft(old, "\x00"); len(left) > 0 || &old[0] == &b.buf[0] {
+		t.Errorf("got %.20x left in the old memory, want it wiped", left)
+	}
+}
+
 func TestWroteInParts(t *testing.T) {
 	var b batch
 	b.add(stretch(100, 1))
@@ -124,23 +136,36 @@ func modelBatch(t *testing.T, rng *rand.Rand) {
 	var model []byte
 	for step := range 200 {
 		wire := stretch(1+rng.IntN(1<<rng.IntN(14)), byte(step))
-		switch k := rng.IntN(4); {
+		switch k := rng.IntN(40); {
 		case k == 0:
+			b.wrote(len(b.unsent()))
+			model, wire = nil, nil
+		case k < 10:
 			n := rng.IntN(len(model) + 1)
 			b.wrote(n)
-			model = model[n:]
-			continue
-		case k < 3 && len(wire) <= tailRoom:
+			model, wire = model[n:], nil
+		case k < 30 && len(wire) <= tailRoom:
 			tail := b.tail(tailRoom)
 			gap := rng.IntN(tailRoom - len(wire) + 1)
+			read := copy(tail, stretch(gap+len(wire)+rng.IntN(tailRoom-len(wire)-gap+1), 99)) // some of it is answered here
 			copy(tail[gap:], wire)
 			b.add(tail[gap : gap+len(wire)])
+			if rng.IntN(2) == 0 {
+				b.add(wire) // of another client, which was held
+				model = append(model, wire...)
+			}
+			b.consumed(read)
 		default:
 			b.add(wire)
 		}
 		model = append(model, wire...)
 		if !bytes.Equal(b.unsent(), model) {
 			t.Fatalf("step %d: %d bytes to send differ from the model's %d", step, len(b.unsent()), len(model))
+		}
+		for _, rest := range [][]byte{b.buf[:b.sent], b.buf[len(b.buf):cap(b.buf)]} {
+			if left := len(rest) - bytes.Count(rest, []byte{0}); left > 0 {
+				t.Fatalf("step %d: got %d bytes left beside the %d to send, want them wiped", step, left, len(model))
+			}
 		}
 	}
 }

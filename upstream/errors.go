@@ -5,8 +5,11 @@ import (
 	"fmt"
 )
 
-// The reasons to end a connection to dc_server, beside the errors of the system and of codec.
+// The errors of Submit, and the reasons to end a connection to dc_server, beside the errors of
+// the system and of codec.
 var (
+	// ErrNotUp is returned by Server.Submit while the state is not Up.
+	ErrNotUp = errors.New("no connection to dc_server")
 	// ErrFull is returned by Submit when MaxInFlight requests are in flight, or when
 	// MaxBatch bytes wait for dc_server to take them.
 	ErrFull = errors.New("too many requests in flight")

@@ -124,7 +124,7 @@ func (m *model) submit(which int) {
 	}
 	var dst []byte
 	if which%2 == 0 {
-		dst = m.mux.Tail()[:0]
+		dst = m.mux.batch.tail(tailRoom)[:0]
 	}
 	wire := codec.AppendMessage(dst, codec.Request, uint32(which), codec.Op(which%codec.NumOps), payload)
 	r := &asked{Message: parse(slices.Clone(wire), codec.Request), since: m.now}
@@ -140,7 +140,7 @@ func (m *model) submit(which int) {
 func (m *model) send(which int) {
 	n := min(4*which, len(m.mux.Unsent()))
 	m.stream = append(m.stream, m.mux.Unsent()[:n]...)
-	m.mux.Sent(n)
+	m.mux.batch.wrote(n)
 	for {
 		r, err := m.assembler.Next(m.stream)
 		if err == codec.ErrShort {

@@ -59,11 +59,11 @@ func TestLatenessAtMostOnceAMinute(t *testing.T) {
 	m := lateMux(&told)
 	const step, rounds = 500 * ms, 2 * 2 * 60
 	for round := range rounds {
-		now := round * int(step)
-		mustSubmit(t, m, 1, 1, "x", time.Duration(now))
+		now := time.Duration(round) * step
+		mustSubmit(t, m, 1, 1, "x", now)
 		q := seen(t, m)[0]
-		m.Expire(time.Duration(now) + 200*ms)
-		mustDeliver(t, m, reply(q.UID, codec.OpGet, "x"), time.Duration(now)+260*ms)
+		m.Expire(now + 200*ms)
+		mustDeliver(t, m, reply(q.UID, codec.OpGet, "x"), now+260*ms)
 	}
 	if len(told) != 2 {
 		t.Fatalf("got %d reports in two minutes, want 2: %+v", len(told), told)

@@ -88,8 +88,12 @@ func (l *Link) Connected(now time.Duration) {
 	l.in = l.in[:0]
 	l.blocked = false
 	l.newProbe()
-	if l.write(l.probe.Wire, now); l.blocked {
-		l.fail(io.ErrShortWrite, now) // a new connection that does not even take a probe
+	n, err := l.transport.Write(l.probe.Wire)
+	if err == nil && n < len(l.probe.Wire) {
+		err = io.ErrShortWrite // a new connection that does not even take a probe
+	}
+	if err != nil {
+		l.fail(err, now)
 	}
 }
 
@@ -107,27 +111,37 @@ func (l *Link) Buffer() []byte { return l.in[len(l.in):cap(l.in)] }
 // Received tells of n bytes that were read into Buffer.
 func (l *Link) Received(n int, now time.Duration) {
 	l.heard = now
-	l.in = l.in[:len(l.in)+n]
-	l.read, l.more = n, len(l.in) == cap(l.in)
-	rest := l.in
+	in := l.in[:len(l.in)+n]
+	l.in = l.in[:0]
+	l.read, l.more = n, len(in) == cap(in)
+	rest := in
 	for len(rest) > 0 {
 		m, err := l.assembler.Next(rest)
-		if err == nil {
-			err = l.deliver(m, now)
-			rest = rest[len(m.Wire):]
-		}
 		if err == codec.ErrShort {
 			break
+		}
+		if err == nil && l.state == Probing {
+			err = l.probed(m, now)
+		} else if err == nil {
+			err = l.mux.Deliver(m, now)
+		}
+		if l.mux.Counters.Unsolicited > 0 && !l.strayed {
+			l.tellStray()
 		}
 		if err != nil && l.state == Probing && err != ErrProbe {
 			err = fmt.Errorf("%w (%w)", ErrProbe, err)
 		}
 		if err != nil {
 			l.fail(err, now)
-			return
+			break
 		}
+		rest = rest[len(m.Wire):]
 	}
-	l.in = l.in[:copy(l.in, rest)]
+	if l.state == Down {
+		rest = nil
+	}
+	l.in = in[:copy(in, rest)]
+	clear(in[len(l.in):]) // sessions are secrets
 }
 
 // LastRead gives, once after each read, how many bytes it took, and whether it filled the
@@ -152,9 +166,17 @@ func (l *Link) Flush(now time.Duration) {
 	if l.state != Up || l.blocked {
 		return
 	}
-	if b := l.mux.Unsent(); len(b) > 0 {
-		l.mux.Sent(l.write(b, now))
+	b := l.mux.batch.unsent()
+	if len(b) == 0 {
+		return
 	}
+	n, err := l.transport.Write(b)
+	if err != nil {
+		l.fail(err, now)
+		return
+	}
+	l.blocked = n < len(b)
+	l.mux.batch.wrote(n)
 }
 
 // Deadline is when Expire is to be called next.
@@ -206,16 +228,10 @@ func (l *Link) keepAlive(now time.Duration) {
 	l.RequestTaken()
 }
 
-// deliver takes one answer. While Probing, it must be that of the probe.
-func (l *Link) deliver(m codec.Message, now time.Duration) error {
-	if l.state != Probing {
-		err := l.mux.Deliver(m, now)
-		if l.mux.Counters.Unsolicited > 0 && !l.strayed {
-			l.tellStray()
-		}
-		return err
-	}
-	if !l.answersProbe(m) {
+// probed takes the first answer of a connection. It must be that of the probe.
+func (l *Link) probed(m codec.Message, now time.Duration) error {
+	s, err := codec.ParseStatus(m)
+	if err != nil || m.UID != l.probe.UID || m.Op != l.probe.Op || s != codec.StatusOK && s != codec.StatusNotOK {
 		return ErrProbe
 	}
 	l.enter(Up, nil, now)
@@ -228,12 +244,6 @@ func (l *Link) tellStray() {
 	if l.config.Stray != nil {
 		l.config.Stray()
 	}
-}
-
-func (l *Link) answersProbe(m codec.Message) bool {
-	s, err := codec.ParseStatus(m)
-	return err == nil && m.UID == l.probe.UID && m.Op == l.probe.Op &&
-		(s == codec.StatusOK || s == codec.StatusNotOK)
 }
 
 func (l *Link) dial(now time.Duration) {
@@ -250,6 +260,8 @@ func (l *Link) fail(why error, now time.Duration) {
 	}
 	from := l.state
 	l.transport.Close()
+	clear(l.in)
+	l.in = l.in[:0]
 	l.state = Down
 	l.retryAt = deadline.Never
 	if !l.closing {
@@ -278,17 +290,6 @@ func (l *Link) enter(to State, why error, now time.Duration) {
 	from := l.state
 	l.state = to
 	l.watcher.LinkChanged(from, to, why, now)
-}
-
-// write writes b and returns how many bytes the transport took; 0 when the link went down.
-func (l *Link) write(b []byte, now time.Duration) int {
-	n, err := l.transport.Write(b)
-	if err != nil {
-		l.fail(err, now)
-		return 0
-	}
-	l.blocked = n < len(b)
-	return n
 }
 
 // probeIDLen is the length of a probe's session ID, in bytes: long enough that no session has

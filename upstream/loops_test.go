@@ -53,7 +53,7 @@ func muxLoop(tb testing.TB, payload, inFlight int) func() {
 		for i := range inFlight {
 			b := asked
 			if len(asked) <= tailRoom {
-				b = m.Tail()[:copy(m.Tail(), asked)]
+				b = m.batch.tail(tailRoom)[:copy(m.batch.tail(tailRoom), asked)]
 			}
 			r, err := requests.Next(b)
 			must(tb, err == nil)
@@ -68,7 +68,7 @@ func muxLoop(tb testing.TB, payload, inFlight int) func() {
 			answered.UID = r.UID
 			must(tb, m.Deliver(answered, 0) == nil)
 		}
-		m.Sent(len(m.Unsent()))
+		m.batch.wrote(len(m.Unsent()))
 		must(tb, int(answers-before) == inFlight)
 	}
 }
@@ -87,7 +87,7 @@ func timeoutLoops(tb testing.TB) []loop {
 		sent, err := a.Next(m.Unsent())
 		must(tb, err == nil)
 		late.UID = sent.UID
-		m.Sent(len(m.Unsent()))
+		m.batch.wrote(len(m.Unsent()))
 		before := answers
 		now += time.Second
 		m.Expire(now)

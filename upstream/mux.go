@@ -52,13 +52,9 @@ func NewMux(config Config, answers Answers) *Mux {
 	}
 }
 
-// Tail is memory behind the batch, to read a client's bytes into. The next Submit does not
-// copy a request that begins there. It is valid until the next Tail, Submit or Sent.
-func (m *Mux) Tail() []byte { return m.batch.tail(tailRoom) }
-
 // Submit forwards a request for owner, under a uid of our own. It returns ErrFull when
-// there is no room; nothing was forwarded then. A request that does not lie at Tail is
-// copied.
+// there is no room; nothing was forwarded then. A request that does not lie at Server.Tail
+// is copied.
 func (m *Mux) Submit(owner Owner, r codec.Message, now time.Duration) error {
 	if !m.forward(slot{state: waiting, op: r.Op, owner: owner, clientUID: r.UID}, r.Wire, now) {
 		m.Counters.Full++
@@ -81,27 +77,22 @@ func (m *Mux) forward(s slot, wire []byte, now time.Duration) bool {
 	if len(m.batch.unsent())+len(wire) > m.config.MaxBatch {
 		return false
 	}
-	owed := m.slots.unanswered() > 0
+	if m.Unanswered() == 0 {
+		m.busySince = now
+	}
 	i, ok := m.slots.take()
 	if !ok {
 		return false
 	}
-	if !owed {
-		m.busySince = now
-	}
 	s.generation = m.slots.table[i].generation
 	m.slots.table[i] = s
 	m.slots.pending.Set(i, now)
-	codec.SetUID(m.batch.add(wire), m.slots.uid(i))
+	codec.SetUID(m.batch.add(wire), uint32(s.generation)<<uidSlotBits|uint32(i))
 	return true
 }
 
-// Unsent is what is to be written to dc_server. It is valid until the next Tail,
-// Submit or Sent.
+// Unsent is what is to be written to dc_server. It is valid until the next request.
 func (m *Mux) Unsent() []byte { return m.batch.unsent() }
-
-// Sent notes that n bytes of Unsent have been written.
-func (m *Mux) Sent(n int) { m.batch.wrote(n) }
 
 // Deliver brings an answer from dc_server to its client; it changes a.Wire. It counts and
 // drops an unsolicited answer. It returns ErrWrongOperation or ErrUnsolicited when the
@@ -173,7 +164,7 @@ func (m *Mux) settled() uint64 {
 // it what was to be written. When that is much, Deadline is in the past and Expire, or
 // Finish, answers the rest.
 func (m *Mux) Lost(now time.Duration) {
-	m.batch.reset()
+	m.batch.wrote(len(m.batch.unsent()))
 	m.unsolicited = 0
 	for i, ok := m.slots.overdue.First(); ok; i, ok = m.slots.overdue.First() {
 		m.slots.release(i)
@@ -218,7 +209,7 @@ func (m *Mux) fail(s slot, counter *uint64, now time.Duration) {
 
 // Unanswered is the number of requests whose answers may still come from dc_server:
 // those in flight, and those that timed out lately.
-func (m *Mux) Unanswered() int { return m.slots.unanswered() }
+func (m *Mux) Unanswered() int { return m.slots.pending.Len() + m.slots.overdue.Len() }
 
 // BusySince is since when at least one answer has been owed without a break;
 // deadline.Never when none is owed.

@@ -45,7 +45,7 @@ func TestManyFramesKeepTogether(t *testing.T) {
 // TestRequestAtTheTailIsNotMoved is the hot path: only the uid changes, in place.
 func TestRequestAtTheTailIsNotMoved(t *testing.T) {
 	m, _ := newMux()
-	wire := codec.AppendMessage(m.Tail()[:0], codec.Request, 0xffffffff, codec.OpGet, []byte("id"))
+	wire := codec.AppendMessage(m.batch.tail(tailRoom)[:0], codec.Request, 0xffffffff, codec.OpGet, []byte("id"))
 	if err := m.Submit(Owner{Client: int32(1)}, parse(wire, codec.Request), 0); err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +265,7 @@ func TestFullBatch(t *testing.T) {
 	if err := m.Submit(Owner{Client: int32(2)}, request(7, codec.OpGet, ""), 0); !errors.Is(err, ErrFull) {
 		t.Fatalf("got %v with a full batch, want ErrFull", err)
 	}
-	m.Sent(codec.HeaderSize)
+	m.batch.wrote(codec.HeaderSize)
 	if err := m.Submit(Owner{Client: int32(2)}, request(7, codec.OpGet, ""), 0); err != nil {
 		t.Fatalf("got %v with just enough room, want the request taken", err)
 	}

@@ -120,7 +120,7 @@ func seen(t *testing.T, m *Mux) []codec.Message {
 	var all []codec.Message
 	var a codec.Assembler
 	rest := slices.Clone(m.Unsent())
-	m.Sent(len(rest))
+	m.batch.wrote(len(rest))
 	for len(rest) > 0 {
 		r, err := a.Next(rest)
 		if err != nil {

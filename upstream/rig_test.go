@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"slices"
@@ -135,6 +136,19 @@ func (r *rig) bring(b []byte, now time.Duration) {
 		n := copy(r.Buffer(), b)
 		b = b[n:]
 		r.Received(n, now)
+		r.mustBeWiped()
+	}
+}
+
+// mustBeWiped holds that of what was read only the beginning of an answer is left.
+func (r *rig) mustBeWiped() {
+	r.t.Helper()
+	behind := r.in[len(r.in):cap(r.in)]
+	if left := len(behind) - bytes.Count(behind, []byte{0}); left > 0 {
+		r.t.Errorf("got %d bytes left behind the %d that are to be delivered, want them wiped", left, len(r.in))
+	}
+	if r.State() == Down && len(r.in) > 0 {
+		r.t.Errorf("got %d bytes left of a connection that has ended, want none", len(r.in))
 	}
 }
 

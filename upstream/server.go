@@ -124,12 +124,21 @@ func (s *Server) Start(now time.Duration) { s.link.Start(now) }
 // Stop ends the connection for good and answers, with DISCONNECTED, what is in flight.
 func (s *Server) Stop(now time.Duration) { s.link.Stop(now) }
 
-// Tail is memory to read a client's bytes into; see Mux.Tail.
+// Tail is memory behind the batch, to read a client's bytes into. The next Submit does not
+// copy a request that begins there. It is valid until the next Tail, Submit or Flush.
 func (s *Server) Tail() []byte { return s.mux.batch.tail(tailRoom) }
 
-// Submit forwards a request for owner and asks for Flush; see Mux.Submit.
-func (s *Server) Submit(owner Owner, r codec.Message, now time.Duration) error {
-	err := s.mux.Submit(owner, r, now)
+// Consumed wipes what of the n bytes that were read into Tail last is not on its way to
+// dc_server.
+func (s *Server) Consumed(n int) { s.mux.batch.consumed(n) }
+
+// Submit forwards a request for owner and asks for Flush; see Mux.Submit. Unless the state is
+// Up, it returns ErrNotUp.
+func (s *Server) Submit(owner Owner, r *codec.Message, now time.Duration) error {
+	if s.link.state != Up {
+		return ErrNotUp
+	}
+	err := s.mux.Submit(owner, *r, now)
 	if err == nil {
 		s.link.transport.EndTurn()
 	}

@@ -60,9 +60,6 @@ func newSlots(limit int, timeout time.Duration, generation uint16) *slots {
 	return s
 }
 
-// unanswered is the number of slots whose answers may still come.
-func (s *slots) unanswered() int { return s.pending.Len() + s.overdue.Len() }
-
 // take finds a slot: the one freed last, since the CPU caches have it; a new one; or the
 // one that has been late for longest. It reports false when none is left.
 func (s *slots) take() (int, bool) {
@@ -109,13 +106,11 @@ func (s *slots) lose(i int, now time.Duration) {
 	s.gone.Set(i, now)
 }
 
-func (s *slots) uid(i int) uint32 { return uint32(s.table[i].generation)<<uidSlotBits | uint32(i) }
-
 // find is the slot of the request that carries uid; ok is false when none does.
 func (s *slots) find(uid uint32) (i int, ok bool) {
 	i = int(uid & (MaxInFlight - 1))
 	if i >= len(s.table) || s.table[i].state == free || s.table[i].state == lost {
 		return i, false
 	}
-	return i, s.uid(i) == uid
+	return i, s.table[i].generation == uint16(uid>>uidSlotBits)
 }

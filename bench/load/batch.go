@@ -4,8 +4,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// call is one step of a connection's life, to be carried out by the kernel. None blocks: what cannot be done at once has
-// the result EAGAIN.
+// call is one step of a connection's life, which the kernel carries out. It never blocks: a call that cannot be done at
+// once fails with EAGAIN.
 type call struct {
 	kind     callKind
 	fd       int32
@@ -159,8 +159,8 @@ func (l *loop) execute() *batch {
 	return b
 }
 
-// batchSize is how many operations are dealt with together. What is in one batch is seen only when all of it is done, so
-// the size keeps the error of a latency to a small part of it.
+// batchSize is the number of operations in one batch. Results are seen only when the whole batch is done, so a batch is
+// small enough that this adds little to a latency.
 func (l *loop) batchSize() int { return max(1, min(batchAtMost, l.waiting.length/batchOneIn)) }
 
 // outcome deals with the result of one call. It returns true when that is an answer, or the end of a connection from

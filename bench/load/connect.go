@@ -31,8 +31,8 @@ func (l *loop) dial(c *client) {
 	l.knock(c)
 }
 
-// knock tries to connect the client's socket. It does not leave that to a batch: an io_uring would wait where the
-// backlog is full, and all else with it.
+// knock tries to connect the client's socket. It makes the system call itself: in a batch, an io_uring would wait for
+// room in a full backlog, and so would all other calls.
 func (l *loop) knock(c *client) {
 	switch connectSocket(int(c.fd), l.target.name) {
 	case 0, unix.EINPROGRESS:
@@ -46,7 +46,7 @@ func (l *loop) knock(c *client) {
 	}
 }
 
-// knockAgain tries those that found the backlog full, oldest first, until one finds it full again.
+// knockAgain tries again for clients that found the backlog full, oldest first, until it is full again.
 func (l *loop) knockAgain() {
 	for range l.knocking.length {
 		c := l.knocking.front()
@@ -110,7 +110,7 @@ func (l *loop) leave(c *client) {
 	}
 }
 
-// whyLost tells a connection that was never made from one that was lost. TCP says so only at the first use.
+// whyLost tells whether a connection was lost or never made. TCP says so only at the first use.
 func whyLost(errno unix.Errno) plan.Failure {
 	switch errno {
 	case unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.ETIMEDOUT, unix.ENOTCONN:

@@ -9,7 +9,7 @@ import (
 	"distcache/internal/test/kit"
 )
 
-// TestOperationsAllocateNothing compares what a long run allocates with what a short one does.
+// TestOperationsAllocateNothing compares the allocations of a long run with those of a short one.
 func TestOperationsAllocateNothing(t *testing.T) {
 	at, _ := startFloor(t)
 	for name, mode := range modes() {
@@ -32,7 +32,7 @@ func TestOperationsAllocateNothing(t *testing.T) {
 	}
 }
 
-// TestCostsLessThanTheFloor holds that the load is cheaper to make than to serve.
+// TestCostsLessThanTheFloor checks that the load takes less processor time than the floor that answers it.
 func TestCostsLessThanTheFloor(t *testing.T) {
 	if !kit.Full() {
 		t.Skip("it compares processor time, which other work on the machine changes: DISTCACHE_FULL=1 runs this")

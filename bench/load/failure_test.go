@@ -50,7 +50,7 @@ func TestFailuresAreCountedAndTheRunGoesOn(t *testing.T) {
 	}
 }
 
-// TestLateEffectOfAFailedRequest has an ADD that was answered DISCONNECTED be carried out later: its ID must not be used
+// TestLateEffectOfAFailedRequest answers an ADD with DISCONNECTED and carries it out later. Its ID must not be used
 // again.
 func TestLateEffectOfAFailedRequest(t *testing.T) {
 	t.Parallel()
@@ -126,8 +126,12 @@ func TestLossy(t *testing.T) {
 		c := configFor(t, server.Endpoint())
 		c.Lossy, c.Operations, c.AnswerLimit = true, 300, 600*time.Millisecond
 		r := runs(t, c)
-		if got := r.Failures[plan.FailedTimeout]; got != 1 || r.Failed() != 1 {
+		got := r.Failures[plan.FailedTimeout]
+		if got < 1 || r.Failed() != got {
 			t.Errorf("got %d by timeout of %d failures, want 1 of 1", got, r.Failed())
+		}
+		if got > 1 { // a stall of the server, which is part of this process
+			kit.TooSlow(t, "got %d answers later than %v, want one", got, c.AnswerLimit)
 		}
 		if got := time.Duration(r.FailureLatency.Max()); got < c.AnswerLimit || got > patience {
 			t.Errorf("got a timeout after %v, want it after %v", got, c.AnswerLimit)
@@ -228,7 +232,7 @@ func answerOneByOne(listener, n int) {
 	}
 }
 
-// TestFullSocket has the server not read for a while, so that the socket takes only part of the requests.
+// TestFullSocket: the server does not read for a while, so the socket takes only part of the requests.
 func TestFullSocket(t *testing.T) {
 	for _, systemCalls := range []bool{false, true} {
 		t.Run(fmt.Sprintf("system calls=%t", systemCalls), func(t *testing.T) {
@@ -248,19 +252,20 @@ func TestFullSocket(t *testing.T) {
 	}
 }
 
-// TestServerClosesIdleConnections has each connection closed after an answer, while the client means to keep it.
+// TestServerClosesIdleConnections closes each connection after the preload, although the client means to keep it.
 func TestServerClosesIdleConnections(t *testing.T) {
 	t.Parallel()
 	server := serve(t)
-	server.On(always).Do(func(x *kit.Exchange) {
-		kit.Pass(x)
-		x.Close()
-	})
 	c := configFor(t, server.Endpoint())
-	c.KeepAlive, c.Operations, c.Rate = true, 50, 50
-	r := runs(t, c)
-	// On a slow machine a connection may be closed only when the next request is on its way.
-	if r.Failed() > 10 || r.Connections < 40 {
-		t.Errorf("got %d failures and %d connections, want hardly any and a new connection for each operation", r.Failed(), r.Connections)
+	const clients = 50
+	c.KeepAlive, c.Clients, c.Operations, c.Sessions, c.Preload = true, clients, clients, 1, true
+	c.OnMeasure = func() {
+		server.CloseAll()
+		if !kit.Within(patience, func() bool { return server.Open() == 0 }) {
+			t.Error("the connections stay open")
+		}
+	}
+	if r := runs(t, c); r.Failed() != 0 || r.Connections != clients {
+		t.Errorf("got %d failures and %d connections, want none and a new connection for each of %d operations", r.Failed(), r.Connections, clients)
 	}
 }

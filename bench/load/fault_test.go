@@ -13,7 +13,7 @@ import (
 	"distcache/internal/test/kit"
 )
 
-// plant makes a server lie, in one way.
+// plant makes a server lie in one way.
 type plant func(u *kit.Upstream)
 
 // planted are the lies, and what they must be called.
@@ -73,7 +73,7 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 	}
 }
 
-// faultConfig is a run in which every lie shows: it asks for all that can be asked, long enough for sessions to expire.
+// faultConfig is a run that finds every lie: it makes every kind of request, and lasts until sessions expire.
 func faultConfig(t *testing.T, server *kit.Upstream, keepAlive bool) plan.Config {
 	c := configFor(t, server.Endpoint())
 	c.Clients, c.KeepAlive = 3, keepAlive
@@ -205,7 +205,7 @@ func keepRemoved(u *kit.Upstream) {
 	})
 }
 
-// TestSwappedUIDs has two clients get each other's answer, once.
+// TestSwappedUIDs lets two clients get each other's answer, once.
 func TestSwappedUIDs(t *testing.T) {
 	server := serve(t)
 	var mu sync.Mutex
@@ -235,7 +235,7 @@ func TestSwappedUIDs(t *testing.T) {
 	checkDump(t, v)
 }
 
-// TestSecondAnswerLater has the second answer come when the first has been read.
+// TestSecondAnswerLater sends a second answer after the first has been read.
 func TestSecondAnswerLater(t *testing.T) {
 	server := serve(t)
 	server.On(always).Do(func(x *kit.Exchange) {
@@ -248,21 +248,32 @@ func TestSecondAnswerLater(t *testing.T) {
 	}
 }
 
-// TestSecondAnswerAtTheEnd has it come behind the very last answer of a connection that is kept.
+// TestSecondAnswerAtTheEnd sends a second answer after the last one of a connection that is kept. The run waits for it
+// for lingerTime.
 func TestSecondAnswerAtTheEnd(t *testing.T) {
 	server := serve(t)
 	c := configFor(t, server.Endpoint())
 	c.KeepAlive, c.Operations = true, 10
+	last, asked := make(chan *kit.Exchange, 1), time.Time{}
 	server.On(func(q kit.Request) bool { return q.Number == 10 }).Do(func(x *kit.Exchange) {
+		asked = time.Now()
+		last <- x
 		kit.Pass(x)
-		x.WriteAfter(time.Millisecond, x.Answer)
 	})
+	c.OnEnd = func() {
+		x := <-last
+		if waited := time.Since(asked); waited < time.Duration(lingerTime) {
+			t.Errorf("got the end %v after the last request, want %v and more", waited, time.Duration(lingerTime))
+		}
+		x.Write(x.Answer)
+		<-x.Sent()
+	}
 	if v := violates(t, c); v.Fault != plan.FaultSecond {
 		t.Errorf("got %v, want %q", v, plan.FaultSecond)
 	}
 }
 
-// TestSecondAnswerBeforeTheNext has it come in place of the next answer.
+// TestSecondAnswerBeforeTheNext sends a second answer in place of the next one.
 func TestSecondAnswerBeforeTheNext(t *testing.T) {
 	server := serve(t)
 	var before []byte

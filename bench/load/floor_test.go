@@ -12,7 +12,8 @@ import (
 	"distcache/internal/test/kit"
 )
 
-// startFloor runs bench/floor, the least that a server can do: what it costs is what the kernel costs on that side.
+// startFloor runs bench/floor, which does the least that a server can do. Its cost is that of the kernel on the
+// server's side.
 func startFloor(t testing.TB) (kit.Endpoint, *kit.Process) {
 	t.Helper()
 	at := kit.Unix(t)

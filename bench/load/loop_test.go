@@ -11,7 +11,7 @@ import (
 	"distcache/codec/address"
 )
 
-// loopOf returns a loop whose clients are connected to the other sides that it returns, and have asked one thing each.
+// loopOf returns a loop and the other ends of its clients' connections. Each client has sent one request.
 func loopOf(t *testing.T, clients int) (*loop, []int) {
 	t.Helper()
 	c := plan.DefaultConfig()

@@ -94,7 +94,7 @@ func (l *loop) settle(c *client, b []byte) int {
 	return n
 }
 
-// mismatch says what is wrong with an answer whatever the session's state is.
+// mismatch says what is wrong with an answer that no state of the session allows.
 func (l *loop) mismatch(c *client, p *plan.Pending, a *plan.Answer) *plan.Finding {
 	switch {
 	case a.UID == p.UID && a.Op != p.Op:
@@ -109,7 +109,7 @@ func (l *loop) mismatch(c *client, p *plan.Pending, a *plan.Answer) *plan.Findin
 	return nil
 }
 
-// verify ends the client's oldest operation with its answer, and reports whether that can be right.
+// verify ends the client's oldest operation with its answer, and reports whether the answer is possible.
 func (l *loop) verify(c *client, p *plan.Pending, a *plan.Answer, b []byte) bool {
 	r := plan.Hit
 	if l.config.Verify == plan.VerifyFull {
@@ -139,7 +139,7 @@ func (l *loop) keep(c *client, rest []byte) {
 	}
 }
 
-// unasked deals with bytes that come when everything is answered.
+// unasked handles bytes that arrive when no request is unanswered.
 func (l *loop) unasked(c *client, b []byte) {
 	depth := uint32(l.config.Pipeline)
 	p := &l.pendings[c.number*depth+(c.first+depth-1)%depth] // the one that was answered last

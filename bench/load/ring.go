@@ -27,7 +27,7 @@ type ring struct {
 // The kernel's interface: linux/io_uring.h.
 const (
 	ringEntries = 512
-	// worthARing is how many calls there must be for the ring to be cheaper than system calls.
+	// worthARing is the number of calls from which the ring is cheaper than system calls.
 	worthARing = 4
 
 	opClose   = 19
@@ -206,8 +206,8 @@ func (r *ring) prepare(s *submission, b *batch, c *call) {
 // address64 is safe because what it points to is held by the batch until the kernel is done with it.
 func address64(b []byte) uint64 { return uint64(uintptr(unsafe.Pointer(&b[0]))) }
 
-// enter has the kernel carry out the submissions, and sets the results of the calls. As none waits, Go's scheduler is not
-// told: it would look after a thread that is in the kernel for so long, at a cost that shows.
+// enter has the kernel carry out the submissions, and sets the results of the calls. The calls do not wait, so Go's
+// scheduler is not told: if it were, it would watch the thread, at a cost that shows.
 func (r *ring) enter(calls []call) unix.Errno {
 	left, done := len(calls), 0
 	for done < len(calls) {

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// transmit gives the connection the requests that it has not been given, and makes one if there is none. Only one send of
-// a client is in a batch, since a socket that takes part of one must not be given the next.
+// transmit sends the requests that the connection has not been given, and makes a connection if there is none. A batch
+// has only one send of a client: if a socket takes only part of one, it must not be given the next.
 func (l *loop) transmit(c *client) {
 	if c.unsent == 0 || c.queued > 0 || c.out != nil {
 		return
@@ -73,7 +73,7 @@ func (l *loop) sentRest(c *client, rest []byte) {
 	l.transmit(c)
 }
 
-// await puts a client whose requests are with the connection in the queue for answers.
+// await puts a client into the queue for answers. Its requests have been sent.
 func (l *loop) await(c *client) {
 	if c.place == nowhere && c.sent() > 0 {
 		l.waiting.push(c)
@@ -96,8 +96,8 @@ func (l *loop) giveSpare(b []byte) {
 	}
 }
 
-// fill begins as many operations of the client as it may have unanswered, and sends them. A client that rests, knocks,
-// or whose socket is full, goes on when that is over.
+// fill begins as many operations as the client may have unanswered, and sends them. A client that rests or knocks, or
+// that has a full socket, goes on when that is over.
 func (l *loop) fill(c *client) {
 	depth := uint32(l.config.Pipeline)
 	if c.place == inResting || c.count == depth || !l.mayBegin(c) {
@@ -151,7 +151,7 @@ func (l *loop) endOldest(c *client) {
 	l.lastEnd = l.now
 }
 
-// giveUp ends the client's oldest operation without service. Whether it was carried out, or will be, is unknown.
+// giveUp ends the client's oldest operation as an error. The server may have carried it out, or still do so.
 func (l *loop) giveUp(c *client, why plan.Failure) {
 	p := l.pending(c, 0)
 	l.tally.Fail(p.Op, why, l.now-p.Intended)
@@ -159,7 +159,7 @@ func (l *loop) giveUp(c *client, why plan.Failure) {
 	l.endOldest(c)
 }
 
-// fail ends all unanswered operations of the client without service, and its connection, and lets it rest.
+// fail ends all unanswered operations of the client as errors, closes its connection, and lets it rest.
 func (l *loop) fail(c *client, why plan.Failure) {
 	l.disconnect(c)
 	l.now = l.clock.now()

@@ -21,7 +21,7 @@ const (
 	pollEvents = 256
 )
 
-// askOldest asks for the answers of the clients that have waited longest, without knowing whether they are there.
+// askOldest reads from the clients that have waited longest, without knowing whether their answers have arrived.
 func (l *loop) askOldest() {
 	c := l.waiting.front()
 	for range l.batchSize() {
@@ -58,8 +58,8 @@ func (l *loop) wake() int64 {
 	return at
 }
 
-// lookBeyond looks for answers that have overtaken those in the window. When there are some, the clients in the window
-// move into the epoll set, so that a late answer hides no others; twice as many each time in a row.
+// lookBeyond looks for answers to clients outside the window. If there are any, the clients in the window move into the
+// epoll set, so that a late answer hides no others. Each time in a row, twice as many move.
 func (l *loop) lookBeyond() {
 	l.gather(l.waiting.length)
 	if !l.poll(0) {
@@ -121,7 +121,7 @@ func (l *loop) ask(c *client) {
 	}
 }
 
-// progress takes note that an answer came to one of the clients that have waited longest.
+// progress notes that a client in the window got an answer.
 func (l *loop) progress() {
 	l.answered, l.demotion = l.now, pollWindow
 	l.patience = min(lookAfter+int64(l.waiting.length)*lookAfterEach, choresEvery)

@@ -104,7 +104,7 @@ func collectionRate(samples []*record.Sample) (float64, bool) {
 	return gcs * 1e6 / operations, true
 }
 
-// failures are operations that got no service, over all rounds.
+// failures are operations that ended in an error, over all rounds.
 func failures(f *figures, c cell) string {
 	return count(int(f.total(c, func(s *record.Sample) uint64 { return s.Failed })))
 }

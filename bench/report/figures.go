@@ -14,7 +14,7 @@ type figures struct {
 
 func newFigures(run *record.Run) *figures { return &figures{run: run} }
 
-// cell says which samples are meant: those that differ in nothing but the round.
+// cell names a group of samples that differ only in their round.
 type cell struct {
 	experiment string
 	target     string
@@ -25,7 +25,8 @@ type cell struct {
 	op         string
 }
 
-// cellOf is the cell of a sample. The rate of the experiment Calm follows from each round's own highest rate.
+// cellOf is the cell of a sample. In the experiment Calm the rate is left out: it follows from each round's own highest
+// rate.
 func cellOf(s *record.Sample) cell {
 	c := cell{experiment: s.Experiment, target: s.Target, clients: s.Clients, keepAlive: s.KeepAlive,
 		rate: s.Rate, sessions: s.Sessions, op: s.Op}

@@ -90,7 +90,7 @@ func latencyChart(f *figures) *chart {
 	return c
 }
 
-// someRates are the multiples of 10,000: their labels do not run into each other.
+// someRates are the multiples of 10,000. With more labels these would overlap.
 func someRates(rates []float64) []float64 {
 	ticks := []float64{0}
 	for _, r := range rates {

@@ -138,7 +138,7 @@ func TestPlots(t *testing.T) {
 	}
 }
 
-// What a store takes in one piece says nothing of a session when there are few.
+// A store allocates some memory in one piece. With few sessions this says nothing about the memory of one.
 func TestNoMemoryOfFewSessions(t *testing.T) {
 	if svg := rendered(t, canned(t))[filepath.Join(plotDirectory, plotMemory)]; bytes.Contains(svg, []byte(">1,000<")) {
 		t.Error("got a group of 1,000 sessions, want none")
@@ -186,7 +186,7 @@ func TestAllWrong(t *testing.T) {
 	}
 }
 
-// Garbage collections are shown of each process that counts them.
+// The report shows garbage collections for each process that counts them.
 func TestCollections(t *testing.T) {
 	want := map[string]string{"dc_client": "2", "dc_server": "7"}
 	for _, row := range collectionTable(newFigures(canned(t))).rows[1:] {

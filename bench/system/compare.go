@@ -47,7 +47,7 @@ func (v *versus) printComparison(w io.Writer, r *record.Run, calm float64) {
 	_ = t.Flush()
 }
 
-// latency is a median in microseconds; of what has no latency, such as filling a store, there is none.
+// latency is a median in microseconds. Cells without latencies, such as filling a store, have none.
 func latency(r stat.Rounds) string {
 	if m := r.Spread().Median; m > 0 {
 		return fmt.Sprintf("%.0f", m)

@@ -52,7 +52,7 @@ func revision(ctx context.Context, root string) string {
 	return commit
 }
 
-// versions asks each program for its own. One that is not installed has none.
+// versions asks each program for its version. A program that is not installed has none.
 func versions(ctx context.Context) []record.Version {
 	var all []record.Version
 	number := regexp.MustCompile(`\d+\.\d+(\.\d+)*`) // the first of a text is its version

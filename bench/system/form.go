@@ -59,7 +59,7 @@ func quick() form {
 	}
 }
 
-// comparison is for two builds of the same programs: what differs little needs rounds.
+// comparison is the form for two builds of the same programs. Small differences need many rounds.
 func comparison() form {
 	return form{
 		name: record.Compare, rounds: 7, warmup: 100 * time.Millisecond, duration: 500 * time.Millisecond,

@@ -99,8 +99,9 @@ func (h *harness) close() {
 	_ = os.RemoveAll(h.directory)
 }
 
-// raiseDescriptors gets as many descriptors as may be had, for this process and for those that it starts, and returns
-// how many that are. It is syscall's function that lets the raised limit pass to processes started later.
+// raiseDescriptors raises the limit of open files as far as the system allows, for this process and for those that it
+// starts, and returns the limit. Only the function of package syscall passes the raised limit on to processes started
+// later.
 func raiseDescriptors() (uint64, error) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

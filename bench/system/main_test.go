@@ -39,7 +39,7 @@ func programs(t *testing.T) string {
 	return filepath.Dir(kit.Tool("dc_client"))
 }
 
-// tiny measures everything there is, as little of it as can be.
+// tiny is the shortest run that measures every kind of thing.
 func tiny() form {
 	return form{
 		name: record.Part, rounds: 1, warmup: 5 * time.Millisecond, duration: 20 * time.Millisecond,
@@ -202,7 +202,7 @@ func TestNothingIsLeft(t *testing.T) {
 	}
 }
 
-// A target that dies is an error in its sample; the run goes on.
+// A target that dies makes its sample an error. The run goes on.
 func TestTargetThatFails(t *testing.T) {
 	h := newTestHarness(t, options{})
 	broken := &target{name: "broken", protocol: h.builds.floor().protocol, start: func(s *stage) error {

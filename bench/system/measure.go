@@ -84,8 +84,9 @@ func latencyOf(r *plan.Result) record.Latency {
 	return record.Latency{P50: at(50), P90: at(90), P99: at(99), P999: at(99.9), Max: float64(h.Max()) / 1e3}
 }
 
-// meter is a Protocol that tells when a run passes the points at which the accounts are to be read, on the thread of the
-// load. Without it they would be read after ten thousand connections were closed, and hold the price of that.
+// meter is a Protocol that calls the functions below at certain points of a run, on the thread of the load, so that the
+// accounts are read there. If they were read after the run, they would include the cost of closing ten thousand
+// connections.
 type meter struct {
 	plan.Protocol
 	progress   *plan.Progress
@@ -132,7 +133,7 @@ func (m *meter) ParseAnswer(b []byte, asked plan.Asked) (plan.Answer, int, error
 	return a, n, nil
 }
 
-// accounts is what the kernel had accounted to everybody at one moment.
+// accounts is what the kernel had charged to each process at one moment.
 type accounts struct {
 	at        time.Time
 	processes []account
@@ -166,7 +167,7 @@ func readAccounts(processes []*process.Process) accounts {
 	return a
 }
 
-// charge writes into the sample what was taken between the two moments.
+// charge writes into the sample what each process used between the two moments.
 func charge(s *record.Sample, processes []*process.Process, from, to accounts) {
 	others := to.machine.Work - from.machine.Work - (to.harness - from.harness)
 	s.Processes = nil

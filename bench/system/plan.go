@@ -11,7 +11,8 @@ import (
 	"distcache/bench/record"
 )
 
-// spareDescriptors are those that a process needs beside its clients': listeners, timers, connections that linger.
+// spareDescriptors are the descriptors that a process needs beside those for clients: listeners, timers, lingering
+// connections.
 const spareDescriptors = 400
 
 // hugeSessions is what -huge adds.
@@ -61,7 +62,7 @@ func (p *planner) each(targets []*target, cell record.Sample, measure measure) {
 	}
 }
 
-// enough reports whether there are descriptors for so many clients.
+// enough reports whether the limit of open files allows so many clients.
 func (p *planner) enough(clients int, what string) bool {
 	limit := p.harness.record.Machine.Descriptors
 	need := uint64(clients + spareDescriptors)

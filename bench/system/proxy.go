@@ -67,17 +67,18 @@ func (h *harness) onStage(s step, measure func(*stage, *record.Sample) error) er
 	return nil
 }
 
-// saturationShare is the part of the asked rate below which a target counts as saturated.
+// saturationShare: a target that reaches less than this part of the rate is saturated.
 const saturationShare = 0.97
 
 // saturation counts the rates, one after the other, with which a target could not keep up, in one round.
 type saturation map[*target]int
 
-// patience is how many such rates a target is asked for: one may be due to a disturbance.
+// patience is the number of rates in a row that a target may fail before it is not measured at higher ones. One failure
+// may be a disturbance.
 const patience = 2
 
-// measureRate drives the target at a given rate with short-lived clients, and counts latency from when an operation was
-// due. A target that could not keep up with two rates is not asked for more.
+// measureRate drives the target at a given rate with short-lived clients. Latency counts from when an operation was
+// due. A target that has failed two rates in a row is skipped.
 func (saturated saturation) measureRate(ctx context.Context, h *harness, s step) error {
 	if saturated[s.target] == patience {
 		return nil
@@ -112,10 +113,11 @@ func measureSteady(ctx context.Context, h *harness, s step) error {
 	})
 }
 
-// warmIdle is how many clients ask before memory is first read, so that what a target allocates once is there.
+// warmIdle is the number of clients that ask before memory is first read. It makes the target allocate what it
+// allocates only once.
 const warmIdle = 64
 
-// measureIdle reads how much the target's memory grows by connections that asked once and then stay.
+// measureIdle measures how much the target's memory grows when clients connect, ask once and stay.
 func measureIdle(ctx context.Context, h *harness, s step) error {
 	return h.onStage(s, func(st *stage, sample *record.Sample) error {
 		c := h.baseLoad(s.cell.Round)

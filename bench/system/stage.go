@@ -38,7 +38,8 @@ type stage struct {
 // front is the name of the socket that clients ask.
 const front = "front"
 
-// startAttempts is how often a target may fail to start: some fail now and then, and that is not what is measured.
+// startAttempts is how often a target may fail to start. Some targets fail now and then, and that is not what is
+// measured.
 const startAttempts = 10
 
 // newStage starts the target and waits until it has given a real answer.
@@ -106,7 +107,7 @@ func (s *stage) start(c process.Command) error {
 	return nil
 }
 
-// readyMark is in the line with which each of the Go programs says that it listens, and is connected.
+// readyMark is part of the log line of each Go program that says that it listens and is connected.
 const readyMark = " ready"
 
 // startGo starts one of the Go programs that the build made, and waits until it is ready.
@@ -169,7 +170,7 @@ func freePort() (string, error) {
 // answerPatience is how long one answer may take while a target starts.
 const answerPatience = time.Second
 
-// errNotServing is returned while a target has not said that it is ready, and when it answers that it has no service.
+// errNotServing is returned while a target is not ready, or answers that it has no service.
 var errNotServing = errors.New("not ready")
 
 // waitReady waits until a GET by way of all the target's processes gets a real answer.

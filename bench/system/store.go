@@ -19,7 +19,8 @@ const (
 	secondSalt = 2
 )
 
-// measureStore fills an empty store over one pipelined connection, then asks for what is there, then for what is not.
+// measureStore fills an empty store over one pipelined connection. Then it asks for sessions that are there, and then
+// for sessions that are not.
 func measureStore(ctx context.Context, h *harness, s step) error {
 	sample := func(op string) record.Sample {
 		cell := s.cell
@@ -57,7 +58,7 @@ func (h *harness) storeLoad(cell record.Sample) plan.Config {
 	return c
 }
 
-// warmEmpty asks the empty store for a moment, and reads its memory.
+// warmEmpty sends requests to the empty store for a moment, then reads its memory.
 func (s *stage) warmEmpty(ctx context.Context, c plan.Config, set *record.Sample) error {
 	c.Salt, c.Warmup, c.Duration = secondSalt, 0, storeWarmup
 	m := measurement{stage: s, config: c}
@@ -162,7 +163,7 @@ func measureCalm(ctx context.Context, h *harness, s step) error {
 	})
 }
 
-// calmSeed makes the sessions that the last part adds others than those that the part before added.
+// calmSeed makes the last part add other sessions than the part before.
 const calmSeed = 1000
 
 func (s *stage) fillCalm(ctx context.Context, c plan.Config, sample *record.Sample) error {

@@ -153,7 +153,7 @@ func startNutcracker(s *stage) error {
 		"-a", "127.0.0.1", "-s", port, "-i", "3600000")
 }
 
-// startMemcached gives it memory for the sessions and as much again.
+// startMemcached gives memcached more memory than the sessions need.
 func startMemcached(s *stage, socket string, sessions int) error {
 	args := []string{"-s", s.path(socket), "-t", "1", "-m", strconv.Itoa(256 + sessions/1024), "-c", "16000", "-b", "4096"}
 	if os.Geteuid() == 0 {

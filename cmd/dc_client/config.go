@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -117,10 +118,20 @@ func (c *config) daemon() daemon.Config {
 		PoolBytes:  poolBytes,
 		Memory:     daemon.Memory{Heap: int64(c.loops) * 2 * (maxBatch + muxMemory)},
 		Limit:      service.FindMemoryLimit(),
+		Warnings:   c.warnings(),
 	}
 	if c.credentials != nil {
 		d.Check, d.Reload = c.credentials.Load, c.credentials.Reload
 		d.Memory.Heap += int64(c.loops) * conn.SecureMemory
 	}
 	return d
+}
+
+// warnings tells what the way to dc_server lacks. A host name may be one of this host; only the attempt to connect will tell.
+func (c *config) warnings() []string {
+	if c.server.Kind != address.TCP || c.server.IsLoopback() {
+		return nil
+	}
+	return []string{fmt.Sprintf("-server %s: the connection is neither encrypted nor authenticated, and sessions are secrets; "+
+		"use TLS:, or keep it inside a network that you trust", c.server)}
 }

@@ -14,7 +14,7 @@ func TestScripts(t *testing.T) { kit.RunScripts(t) }
 // TestServerSpellings: all of them reach the same dc_server.
 func TestServerSpellings(t *testing.T) {
 	t.Parallel()
-	up := kit.NewUpstream(t, kit.Loopback())
+	up := kit.NewUpstream(t, kit.Endpoint{Network: "tcp", Address: "127.0.0.1:0"}) // localhost
 	_, port, _ := strings.Cut(up.Endpoint().Address, ":")
 	for _, args := range [][]string{
 		{"-server", "IP:127.0.0.1:" + port}, {"-connect", "IP:127.0.0.1:" + port}, {"--server=IP:127.0.0.1:" + port},

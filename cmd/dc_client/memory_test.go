@@ -8,12 +8,14 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"distcache/codec"
 	"distcache/engine"
 	"distcache/engine/buffer"
+	"distcache/internal/front"
 	"distcache/internal/test/kit"
 )
 
@@ -49,15 +51,36 @@ func TestMemoryBound(t *testing.T) {
 		t.Skip("only root can look how much memory dc_client takes")
 	}
 	const clients = 2500
-	needDescriptors(t, clients+500)
+	needDescriptors(t, 3*clients+500)
 	up := kit.NewUpstream(t, kit.Loopback())
 	process, at := startLinked(t, up.Endpoint())
 	bound := memoryBound(t, process)
 	honest := kit.Dial(t, at)
 	honest.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
+	most, full := int64(0), false
+	for try := 0; try < 3 && !full; try++ {
+		began := time.Now()
+		most = max(most, sendHalves(t, process, connectMany(t, at, clients), honest))
+		full = time.Since(began) < front.WholeTimeout || strings.Contains(process.Stderr(), "reason=no-memory")
+	}
+	if !full {
+		t.Skipf("this machine is too busy to send %d halves of requests before the first times out", clients)
+	}
+	if most > bound || most < poolBytes/2 {
+		t.Errorf("got %d MB resident, want %d to %d", most>>20, poolBytes/2>>20, bound>>20)
+	}
+	process.WaitStderr(patience, "reason=no-memory")
+	process.WaitStderr(patience, "reason=partial-timeout")
+	honest.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
+	mustKeepItsLink(t, up)
+}
+
+// sendHalves sends most of a large request on each connection, while the honest client is
+// served, and gives the most memory that the process took meanwhile.
+func sendHalves(t *testing.T, process *kit.Process, conns []*kit.Conn, honest *kit.Client) (most int64) {
+	t.Helper()
 	part := kit.Ask(1, codec.OpAdd, make([]byte, codec.MaxPayload))[:codec.MaxPayload]
-	most := int64(0)
-	for n, conn := range connectMany(t, at, clients) {
+	for n, conn := range conns {
 		_ = conn.Write(part) // the end of those for whom there is no memory
 		if n%50 != 0 {
 			continue
@@ -69,13 +92,7 @@ func TestMemoryBound(t *testing.T) {
 		most = max(most, vitals.RSS)
 		honest.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 	}
-	if most > bound || most < poolBytes/2 {
-		t.Errorf("got %d MB resident, want %d to %d", most>>20, poolBytes/2>>20, bound>>20)
-	}
-	process.WaitStderr(patience, "reason=no-memory")
-	process.WaitStderr(patience, "reason=partial-timeout")
-	honest.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
-	mustKeepItsLink(t, up)
+	return most
 }
 
 // checkedBound is the bound that -check prints, in bytes.

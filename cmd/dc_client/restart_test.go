@@ -55,14 +55,11 @@ func TestRestartUnderLoad(t *testing.T) {
 	mustEnd(t, process)
 }
 
-// freePort is a port on which nobody listens, and which nobody else will be given: it is
-// on an address of this machine that nobody else uses. A dc_server finds it, as a socket
-// of this process could live on for a moment in a child that is just being made.
+// freePort is a port on which nothing listens. A dc_server finds it, as a socket of this
+// process could live on for a moment in a child that is just being made.
 func freePort(t *testing.T) kit.Endpoint {
 	t.Helper()
-	r := kit.Random(t)
-	host := fmt.Sprintf("127.%d.%d.%d", 1+r.IntN(254), r.IntN(256), 1+r.IntN(254))
-	server := startServer(t, kit.Endpoint{Network: "tcp", Address: host + ":0"})
+	server := startServer(t, kit.Loopback())
 	_, rest, _ := strings.Cut(server.Stderr(), " ready listen=IP:")
 	address, _, _ := strings.Cut(rest, " ")
 	mustEnd(t, server)

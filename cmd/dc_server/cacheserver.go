@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"distcache/engine/buffer"
 	"distcache/internal/daemon"
 	"distcache/internal/daemon/logging"
+	"distcache/internal/daemon/service"
 	"distcache/internal/front"
 	"distcache/internal/server"
 	"distcache/internal/store"
@@ -42,11 +44,14 @@ func (cs *cacheServer) Check() (warnings []string, err error) {
 }
 
 func (cs *cacheServer) newStore() (store.Store, error) {
-	store, err := store.NewMemory(cs.config.store())
-	if err != nil {
+	memory, err := store.NewMemory(cs.config.store())
+	switch {
+	case errors.Is(err, store.ErrLock):
+		return nil, fmt.Errorf("-lock: %w", err)
+	case err != nil:
 		return nil, fmt.Errorf("-sessions %d: %w", cs.config.sessions, err)
 	}
-	return store, nil
+	return memory, nil
 }
 
 // loadCredentials reads the certificates of TLS addresses, if there are any.
@@ -134,7 +139,7 @@ func tooSmall(full store.Full) string {
 	case store.FullOfBytes:
 		return "-memory is too small"
 	case store.FullMachine:
-		return "the kernel refuses more memory (ulimit -v, ulimit -d or vm.overcommit_memory)"
+		return service.WhyRefused(store.Growth)
 	}
 	return "-sessions is too small"
 }

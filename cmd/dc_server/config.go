@@ -30,6 +30,7 @@ type config struct {
 	sessions    int
 	memory      int                 // MiB for sessions; 0: half of what the machine or control group has to spare
 	limit       service.MemoryLimit // of the process
+	lock        bool                // keep the sessions out of swap
 	progress    int                 // operations between two lines of statistics; 0: none
 	tls         credentials.Flags
 	credentials *credentials.Credentials // nil: no TLS
@@ -43,6 +44,7 @@ func (c *config) flags() *options.Set {
 		"Limit of stored sessions; beyond it, the sessions closest to expiry are evicted.")
 	s.Int(&c.memory, "memory", "MiB", 0, 0, 1<<20,
 		"Limit of memory for sessions, with the same effect (0: half of what the machine or the control group has to spare).")
+	s.Bool(&c.lock, "lock", "Keep the sessions out of swap (mlock); needs root or RLIMIT_MEMLOCK as large as their memory.")
 	s.Int(&c.progress, "progress", "operations", 0, 0, 1<<31-1,
 		"Log statistics each time this many operations are done (0: never).")
 	c.clients.Declare(s, 16384)

@@ -14,7 +14,7 @@ const leastRecords = 16 << 20
 // store is the limits of the store. Without -memory it may take half of what is to spare
 // beside clients and program: the rest is for the kernel's buffers and for other programs.
 func (c *config) store() store.Config {
-	s := store.Config{MaxSessions: c.sessions}
+	s := store.Config{MaxSessions: c.sessions, Locked: c.lock}
 	switch {
 	case c.memory > 0:
 		s.MaxBytes = int64(c.memory)<<20 - s.Overhead()
@@ -58,7 +58,12 @@ func (c *config) arithmetic(s store.Config) string {
 		}
 		by = fmt.Sprintf(share, owner, c.limit.Bytes>>20)
 	}
-	return fmt.Sprintf("  sessions %d MiB = %d MiB index and page ends + %d MiB records, %d of %d B on average (limited by %s)\n",
+	locked := ""
+	if c.lock {
+		locked = fmt.Sprintf("  locked %d MiB of address space for records (-lock); without root RLIMIT_MEMLOCK must be as much\n",
+			daemon.Mebibytes(s.Arena()))
+	}
+	return fmt.Sprintf("  sessions %d MiB = %d MiB index and page ends + %d MiB records, %d of %d B on average (limited by %s)\n%s",
 		daemon.Mebibytes(s.Bound()), daemon.Mebibytes(s.Overhead()), daemon.Mebibytes(s.Records()),
-		c.sessions, s.Records()/int64(c.sessions), by)
+		c.sessions, s.Records()/int64(c.sessions), by, locked)
 }

@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -87,5 +90,73 @@ func TestMemoryEvicts(t *testing.T) {
 	process.WaitStderr(patience, "evicted before they expire: -memory is too small")
 	if text := process.Stderr(); strings.Contains(text, "-sessions is too small") {
 		t.Errorf("got %q, want it to name -memory alone", text)
+	}
+}
+
+// TestMemoryRefused: under RLIMIT_DATA the store evicts before its own limits are reached, and
+// the log names that limit.
+func TestMemoryRefused(t *testing.T) {
+	t.Parallel()
+	at := kit.Unix(t)
+	process := kit.Start(t, "/bin/sh", "-c", `ulimit -d 150000; exec "$0" "$@"`, kit.Tool(program),
+		"-listen", at.String(), "-sessions", "10000", "-memory", "400")
+	process.WaitStderr(patience, " ready ")
+	client := kit.Dial(t, at)
+	data := strings.Repeat("x", 32000)
+	for n := 0; !strings.Contains(process.Stderr(), "evicted before they expire"); n++ {
+		if n == 10_000 {
+			t.Fatalf("got no line about evictions, want one; stderr:\n%s", process.Stderr())
+		}
+		client.ExpectStatus(kit.Add(1, fmt.Sprint("session ", n), data, time.Hour), codec.StatusOK)
+	}
+	process.WaitStderr(patience, "evicted before they expire: RLIMIT_DATA is too small, 146 MiB (ulimit -d)")
+	if text := process.Stderr(); strings.Contains(text, "-sessions is") || strings.Contains(text, "-memory is") {
+		t.Errorf("got %q, want it to name RLIMIT_DATA alone", text)
+	}
+}
+
+// TestLock: with too low a limit the start names it and what is needed, and so does -check.
+// Root has no such limit.
+func TestLock(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root can be another user")
+	}
+	const nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups "
+	for _, row := range []struct {
+		name  string
+		limit string // KiB
+		as    string
+		args  []string
+		code  int
+	}{
+		{"too low", "1024", nobody, nil, 1},
+		{"too low, -check", "1024", nobody, []string{"-check"}, 2},
+		{"enough, -check", "131072", nobody, []string{"-check"}, 0},
+		{"root, -check", "1024", "", []string{"-check"}, 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			if _, err := exec.LookPath("setpriv"); err != nil && row.as != "" {
+				t.Skip("setpriv is not there")
+			}
+			args := append([]string{"-c", "ulimit -l " + row.limit + " && exec " + row.as + `"$0" "$@"`, kit.Tool(program),
+				"-listen", "IP:127.0.0.1:0", "-lock", "-sessions", "1000"}, row.args...)
+			process := kit.Start(t, "/bin/sh", args...)
+			code := process.Exit(patience)
+			if strings.Contains(process.Stderr(), "setting limit") {
+				t.Skip("this root may not raise limits")
+			}
+			if code != row.code {
+				t.Errorf("got exit code %d, want %d; stderr:\n%s", code, row.code, process.Stderr())
+			}
+			text, want := process.Stdout(), `  locked 80 MiB of address space for records \(-lock\)`
+			if row.code != 0 {
+				text, want = process.Stderr(), `-lock: cache: cannot lock memory: 80 MiB are needed, and RLIMIT_MEMLOCK is 1024 KiB: .*raise it`
+			}
+			if !regexp.MustCompile(want).MatchString(text) {
+				t.Errorf("got %q, want %q", text, want)
+			}
+		})
 	}
 }

@@ -8,9 +8,10 @@
 //	read ──▶ watcher ──────────▶ write        bytes as they came, nothing held back
 //	            │ decodes, matches answers with requests
 //	            ▼
-//	          queue (bounded) ──▶ recorder ──▶ stdout, the file of -pcap, stderr
+//	          queue (bounded) ──▶ recorder ──▶ stdout, the file of -pcap
+//	                                  └──────▶ queue (bounded) ──▶ stderr
 //
-// Only the recorder, one goroutine for all, writes. When its outputs are slower than the
+// Only the recorder, one goroutine for all, writes records. When its outputs are slower than the
 // traffic, the queue fills up; dc_snoop then drops records and counts them. The traffic never
 // waits for an output.
 package main
@@ -48,7 +49,10 @@ func run(l limits, args []string, stdout, stderr io.Writer) int {
 	}
 	// The reader of standard output may leave; the connections must not notice.
 	signal.Ignore(syscall.SIGPIPE)
-	code, _ := flags.Exit(snoop(&c, stdout, stderr), stdout, stderr)
+	// Nor may a slow reader of stderr hold up what comes after a line: the end above all.
+	lines := newStderrQueue(stderr)
+	defer lines.flush()
+	code, _ := flags.Exit(snoop(&c, stdout, lines), stdout, lines)
 	return code
 }
 
@@ -73,7 +77,6 @@ func snoop(c *config, stdout, stderr io.Writer) error {
 	}
 	barrier := openBarrier()
 	printLine(stderr, fmt.Sprintf("ready on %s for %s", socket.Addr(), c.server))
-	// From here on only the recorder writes to stderr: its reader may be slow.
 	s := newStats(time.Now())
 	record := startRecorder(c, s, stdout, stderr, file)
 	go summarizeWhenTold(ctx, told, record)

@@ -113,3 +113,47 @@ func TestOutOfDescriptors(t *testing.T) {
 	})
 	stop(t, p)
 }
+
+// TestF03UnreadStderr: with a stderr that is full from the start, and that no process reads, it
+// serves, prints, and ends at the first signal. A start that fails ends too.
+func TestF03UnreadStderr(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name   string
+		server func(t *testing.T, at kit.Endpoint) kit.Endpoint
+		code   int
+	}{
+		{"signal", func(t *testing.T, _ kit.Endpoint) kit.Endpoint { return kit.NewUpstream(t, kit.Unix(t)).Endpoint() }, 0},
+		{"start fails", func(t *testing.T, at kit.Endpoint) kit.Endpoint {
+			if err := os.WriteFile(at.Address, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return kit.Unix(t)
+		}, 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			at := kit.Unix(t)
+			server := row.server(t, at)
+			// The shell fills the pipe that it has opened, which no process reads.
+			p := kit.Start(t, "/bin/sh", "-c", `mkfifo "$1"; exec 2<>"$1"; dd if=/dev/zero of="$1" bs=4096 oflag=nonblock 2>/dev/null
+				shift; exec "$0" "$@"`, kit.Program(t, program), at.Address+".stderr", "-listen", at.String(), "-server", server.String())
+			began := time.Now()
+			if row.code == 0 {
+				p.WaitListening(patience, at)
+				c := kit.Dial(t, at)
+				c.Answer(kit.Have(1, "id"))
+				wantLines(t, p, 2)
+				began = time.Now()
+				p.Signal(syscall.SIGTERM)
+				c.ExpectClosed()
+			}
+			if code := p.Exit(patience); code != row.code {
+				t.Errorf("got exit code %d, want %d", code, row.code)
+			}
+			if took := time.Since(began); took > time.Second {
+				kit.TooSlow(t, "the end took %v, want 1 s at most", took)
+			}
+		})
+	}
+}

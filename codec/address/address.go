@@ -103,6 +103,13 @@ func (a Address) IsRelative() bool {
 	return a.Kind == Unix && !strings.HasPrefix(a.Path, "/")
 }
 
+// IsLoopback reports whether a TCP address stands for this host alone, as far as its text tells: localhost, or an address
+// such as 127.0.0.1 and ::1.
+func (a Address) IsLoopback() bool {
+	ip, err := netip.ParseAddr(a.Host)
+	return strings.EqualFold(a.Host, "localhost") || err == nil && ip.Unmap().IsLoopback()
+}
+
 // Same reports whether b names the same place to listen on, as far as the texts tell: IP:9001 and IPv4:9001, UNIX:/a/b and
 // UNIX:/a//b.
 func (a Address) Same(b Address) bool { return a.plain() == b.plain() }

@@ -33,6 +33,22 @@ func TestIsRelative(t *testing.T) {
 	}
 }
 
+func TestIsLoopback(t *testing.T) {
+	for text, want := range map[string]bool{
+		"IP:127.0.0.1:1": true, "IP:127.9.9.9:1": true, "IPv4:localhost:1": true, "IP:LocalHost:1": true, "IPv6:[::1]:1": true,
+		"IP:[::ffff:127.0.0.1]:1": true, "IP:1": false, "IP:192.0.2.1:1": false, "IP:localhost.example.net:1": false,
+		"IPv6:[fe80::1%lo]:1": false, "IP:cache:1": false, "UNIX:/localhost": false, "systemd": false,
+	} {
+		addr, err := ParseListen(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := addr.IsLoopback(); got != want {
+			t.Errorf("%s: got %v, want %v", text, got, want)
+		}
+	}
+}
+
 func TestNames(t *testing.T) {
 	tests := []struct{ got, want string }{
 		{Unix.String(), "unix"},

@@ -15,15 +15,11 @@ import (
 // Events says which operations on a descriptor may succeed now.
 type Events uint32
 
-// Readable reports whether a read may return something: bytes, the end, an error.
-func (e Events) Readable() bool {
-	return e&(netpoll.ReadEvents|netpoll.ErrEvents) != 0
-}
-
-// Writable reports whether a write may succeed or return an error.
-func (e Events) Writable() bool {
-	return e&(netpoll.WriteEvents|netpoll.ErrEvents) != 0
-}
+// The masks of Events.
+const (
+	Readable Events = netpoll.ReadEvents | netpoll.ErrEvents  // a read may return bytes, the end or an error
+	Writable Events = netpoll.WriteEvents | netpoll.ErrEvents // a write may succeed or return an error
+)
 
 // Interest is the set of events that a descriptor is watched for, level-triggered.
 type Interest uint8
@@ -116,8 +112,7 @@ func (p *Poller) NewTimer(fired func()) (*Timer, error) {
 		return nil, socket.Error("timerfd_create", err)
 	}
 	t := &Timer{fd: fd, fired: fired}
-	p.Attach(fd, t)
-	if err := p.Watch(fd, Read); err != nil {
+	if err := p.Attach(fd, t); err != nil {
 		_ = unix.Close(fd)
 		return nil, err
 	}

@@ -20,7 +20,7 @@ type reading struct {
 
 func (rd *reading) ready(r *running) handlerFunc {
 	return func(ev Events) {
-		if !ev.Readable() {
+		if ev&Readable == 0 {
 			return
 		}
 		b := make([]byte, rd.size)
@@ -113,7 +113,7 @@ func TestErrorsAreReadableAndWritable(t *testing.T) {
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			if r, w := row.events.Readable(), row.events.Writable(); r != row.readable || w != row.writable {
+			if r, w := row.events&Readable != 0, row.events&Writable != 0; r != row.readable || w != row.writable {
 				t.Errorf("got readable %v, writable %v, want %v, %v", r, w, row.readable, row.writable)
 			}
 		})

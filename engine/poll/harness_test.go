@@ -81,8 +81,11 @@ func receive[T any](t testing.TB, c <-chan T, what string) T {
 
 // watch attaches fd and fails the test when it cannot be watched. Loop goroutine only.
 func (r *running) watch(fd int, want Interest, h handlerFunc) {
-	r.Attach(fd, h)
-	if err := r.Watch(fd, want); err != nil {
+	err := r.Attach(fd, h)
+	if err == nil {
+		err = r.Watch(fd, want)
+	}
+	if err != nil {
 		r.t.Errorf("watch descriptor %d for %d: %v", fd, want, err)
 	}
 }

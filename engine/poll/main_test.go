@@ -38,7 +38,7 @@ func playEcho() int {
 		return 4
 	}
 	buf := make([]byte, 64)
-	p.Attach(fd, handlerFunc(func(Events) {
+	err = p.Attach(fd, handlerFunc(func(Events) {
 		n, err := unix.Read(fd, buf)
 		switch {
 		case n > 0:
@@ -47,7 +47,7 @@ func playEcho() int {
 			_ = p.Stop()
 		}
 	}))
-	if err := p.Watch(fd, Read); err != nil {
+	if err != nil {
 		return 5
 	}
 	if err := p.Run(); err != nil {

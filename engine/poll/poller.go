@@ -70,20 +70,28 @@ func (p *Poller) openMailbox() error {
 		return err
 	}
 	p.mailbox = m
-	p.Attach(m.fd, m)
-	if err := p.Watch(m.fd, Read); err != nil {
+	if err := p.Attach(m.fd, m); err != nil {
 		m.close()
 		return err
 	}
 	return nil
 }
 
-// Attach enters fd with its handler. It is not watched yet.
-func (p *Poller) Attach(fd int, h Handler) {
+// Attach enters fd with its handler, and watches it for Read. The errors are those of Watch;
+// after one, fd is attached and not watched.
+func (p *Poller) Attach(fd int, h Handler) error {
 	for len(p.table) <= fd {
 		p.table = append(p.table, make([]entry, fd+1-len(p.table))...)
 	}
 	p.table[fd] = entry{handler: h}
+	if p.ended {
+		return ErrStopped
+	}
+	if err := p.netpoll.AddRead(&netpoll.PollAttachment{FD: fd}, false); err != nil {
+		return err
+	}
+	p.table[fd].interest = Read
+	return nil
 }
 
 // Watch sets the events that the attached fd is watched for. It returns the error of

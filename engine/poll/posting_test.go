@@ -201,7 +201,7 @@ func TestCloseEndsTheTurn(t *testing.T) {
 	open := make(chan bool, 1)
 	r := run(t, func() { open <- isOpen(e.polled) })
 	r.do(func() {
-		r.Attach(e.polled, handlerFunc(func(Events) {}))
+		_ = r.Attach(e.polled, handlerFunc(func(Events) {}))
 		r.Close(e.polled)
 	})
 	if !receive(t, open, "end of turn") {

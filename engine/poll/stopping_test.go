@@ -54,7 +54,7 @@ func TestStopComesAfterWhatWasPosted(t *testing.T) {
 	_ = r.Post(func() { <-hold })
 	_ = r.Post(func() {
 		log = append(log, "posted")
-		r.Attach(e.polled, handlerFunc(func(Events) {}))
+		_ = r.Attach(e.polled, handlerFunc(func(Events) {}))
 		r.Close(e.polled)
 	})
 	if err := r.Stop(); err != nil {
@@ -142,7 +142,7 @@ func TestRunLeavesNoDescriptor(t *testing.T) {
 	e := pair(t)
 	_ = p.Post(func() {
 		_ = p.Stop()
-		p.Attach(e.polled, handlerFunc(func(Events) {}))
+		_ = p.Attach(e.polled, handlerFunc(func(Events) {}))
 		p.Close(e.polled)
 	})
 	if err := p.Run(); err != nil {
@@ -171,7 +171,7 @@ func TestP11NothingIsWrittenAfterTheEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := pair(t)
-	p.Attach(e.polled, handlerFunc(func(Events) {}))
+	_ = p.Attach(e.polled, handlerFunc(func(Events) {}))
 	var own []int // the Poller's numbers
 	for fd := range kit.OwnDescriptors(t) {
 		if _, had := before[fd]; !had && fd != e.own && fd != e.polled {
@@ -300,7 +300,7 @@ func TestP19ErrorOfEpoll(t *testing.T) {
 	}
 	e := pair(t)
 	defer unix.Close(e.own)
-	p.Attach(e.polled, handlerFunc(func(Events) {}))
+	_ = p.Attach(e.polled, handlerFunc(func(Events) {}))
 	p.Close(e.polled) // whose turn will have no end
 	stdout := capture(t, func() { err = p.Run() })
 	if isOpen(e.polled) {

@@ -18,7 +18,7 @@ func operation(t testing.TB, ln int, at unix.Sockaddr, buf []byte) {
 	if err := unix.Connect(client, at); err != nil {
 		t.Fatal(err)
 	}
-	fd, err := Accept(ln)
+	fd, err := Accept(ln, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,6 +39,10 @@ func TestCallsAllocateNothing(t *testing.T) {
 		t.Errorf("accept, read and write: got %v allocations, want 0", got)
 	}
 	a, _ := pair(t)
+	access := &Access{Users: []uint32{^uint32(0)}, Groups: []uint32{^uint32(0)}}
+	if got := testing.AllocsPerRun(1000, func() { _, _, _ = access.Admits(a) }); got != 0 {
+		t.Errorf("who the peer is: got %v allocations, want 0", got)
+	}
 	if got := testing.AllocsPerRun(1000, func() { _, _ = Read(a, buf) }); got != 0 {
 		t.Errorf("read that finds nothing: got %v allocations, want 0", got)
 	}

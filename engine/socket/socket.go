@@ -3,7 +3,6 @@ package socket
 import (
 	"net/netip"
 	"os"
-	"syscall"
 	"time"
 	"unsafe"
 
@@ -13,14 +12,13 @@ import (
 )
 
 // Accept accepts the next connection of the listening socket fd, non-blocking and
-// close-on-exec. It returns unix.EAGAIN if there is none.
-func Accept(fd int) (int, error) { return accept(fd, unix.RawSyscall6) }
-
-// AcceptShared is Accept for a listening socket that another process may have made blocking:
-// while it waits, other goroutines run.
-func AcceptShared(fd int) (int, error) { return accept(fd, unix.Syscall6) }
-
-func accept(fd int, call func(trap, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2 uintptr, err syscall.Errno)) (int, error) {
+// close-on-exec. It returns unix.EAGAIN if there is none. shared tells that another process may
+// have made fd blocking: other goroutines run while Accept waits.
+func Accept(fd int, shared bool) (int, error) {
+	call := unix.RawSyscall6
+	if shared {
+		call = unix.Syscall6
+	}
 	for {
 		n, _, errno := call(unix.SYS_ACCEPT4, uintptr(fd), 0, 0,
 			unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)

@@ -75,12 +75,12 @@ func connect(t testing.TB, at unix.Sockaddr) int {
 
 func TestAccept(t *testing.T) {
 	ln, at := listener(t)
-	if fd, err := Accept(ln); fd != -1 || err != unix.EAGAIN {
+	if fd, err := Accept(ln, false); fd != -1 || err != unix.EAGAIN {
 		t.Fatalf("with nobody waiting: got %d, %v, want -1, EAGAIN", fd, err)
 	}
 	client := connect(t, at)
 	defer unix.Close(client)
-	fd, err := Accept(ln)
+	fd, err := Accept(ln, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,9 +168,9 @@ func TestErrors(t *testing.T) {
 		{"write to one who left", func() (int, error) { return Write(a, []byte("x")) }, 0, unix.EPIPE},
 		{"read of no descriptor", func() (int, error) { return Read(-1, make([]byte, 1)) }, 0, unix.EBADF},
 		{"write to no descriptor", func() (int, error) { return Write(-1, make([]byte, 1)) }, 0, unix.EBADF},
-		{"accept on no descriptor", func() (int, error) { return Accept(-1) }, -1, unix.EBADF},
-		{"accept on a file", func() (int, error) { return Accept(plain) }, -1, unix.ENOTSOCK},
-		{"accept on a connection", func() (int, error) { return Accept(a) }, -1, unix.EINVAL},
+		{"accept on no descriptor", func() (int, error) { return Accept(-1, false) }, -1, unix.EBADF},
+		{"accept on a file", func() (int, error) { return Accept(plain, false) }, -1, unix.ENOTSOCK},
+		{"accept on a connection", func() (int, error) { return Accept(a, false) }, -1, unix.EINVAL},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

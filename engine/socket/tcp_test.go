@@ -29,7 +29,7 @@ func TestTuneTCPIsTakenOver(t *testing.T) {
 	if err := unix.Connect(tcpSocket(t), at); err != nil {
 		t.Fatal(err)
 	}
-	fd, err := Accept(listener)
+	fd, err := Accept(listener, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -93,11 +93,16 @@ func (a *Agent) Stop(now time.Duration) {
 	a.endMove(now)
 	a.retire(now)
 	a.server.Stop(now)
-	a.deliver(now)
+	for _, f := range a.fronts {
+		f.TurnEnded(now)
+	}
 }
 
 // ReadInto gives the end of the batch: a request that comes whole is where it is sent from.
 func (a *Agent) ReadInto() []byte { return a.server.Tail() }
+
+// Consumed wipes what was read, except what is on its way to dc_server.
+func (a *Agent) Consumed(b []byte) { a.server.Consumed(len(b)) }
 
 // Arriving needs no preparation.
 func (a *Agent) Arriving([]front.Incoming) {}
@@ -112,18 +117,18 @@ func (a *Agent) Request(asker front.Asker, m *codec.Message, now time.Duration) 
 		}
 		codec.RaiseTimeout(m.Wire, a.config.MinExpiry)
 	}
-	switch {
-	case a.server.State() == upstream.Up:
-		if a.server.Submit(upstream.Owner(asker), *m, now) != nil {
-			a.refuse(asker, m, codec.StatusDisconnected, now)
-		}
-	case a.waiting:
-		a.parked = append(a.parked, asker)
-		return false
-	default:
-		a.Counters.Unavailable++
-		a.refuse(asker, m, codec.StatusDisconnected, now)
+	err := a.server.Submit(upstream.Owner(asker), m, now)
+	if err == nil {
+		return true
 	}
+	if err == upstream.ErrNotUp {
+		if a.waiting {
+			a.parked = append(a.parked, asker)
+			return false
+		}
+		a.Counters.Unavailable++
+	}
+	a.refuse(asker, m, codec.StatusDisconnected, now)
 	return true
 }
 
@@ -174,16 +179,12 @@ func (a *Agent) endWait(now time.Duration) {
 // TurnEnded sends what the turn has gathered: answers first, since their clients may ask
 // again.
 func (a *Agent) TurnEnded(now time.Duration) {
-	a.deliver(now)
+	for _, f := range a.fronts {
+		f.TurnEnded(now)
+	}
 	a.server.Flush(now)
 	if a.retiring != nil {
 		a.finishOld(now)
-	}
-}
-
-func (a *Agent) deliver(now time.Duration) {
-	for _, f := range a.fronts {
-		f.TurnEnded(now)
 	}
 }
 

@@ -1,13 +1,10 @@
 package daemon
 
 import (
-	"fmt"
-
 	"golang.org/x/sys/unix"
 
 	"distcache/codec/address"
 	"distcache/engine"
-	"distcache/internal/daemon/listen"
 )
 
 // acceptor is one listening socket of a reactor.
@@ -17,28 +14,18 @@ type acceptor struct {
 	listener *engine.Listener
 }
 
-// accept begins to accept from a listening socket, up to maxClients clients of all reactors
-// together. The first reactor takes over the socket's descriptor. Each other one gets its own,
-// because each closes its own at the end.
-func (d *running) accept(i int, kind address.Kind, socket *listen.Socket) error {
-	a, r := &acceptor{fd: socket.FD, kind: kind}, d.reactors[i]
-	if i > 0 {
-		own, err := unix.FcntlInt(uintptr(socket.FD), unix.F_DUPFD_CLOEXEC, 0)
-		if err != nil {
-			return fmt.Errorf("cannot share the listening socket between loops: %w", err)
-		}
-		a.fd = own
-	}
-	listener, err := r.loop.Listen(a.fd, r.clients, d.config.MaxClients)
+// newAcceptor begins to accept from fd, the reactor's own descriptor of a listening socket, up
+// to the client limit of all reactors together.
+func (d *running) newAcceptor(r *reactor, fd int, kind address.Kind) (*acceptor, error) {
+	listener, err := r.loop.Listen(fd, r.clients, d.config.MaxClients)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	listener.Secure = kind == address.TLS
 	listener.Shared = len(d.reactors) > 1
 	listener.Adopted = kind == address.Descriptor || kind == address.Systemd
-	a.listener = listener
-	r.acceptors = append(r.acceptors, a)
-	return nil
+	listener.Access = d.plan.access.Clone()
+	return &acceptor{fd: fd, kind: kind, listener: listener}, nil
 }
 
 // stop makes the kernel refuse new connections; those in the backlog are still accepted.

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -11,7 +12,6 @@ import (
 	"distcache/engine"
 	"distcache/engine/buffer"
 	"distcache/engine/poll/gnetenv"
-	"distcache/internal/daemon/listen"
 	"distcache/internal/daemon/logging"
 	"distcache/internal/daemon/service"
 )
@@ -47,6 +47,7 @@ type Config struct {
 	Memory     Memory
 	Limit      service.MemoryLimit // a bound of memory beyond it gives a warning
 	Ready      []any               // further keys and values of the line “ready”
+	Warnings   []string            // of the App's own flags, for the start and -check
 	// Check tells -check what else would keep a start from succeeding; nil: nothing would.
 	// It changes nothing that outlives the process.
 	Check func() (warnings []string, err error)
@@ -69,7 +70,7 @@ func Run(c Config, newApp func() App, parent *service.Parent, stderr io.Writer) 
 	log, logWarning := logging.Open(logging.Config{Program: c.Program, Stderr: stderr, Syslog: parent != nil})
 	slog.SetDefault(log.Logger)
 
-	d := &running{config: c, newApp: newApp, log: log, signals: signals}
+	d := &running{config: c, newApp: newApp, log: log, signals: signals, sockets: sockets{quit: make(chan struct{})}}
 	d.warn(logWarning)
 	for _, name := range gnetenv.Removed() {
 		d.warn("environment variable " + name + " has no effect on this program")
@@ -106,7 +107,7 @@ type running struct {
 
 	plan     *plan // nil until it is made
 	reactors []*reactor
-	sockets  []*listen.Socket // those that are open, in the order of -listen
+	sockets  sockets
 
 	filesGone sync.Once // by the end of the loops or by a second signal
 }
@@ -158,7 +159,7 @@ func (d *running) listen() error {
 		if err != nil {
 			return err
 		}
-		d.sockets = append(d.sockets, socket)
+		d.sockets.all = append(d.sockets.all, socket)
 		d.warn(socket.Warnings...)
 	}
 	return nil
@@ -172,21 +173,31 @@ func (d *running) writePidfile() error {
 }
 
 func (d *running) dropPrivileges() error {
-	if d.plan.user == nil {
-		return service.ForbidDumps() // sessions are secrets
+	if d.plan.user != nil {
+		warnings, err := d.plan.user.Drop()
+		d.warn(warnings...)
+		if err != nil {
+			return err
+		}
 	}
-	warnings, err := d.plan.user.Drop()
-	d.warn(warnings...)
-	return err
+	if d.config.Flags.Dumpable {
+		return service.AllowDumps()
+	}
+	return service.ForbidDumps() // sessions are secrets
 }
 
 func (d *running) acceptAll() error {
-	for n, socket := range d.sockets {
-		// The first reactor comes last: once it has the descriptor, that is its own.
-		for i := len(d.reactors) - 1; i >= 0; i-- {
-			if err := d.accept(i, d.config.Flags.Listen[n].Kind, socket); err != nil {
+	for n, socket := range d.sockets.all {
+		fds, err := share(socket, len(d.reactors))
+		if err != nil {
+			return fmt.Errorf("cannot share the listening socket between loops: %w", err)
+		}
+		for i, r := range d.reactors {
+			a, err := d.newAcceptor(r, fds[i], d.config.Flags.Listen[n].Kind)
+			if err != nil {
 				return err
 			}
+			r.acceptors = append(r.acceptors, a)
 		}
 	}
 	return nil
@@ -196,33 +207,34 @@ func (d *running) acceptAll() error {
 func (d *running) serve() int {
 	bound := d.config.boundMemory()
 	var about []any
-	for _, socket := range d.sockets {
+	for _, socket := range d.sockets.all {
 		about = append(about, "listen", socket.Addr())
 	}
 	about = append(about, "pid", os.Getpid(), "maxclients", d.config.MaxClients, "memory_bound_mib", Mebibytes(bound),
 		"kernel_bound_mib", Mebibytes(d.config.kernelMemory(readSysctl).bytes()), "memory_limit_mib", d.config.Limit.Bytes>>20)
 	slog.Info("ready", append(about, d.config.Ready...)...)
+	alarm, _ := service.NewAlarm(watchBeats*watchBeat, alarmAgain) // best effort: a last resort, where it is permitted
+	for _, r := range d.reactors {
+		r.alarm = alarm
+	}
+	d.sockets.watch(d.config.Flags.Listen, d.renew)
 	d.signals.Handle(service.Handlers{
 		Stop:   d.stop,
 		Abort:  d.abort,
 		Reload: d.reload,
 	})
-	quit := make(chan struct{})
-	for _, socket := range d.sockets {
-		go (&socketWatch{check: socket.Checker()}).run(quit)
-	}
 	code := 0
 	if err := run(d.reactors); err != nil {
 		slog.Error("the event loop failed", "reason", err)
 		code = 1
 	}
-	close(quit)
 	d.cleanUp()
 	return code
 }
 
 // stop begins the orderly end of each reactor.
 func (d *running) stop() {
+	d.sockets.stopWatching()
 	for _, r := range d.reactors {
 		_ = r.loop.Post(r.drain) // an error means that the loop has ended already
 	}
@@ -248,8 +260,8 @@ func (d *running) abort() {
 
 // removeFiles removes the files of the start. It logs and leaves those that it cannot remove.
 func (d *running) removeFiles() {
-	for _, socket := range d.sockets {
-		d.complain(socket.Unlink())
+	for _, err := range d.sockets.end() {
+		d.complain(err)
 	}
 	if d.plan != nil && d.plan.pidfile != nil {
 		d.complain(d.plan.pidfile.Remove())

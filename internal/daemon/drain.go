@@ -31,6 +31,7 @@ type drain struct {
 // drain begins the orderly end.
 func (r *reactor) drain() {
 	slog.Info("stopping", "clients", r.clients.Len(), "busy", r.app.Busy())
+	r.draining = true
 	for _, a := range r.acceptors {
 		a.stop()
 	}

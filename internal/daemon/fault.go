@@ -5,6 +5,9 @@ package daemon
 import (
 	"bytes"
 	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"distcache/engine"
 )
@@ -27,6 +30,20 @@ func (f faulty) Received(c int, b []byte, now time.Duration) {
 		}
 	case bytes.Contains(b, []byte("fault:sleep")):
 		time.Sleep(time.Hour)
+	case bytes.Contains(b, []byte("fault:kernel")):
+		hang()
 	}
 	f.Handler.Received(c, b, now)
+}
+
+// hang waits in the kernel, with the thread's processor: Go's scheduler knows nothing of it.
+func hang() {
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+		panic(err)
+	}
+	for {
+		var b [1]byte
+		_, _, _ = unix.RawSyscall(unix.SYS_READ, uintptr(pipe[0]), uintptr(unsafe.Pointer(&b)), 1)
+	}
 }

@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"distcache/codec/address"
 	"distcache/internal/daemon/listen"
@@ -15,8 +16,10 @@ type Flags struct {
 	User     string
 	Listen   []address.Address // at least one
 	Socket   listen.Options
+	Allow    listen.Allow
 	Pidfile  string
 	Killable bool
+	Dumpable bool
 	Check    bool // tell whether a start would succeed, and end
 	Secure   bool // -listen takes TLS addresses; to be set before Declare
 }
@@ -31,10 +34,12 @@ func (f *Flags) Declare(s *options.Set, listenOn string) {
 		"FD:n or systemd; may be given several times.",
 		func(texts []string) error { return f.listenOn(texts) })
 	f.Socket.Declare(s)
+	f.Allow.Declare(s)
 	s.Bool(&f.Daemon, "daemon", "Run in the background, logging to syslog; the command returns once clients can connect.")
 	s.String(&f.User, "user", "user", "", "Run as this user after opening the socket.")
 	s.String(&f.Pidfile, "pidfile", "path", "", "Write the process ID to this file.")
 	s.Bool(&f.Killable, "killable", "Stop cleanly on SIGUSR1 and SIGUSR2 instead of ignoring them.")
+	s.Bool(&f.Dumpable, "dumpable", "For debugging: allow core dumps and debuggers of the same user, which can read sessions.")
 	s.Bool(&f.Check, "check", "Check whether a start would succeed, print the settings and exit with 0 or 2; "+
 		"nothing is bound, written or removed.")
 }
@@ -99,6 +104,10 @@ func (f *Flags) Validate() error {
 	if n := len(slices.Compact(slices.Clone(fds))); n < len(fds) {
 		return &options.UsageError{Flag: "listen", Reason: fmt.Sprintf("systemd passes descriptor %d: "+
 			"give systemd or FD:%d, not both", firstPassed, firstPassed)}
+	}
+	mayBeUnix := func(a address.Address) bool { return a.Kind != address.TCP }
+	if flags := f.Allow.Flags(); flags != "" && !slices.ContainsFunc(f.Listen, mayBeUnix) {
+		return &options.UsageError{Flag: strings.TrimPrefix(flags, "-"), Reason: listen.ErrNoUnix.Error()}
 	}
 	return nil
 }

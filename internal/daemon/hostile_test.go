@@ -3,7 +3,6 @@ package daemon
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,8 +26,29 @@ type attack struct {
 // big is a session that everybody may ask for: its answer is the largest there is.
 const big = "big"
 
-func attacks() []attack {
-	return slices.Concat(corruptAttacks(), partialAttacks(), leavingAttacks(), slowAttacks(), socketAttacks(), harmlessOddities())
+// family is attacks that a daemon suffers at the same time.
+type family struct {
+	name    string
+	attacks []attack
+}
+
+// families gives each attack a daemon of its own in the long form, and those of a kind a
+// common one in the short form.
+func families() []family {
+	kinds := []family{
+		{"corrupt", corruptAttacks()}, {"partial", partialAttacks()}, {"leaving", leavingAttacks()},
+		{"slow", slowAttacks()}, {"sockets", socketAttacks()}, {"odd", harmlessOddities()},
+	}
+	if !kit.Full() {
+		return kinds
+	}
+	var each []family
+	for _, k := range kinds {
+		for _, a := range k.attacks {
+			each = append(each, family{a.name, []attack{a}})
+		}
+	}
+	return each
 }
 
 // mustClose waits for the end of the connection, before which nothing may come.
@@ -71,12 +91,12 @@ const bigLen = codec.MaxPayload - codec.AddOverhead - len(big)
 // attackers is how many hostile clients there are at a time.
 const attackers = 40
 
-// TestHostileClients runs each attack while others are served, and looks afterwards
-// whether the daemon is as it was.
+// TestHostileClients runs attacks while others are served, and looks afterwards whether the
+// daemon is as it was.
 func TestHostileClients(t *testing.T) {
 	t.Parallel()
-	for _, a := range attacks() {
-		t.Run(a.name, func(t *testing.T) {
+	for _, f := range families() {
+		t.Run(f.name, func(t *testing.T) {
 			forEach(t, func(t *testing.T, p program) {
 				p, up := p.withServer(t, 5*time.Millisecond)
 				args := []string{"-listen", "IP:127.0.0.1:0", "-sessions", "1000"}
@@ -89,9 +109,9 @@ func TestHostileClients(t *testing.T) {
 				checkPost := notePost(process)
 				victim := startVictim(at)
 				began := time.Now()
-				a.launch(t, at)
+				f.launch(t, at)
 				victim.mustBeWell(t)
-				mustLogLittle(t, process, time.Since(began))
+				f.mustLogLittle(t, process, time.Since(began))
 				checkPost(hostileSlack())
 				mustKeepItsLink(t, up)
 				mustEnd(t, process)
@@ -107,9 +127,9 @@ func hostileSlack() kit.Slack {
 }
 
 // mustLogLittle holds that each kind of fault makes a line a second at most.
-func mustLogLittle(t *testing.T, process *kit.Process, took time.Duration) {
+func (f family) mustLogLittle(t *testing.T, process *kit.Process, took time.Duration) {
 	t.Helper()
-	const kinds = 2 // no attack makes more
+	kinds := 2 * len(f.attacks) // no attack makes more than two
 	lines := strings.Count(process.Stderr(), " client closed ")
 	if most := kinds * (2 + int(took/time.Second)); lines > most {
 		t.Errorf("got %d lines about clients in %v, want %d at most", lines, took, most)
@@ -121,6 +141,16 @@ func addBig(t *testing.T, at kit.Endpoint) {
 	c := kit.Dial(t, at)
 	c.ExpectStatus(kit.Add(1, big, strings.Repeat("b", bigLen), codec.MaxTimeout), codec.StatusOK)
 	_ = c.Close()
+}
+
+// launch runs the attacks at the same time, and returns when all have ended.
+func (f family) launch(t *testing.T, at kit.Endpoint) {
+	t.Helper()
+	var running sync.WaitGroup
+	for _, a := range f.attacks {
+		running.Go(func() { a.launch(t, at) })
+	}
+	running.Wait()
 }
 
 // launch runs the attack as often as it says.
@@ -135,13 +165,24 @@ func (a attack) launch(t *testing.T, at kit.Endpoint) {
 	for range min(attackers, times) {
 		running.Go(func() {
 			for n := int(next.Add(1)); n <= times; n = int(next.Add(1)) {
-				if err := a.once(at, n); err != nil && failures.Add(1) <= 5 {
-					t.Errorf("client %d: %v", n, err)
+				if err := a.inTime(at, n); err != nil && failures.Add(1) <= 5 {
+					t.Errorf("%s: client %d: %v", a.name, n, err)
 				}
 			}
 		})
 	}
 	running.Wait()
+}
+
+// inTime is once, and again where a stall of the machine may have let a request time out.
+func (a attack) inTime(at kit.Endpoint, n int) (err error) {
+	for range kit.Sized(3, 1) {
+		began := time.Now()
+		if err = a.once(at, n); err == nil || time.Since(began) < wholeTimeout/2 {
+			return err
+		}
+	}
+	return err
 }
 
 func (a attack) once(at kit.Endpoint, n int) error {
@@ -160,8 +201,8 @@ func mustKeepItsLink(t *testing.T, up *kit.Upstream) {
 	if up == nil {
 		return
 	}
-	if got := up.Conns(); got != 1 {
-		t.Errorf("got %d connections to dc_server, want the first to have lasted", got)
+	if got := up.Replaced(); got != 0 {
+		t.Errorf("got %d connections to dc_server replaced, want the first to have lasted", got)
 	}
 	if got := up.Corrupt(); len(got) > 0 {
 		t.Errorf("got %v at dc_server, want nothing corrupt", got)

@@ -3,9 +3,11 @@ package daemon
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
+	"distcache/engine/socket"
 	"distcache/internal/daemon/listen"
 	"distcache/internal/daemon/options"
 	"distcache/internal/daemon/service"
@@ -16,6 +18,7 @@ import (
 type plan struct {
 	user     *service.User    // nil: keep the user
 	listen   []*listen.Plan   // in the order of -listen
+	access   *socket.Access   // who may connect to unix sockets; nil: all
 	pidfile  *service.Pidfile // nil: none
 	warnings []string
 }
@@ -36,6 +39,10 @@ func (p *plan) inspect(c *Config) error {
 		return err
 	}
 	p.warn(warning, c.memoryWarning(), c.rlimitWarning(unix.Getrlimit))
+	p.warn(c.Warnings...)
+	if c.Flags.Dumpable {
+		p.warn("-dumpable: core dumps and debuggers of the same user can read sessions; use it for debugging alone")
+	}
 	if c.Flags.User != "" {
 		user, err := service.LookupUser(c.Flags.User)
 		if err != nil {
@@ -53,10 +60,31 @@ func (p *plan) inspect(c *Config) error {
 		}
 		p.listen = append(p.listen, socket)
 	}
+	if err := p.inspectAccess(c.Flags); err != nil {
+		return err
+	}
 	if c.Flags.Pidfile != "" {
 		p.pidfile, err = service.OpenPidfile(c.Flags.Pidfile)
 	}
 	return err
+}
+
+// inspectAccess looks up who may connect. Sockets that are not unix sockets serve all, which is
+// worth a warning, and a mistake where there is no other socket.
+func (p *plan) inspectAccess(f Flags) (err error) {
+	if p.access, err = f.Allow.Resolve(); err != nil || p.access == nil {
+		return err
+	}
+	for n, planned := range p.listen {
+		if !planned.IsUnix() {
+			p.warn(fmt.Sprintf("%s: no effect on -listen %s, where all clients are served: over TCP the kernel does not tell who connects",
+				f.Allow.Flags(), f.Listen[n]))
+		}
+	}
+	if !slices.ContainsFunc(p.listen, (*listen.Plan).IsUnix) {
+		return fmt.Errorf("%s: %w", f.Allow.Flags(), listen.ErrNoUnix)
+	}
+	return nil
 }
 
 // check looks for reasons why the plan would fail. A start does not call it: there the

@@ -7,6 +7,7 @@ import (
 
 	"distcache/engine"
 	"distcache/engine/buffer"
+	"distcache/internal/daemon/service"
 )
 
 // reactor is one event loop, its clients and the App that serves them. Reactors share the
@@ -15,8 +16,10 @@ type reactor struct {
 	app       App
 	loop      *engine.Loop
 	clients   *engine.Clients
-	acceptors []*acceptor // one for each listening socket
-	flushLog  func()      // waits until what was logged is written, for a while
+	acceptors []*acceptor    // one for each listening socket
+	draining  bool           // its orderly end has begun
+	alarm     *service.Alarm // of all reactors; nil: none
+	flushLog  func()         // waits until what was logged is written, for a while
 }
 
 // newReactor makes a reactor without a listening socket. poolBytes is its part of

@@ -247,36 +247,3 @@ func TestUserCleansUp(t *testing.T) {
 		mustBeGone(t, pidfile)
 	})
 }
-
-// TestNoDumps: a daemon holds keys of TLS sessions, so its memory is not for others of
-// the same user. Linux shows that by who owns most files of its directory in /proc.
-func TestNoDumps(t *testing.T) {
-	t.Parallel()
-	needRoot(t)
-	for _, row := range []struct {
-		name string
-		args []string
-		as   *syscall.SysProcAttr
-	}{
-		{"started as an ordinary user", nil, asNobody()},
-		{"with -user", []string{"-user", "nobody"}, nil},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			forEach(t, func(t *testing.T, p program) {
-				at := kit.Unix(t)
-				if err := os.Chmod(filepath.Dir(at.Address), 0o777); err != nil {
-					t.Fatal(err)
-				}
-				c := p.command(append(row.args, "-listen", at.String())...)
-				c.Sys = row.as
-				process := p.run(t, c)
-				if got := threadStatus(t, process.PID())[0]["Uid"]; !strings.HasPrefix(got, "65534 ") {
-					t.Fatalf("got user %s, want nobody", got)
-				}
-				if got := stat(t, fmt.Sprintf("/proc/%d/environ", process.PID())).Uid; got != 0 {
-					t.Errorf("got its memory open to user %d, want to root alone", got)
-				}
-			})
-		})
-	}
-}

@@ -16,22 +16,31 @@ import (
 // makes 30 s. The work of one turn is bounded: it ends sooner on the busiest machine.
 const watchBeats = 15
 
+// alarmAgain is how long after watchBeats more the alarm ends the process. It is this long for
+// the sake of a process that was stopped: see service.Alarm.
+const alarmAgain = time.Minute
+
 // watchdog notices a loop that is stuck. That is a bug, and only a restart helps. Each
 // loop has a watchdog.
 //
 //	goroutine of its own: a beat ── posts ──▶ loop: answers
 //	                      beats without an answer, watchBeats in a row ──▶ stuck
 //
+// All loops together have an alarm behind that, which the watchdogs postpone: when each loop
+// hangs in the kernel in a call that Go's scheduler knows nothing of, no goroutine runs, and the
+// kernel ends the process.
+//
 // Beats are counted rather than time measured: while the process is stopped (SIGSTOP, a
 // suspended machine) there are none, and where CPU is short both sides wait for it.
 type watchdog struct {
 	post     func(fn func()) error // to the loop
+	postpone func()                // the alarm, at each beat
 	missed   int                   // beats since the last answer
 	answered atomic.Bool
 }
 
-func newWatchdog(post func(fn func()) error) *watchdog {
-	w := &watchdog{post: post}
+func newWatchdog(post func(fn func()) error, postpone func()) *watchdog {
+	w := &watchdog{post: post, postpone: postpone}
 	w.answered.Store(true)
 	return w
 }
@@ -63,6 +72,7 @@ func (w *watchdog) run(quit <-chan struct{}, held func() bool, stuck func()) {
 			return
 		case <-pause.C:
 		}
+		w.postpone()
 		stalled := w.beat()
 		switch {
 		case w.missed > 0 && held():
@@ -89,7 +99,7 @@ func (r *reactor) runLoop() error {
 	quit := make(chan struct{})
 	defer close(quit)
 	defer r.tellPanic()
-	go newWatchdog(r.loop.Post).run(quit, service.Traced, r.loopStuck)
+	go newWatchdog(r.loop.Post, r.alarm.Postpone).run(quit, service.Traced, r.loopStuck)
 	return r.loop.Run()
 }
 

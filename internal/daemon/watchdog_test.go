@@ -73,7 +73,7 @@ func TestO23StuckIsWhoAnswersNoBeatForHalfAMinute(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			l := &deskLoop{}
-			w := newWatchdog(l.post)
+			w := newWatchdog(l.post, func() {})
 			if got := row.test(l, w); got != row.want {
 				t.Errorf("got %d beats without an alarm, want %d", got, row.want)
 			}
@@ -86,7 +86,7 @@ func TestO23StuckIsWhoAnswersNoBeatForHalfAMinute(t *testing.T) {
 
 func BenchmarkWatchdogBeat(b *testing.B) {
 	l := &deskLoop{}
-	w := newWatchdog(l.post)
+	w := newWatchdog(l.post, func() {})
 	b.ReportAllocs()
 	for b.Loop() {
 		w.beat()

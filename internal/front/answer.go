@@ -11,7 +11,7 @@ import (
 func (f *Front) Answer(a Asker, wire []byte, now time.Duration) bool {
 	c := int(a.Client)
 	d := &f.clients[c]
-	if !d.awaits(a.Seq, f.config.Ordered) {
+	if a.Seq-d.seq >= d.open {
 		return false
 	}
 	if d.open == 1 && f.outFor != c && f.pumping != c {
@@ -48,7 +48,8 @@ func (f *Front) Append(a Asker, batch []byte, now time.Duration) bool {
 	c := int(a.Client)
 	d := &f.clients[c]
 	switch {
-	case !d.awaits(a.Seq, f.config.Ordered):
+	case a.Seq-d.seq >= d.open:
+		clear(batch[len(f.out):])
 		return false
 	case f.config.Ordered && a.Seq != d.seq:
 		return f.holdBack(a, batch[len(f.out):], now)
@@ -83,16 +84,16 @@ func (f *Front) answered(d *client) {
 	}
 }
 
-// holdBack keeps the answer to a until those before it are there.
+// holdBack keeps the answer to a until those before it are there, and wipes wire.
 func (f *Front) holdBack(a Asker, wire []byte, now time.Duration) bool {
 	d := &f.clients[a.Client]
-	kept := f.pool.Get(len(wire))
-	if kept == nil {
+	if kept := f.pool.Get(len(wire)); kept != nil {
+		r := d.seldom()
+		r.early = append(r.early, early{seq: a.Seq, wire: append(kept, wire...)})
+	} else {
 		f.drop(int(a.Client), NoMemory, nil, now)
-		return true
 	}
-	r := d.seldom()
-	r.early = append(r.early, early{seq: a.Seq, wire: append(kept, wire...)})
+	clear(wire)
 	return true
 }
 
@@ -135,12 +136,13 @@ func (f *Front) TurnEnded(now time.Duration) {
 	}
 }
 
-// flush writes the gathered answers.
+// flush writes the gathered answers and wipes them.
 func (f *Front) flush(now time.Duration) {
 	c, answers := f.outFor, f.out
 	f.outFor, f.out = none, f.out[:0]
 	if len(answers) > 0 {
 		f.write(c, answers, now)
+		clear(answers)
 	}
 }
 

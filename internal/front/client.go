@@ -32,7 +32,7 @@ type client struct {
 	touched bool // it asked or read since its timer was set
 
 	// The open requests have the numbers seq to seq+open-1 where answers are ordered, else all
-	// of them the number seq.
+	// of them the number seq. So a number is open if it is less than open above seq.
 	seq  uint32
 	open uint32
 	gets uint64 // which of them are GETs, by number modulo 64, where answers are ordered
@@ -62,14 +62,6 @@ func (d *client) seldom() *rare {
 type early struct {
 	seq  uint32
 	wire []byte // from the pool
-}
-
-// awaits reports whether the request with this number is open.
-func (d *client) awaits(seq uint32, ordered bool) bool {
-	if ordered {
-		return seq-d.seq < d.open
-	}
-	return seq == d.seq && d.open > 0
 }
 
 // room gives free memory behind what is held, or nil when the pool is exhausted.

@@ -60,6 +60,7 @@ func (f *Front) close(c int) {
 		}
 	}
 	if f.outFor == c {
+		clear(f.out)
 		f.outFor, f.out = none, f.out[:0]
 	}
 	f.entries.Clear(c)

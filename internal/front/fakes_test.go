@@ -1,6 +1,7 @@
 package front
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"testing"
@@ -77,6 +78,17 @@ func (r *rig) mustBeEmpty() {
 	if r.pool.Lent() != 0 || r.Busy() != 0 || r.Deadline() != deadline.Never {
 		r.t.Errorf("at the end: %d bytes lent, %d busy, something due at %v", r.pool.Lent(), r.Busy(), r.Deadline())
 	}
+	r.mustBeWiped()
+}
+
+// mustBeWiped holds that no byte of a request or of an answer is left in the buffers.
+func (r *rig) mustBeWiped() {
+	r.t.Helper()
+	for what, memory := range map[string][]byte{"requests": r.in, "answers": r.out[:cap(r.out)]} {
+		if left := bytes.TrimLeft(memory, "\x00"); len(left) > 0 {
+			r.t.Errorf("got %.40q in the buffer of %s, want it wiped", left, what)
+		}
+	}
 }
 
 // Write, Close and Resume implement Sockets.
@@ -118,8 +130,10 @@ func (r *rig) block(c int) {
 	r.update(c, r.now)
 }
 
-// ReadInto, Arriving, Request and Dropped implement Requests.
+// ReadInto, Consumed, Arriving, Request and Dropped implement Requests.
 func (r *rig) ReadInto() []byte { return r.in }
+
+func (r *rig) Consumed(b []byte) { clear(b) }
 
 func (r *rig) Arriving([]Incoming) {}
 
@@ -127,6 +141,7 @@ func (r *rig) Request(a Asker, m *codec.Message, now time.Duration) bool {
 	payload := string(m.Payload(nil))
 	r.asked = append(r.asked, payload)
 	r.last, r.asker = *m, a
+	r.last.Wire = slices.Clone(m.Wire)
 	switch r.mode {
 	case parks:
 		return false

@@ -56,6 +56,9 @@ type Requests interface {
 	// ReadInto gives the memory for the next bytes of a client that has none held: at
 	// most buffer.Largest bytes, left alone until the requests in it are through Request.
 	ReadInto() []byte
+	// Consumed tells that b, which was read into ReadInto, is dealt with. What is not in use for
+	// another reason is to be wiped: sessions are secrets.
+	Consumed(b []byte)
 	// Arriving shows several requests before they come through Request.
 	Arriving(all []Incoming)
 	// Request takes one whole, valid request, a view that lives until it returns. Its answer
@@ -171,11 +174,13 @@ func (f *Front) Buffer(c int) []byte {
 // Received takes bytes that were read into Buffer.
 func (f *Front) Received(c int, b []byte, now time.Duration) {
 	d := &f.clients[c]
-	if d.held != nil {
-		d.held = d.held[:len(d.held)+len(b)]
-		b = d.held[d.taken:]
+	if d.held == nil {
+		f.pump(c, b, now)
+		f.requests.Consumed(b)
+		return
 	}
-	f.pump(c, b, now)
+	d.held = d.held[:len(d.held)+len(b)]
+	f.pump(c, d.held[d.taken:], now)
 }
 
 // Ended tells that c will send no more. It is closed once its requests are answered; half a

@@ -513,3 +513,42 @@ func TestReasonNames(t *testing.T) {
 		t.Errorf("got %q for no reason, want unknown", got)
 	}
 }
+
+// TestAnswersAreWiped: answers that are not written from the buffer leave it all the same.
+func TestAnswersAreWiped(t *testing.T) {
+	first, second := Asker{Client: 1, Seq: 1}, Asker{Client: 1, Seq: 2}
+	for _, row := range []struct {
+		name    string
+		ordered bool
+		answer  func(r *rig)
+	}{
+		{"to a client that has left", true, func(r *rig) {
+			r.Failed(1, errTest, r.now)
+			r.Append(first, append(r.Batch(first, r.now), answerTo("secret")...), r.now)
+		}},
+		{"that comes early", true, func(r *rig) {
+			r.Append(second, append(r.Batch(second, r.now), answerTo("secret")...), r.now)
+		}},
+		{"that comes early, with no memory to hold it", true, func(r *rig) {
+			for r.pool.Get(1) != nil {
+			}
+			r.Append(second, append(r.Batch(second, r.now), answerTo("secret")...), r.now)
+			r.pool = buffer.NewPool(0) // what was lent here is no fault
+		}},
+		{"that was gathered for a client that leaves", false, func(r *rig) {
+			r.Append(first, append(r.Batch(first, r.now), answerTo("secret")...), r.now)
+			r.Failed(1, errTest, r.now)
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := newWindowRig(t, 4, row.ordered)
+			r.mode = waits
+			r.come(1)
+			r.mustSend(1, slices.Concat(get("a"), get("b")))
+			first.Seq = r.clients[1].seq
+			second.Seq = first.Seq + 1
+			row.answer(r)
+			r.mustBeWiped()
+		})
+	}
+}

@@ -84,6 +84,9 @@ func (s *Server) Front() *front.Front { return s.front }
 // ReadInto gives the read buffer.
 func (s *Server) ReadInto() []byte { return s.in }
 
+// Consumed wipes what was read: the requests are carried out, or kept in the pool.
+func (s *Server) Consumed(b []byte) { clear(b) }
+
 // Arriving announces to the store what is about to be looked up. A dc_client's read brings
 // many requests: the memory that their sessions are in is then waited for together rather
 // than one after the other.
@@ -104,7 +107,8 @@ func (s *Server) Arriving(all []front.Incoming) {
 func (s *Server) Request(a front.Asker, m *codec.Message, now time.Duration) bool {
 	r := &s.request
 	r.Ticket, r.Op = store.Ticket{Client: a.Client, Seq: a.Seq, UID: m.UID}, m.Op
-	r.ID = m.Payload(s.payload)
+	payload := m.Payload(s.payload)
+	r.ID = payload
 	status := codec.StatusOK
 	if m.Op == codec.OpAdd {
 		var add codec.Add
@@ -116,6 +120,9 @@ func (s *Server) Request(a front.Asker, m *codec.Message, now time.Duration) boo
 		s.store.Do(r, now)
 	} else {
 		s.Answer(r.Ticket, r.Op, status, nil, now)
+	}
+	if len(m.Wire) > codec.HeaderSize+len(payload) { // it is a copy, of several frames
+		clear(payload)
 	}
 	if probe {
 		s.Counters.Probes++

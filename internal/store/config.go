@@ -21,6 +21,15 @@ type Config struct {
 	// MaxBytes is the most bytes that the records of all sessions may take, MinBytes or
 	// more: id, data, and about 20 bytes for each. 0 means as much as can be addressed, 64 GiB.
 	MaxBytes int64
+	// Locked keeps the records out of swap (mlock2(2)).
+	Locked bool
+}
+
+// Arena is the address space that the records are reserved, in bytes. With Locked, all of it
+// counts toward RLIMIT_MEMLOCK.
+func (c Config) Arena() int64 {
+	classes := newClasses()
+	return int64(roundUp(int(c.limit(classes)+slack(c.MaxSessions, classes)), Growth))
 }
 
 // validate returns an error that wraps ErrConfig if a limit is out of range.
@@ -54,7 +63,7 @@ func (c Config) index() int64 {
 
 // limit is the most that all records may cost together, in bytes.
 func (c Config) limit(classes *classes) int64 {
-	limit := int64(maxArena - growth - len(classes.list)*pageSize)
+	limit := int64(maxArena - Growth - len(classes.list)*pageSize)
 	limit = min(limit, int64(c.MaxSessions)*classes.largest().cost)
 	if c.MaxBytes > 0 {
 		limit = min(limit, c.MaxBytes)
@@ -70,6 +79,10 @@ func slack(sessions int, classes *classes) int64 {
 
 // ErrConfig is returned, wrapped, when a limit in a Config is out of range.
 var ErrConfig = errors.New("cache: limit out of range")
+
+// ErrLock is returned, wrapped with the limit and the kernel's reason, when the kernel does not
+// keep the memory of the records out of swap.
+var ErrLock = errors.New("cache: cannot lock memory")
 
 // ErrMemory is returned, wrapped with the kernel's reason, when the kernel refuses the
 // address space that the limits need.

@@ -193,7 +193,7 @@ func TestAKernelWithoutMemoryEvicts(t *testing.T) {
 	defer func(arena []byte) { m.slab.pages.arena = arena }(m.slab.pages.arena) // for Close
 	m.slab.pages.arena = m.slab.pages.arena[:m.slab.pages.opened]               // pages.open returns ENOMEM
 	id, data := make([]byte, 8), make([]byte, codec.MaxDataLen)
-	for i := range growth/codec.MaxDataLen + 10 {
+	for i := range Growth/codec.MaxDataLen + 10 {
 		binary.BigEndian.PutUint64(id, uint64(i))
 		if got := m.Add(id, data, time.Hour, time.Duration(i)); got.Evicted > 0 != (got.Full == FullMachine) {
 			t.Fatalf("session %d: got %+v, want what is evicted to be for want of the kernel's memory", i, got)
@@ -366,7 +366,7 @@ func TestAnArenaThatCannotGrowIsOneThatIsFull(t *testing.T) {
 	c := Config{MaxSessions: 3000}
 	m := newMemory(t, c)
 	whole := m.slab.pages.arena
-	m.slab.pages.arena = whole[:growth]
+	m.slab.pages.arena = whole[:Growth]
 	defer func() { m.slab.pages.arena = whole }()
 	id, data := make([]byte, 8), make([]byte, codec.MaxDataLen)
 	for i := range c.MaxSessions {
@@ -378,8 +378,8 @@ func TestAnArenaThatCannotGrowIsOneThatIsFull(t *testing.T) {
 			t.Fatalf("session %d: got nothing, want what was just added", i)
 		}
 	}
-	if got := m.Stats(); got.Evicted == 0 || got.Memory > growth+c.index() || got.Bytes < growth/8 {
-		t.Errorf("got %+v, want sessions evicted, under %d bytes of memory, over %d of sessions", got, growth+c.index(), growth/8)
+	if got := m.Stats(); got.Evicted == 0 || got.Memory > Growth+c.index() || got.Bytes < Growth/8 {
+		t.Errorf("got %+v, want sessions evicted, under %d bytes of memory, over %d of sessions", got, Growth+c.index(), Growth/8)
 	}
 	checkInvariants(t, m, c)
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"math"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -12,8 +13,8 @@ const (
 	// maxArena is the most that a ref can address, and so the most that the records of one
 	// store take, in bytes: 64 GiB, or 1 GiB on machines with 32-bit addresses.
 	maxArena = 1 << (30 + 6*(^uint(0)>>63))
-	// growth is how much of the reserved arena is opened at a time, in bytes.
-	growth = 16 << 20
+	// Growth is how much memory a store asks the kernel for at a time, in bytes.
+	Growth = 16 << 20
 	// smallUntil is the part of the arena, in bytes from its start, without huge pages. A page
 	// of every class fits in there, so a small cache of sessions of many sizes takes memory
 	// only where it touches it.
@@ -36,6 +37,7 @@ type pages struct {
 	kept  int    // pages in warm
 	// resident is the memory that was touched and not released, in bytes.
 	resident int64
+	release  int // the advice that gives memory back to the kernel
 }
 
 // page describes one page.
@@ -47,18 +49,26 @@ type page struct {
 	touched uint32
 }
 
-// newPages reserves an arena of at least size bytes, at most maxArena.
-func newPages(size int) (pages, error) {
-	size = roundUp(size, growth)
+// newPages reserves an arena of at least size bytes, at most maxArena. locked keeps it out of
+// swap: all of it counts at once, and memory is still taken only as it is touched.
+func newPages(size int, locked bool) (pages, error) {
+	size = roundUp(size, Growth)
 	arena, err := mapBytes(size, unix.PROT_NONE)
 	if err != nil {
 		return pages{}, err
 	}
-	p := pages{arena: arena, table: make([]page, size/pageSize), warm: noPage, cold: noPage}
-	// Sessions are secrets: core dumps leave them out.
+	p := pages{arena: arena, table: make([]page, size/pageSize), warm: noPage, cold: noPage, release: unix.MADV_DONTNEED}
+	// Sessions are secrets: core dumps and child processes get none.
 	_ = unix.Madvise(arena, unix.MADV_DONTDUMP)
+	_ = unix.Madvise(arena, unix.MADV_WIPEONFORK)
+	if locked {
+		p.release = unix.MADV_DONTNEED_LOCKED // before Linux 5.18 no memory goes back then
+		if err := lock(arena); err != nil {
+			return pages{}, errors.Join(err, p.close())
+		}
+	}
 	if err := p.open(); err != nil {
-		return pages{}, errors.Join(fmt.Errorf("%w: mprotect of %d bytes: %w", ErrMemory, growth, err), p.close())
+		return pages{}, errors.Join(fmt.Errorf("%w: mprotect of %d bytes: %w", ErrMemory, Growth, err), p.close())
 	}
 	return p, nil
 }
@@ -69,7 +79,7 @@ func (p *pages) open() error {
 	if p.opened == len(p.arena) {
 		return unix.ENOMEM
 	}
-	next := p.arena[p.opened:][:growth]
+	next := p.arena[p.opened:][:Growth]
 	if err := unix.Mprotect(next, unix.PROT_READ|unix.PROT_WRITE); err != nil {
 		return err
 	}
@@ -78,7 +88,7 @@ func (p *pages) open() error {
 		advice = unix.MADV_NOHUGEPAGE
 	}
 	_ = unix.Madvise(next, advice) // a kernel without huge pages refuses: no harm
-	p.opened += growth
+	p.opened += Growth
 	return nil
 }
 
@@ -110,7 +120,7 @@ func (p *pages) take(below uint32) uint32 {
 func (p *pages) give(n uint32) (below uint32) {
 	pg := &p.table[n]
 	below = pg.below
-	if p.kept < warmPages || !p.release(n) {
+	if p.kept < warmPages || !p.discard(n) {
 		pg.below = p.warm
 		p.warm = n
 		p.kept++
@@ -121,9 +131,9 @@ func (p *pages) give(n uint32) (below uint32) {
 	return below
 }
 
-// release returns the memory of a page to the kernel.
-func (p *pages) release(n uint32) bool {
-	if unix.Madvise(p.bytes(n), unix.MADV_DONTNEED) != nil {
+// discard returns the memory of a page to the kernel.
+func (p *pages) discard(n uint32) bool {
+	if unix.Madvise(p.bytes(n), p.release) != nil {
 		return false
 	}
 	p.resident -= int64(p.table[n].touched)
@@ -165,10 +175,14 @@ const kernelPage = 4 << 10
 const hugeFrom = 4 << 20
 
 // mapSlice maps n zero values of T, which must hold no pointers. The kernel commits a
-// page when it is first touched.
+// page when it is first touched. An n with which the size is no int is ErrMemory.
 func mapSlice[T any](n int) ([]T, error) {
 	var zero T
-	b, err := mapBytes(n*int(unsafe.Sizeof(zero)), unix.PROT_READ|unix.PROT_WRITE)
+	size := int(unsafe.Sizeof(zero))
+	if n > (math.MaxInt-kernelPage)/size {
+		return nil, fmt.Errorf("%w: %d entries of %d bytes are more than the address space", ErrMemory, n, size)
+	}
+	b, err := mapBytes(n*size, unix.PROT_READ|unix.PROT_WRITE)
 	if err != nil {
 		return nil, err
 	}
@@ -196,6 +210,18 @@ func mapBytes(size, protection int) ([]byte, error) {
 		return nil, fmt.Errorf("%w: mmap of %d bytes: %w; lower the number of sessions or the bytes, or raise the limit on address space", ErrMemory, size, err)
 	}
 	return b, nil
+}
+
+// lock keeps the memory of b out of swap from its first touch on. The error wraps ErrLock.
+func lock(b []byte) error {
+	_, _, errno := unix.Syscall(unix.SYS_MLOCK2, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MLOCK_ONFAULT)
+	if errno == 0 {
+		return nil
+	}
+	var limit unix.Rlimit
+	_ = unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit)
+	return fmt.Errorf("%w: %d MiB are needed, and RLIMIT_MEMLOCK is %d KiB: %w; raise it (ulimit -l, LimitMEMLOCK= of systemd), "+
+		"start as root, or lower the sessions' memory", ErrLock, len(b)>>20, limit.Cur>>10, errno)
 }
 
 func unmapBytes(b []byte) error {

@@ -24,7 +24,7 @@ type slab struct {
 func newSlab(c Config) (*slab, error) {
 	classes := newClasses()
 	limit := c.limit(classes)
-	pages, err := newPages(int(limit + slack(c.MaxSessions, classes)))
+	pages, err := newPages(int(c.Arena()), c.Locked)
 	if err != nil {
 		return nil, err
 	}

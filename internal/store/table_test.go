@@ -3,6 +3,8 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"math"
 	"math/bits"
 	"testing"
 	"unsafe"
@@ -130,5 +132,15 @@ func TestEachStoreHashesInItsOwnWay(t *testing.T) {
 	}
 	if got, again := a.hash(id), a.hash(id); got != again {
 		t.Errorf("hash of one id in one store: got %#x and %#x, want one value", got, again)
+	}
+}
+
+// TestF14MapSliceDoesNotWrap: a size that no int can hold is an error, on 32-bit machines too.
+func TestF14MapSliceDoesNotWrap(t *testing.T) {
+	const wraps = 1 << (bits.UintSize - 6) // 64 bytes each: the size is 0 as an int
+	for _, n := range []int{wraps, wraps + 64, math.MaxInt} {
+		if _, err := mapSlice[bucket](n); !errors.Is(err, ErrMemory) {
+			t.Errorf("%d buckets: got %v, want %v", n, err, ErrMemory)
+		}
 	}
 }

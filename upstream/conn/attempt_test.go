@@ -13,6 +13,7 @@ import (
 
 	"distcache/codec/address"
 	"distcache/engine/socket"
+	"distcache/internal/test/kit"
 
 	"golang.org/x/sys/unix"
 )
@@ -161,11 +162,7 @@ func TestDialEndsWithItsContext(t *testing.T) {
 		_, err := a.dial(ctx)
 		ended <- err
 	}()
-	for started := false; !started; time.Sleep(time.Millisecond) {
-		a.mu.Lock()
-		started = a.tried == 1
-		a.mu.Unlock()
-	}
+	a.awaitConnecting(t)
 	cancel(cause)
 	select {
 	case err := <-ended:
@@ -175,4 +172,14 @@ func TestDialEndsWithItsContext(t *testing.T) {
 	case <-time.After(patience):
 		t.Fatal("dial goes on")
 	}
+}
+
+// awaitConnecting waits until the first address is being tried.
+func (a *attempt) awaitConnecting(t *testing.T) {
+	t.Helper()
+	kit.Wait(t, patience, "attempt to connect", func() bool {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return a.tried == 1
+	})
 }

@@ -16,7 +16,7 @@ import (
 
 // Poller is what a Conn needs of the event loop; engine.Loop is one.
 type Poller interface {
-	Attach(fd int, h poll.Handler)
+	Attach(fd int, h poll.Handler) error
 	Watch(fd int, want poll.Interest) error
 	Close(fd int)
 	Post(fn func()) error
@@ -95,8 +95,7 @@ func (c *Conn) dialed(err error) {
 		if c.session != nil {
 			c.session.Attach(c.fd, c.security.shared)
 		}
-		c.poller.Attach(c.fd, c)
-		err = c.poller.Watch(c.fd, poll.Read)
+		err = c.poller.Attach(c.fd, c)
 	}
 	if err != nil {
 		c.link.Broken(err, c.poller.Now())
@@ -156,10 +155,10 @@ func (c *Conn) Write(b []byte) (int, error) {
 
 // Ready writes and reads what the socket is ready for.
 func (c *Conn) Ready(ev poll.Events) {
-	if c.writing && ev.Writable() {
+	if c.writing && ev&poll.Writable != 0 {
 		c.resumeWriting()
 	}
-	if c.fd >= 0 && ev.Readable() {
+	if c.fd >= 0 && ev&poll.Readable != 0 {
 		_ = c.read() // EAGAIN: it was a false alarm
 	}
 }

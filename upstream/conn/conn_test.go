@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -271,8 +272,9 @@ func TestU13AnswersBeforeAFailedWrite(t *testing.T) {
 	t.Parallel()
 	const answered = 100
 	gone, asked := make(chan struct{}), make(chan struct{})
+	left := sync.OnceFunc(func() { close(gone) }) // the link may connect again
 	ln := listen(t, "tcp", goodIP+":0", func(c net.Conn) {
-		defer close(gone)
+		defer left()
 		answer(c, 1)
 		<-asked
 		answer(c, answered)
@@ -307,9 +309,10 @@ func TestU13MoreThanOneReadBeforeAFailedWrite(t *testing.T) {
 	const answered = 8 // 264,048 bytes, of which a read takes 262,144
 	largest := strings.Repeat("x", codec.MaxPayload)
 	gone, asked := make(chan struct{}), make(chan struct{})
+	left := sync.OnceFunc(func() { close(gone) }) // the link may connect again
 	path := socketPath(t)
 	listen(t, "unix", path, func(c net.Conn) {
-		defer close(gone)
+		defer left()
 		_ = c.(*net.UnixConn).SetWriteBuffer(1 << 20) // as far as the machine allows
 		_ = c.SetWriteDeadline(time.Now().Add(patience))
 		answer(c, 1)

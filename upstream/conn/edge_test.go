@@ -13,6 +13,7 @@ import (
 	"distcache/codec"
 	"distcache/codec/address"
 	"distcache/engine"
+	"distcache/internal/test/kit"
 	"distcache/upstream"
 
 	"golang.org/x/sys/unix"
@@ -160,7 +161,7 @@ func submit(e *edge, payload string) {
 	wire := codec.AppendMessage(nil, codec.Request, 7, codec.OpGet, []byte(payload))
 	var a codec.Assembler
 	m, _ := a.Next(wire)
-	if err := e.server.Submit(upstream.Owner{Client: 1}, m, e.loop.Now()); err != nil {
+	if err := e.server.Submit(upstream.Owner{Client: 1}, &m, e.loop.Now()); err != nil {
 		e.t.Errorf("got %v, want the request taken", err)
 	}
 }
@@ -267,15 +268,23 @@ func silent(c net.Conn) {
 
 func portOf(ln net.Listener) int { return ln.Addr().(*net.TCPAddr).Port }
 
-// freePort is a TCP port on which nobody listens.
+// freePort is a TCP port on which nothing listens, until the test ends: it stays bound, so
+// that nothing else is given it.
 func freePort(t *testing.T) int {
 	t.Helper()
-	ln, err := net.Listen("tcp", goodIP+":0")
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	return portOf(ln)
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte(net.ParseIP(goodIP).To4())}); err != nil {
+		t.Fatal(err)
+	}
+	name, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name.(*unix.SockaddrInet4).Port
 }
 
 // socketPath is a path short enough for a unix socket.
@@ -289,35 +298,9 @@ func socketPath(t *testing.T) string {
 	return filepath.Join(dir, "s")
 }
 
-// fullBacklog listens without ever accepting, and fills the backlog, so that the next
-// connect hangs. It gives the port.
+// fullBacklog listens and never accepts, so that a connect hangs. It gives the port.
 func fullBacklog(t *testing.T, ip string, port int) int {
 	t.Helper()
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = unix.Close(fd) })
-	sa := &unix.SockaddrInet4{Port: port, Addr: [4]byte(net.ParseIP(ip).To4())}
-	if err := unix.Bind(fd, sa); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Listen(fd, 0); err != nil {
-		t.Fatal(err)
-	}
-	name, err := unix.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	port = name.(*unix.SockaddrInet4).Port
-	where := net.JoinHostPort(ip, strconv.Itoa(port))
-	for range 10 {
-		c, err := net.DialTimeout("tcp", where, 200*time.Millisecond)
-		if err != nil {
-			return port // it hangs
-		}
-		t.Cleanup(func() { _ = c.Close() })
-	}
-	t.Fatalf("the backlog of %s does not fill", where)
-	return 0
+	b := kit.FullBacklog(t, kit.Endpoint{Network: "tcp", Address: net.JoinHostPort(ip, strconv.Itoa(port))})
+	return b.Port()
 }

@@ -43,7 +43,7 @@ func newByHand(t *testing.T, port int) *byHand {
 }
 
 // Attach, Watch, Close, Post, EndTurn and Now implement Poller.
-func (b *byHand) Attach(int, poll.Handler)       {}
+func (b *byHand) Attach(int, poll.Handler) error { return nil }
 func (b *byHand) Watch(int, poll.Interest) error { return nil }
 func (b *byHand) Close(fd int)                   { _ = unix.Close(fd) }
 func (b *byHand) EndTurn()                       {}
@@ -179,9 +179,7 @@ func TestDialEndsSoonAfterClose(t *testing.T) {
 	b := newByHand(t, port)
 	began := time.Now()
 	b.server.Start(0)
-	for dialing(t) == 0 && time.Since(began) < upstream.AttemptTimeout {
-		time.Sleep(ms)
-	}
+	b.conn.attempt.awaitConnecting(t)
 	b.server.Link().Broken(errors.New("as the test wants it"), 0)
 	awaitNoDial(t)
 	if took := time.Since(began); took >= upstream.AttemptTimeout {

@@ -21,9 +21,9 @@ var (
 
 	// ErrPerms is returned by ParsePerms.
 	ErrPerms = errors.New("is not an octal mode from 000 to 777, such as 660")
-	// ErrOwner is returned by Inspect when an owner is neither a known user nor a numeric ID.
+	// ErrOwner is returned by Inspect and Allow.Resolve when a user is neither a known user nor a numeric ID.
 	ErrOwner = errors.New("neither a known user nor a numeric ID")
-	// ErrGroup is returned by Inspect when a group is neither a known group nor a numeric ID.
+	// ErrGroup is returned by Inspect and Allow.Resolve when a group is neither a known group nor a numeric ID.
 	ErrGroup = errors.New("neither a known group nor a numeric ID")
 
 	// ErrNotListening is returned by Inspect when a descriptor that was passed in is no listening stream socket.
@@ -32,4 +32,6 @@ var (
 	ErrNothingPassed = errors.New("systemd did not pass one socket to this process")
 	// ErrNoAddress is returned by Inspect when a host name has no address of the wanted family.
 	ErrNoAddress = errors.New("the host name has no address of that family")
+	// ErrNoUnix is returned, or its text is, when -allowuser or -allowgroup is given without a unix socket to listen on.
+	ErrNoUnix = errors.New("no -listen is a unix socket, and over TCP the kernel does not tell who connects")
 )

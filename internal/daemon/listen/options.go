@@ -90,7 +90,7 @@ func resolveAccess(opt Options) (access, error) {
 	want := access{uid: unchanged, gid: unchanged, mode: defaultMode(), group: opt.Group}
 	var err error
 	if opt.Owner != "" {
-		if want.uid, want.gid, err = lookupUser(opt.Owner); err != nil {
+		if want.uid, want.gid, err = lookupUser("sockowner", opt.Owner); err != nil {
 			return access{}, err
 		}
 		if !mayGiveTo(want.gid) {
@@ -98,7 +98,7 @@ func resolveAccess(opt Options) (access, error) {
 		}
 	}
 	if opt.Group != "" {
-		if want.gid, err = lookupGroup(opt.Group); err != nil {
+		if want.gid, err = lookupGroup("sockgroup", opt.Group); err != nil {
 			return access{}, err
 		}
 	}
@@ -116,9 +116,9 @@ func defaultMode() uint32 {
 	return 0o777 &^ uint32(umask)
 }
 
-// lookupUser returns the user's ID and primary group. It tries the name first, as chown(1) does: a user may be named 1000.
-// The group of a number without an account is unchanged.
-func lookupUser(text string) (uid, gid int, err error) {
+// lookupUser returns the ID and the primary group of the user that a flag names. It tries the name first, as chown(1) does: a
+// user may be named 1000. The group of a number without an account is unchanged.
+func lookupUser(flag, text string) (uid, gid int, err error) {
 	found, err := user.Lookup(text)
 	id, numeric := numericID(text)
 	if err != nil && numeric {
@@ -129,7 +129,7 @@ func lookupUser(text string) (uid, gid int, err error) {
 		found, err = byID, nil
 	}
 	if err != nil {
-		return 0, 0, fmt.Errorf("-sockowner %q: %w: %w", text, ErrOwner, err)
+		return 0, 0, fmt.Errorf("-%s %q: %w: %w", flag, text, ErrOwner, err)
 	}
 	if uid, err = strconv.Atoi(found.Uid); err == nil {
 		gid, err = strconv.Atoi(found.Gid)
@@ -137,7 +137,7 @@ func lookupUser(text string) (uid, gid int, err error) {
 	return uid, gid, err
 }
 
-func lookupGroup(text string) (int, error) {
+func lookupGroup(flag, text string) (int, error) {
 	found, err := user.LookupGroup(text)
 	if err == nil {
 		return strconv.Atoi(found.Gid)
@@ -145,7 +145,7 @@ func lookupGroup(text string) (int, error) {
 	if id, ok := numericID(text); ok {
 		return id, nil
 	}
-	return 0, fmt.Errorf("-sockgroup %q: %w: %w", text, ErrGroup, err)
+	return 0, fmt.Errorf("-%s %q: %w: %w", flag, text, ErrGroup, err)
 }
 
 // numericID refuses the highest ID, which means "unchanged" to chown(2).

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"distcache/codec/address"
+	"distcache/engine/socket"
 )
 
 // Plan tells how to open a socket. Inspect has looked everything up, and nothing is changed yet. A start carries it out
@@ -71,7 +72,37 @@ func (p *Plan) inspect(opt Options) (err error) {
 	if p.addr.Kind != address.Unix {
 		p.warn(opt.unused(p.addr))
 	}
+	if err == nil {
+		p.warn(p.openToHosts())
+	}
 	return err
+}
+
+// IsUnix reports whether this is a unix socket, or may be one: a socket that systemd is still to pass in.
+func (p *Plan) IsUnix() bool {
+	switch {
+	case p.addr.Kind == address.Unix, p.notPassed != nil:
+		return true
+	case p.addr.Kind == address.TCP:
+		return false
+	}
+	return socket.IsUnix(p.fd)
+}
+
+// openToHosts tells that other hosts can connect, or is "".
+func (p *Plan) openToHosts() string {
+	switch {
+	case p.IsUnix(), p.addr.Kind == address.TLS:
+		return ""
+	case p.addr.Kind != address.TCP:
+		if bound, err := boundAddress(p.fd); err != nil || bound.IsLoopback() {
+			return ""
+		}
+	case !slices.ContainsFunc(p.ips, func(ip netip.Addr) bool { return !ip.IsLoopback() }):
+		return ""
+	}
+	return fmt.Sprintf("-listen %s: connections from other hosts are neither encrypted nor authenticated, and any host that can connect can "+
+		"read and remove sessions; use TLS: between dc_client and dc_server, or keep this address inside a network that you trust", p.addr)
 }
 
 func (p *Plan) warn(line string) {

@@ -31,7 +31,7 @@ func TestCheckSaysWhatOpenWould(t *testing.T) {
 		{"file", "UNIX:" + dir + "/file", Options{}, ErrOccupied, ""},
 		{"link", "UNIX:" + dir + "/link", Options{}, ErrOccupied, ""},
 		{"port", "IP:127.0.0.1:0", Options{}, nil, ""},
-		{"address of another machine", "IP:192.0.2.1:0", Options{}, unix.EADDRNOTAVAIL, ""},
+		{"address of another machine", "IP:192.0.2.1:0", Options{}, unix.EADDRNOTAVAIL, "neither encrypted"},
 		{"no socket of systemd", "systemd", Options{}, ErrNothingPassed, "not checked"},
 	}
 	for _, test := range tests {
@@ -154,6 +154,45 @@ func TestCheckKnowsCapabilities(t *testing.T) {
 			h := startHelperWith(t, "checker", sys, nil, targetVariable+"="+test.target, pathVariable+"="+test.options)
 			if line := h.hear(); line != fmt.Sprint(test.enough, test.enough) {
 				t.Errorf("got %q from Check and Open, want both %v", line, test.enough)
+			}
+		})
+	}
+}
+
+// TestPlainTCPWarns: where other hosts can connect, the start says so.
+func TestPlainTCPWarns(t *testing.T) {
+	passed := func(ip [4]byte) string {
+		fd, err := newSocket(unix.AF_INET)
+		check(t, err)
+		t.Cleanup(func() { _ = unix.Close(fd) })
+		check(t, unix.Bind(fd, &unix.SockaddrInet4{Addr: ip}))
+		check(t, unix.Listen(fd, 1))
+		return fmt.Sprintf("FD:%d", fd)
+	}
+	path := tempDirectory(t, 0o755) + "/s"
+	for _, test := range []struct {
+		name, text string
+		want       bool
+	}{
+		{"every interface", "IP:0", true},
+		{"every interface, IPv6", "IPv6:0", true},
+		{"another address", "IP:192.0.2.1:0", true},
+		{"loopback", "IP:127.0.0.1:0", false},
+		{"all of that network is", "IP:127.1.2.3:0", false},
+		{"IPv6 loopback", "IPv6:[::1]:0", false},
+		{"a name of loopback", "IP:localhost:0", false},
+		{"a unix socket", "UNIX:" + path, false},
+		{"passed in, every interface", passed([4]byte{}), true},
+		{"passed in, loopback", passed([4]byte{127, 0, 0, 1}), false},
+		{"passed in, a unix socket", fmt.Sprintf("FD:%d", rawSocket(t, path+"2", unix.SOCK_STREAM, 16)), false},
+		{"not passed in yet", "systemd", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p, err := Inspect(mustParse(test.text), Options{})
+			check(t, err)
+			defer p.Close()
+			if got := strings.Contains(strings.Join(p.warnings, "\n"), "neither encrypted nor authenticated"); got != test.want {
+				t.Errorf("got warnings %q, want one about plain TCP: %v", p.warnings, test.want)
 			}
 		})
 	}

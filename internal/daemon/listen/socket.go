@@ -24,6 +24,9 @@ type Socket struct {
 	addr address.Address
 	dir  *directory // where the socket file is; nil if Open made none, or after Unlink
 	file *boundFile // the socket file; nil like dir
+
+	access  access // with dir: what Again gives the next file
+	backlog int    // and its socket
 }
 
 // Addr returns the address that the socket is bound to, in the syntax of codec/address: with the port that the kernel

@@ -80,6 +80,9 @@ func (s *Socket) startUnix(want access, backlog int) error {
 	if err := s.file.standsAt(s.dir.fd, s.dir.base); err != nil {
 		return err
 	}
+	if err := s.keepAccess(want, backlog); err != nil {
+		return err
+	}
 	return s.listen(backlog)
 }
 

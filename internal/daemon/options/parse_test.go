@@ -33,7 +33,7 @@ func sample() (*Set, *config) {
 	s.Alias("connect", "server")
 	s.Millis(&c.retry, "retry", 5*time.Second, time.Millisecond, time.Hour, "Time between two attempts to connect.")
 	s.Millis(&c.idle, "idle", 0, 0, time.Hour, "Drop a client that is idle for so long; 0 is never.")
-	s.Int(&c.sessions, "sessions", "count", 100000, 64, 1<<40, "Sessions to hold.")
+	s.Int(&c.sessions, "sessions", "count", 100000, 64, 1<<30, "Sessions to hold.")
 	s.String(&c.user, "user", "name", "", "Run as this user.")
 	s.Bool(&c.daemon, "daemon", "Detach and run in the background.")
 	s.Bool(&c.killable, "killable", "End on SIGUSR1 and SIGUSR2.")
@@ -69,7 +69,7 @@ func TestParse(t *testing.T) {
 		{"highest milliseconds", "-retry 3600000", func(c *config) { c.retry = time.Hour }},
 		{"no milliseconds", "-retry 7 -idle 0", func(c *config) { c.retry = 7 * time.Millisecond }},
 		{"lowest number", "-sessions 64", func(c *config) { c.sessions = 64 }},
-		{"highest number", "-sessions 1099511627776", func(c *config) { c.sessions = 1 << 40 }},
+		{"highest number", "-sessions 1073741824", func(c *config) { c.sessions = 1 << 30 }},
 		{"zeros before", "-sessions 000064", func(c *config) { c.sessions = 64 }},
 		{"end of flags", "-daemon --", func(c *config) { c.daemon = true }},
 	}
@@ -161,7 +161,7 @@ func TestBadNumbers(t *testing.T) {
 	}{
 		"retry":    {[]string{"0", "3600001"}, "is not a whole number of milliseconds from 1 to 3600000"},
 		"idle":     {[]string{"3600001"}, "is not a whole number of milliseconds from 0 to 3600000"},
-		"sessions": {[]string{"63", "1099511627777"}, "is not a whole number from 64 to 1099511627776"},
+		"sessions": {[]string{"63", "1073741825"}, "is not a whole number from 64 to 1073741824"},
 	}
 	for name, limit := range limits {
 		for _, text := range append(limit.bad, texts...) {

@@ -112,11 +112,13 @@ func (s *Set) Func(name, argument, def, help string, check func(text string) err
 }
 
 // List declares a flag that may be given several times. check gets all values so far, the new one last, and stores them
-// or returns why the new one is wrong. The values that are given replace the default, which goes through check at once.
-// List panics if check refuses that.
+// or returns why the new one is wrong. The values that are given replace the default. A default other than "" goes through
+// check at once. List panics if check refuses the default.
 func (s *Set) List(name, argument, def, help string, check func(texts []string) error) {
-	if err := check([]string{def}); err != nil {
-		panic(fmt.Sprintf("default of -%s: %v", name, err))
+	if def != "" {
+		if err := check([]string{def}); err != nil {
+			panic(fmt.Sprintf("default of -%s: %v", name, err))
+		}
 	}
 	var given []string
 	s.declare(&entry{names: []string{name}, argument: argument, note: defaultNote(def), value: def, help: help, many: true,

@@ -16,7 +16,7 @@ Passes requests on to one server, over one connection that it keeps.
                       default 5000)
   -idle msecs         Drop a client that is idle for so long; 0 is never. (0 to
                       3600000, default 0)
-  -sessions count     Sessions to hold. (64 to 1099511627776, default 100000)
+  -sessions count     Sessions to hold. (64 to 1073741824, default 100000)
   -user name          Run as this user.
   -daemon             Detach and run in the background.
   -killable           End on SIGUSR1 and SIGUSR2.

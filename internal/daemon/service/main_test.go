@@ -30,6 +30,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	roles := map[string]func(args []string) int{
+		"alarmed":  playAlarmed,
 		"daemon":   playDaemon,
 		"doomed":   playDoomed,
 		"drop":     playDrop,
@@ -41,6 +42,7 @@ func TestMain(m *testing.M) {
 		"signals":  playSignals,
 		"standard": playStandard,
 		"traced":   playTraced,
+		"abort":    playAbort,
 	}
 	os.Exit(roles[name](os.Args[1:]))
 }

@@ -3,7 +3,10 @@ package service
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestMemoryLimitOfControlGroups reads the files of a machine or container that they make.
@@ -90,5 +93,31 @@ func writeUnder(t *testing.T, root, file, text string) {
 func TestMemoryLimitOfThisProcess(t *testing.T) {
 	if got := FindMemoryLimit(); got.Bytes < 64<<20 || got.Bytes > 1<<50 {
 		t.Errorf("got %+v, want something between 64 MiB and 1 PiB", got)
+	}
+}
+
+// TestWhyRefused: of several limits, the one that was met is named.
+func TestWhyRefused(t *testing.T) {
+	const none = unix.RLIM_INFINITY
+	for _, row := range []struct {
+		name       string
+		data, as   uint64
+		overcommit string
+		want       string
+	}{
+		{"data", 300 << 20, 900 << 20, "0\n", "RLIMIT_DATA is too small, 300 MiB (ulimit -d)"},
+		{"address space", none, 900 << 20, "0\n", "RLIMIT_AS is too small, 900 MiB (ulimit -v)"},
+		{"overcommit", none, none, "2\n", "the kernel promises no more memory (vm.overcommit_memory is 2)"},
+		{"limits with room", 317 << 20, 917 << 20, "2\n", "the kernel promises no more memory (vm.overcommit_memory is 2)"},
+		{"none of these", none, none, "1\n", "the kernel refuses more memory (vm.overcommit_memory or vm.max_map_count)"},
+	} {
+		status := map[string]string{"VmData": strconv.Itoa(300<<10) + " kB", "VmSize": strconv.Itoa(900<<10) + " kB"}
+		got := whyRefused(16<<20, status, func(resource int, limit *unix.Rlimit) error {
+			limit.Cur = map[int]uint64{unix.RLIMIT_DATA: row.data, unix.RLIMIT_AS: row.as}[resource]
+			return nil
+		}, row.overcommit)
+		if got != row.want {
+			t.Errorf("%s: got %q, want %q", row.name, got, row.want)
+		}
 	}
 }

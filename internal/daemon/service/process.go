@@ -83,6 +83,20 @@ func openMax() uint64 {
 
 func limitInt(limit uint64) int { return int(min(limit, math.MaxInt)) }
 
+// ForbidDumps keeps the memory of this process, which has keys of TLS sessions, out of core dumps and away from debuggers of the
+// same user (PR_SET_DUMPABLE, prctl(2); RLIMIT_CORE). A change of the user ID resets the first: call it after User.Drop.
+func ForbidDumps() error {
+	return errors.Join(
+		os.NewSyscallError("prctl PR_SET_DUMPABLE", unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)),
+		os.NewSyscallError("setrlimit RLIMIT_CORE", unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})))
+}
+
+// AllowDumps lets debuggers of the same user look into this process, which a change of the user ID forbids, and leaves
+// RLIMIT_CORE as it is.
+func AllowDumps() error {
+	return os.NewSyscallError("prctl PR_SET_DUMPABLE", unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0))
+}
+
 // sigevent is struct sigevent of sigevent(7), with the signal for the whole process (SIGEV_SIGNAL, 0).
 type sigevent struct {
 	value  uintptr

@@ -94,7 +94,7 @@ const cgoWarning = "no_new_privs is not set and inheritable capabilities are kep
 	"build it with CGO_ENABLED=0"
 
 // Drop makes the process run as u, in all threads and for good: supplementary groups, group IDs, user IDs (real,
-// effective, saved), no capabilities, no_new_privs, no core dumps. Then it tries to become root again, which must fail,
+// effective, saved), no capabilities, no_new_privs. Then it tries to become root again, which must fail,
 // and reads the credentials of each thread back from /proc. ErrNeedRoot is returned when this process is not root,
 // ErrPrivileged when a privilege remains. After any error the process must end.
 //
@@ -112,7 +112,6 @@ func (u User) Drop() (warnings []string, err error) {
 		{"set the user ID", func() error { return syscall.Setresuid(u.UID, u.UID, u.UID) }},
 		{"drop the capabilities", clearCapabilities},
 		{"set no_new_privs", forbidNewPrivileges},
-		{"forbid core dumps", ForbidDumps},
 		{"verify the drop", u.tryBack},
 	}
 	thorough := true
@@ -163,13 +162,6 @@ func onAllThreads(trap, a1, a2 uintptr) error {
 		return errno
 	}
 	return nil
-}
-
-// ForbidDumps keeps the memory of this process out of core dumps and away from debuggers of the same user
-// (PR_SET_DUMPABLE, prctl(2)): it holds keys of TLS sessions. Drop does so too; a daemon that starts as an ordinary user
-// calls it itself.
-func ForbidDumps() error {
-	return os.NewSyscallError("prctl", unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0))
 }
 
 // tryBack attempts to become root again; each attempt must fail.

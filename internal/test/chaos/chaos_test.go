@@ -24,12 +24,12 @@ const (
 	testLength, fullLength = 3 * time.Second, time.Minute
 )
 
-// TestChaos breaks everything under clients that check what they are answered. SEED,
-// CHAOS_DURATION, CHAOS_OPS (which then decides when it ends) and CHAOS_RATE (requests a
-// second; 0: all that are possible) come from the environment.
+// TestChaos breaks everything while clients check each answer. The environment sets SEED,
+// CHAOS_DURATION, CHAOS_OPS (the test then ends after so many requests) and CHAOS_RATE (requests
+// a second; 0: no limit).
 func TestChaos(t *testing.T) { chaos(t, plainLink()) }
 
-// TestChaosOverTLS is TestChaos with TLS between the daemons: what is cut, stalled and lost is ciphertext.
+// TestChaosOverTLS is TestChaos with TLS between the daemons: the Proxy cuts, stalls and changes ciphertext.
 func TestChaosOverTLS(t *testing.T) { chaos(t, secureLink(t)) }
 
 func chaos(t *testing.T, l *link) {

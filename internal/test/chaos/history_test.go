@@ -49,7 +49,7 @@ func newShelf(name string, slots int, check func(*history)) *shelf {
 	return s
 }
 
-// fresh makes a session ID that nobody has used, of 10 to 64 bytes.
+// fresh makes a session ID of 10 to 64 bytes that no request has used.
 func (s *shelf) fresh() *history {
 	s.made++
 	id := fmt.Sprintf("%s/%d/", s.name, s.made)

@@ -131,7 +131,7 @@ func (o *operation) String() string {
 	return fmt.Sprintf("%v–%v client %d: %v %v: %v", time.Duration(o.call), time.Duration(o.ret), o.client, o.op, o.value, o.outcome)
 }
 
-// TestLinearizable holds what the model takes for possible. Times are in any unit.
+// TestLinearizable checks which histories the model accepts. Times are in any unit.
 func TestLinearizable(t *testing.T) {
 	a, b := value{1, 1}, value{2, 1}
 	add := func(call, ret int64, v value, o outcome) operation {
@@ -200,8 +200,8 @@ func TestLinearizable(t *testing.T) {
 	}
 }
 
-// TestRefusedRequestsEndWithTheirServer holds that the epoch of a failure counts what has
-// begun to end.
+// TestRefusedRequestsEndWithTheirServer: the epoch of a failure counts servers that have begun
+// to end.
 func TestRefusedRequestsEndWithTheirServer(t *testing.T) {
 	k := &kills{clock: clock{time.Now()}}
 	if got := k.begun(); got != 0 {

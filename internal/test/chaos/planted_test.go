@@ -13,8 +13,8 @@ import (
 // plantedDelay is far beyond the request timeout.
 const plantedDelay = time.Second
 
-// TestPlantedFaultsAreFound has the clients ask a server that lies: each lie must be found
-// under its own name. An honest one must be found to be that.
+// TestPlantedFaultsAreFound has clients ask a server that lies. The check must find each lie and
+// call it by its own name. It must find no lie in an honest server.
 func TestPlantedFaultsAreFound(t *testing.T) {
 	const rarely = 40 // one in so many requests of a connection
 	tests := []struct {

@@ -20,9 +20,10 @@ const (
 	readings = 15
 )
 
-// TestSoak uses both daemons for a long time and holds that they are afterwards what they
-// were after the first third, at most ten minutes. SOAK_DURATION, SOAK_RATE and SEED come
-// from the environment. `make test` has a form of some seconds, which shows that it works.
+// TestSoak runs both daemons for a long time. It compares their memory, descriptors and threads
+// at the end with those after the first third, or after ten minutes if that is less.
+// SOAK_DURATION, SOAK_RATE and SEED come from the environment. The form in `make test` takes a
+// few seconds, and only shows that the test works.
 func TestSoak(t *testing.T) {
 	t.Parallel()
 	length := durationOf(t, "SOAK_DURATION", 30*time.Second, 3*time.Second)

@@ -24,5 +24,5 @@
 //	c.ExpectStatus(kit.Get(2, "id"), codec.StatusDisconnected)
 //
 // Whatever is started ends with the test that started it. Nothing leaves the machine:
-// unix sockets in temporary directories, and TCP on 127.0.0.1.
+// unix sockets in temporary directories, and TCP on 127.0.0.0/8.
 package kit

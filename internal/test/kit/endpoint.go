@@ -3,6 +3,7 @@ package kit
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -37,9 +38,12 @@ func Unix(t testing.TB) Endpoint {
 	return Endpoint{"unix", filepath.Join(SocketDir(t), "s")}
 }
 
-// Loopback is a free port of 127.0.0.1: listen on it, then ask the listener for the
-// port that it was given.
-func Loopback() Endpoint { return Endpoint{"tcp", "127.0.0.1:0"} }
+// Loopback is a free port of a random address in 127.0.0.0/8: listen on it, then ask the
+// listener for the port that it was given. No other test uses the address, so a port that is
+// given up for a while is still free afterwards.
+func Loopback() Endpoint {
+	return Endpoint{"tcp", fmt.Sprintf("127.%d.%d.%d:0", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))}
+}
 
 // SocketDir is a fresh directory whose path leaves room for names in the 107 bytes of a
 // unix socket's, which t.TempDir does not. It goes away with the test.

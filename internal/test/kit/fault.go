@@ -3,6 +3,7 @@ package kit
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,16 +33,13 @@ func CloseUnanswered(x *Exchange) { x.Close() }
 // ResetUnanswered ends the connection with an RST in place of an answer.
 func ResetUnanswered(x *Exchange) { x.Reset() }
 
-// Duplicate answers twice.
-func Duplicate(x *Exchange) {
-	x.Write(x.Answer)
-	x.Write(x.Answer)
-}
+// Duplicate answers twice, in one write.
+func Duplicate(x *Exchange) { x.Write(slices.Concat(x.Answer, x.Answer)) }
 
 // ByteByByte answers in writes of one byte.
 func ByteByByte(x *Exchange) { x.Trickle(x.Answer, 1, 0) }
 
-// WrongUID answers with another uid, whose every bit differs.
+// WrongUID answers with another uid: every bit of it differs.
 func WrongUID(x *Exchange) {
 	x.Write(spoilt(x.Answer, func(b []byte) { codec.SetUID(b, ^x.Request.UID) }))
 }
@@ -91,7 +89,7 @@ func HTTP(x *Exchange) {
 	x.Close()
 }
 
-// Flood sends valid answers that nobody asked for until the connection is over.
+// Flood sends valid answers to no request until the connection ends.
 func Flood(x *Exchange) {
 	b := bytes.Repeat(Status(0xfeedface, codec.OpGet, codec.StatusNotOK), 4096)
 	for x.peer.put(step{bytes: b}) {

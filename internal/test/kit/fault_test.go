@@ -26,8 +26,8 @@ func faulty(t *testing.T, at Endpoint, fault Fault) *Client {
 	return c
 }
 
-// TestFaultsOnTheWire holds what each fault puts on the wire, to the byte, in place of
-// the answer to a GET of "id" with uid 0x01020304.
+// TestFaultsOnTheWire compares the bytes that each fault puts on the wire, in place of the
+// answer to a GET of "id" with uid 0x01020304.
 func TestFaultsOnTheWire(t *testing.T) {
 	const uid = 0x01020304
 	const head = "00110000" + "01" + "01020304" + "00" + "01"
@@ -68,7 +68,7 @@ func TestFaultsOnTheWire(t *testing.T) {
 	}
 }
 
-// TestFaultsThatEnd holds how a connection ends after the bytes that come before.
+// TestFaultsThatEnd checks how a connection ends after the bytes of the fault.
 func TestFaultsThatEnd(t *testing.T) {
 	tests := []struct {
 		name  string

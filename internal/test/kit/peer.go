@@ -16,12 +16,21 @@ import (
 // connection is not read until there is room: that is how a real server behaves.
 const maxQueued = 1024
 
+// The buffers of connections are used again: tests make thousands of short ones, and to clear
+// new buffers would take a third of their CPU time.
+var (
+	readBuffers = sync.Pool{New: func() any { return new(readBuffer) }}
+	writers     = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 1<<16) }}
+)
+
+type readBuffer [4 * codec.MaxMessageSize]byte
+
 // peer is one connection that an Upstream accepted.
 type peer struct {
 	up    *Upstream
 	sock  net.Conn
 	conn  int // from 1, in the order accepted
-	queue chan step
+	queue chan *step
 	over  chan struct{} // closed when the connection is
 	once  sync.Once
 }
@@ -36,7 +45,7 @@ type step struct {
 }
 
 func newPeer(u *Upstream, sock net.Conn, conn int) *peer {
-	return &peer{up: u, sock: sock, conn: conn, queue: make(chan step, maxQueued), over: make(chan struct{})}
+	return &peer{up: u, sock: sock, conn: conn, queue: make(chan *step, maxQueued), over: make(chan struct{})}
 }
 
 // end closes the connection, in the manner of how, once.
@@ -50,7 +59,7 @@ func (p *peer) end(how func(net.Conn) error) {
 // put queues a step, and reports false when the connection is over.
 func (p *peer) put(s step) bool {
 	select {
-	case p.queue <- s:
+	case p.queue <- &s:
 		return true
 	case <-p.over:
 		return false
@@ -63,7 +72,9 @@ func (p *peer) read(greet Fault) {
 		greet(&Exchange{Conn: p.conn, peer: p})
 	}
 	requests := codec.NewAssembler(codec.Request)
-	b := make([]byte, 4*codec.MaxMessageSize)
+	buffer := readBuffers.Get().(*readBuffer)
+	defer readBuffers.Put(buffer)
+	b := buffer[:]
 	start, end := 0, 0
 	for number := 1; ; {
 		m, err := requests.Next(b[start:end])
@@ -109,11 +120,16 @@ func (p *peer) inputEnds(err error) {
 
 // write runs in its own goroutine until the connection is over.
 func (p *peer) write() {
-	w := bufio.NewWriterSize(p.sock, 1<<16)
+	w := writers.Get().(*bufio.Writer)
+	w.Reset(p.sock)
+	defer func() {
+		w.Reset(nil)
+		writers.Put(w)
+	}()
 	for {
 		select {
 		case s := <-p.queue:
-			if !p.do(w, s) {
+			if !p.do(w, *s) {
 				p.end(net.Conn.Close)
 				return
 			}
@@ -191,6 +207,14 @@ func (x *Exchange) Trickle(b []byte, size int, gap time.Duration) {
 		x.peer.put(step{due: due, bytes: piece, alone: true})
 		due = due.Add(gap)
 	}
+}
+
+// Sent is closed when all that was queued so far is on the wire. It stays open when the
+// connection is over before that.
+func (x *Exchange) Sent() <-chan struct{} {
+	sent := make(chan struct{})
+	x.peer.put(step{then: func(net.Conn) error { close(sent); return nil }})
+	return sent
 }
 
 // Finish sends the end of the stream and goes on reading.

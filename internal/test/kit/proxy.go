@@ -52,7 +52,7 @@ func (p *Proxy) Conns() int {
 	return p.conns
 }
 
-// Refuse stops listening: who connects is refused. Open connections stay.
+// Refuse stops listening: further connections are refused. Open ones stay.
 func (p *Proxy) Refuse() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

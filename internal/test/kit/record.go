@@ -106,6 +106,18 @@ func (u *Upstream) Conns() int {
 	return u.record.conns
 }
 
+// Replaced is how many connections a dc_client has used and given up for a later one. One
+// that had no more than the probe is none: on a busy machine the first attempt may fail.
+func (u *Upstream) Replaced() int {
+	last, replaced := u.Conns(), map[int]bool{}
+	for _, q := range u.Requests() {
+		if q.Number > 1 && q.Conn < last {
+			replaced[q.Conn] = true
+		}
+	}
+	return len(replaced)
+}
+
 // Open is how many connections are open.
 func (u *Upstream) Open() int {
 	u.record.mu.Lock()
@@ -153,7 +165,7 @@ func (s *sessions) answer(m codec.Message) []byte {
 	return Status(m.UID, m.Op, codec.StatusOK)
 }
 
-// add is for who holds the lock.
+// add must be called with the lock held.
 func (s *sessions) add(payload []byte) codec.Status {
 	a, status := codec.ParseAdd(payload)
 	if status != codec.StatusOK {
@@ -166,7 +178,7 @@ func (s *sessions) add(payload []byte) codec.Status {
 	return codec.StatusOK
 }
 
-// find is for who holds the lock.
+// find must be called with the lock held.
 func (s *sessions) find(id string) (string, bool) {
 	found, ok := s.byID[id]
 	if ok && !time.Now().Before(found.expires) {

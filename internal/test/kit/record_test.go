@@ -122,3 +122,17 @@ func (s *sessions) taken(t *testing.T, ids int, request func(id string) []byte) 
 	all.Wait()
 	return ok.Load()
 }
+
+// TestReplaced: a connection counts when it carried more than a probe and is not the last.
+func TestReplaced(t *testing.T) {
+	u := NewUpstream(t, Unix(t))
+	for n, want := range []int{0, 0, 1} {
+		c := Dial(t, u.Endpoint())
+		for uid := range uint32(1 + n%2) {
+			c.ExpectStatus(Have(uid, "id"), codec.StatusNotOK)
+		}
+		if got := u.Replaced(); got != want {
+			t.Errorf("connection %d: got %d replaced, want %d", n+1, got, want)
+		}
+	}
+}

@@ -108,7 +108,7 @@ func (s Suite) buildTag(into, tag string) error {
 		return err
 	}
 	defer unlock()
-	args := []string{"build", "-tags", tag, "-o", builds + "/"}
+	args := []string{"build", "-trimpath", "-tags", tag, "-o", builds + "/"}
 	for _, name := range s.Commands {
 		if !strings.Contains(name, "/") {
 			name = "cmd/" + name

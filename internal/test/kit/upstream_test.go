@@ -14,8 +14,8 @@ import (
 	"distcache/codec"
 )
 
-// TestUpstreamAnswersAsRecorded replays what a real dc_server was asked, and holds each
-// answer and the state of the connection after it against what that did.
+// TestUpstreamAnswersAsRecorded replays requests that a real dc_server was asked. It compares
+// each answer, and the state of the connection after it, with what the real one did.
 func TestUpstreamAnswersAsRecorded(t *testing.T) {
 	text, err := os.ReadFile("../../../codec/testdata/dc_server.json")
 	if err != nil {

@@ -82,8 +82,8 @@ type asker struct {
 	answered atomic.Int64
 }
 
-// TestH23EachClientHasItsShare has clients with hundreds of requests waiting, and one with
-// few: dc_client takes from each in turn, so that each is answered as often.
+// TestH23EachClientHasItsShare runs clients with hundreds of waiting requests beside one with
+// few. dc_client serves them in turn, so each is answered equally often.
 func TestH23EachClientHasItsShare(t *testing.T) {
 	t.Parallel()
 	const floods = 4

@@ -78,8 +78,9 @@ func mustIdle(t *testing.T, process *kit.Process, neighbour *kit.Client, span ti
 	}
 }
 
-// TestH18HalfClosedClientsReadWhenTheyLike leaves more answers unread than the socket takes,
-// which the daemon holds without a look at what it has already seen: the stream's end.
+// TestH18HalfClosedClientsReadWhenTheyLike: clients send the end of their stream and leave more
+// answers unread than the socket takes. The daemon holds the rest, and the end of the stream,
+// which it has seen already, does not wake it again.
 func TestH18HalfClosedClientsReadWhenTheyLike(t *testing.T) {
 	t.Parallel()
 	const clients, asked = 4, 12

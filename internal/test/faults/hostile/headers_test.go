@@ -60,8 +60,8 @@ func incomplete(n int) []byte {
 	return slices.Concat(first, kit.Remove(7, "rest"))
 }
 
-// TestH07WrongHeadersAreNotForwarded: who sends one is closed without an answer, dc_server
-// hears nothing of it, and a neighbour is served.
+// TestH07WrongHeadersAreNotForwarded: a client that sends a wrong header is closed without an
+// answer. dc_server gets none of its bytes, and other clients are served.
 func TestH07WrongHeadersAreNotForwarded(t *testing.T) {
 	t.Parallel()
 	up := kit.NewUpstream(t, kit.Loopback())
@@ -98,9 +98,9 @@ func ways() map[string]func(*kit.Conn) error {
 	return map[string]func(*kit.Conn) error{"an end": (*kit.Conn).Close, "a reset": (*kit.Conn).Reset}
 }
 
-// TestH04HalfARequestIsNotForwardedAndItsPlaceIsFree has clients leave within a request of
-// three frames, at each of its edges. There is room for two, a neighbour and the one that
-// leaves: whoever comes next has its place.
+// TestH04HalfARequestIsNotForwardedAndItsPlaceIsFree has clients leave within a request of three
+// frames, at each edge of a frame. -maxclients leaves room for one such client beside another.
+// The next client can connect once it has left.
 func TestH04HalfARequestIsNotForwardedAndItsPlaceIsFree(t *testing.T) {
 	t.Parallel()
 	for _, network := range []string{"unix", "tcp"} {

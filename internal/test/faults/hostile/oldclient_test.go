@@ -111,8 +111,8 @@ func TestH24OldClientsGetAnswersOfEveryLengthIntact(t *testing.T) {
 	}
 }
 
-// TestH24WhoDoesNotReadHarmsNobody leaves answers of that kind unread: others are served
-// meanwhile, and whoever reads in the end finds the whole answer.
+// TestH24WhoDoesNotReadHarmsNobody leaves answers of that kind unread. Meanwhile other clients
+// are served. A client that reads in the end finds the whole answer.
 func TestH24WhoDoesNotReadHarmsNobody(t *testing.T) {
 	t.Parallel()
 	const idle, waits = 200, 300 * time.Millisecond

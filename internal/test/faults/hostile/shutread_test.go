@@ -10,9 +10,9 @@ import (
 	"distcache/internal/test/kit"
 )
 
-// TestH19WhoReadsNoMoreHarmsNobody has clients shut their side for reading, and stay, while
-// large answers are on their way to them. Each is ended, by the socket's error or for what it
-// left unread; meanwhile others are served.
+// TestH19WhoReadsNoMoreHarmsNobody has clients shut down their sockets for reading and stay,
+// while large answers are on their way. The daemon closes each, for the socket's error or for
+// the unread answers. Meanwhile others are served.
 func TestH19WhoReadsNoMoreHarmsNobody(t *testing.T) {
 	t.Parallel()
 	for _, daemon := range []string{"dc_client", "dc_server"} {
@@ -96,8 +96,9 @@ func TestH19WhoReadsNoMoreBeforeItsAnswer(t *testing.T) {
 	mustKeepItsLink(t, up)
 }
 
-// TestH10WhoReadsSlowlyIsNotEnded has clients ask for more than their sockets take and then
-// read, a little at a time, for longer than those have who read nothing. All the answers come.
+// TestH10WhoReadsSlowlyIsNotEnded has clients ask for more than their sockets take and then read
+// a little at a time. That takes longer than a client that reads nothing may stay. All the
+// answers arrive.
 func TestH10WhoReadsSlowlyIsNotEnded(t *testing.T) {
 	t.Parallel()
 	for network, sip := range map[string]int{"unix": 2 << 10, "tcp": 8 << 10} { // bytes

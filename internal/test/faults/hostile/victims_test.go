@@ -135,8 +135,9 @@ func startPair(t *testing.T) (*kit.Process, kit.Endpoint) {
 	return kit.NewRig(t).Client(server)
 }
 
-// TestH05SlowClientsLeaveVictims has 5,000 clients that send a request byte by byte, some a
-// byte every 10 ms, most every 200 ms: none is forwarded, and the victims notice nothing.
+// TestH05SlowClientsLeaveVictims has 5,000 clients send a request byte by byte: some a byte
+// every 10 ms, most every 200 ms. None of these requests is forwarded, and other clients notice
+// nothing.
 func TestH05SlowClientsLeaveVictims(t *testing.T) {
 	needQuiet(t)
 	needDescriptors(t, dripping+500)
@@ -168,9 +169,9 @@ func TestH23FloodOfRequestsLeavesOthersTheirShare(t *testing.T) {
 	mustLeaveVictims(t, orders{At: at, Attack: "flood"}, calm, 100)
 }
 
-// TestThousandHostileClientsLeaveVictims has 1,000 clients of all kinds at a time, of which
-// as many come and leave each second: who send garbage or half a request, leave while they
-// are owed an answer, and never read.
+// TestThousandHostileClientsLeaveVictims runs 1,000 hostile clients of all kinds at a time, and
+// replaces as many each second. They send garbage or half a request, leave before their answer
+// comes, or never read.
 func TestThousandHostileClientsLeaveVictims(t *testing.T) {
 	needQuiet(t)
 	needDescriptors(t, 2*crowd)

@@ -8,9 +8,9 @@ import (
 	"distcache/internal/test/kit"
 )
 
-// TestN02N05N15LostPackets takes the network away under an established connection: all who
-// wait are told in time, the loss is noticed within three timeouts, and once the network is
-// back the service follows.
+// TestN02N05N15LostPackets drops all packets of an established connection. Waiting clients are
+// answered in time. dc_client notices the loss within three timeouts, and serves again soon
+// after the network is back.
 func TestN02N05N15LostPackets(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -69,7 +69,8 @@ func TestF11LostSYN(t *testing.T) {
 }
 
 // TestN03HealAroundTheTimeout lets packets through again just before and just after requests
-// time out: what was sent again comes late, and no answer is doubled or crossed.
+// time out. Retransmitted requests are answered late. No client gets an answer twice, or the
+// answer to another request.
 func TestN03HealAroundTheTimeout(t *testing.T) {
 	t.Parallel()
 	n := newLAN(t)
@@ -98,8 +99,8 @@ func TestN03HealAroundTheTimeout(t *testing.T) {
 	}
 }
 
-// TestN04ServerHostGone: a server that is gone without a word while nobody asks is noticed
-// by then, so that the next request does not have to wait for it.
+// TestN04ServerHostGone: the server's host disappears without a packet while no client asks.
+// dc_client notices before the next request, which therefore need not wait.
 func TestN04ServerHostGone(t *testing.T) {
 	t.Parallel()
 	jitter := kit.MeasureJitter(t)

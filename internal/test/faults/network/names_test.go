@@ -13,8 +13,8 @@ import (
 // goodIP is where a dc_server of these tests listens.
 const goodIP = "127.0.0.1"
 
-// TestN13NameDoesNotResolve: whatever is wrong with the name, requests are answered at once,
-// and when it resolves it is used.
+// TestN13NameDoesNotResolve: while the name does not resolve, for whatever reason, requests are
+// answered at once. Once it resolves, dc_client connects.
 func TestN13NameDoesNotResolve(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {

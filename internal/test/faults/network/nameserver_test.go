@@ -127,7 +127,7 @@ func record(kind uint16, data []byte) []byte {
 	return append(b, data...)
 }
 
-// named is a namespace with a name server, whose dc_client is to connect to serverName.
+// named is a namespace with a name server. Its dc_client connects to serverName.
 type named struct {
 	namespace string
 	names     *nameServer

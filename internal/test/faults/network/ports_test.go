@@ -15,9 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestN12OneConnectPerStep: a dc_server that ends each connection at once, or as soon as it
-// has answered the probe, sees one in a -retry at the most, however many clients ask; soon
-// after it does so no more they are served.
+// TestN12OneConnectPerStep: a dc_server ends each connection at once, or after it has answered
+// the probe. dc_client connects at most once in each -retry, however many clients ask. Clients
+// are served soon after the server stops doing so.
 func TestN12OneConnectPerStep(t *testing.T) {
 	t.Parallel()
 	const step = 100 * time.Millisecond
@@ -66,8 +66,8 @@ func TestN12OneConnectPerStep(t *testing.T) {
 	}
 }
 
-// TestN12PortsUsedUp: all ports of dc_client's side are in TIME_WAIT when it has to connect
-// again. Clients are told at once, and soon served when there is a port.
+// TestN12PortsUsedUp: all local ports are in TIME_WAIT when dc_client must connect again.
+// Clients are answered DISCONNECTED at once, and served soon after a port is free.
 func TestN12PortsUsedUp(t *testing.T) {
 	t.Parallel()
 	jitter := kit.MeasureJitter(t)

@@ -11,8 +11,8 @@ import (
 	"distcache/internal/test/kit"
 )
 
-// TestN07EveryCut passes messages of all sizes around the boundaries of frames and buffers
-// through a way that cuts them differently each time, there and back: byte-exact.
+// TestN07EveryCut sends messages of all sizes around the ends of frames and buffers over a link
+// that cuts them differently each time, in both directions. All bytes arrive unchanged.
 func TestN07EveryCut(t *testing.T) {
 	t.Parallel()
 	random := kit.Random(t)
@@ -103,8 +103,8 @@ func carry(t *testing.T, at kit.Endpoint, sizes []int) error {
 	return nil
 }
 
-// TestN08ShortWrites gives the sockets the smallest buffers that there are, so that hardly
-// a write is taken whole: many large messages at a time, byte-exact.
+// TestN08ShortWrites gives the sockets the smallest buffers, so that almost no write is taken
+// whole. Many large messages at a time arrive unchanged.
 func TestN08ShortWrites(t *testing.T) {
 	t.Parallel()
 	n := newLAN(t)

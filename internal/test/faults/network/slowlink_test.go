@@ -68,8 +68,8 @@ func TestN06SlowLink(t *testing.T) {
 // resend is the least that Linux waits before it sends a lost packet again.
 const resend = 200 * time.Millisecond
 
-// TestN11LossIsLatency lets the way behave as one that loses packets, which TCP makes good:
-// delays that change all the time, up to those of a packet sent again. Nothing but time is lost.
+// TestN11LossIsLatency simulates packet loss: delays change all the time, up to those of a
+// retransmission. Requests take longer, and nothing else happens.
 func TestN11LossIsLatency(t *testing.T) {
 	t.Parallel()
 	random := kit.Random(t)
@@ -112,8 +112,8 @@ func TestN11LossIsLatency(t *testing.T) {
 	}
 }
 
-// TestN17NoWaitingForAcknowledgements: small and large requests over TCP, one at a time, so
-// that waiting for an acknowledgement (40 ms, or 200) would show.
+// TestN17NoWaitingForAcknowledgements sends small and large requests over TCP, one at a time. A
+// wait for an acknowledgement (40 ms or 200 ms) would show.
 func TestN17NoWaitingForAcknowledgements(t *testing.T) {
 	t.Parallel()
 	jitter := kit.MeasureJitter(t)

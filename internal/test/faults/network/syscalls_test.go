@@ -74,9 +74,8 @@ func startInjected(t *testing.T, up *kit.Upstream, rule string) (process *kit.Pr
 	return process, at, trace
 }
 
-// TestN09SpuriousReadinessCostsLittle: where each read finds nothing to read before it
-// finds something, or each third wait returns for nothing, a request takes not much more CPU
-// than else, and none is taken where nothing is asked.
+// TestN09SpuriousReadinessCostsLittle: each read first finds nothing, or each third wait returns
+// without an event. A request costs little more CPU than usual, and an idle daemon costs none.
 func TestN09SpuriousReadinessCostsLittle(t *testing.T) {
 	kit.NeedFull(t, "compares CPU times")
 	t.Parallel()

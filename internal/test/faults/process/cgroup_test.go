@@ -72,7 +72,13 @@ func (g cgroup) run(c kit.Command) kit.Command {
 // memoryBound is what the ready line says, in bytes.
 func memoryBound(t *testing.T, process *kit.Process) int {
 	t.Helper()
-	found := regexp.MustCompile(` memory_bound_mib=(\d+)`).FindStringSubmatch(process.Stderr())
+	return readyMebibytes(t, process, "memory_bound_mib")
+}
+
+// readyMebibytes is a figure of the ready line, in bytes.
+func readyMebibytes(t *testing.T, process *kit.Process, name string) int {
+	t.Helper()
+	found := regexp.MustCompile(` ` + name + `=(\d+)`).FindStringSubmatch(process.Stderr())
 	if found == nil {
 		t.Fatalf("got %q, want a line with the bound", process.Stderr())
 	}
@@ -107,10 +113,11 @@ func hoarders(t *testing.T, at kit.Endpoint, deaf, partial int, id string) {
 	}
 }
 
-// TestR05MemoryStaysWithinTheBound puts dc_client into a control group that has the memory
-// which its ready line tells, and no more: hoarding clients are refused, others are served,
-// and the kernel never has to refuse memory. Its own buffers, which the bound leaves out,
-// count there too: up to 208 KB for each client that reads nothing, so those are few.
+// TestR05MemoryStaysWithinTheBound puts dc_client into a control group with exactly the memory
+// that its ready line names. Clients that hoard are refused, others are served, and the kernel
+// never refuses memory. The control group also counts the kernel's socket buffers, which the
+// bound leaves out: up to 208 KB for each client that reads nothing. So there are few such
+// clients.
 func TestR05MemoryStaysWithinTheBound(t *testing.T) {
 	t.Parallel()
 	needRoot(t)
@@ -148,6 +155,49 @@ func TestR05MemoryStaysWithinTheBound(t *testing.T) {
 	mustEnd(t, process)
 }
 
+// TestF02NonReadersStayWithinBothBounds puts dc_client into a control group of both bounds that
+// its ready line tells and a fifth more. Clients that read nothing fill their sockets: all of it
+// is counted, and the kernel neither refuses memory nor kills dc_client.
+func TestF02NonReadersStayWithinBothBounds(t *testing.T) {
+	t.Parallel()
+	needRoot(t)
+	deaf := kit.Sized(100, 1000)
+	group := newCgroup(t, "memory")
+	up := kit.NewUpstream(t, kit.Loopback())
+	const id = "large"
+	up.Put(id, strings.Repeat("x", codec.MaxPayload), time.Hour)
+	at := kit.Unix(t)
+	client := program{name: "dc_client", path: kit.Tool("dc_client"), args: []string{"-server", up.Endpoint().String(), "-timeout", "60000"}}
+	process := group.run(client.command("-listen", at.String(), "-maxclients", strconv.Itoa(deaf+1))).Start(t)
+	process.WaitStderr(patience, "connected to dc_server")
+	kernelBound := readyMebibytes(t, ready(process), "kernel_bound_mib")
+	bound := memoryBound(t, process) + kernelBound
+	kernelBefore := group.number("memory.kmem.usage_in_bytes") // stacks of threads, tables of pages
+	group.set("memory.limit_in_bytes", strconv.Itoa(bound+bound/5))
+
+	honest := kit.Dial(t, at)
+	honest.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
+	hoarders(t, at, deaf, 0, id)
+	held := deaf * 128 << 10 // most of what each socket can hold
+	kernel := func() int { return group.number("memory.kmem.max_usage_in_bytes") - kernelBefore }
+	full := kit.Within(patience/4, func() bool { return kernel() > held })
+	honest.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
+	most, failed := group.number("memory.max_usage_in_bytes"), group.number("memory.failcnt")
+	t.Logf("%d MiB at most with %d clients that read nothing, %d of them the kernel's, within bounds of %d and %d MiB; the limit was met %d times",
+		most>>20, deaf, kernel()>>20, bound>>20, kernelBound>>20, failed)
+	if kernel() > kernelBound {
+		t.Errorf("got %d MiB in the kernel, want at most %d MiB", kernel()>>20, kernelBound>>20)
+	}
+	if most > bound || failed > 0 {
+		t.Errorf("got %d MiB and the limit met %d times, want at most %d MiB and never", most>>20, failed, bound>>20)
+	}
+	mustEnd(t, process)
+	if !full {
+		t.Skipf("got %d MiB in the kernel, want more than %d MiB: this machine is too busy to fill the sockets before such clients are closed",
+			kernel()>>20, held>>20)
+	}
+}
+
 // TestR05SessionsFitTheControlGroup puts dc_server into a control group of 512 MiB, with
 // default flags and with those of the quick start. Large sessions must be evicted before
 // the kernel refuses memory (or kills dc_server).
@@ -181,9 +231,9 @@ func TestR05SessionsFitTheControlGroup(t *testing.T) {
 	}
 }
 
-// TestR11NoMoreThreads takes the threads from a running daemon, which must not notice, and
-// starts others where the kernel grants none, or some but too few: that must end them with a
-// message, before they have made anything.
+// TestR11NoMoreThreads takes the threads from a running daemon, which must not notice. It also
+// starts daemons where the kernel grants no threads, or too few. Those must exit with a message
+// before they have created anything.
 func TestR11NoMoreThreads(t *testing.T) {
 	needRoot(t)
 	forEach(t, func(t *testing.T, p program) {

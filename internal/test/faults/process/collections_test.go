@@ -19,9 +19,9 @@ import (
 // pauseMost is how long a garbage collection may stop a daemon.
 const pauseMost = time.Millisecond
 
-// TestR15ManyClientsAndNoCollections has as many clients as descriptors allow ask for 4 KB
-// each, over and over: there is next to nothing to collect in dc_client, and a collection,
-// where there is one, does not stop it for long.
+// TestR15ManyClientsAndNoCollections runs as many clients as descriptors allow, each asking for
+// 4 KB again and again. dc_client has almost nothing to collect, and a collection does not stop
+// it for long.
 func TestR15ManyClientsAndNoCollections(t *testing.T) {
 	const size = 4 << 10
 	clients, rounds := 500, 8

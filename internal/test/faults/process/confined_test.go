@@ -40,7 +40,7 @@ func TestO22EmptyRootDirectory(t *testing.T) {
 	})
 }
 
-// TestO22WhatCannotBeDoneIsSaid: each with exit code 1 and a reason.
+// TestO22WhatCannotBeDoneIsSaid: each such start exits with code 1 and names the reason.
 func TestO22WhatCannotBeDoneIsSaid(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		needRoot(t)
@@ -77,8 +77,8 @@ func TestO22WhatCannotBeDoneIsSaid(t *testing.T) {
 	})
 }
 
-// TestO22SystemCallsThatAreForbidden: as a seccomp filter does that answers EPERM. A step
-// that keeps secrets ends the start; what only helps is done without.
+// TestO22SystemCallsThatAreForbidden: a seccomp filter answers EPERM. If the call protects
+// secrets, the start fails. If it only helps, the daemon does without it.
 func TestO22SystemCallsThatAreForbidden(t *testing.T) {
 	strace, err := exec.LookPath("strace")
 	if err != nil {

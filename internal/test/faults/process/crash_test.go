@@ -39,9 +39,8 @@ func mustHideSessions(t *testing.T, texts ...string) {
 	}
 }
 
-// TestO24PanicInAHandlerEndsTheProcess: with its stack on stderr and in the log, never
-// silently, and without a session's bytes (O26). The next start is not kept by what is
-// left behind.
+// TestO24PanicInAHandlerEndsTheProcess: the stack is on stderr and in the log, without any
+// session's bytes (O26). What is left behind does not prevent the next start.
 func TestO24PanicInAHandlerEndsTheProcess(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		p = p.faulty()
@@ -66,9 +65,9 @@ func TestO24PanicInAHandlerEndsTheProcess(t *testing.T) {
 	})
 }
 
-// TestO23StuckLoopEndsTheProcess: one that computes for ever and one that waits for ever,
-// the only loop and one of several. The stacks in the log show where, and hold no
-// session's bytes (O26).
+// TestO23StuckLoopEndsTheProcess: a loop computes for ever, or waits for ever. It is the only
+// loop, or one of several. The stacks in the log show where it is stuck, and hold no session's
+// bytes (O26).
 func TestO23StuckLoopEndsTheProcess(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		for _, row := range []struct {
@@ -100,8 +99,8 @@ func TestO23StuckLoopEndsTheProcess(t *testing.T) {
 	})
 }
 
-// TestO24LastWordsKeepNobody: a daemon that panics ends also when nobody reads what it
-// writes to stderr.
+// TestO24LastWordsKeepNobody: a daemon that panics exits even when its stderr is a full pipe
+// without a reader.
 func TestO24LastWordsKeepNobody(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		at := kit.Unix(t)
@@ -208,7 +207,8 @@ func listenSyslog(t *testing.T, path string) <-chan string {
 	return lines
 }
 
-// TestO24NoHookInWhatIsInstalled: only the build for tests breaks on request.
+// TestO24NoHookInWhatIsInstalled: only the build for tests has the faults that a session ID can
+// request.
 func TestO24NoHookInWhatIsInstalled(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		process, at := p.start(t)

@@ -115,9 +115,9 @@ func mustSay(t *testing.T, process *kit.Process, since int, began time.Time, tex
 	mustName(t, said, reason)
 }
 
-// TestR02AcceptFails: while each accept fails for want of descriptors or memory, accepting is
-// tried again in time and does not spin, those that are in are served, and those that wait
-// once it succeeds.
+// TestR02AcceptFails: accept fails for want of descriptors or memory. The daemon tries again in
+// time and does not spin. Connected clients are served; waiting ones are served once accept
+// succeeds.
 func TestR02AcceptFails(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		for _, errno := range scarce() {
@@ -160,8 +160,8 @@ func TestR02AcceptFails(t *testing.T) {
 	})
 }
 
-// TestR02AcceptFailsOnce: whichever call it is, one client at the most is refused, and
-// nobody waits for long.
+// TestR02AcceptFailsOnce: whichever call of accept fails, at most one client is refused, and no
+// client waits for long.
 func TestR02AcceptFailsOnce(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		jitter := kit.MeasureJitter(t)
@@ -229,8 +229,8 @@ func lowerNofile(t *testing.T, process *kit.Process, most uint64) (raise func())
 	return func() { set(was.Cur) }
 }
 
-// TestR01FullOfDescriptors: with as many clients as there are descriptors, accepting rests
-// and does not spin, those that are in are served, and others as soon as some leave.
+// TestR01FullOfDescriptors: clients use up all descriptors. Accepting rests and does not spin.
+// Connected clients are served; others are served as soon as some leave.
 func TestR01FullOfDescriptors(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		needRoot(t) // for another process's limits

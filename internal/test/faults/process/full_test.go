@@ -57,10 +57,10 @@ func large(uid uint32) []byte {
 	return kit.Add(uid, "somebody's", strings.Repeat("x", 4<<10), time.Hour)
 }
 
-// TestR06HungServer has thousands of clients ask a dc_server that hangs. When no more of
-// their requests may wait for it, further ones are answered at once; the others all are
-// when the connection ends. It is the bytes that are too many: requests in flight may be
-// more than there can be clients here.
+// TestR06HungServer has thousands of clients ask a dc_server that hangs. Once the batch is full,
+// further requests are answered at once. The others are answered when the connection ends. The
+// bound is on bytes: the limit of requests in flight is higher than the number of clients that
+// can run here.
 func TestR06HungServer(t *testing.T) {
 	up := kit.NewUpstream(t, kit.Unix(t))
 	p := program{path: kit.Tool("dc_client"), args: []string{"-server", up.Endpoint().String(), "-timeout", "600000"}}

@@ -14,7 +14,7 @@ import (
 	"distcache/internal/test/kit"
 )
 
-// fullPipe is a named pipe that takes no byte more and that nobody reads.
+// fullPipe is a named pipe that is full and has no reader.
 func fullPipe(t *testing.T) (path string, pipe *os.File) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "pipe")

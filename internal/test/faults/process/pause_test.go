@@ -87,8 +87,8 @@ func (p program) mustSurvive(t *testing.T, process *kit.Process, at kit.Endpoint
 	mustEnd(t, process)
 }
 
-// TestO25StoppedAndContinued: SIGSTOP for longer than the watchdog allows a loop to be
-// stuck does no harm.
+// TestO25StoppedAndContinued: a SIGSTOP that lasts longer than the watchdog's limit does no
+// harm.
 func TestO25StoppedAndContinued(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		p = p.faulty().linked(t).impatient()
@@ -98,8 +98,8 @@ func TestO25StoppedAndContinued(t *testing.T) {
 	})
 }
 
-// TestO25TracedAndHeld: strace attaches to all threads, is itself stopped, which holds
-// each thread at its next system call, goes on, and detaches.
+// TestO25TracedAndHeld: strace attaches to all threads and is then stopped, which holds each
+// thread at its next system call. Later it continues and detaches.
 func TestO25TracedAndHeld(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		needRoot(t) // the daemons are not dumpable
@@ -135,8 +135,8 @@ func traced(pid int) bool {
 	return err == nil && !strings.Contains(string(text), "\nTracerPid:\t0\n")
 }
 
-// TestR09ABusyNeighbour shares one CPU with four processes that want all of it: answers
-// are right, and the watchdog, which allows 1.5 s here, sees nothing stuck.
+// TestR09ABusyNeighbour shares one CPU with four busy processes. Answers are right, and the
+// watchdog (limit: 1.5 s here) finds no stuck loop.
 func TestR09ABusyNeighbour(t *testing.T) {
 	kit.NeedFull(t, "takes the CPU from other tests")
 	taskset, err := exec.LookPath("taskset")
@@ -167,8 +167,8 @@ func TestR09ABusyNeighbour(t *testing.T) {
 	})
 }
 
-// TestO25AnswersThatCameAreDelivered holds dc_client still while more answers come than it
-// reads at a time, for longer than requests may take: none of them is told DISCONNECTED.
+// TestO25AnswersThatCameAreDelivered stops dc_client for longer than its timeout, while more
+// answers arrive than one read takes. No client gets DISCONNECTED.
 func TestO25AnswersThatCameAreDelivered(t *testing.T) {
 	t.Parallel()
 	const clients, data, rounds, timeout = 60, 32_000, 10, 500 * time.Millisecond

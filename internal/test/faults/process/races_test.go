@@ -49,9 +49,9 @@ func asStranger(t *testing.T, fn func()) (stop func()) {
 	return sync.OnceFunc(func() { close(quit); running.Wait() })
 }
 
-// TestO13O18RacedStartsLetNobodyIn starts two daemons at once on one path and pidfile, over
-// and over, under umask 000, while another user connects all the time. One of the two
-// wins, and serves; the other user never gets in, though -sockperms alone forbids it.
+// TestO13O18RacedStartsLetNobodyIn starts two daemons at once on one path and pidfile, again and
+// again, under umask 000. Another user tries to connect all the time. One daemon wins and
+// serves. The other user never gets in, although only -sockperms forbids it.
 func TestO13O18RacedStartsLetNobodyIn(t *testing.T) {
 	t.Parallel()
 	needRoot(t)
@@ -130,10 +130,9 @@ func mustBeGone(t *testing.T, paths ...string) {
 	}
 }
 
-// TestO14SwappedNamesHarmNobody starts daemons in a directory that belongs to an attacker, who
-// puts links to files of root in the place of socket and pidfile, and of their temporary
-// names' directory neighbours, all the time. Whatever becomes of the starts, those files keep
-// content, owner, mode and all.
+// TestO14SwappedNamesHarmNobody starts daemons in a directory that belongs to an attacker. The
+// attacker keeps replacing the socket, the pidfile and their temporary files by links to files
+// of root. The starts may fail, but those files keep their content, owner and mode.
 func TestO14SwappedNamesHarmNobody(t *testing.T) {
 	t.Parallel()
 	needRoot(t)

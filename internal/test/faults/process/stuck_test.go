@@ -4,15 +4,16 @@ import (
 	"net"
 	"os"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"distcache/internal/test/kit"
 )
 
-// TestF15LoopStuckInTheKernelEndsTheProcess: another holder of a listening socket that was
-// passed in makes it blocking, and removes the bound of the wait too. The only loop then waits
-// in accept, and its watchdog sees it.
+// TestF15LoopStuckInTheKernelEndsTheProcess: another process that holds the same listening
+// socket makes it blocking, and removes the bound of the wait. The only loop then waits in
+// accept for ever, and its watchdog notices.
 func TestF15LoopStuckInTheKernelEndsTheProcess(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		at := kit.Unix(t)
@@ -34,7 +35,30 @@ func TestF15LoopStuckInTheKernelEndsTheProcess(t *testing.T) {
 		if code := process.Exit(patience); code != 1 {
 			t.Errorf("got exit code %d, want 1", code)
 		}
-		mustName(t, process.Stderr(), "ERROR the event loop is stuck: exiting", "engine.(*Listener).accept(")
+		mustName(t, process.Stderr(), "ERROR the event loop is stuck: exiting", "engine/socket.Accept(")
+	})
+}
+
+// TestF15HangInTheKernelEndsTheProcess: the only loop waits in a call that Go's scheduler knows
+// nothing of, so its watchdog cannot run. The kernel ends the process, a minute after the time
+// of the watchdog.
+func TestF15HangInTheKernelEndsTheProcess(t *testing.T) {
+	if !kit.Full() {
+		t.Skip("takes a minute; service.TestF15AlarmEndsAProcessThatHangsInTheKernel is the short form")
+	}
+	forEach(t, func(t *testing.T, p program) {
+		process, at := p.faulty().start(t)
+		began := time.Now()
+		breakWith(t, at, "fault:kernel")
+		if code := process.Exit(2*time.Minute + patience); code != 128+int(unix.SIGALRM) {
+			t.Errorf("got exit code %d, want that of SIGALRM", code)
+		}
+		if took := time.Since(began); took < time.Minute {
+			t.Errorf("got the end after %v, want a minute at least", took)
+		}
+		again := ready(p.command("-listen", at.String()).Start(t))
+		p.mustServe(t, at)
+		mustEnd(t, again)
 	})
 }
 

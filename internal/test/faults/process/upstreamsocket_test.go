@@ -27,9 +27,9 @@ func startAgain(t *testing.T, up *kit.Upstream, args ...string) (program, *kit.P
 	return p, process, at
 }
 
-// TestR02R04NoSocketToTheServer: while the kernel grants no socket, no connection or no watch
-// for the way to dc_server, clients are told at once; it is tried again in time, and soon
-// succeeds when it can.
+// TestR02R04NoSocketToTheServer: the kernel grants dc_client no socket, no connection or no
+// watch for its connection to dc_server. Clients are answered at once. dc_client keeps trying,
+// and connects soon after the kernel allows it.
 func TestR02R04NoSocketToTheServer(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -72,8 +72,8 @@ func TestR02R04NoSocketToTheServer(t *testing.T) {
 	}
 }
 
-// TestR02TheServerHasItsDescriptor: -maxclients leaves room for the connection to
-// dc_server, and those who are refused do not take it: also after a while without.
+// TestR02TheServerHasItsDescriptor: -maxclients leaves a descriptor for the connection to
+// dc_server. Refused clients do not take it, not even after a time without a connection.
 func TestR02TheServerHasItsDescriptor(t *testing.T) {
 	t.Parallel()
 	needRoot(t) // for another process's limits
@@ -120,9 +120,9 @@ func descriptorsFor(t *testing.T, p program, clients int) uint64 {
 	return all
 }
 
-// TestR03AllClientsAreReplacedAtOnce: with room for exactly as many clients as there are
-// descriptors, all of them leave and as many come while the process is held: the newcomers
-// take the places of those that left, and none is refused for want of a descriptor.
+// TestR03AllClientsAreReplacedAtOnce: there are exactly as many descriptors as clients. While
+// the process is stopped, all clients leave and as many connect. The new clients take the places
+// of the old ones; none is refused for want of a descriptor.
 func TestR03AllClientsAreReplacedAtOnce(t *testing.T) {
 	t.Parallel()
 	const most = 100

@@ -11,8 +11,8 @@ import (
 	"distcache/internal/test/kit"
 )
 
-// TestR04NoMoreWatches: a client that the kernel grants no watch ends, whichever of those
-// that come it is; others are served.
+// TestR04NoMoreWatches: the kernel refuses epoll_ctl for a new client. That client is closed,
+// and others are served.
 func TestR04NoMoreWatches(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		jitter := kit.MeasureJitter(t)
@@ -42,8 +42,8 @@ func TestR04NoMoreWatches(t *testing.T) {
 	})
 }
 
-// TestR04ListenerGetsNoWatch: accepting rests, for want of descriptors, and then the kernel
-// grants no watch to go on with. It goes on once there is one.
+// TestR04ListenerGetsNoWatch: accepting rests for want of descriptors. Then the kernel refuses
+// to watch the listening socket again. Accepting goes on once the kernel allows it.
 func TestR04ListenerGetsNoWatch(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		jitter := kit.MeasureJitter(t)
@@ -72,7 +72,8 @@ func TestR04ListenerGetsNoWatch(t *testing.T) {
 	})
 }
 
-// TestR04ListenerCannotRest: not even that accepting is to rest is taken by epoll_ctl.
+// TestR04ListenerCannotRest: accept fails for want of descriptors, and so does the epoll_ctl
+// that should let accepting rest. A new client is served all the same.
 func TestR04ListenerCannotRest(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		jitter := kit.MeasureJitter(t)

@@ -45,8 +45,8 @@ func listing(t *testing.T, directory string) (lines []string) {
 	return lines
 }
 
-// TestK11CheckOfAGoodLine: nothing is bound, written, removed or forked, whether a daemon
-// runs there or not, and a running one is named.
+// TestK11CheckOfAGoodLine: -check binds, writes, removes and forks nothing, whether a daemon
+// runs there or not. It names a running one.
 func TestK11CheckOfAGoodLine(t *testing.T) {
 	t.Parallel()
 	for _, i := range instances() {
@@ -77,8 +77,8 @@ func TestK11CheckOfAGoodLine(t *testing.T) {
 const changing = "bind,listen,unlink,unlinkat,rename,renameat,renameat2,link,linkat,symlink,symlinkat,mkdirat,mknodat," +
 	"chmod,fchmod,fchmodat,fchownat,truncate,ftruncate,flock,setsid,execve"
 
-// TestK11CheckMakesNoCallThatChanges looks at what -check asks of the kernel: its own program
-// is all that it runs, files are opened to be read, and nothing that could change anything is tried.
+// TestK11CheckMakesNoCallThatChanges traces the system calls of -check. It executes no other
+// program, opens files only for reading, and tries nothing that could change anything.
 func TestK11CheckMakesNoCallThatChanges(t *testing.T) {
 	t.Parallel()
 	strace, err := exec.LookPath("strace")
@@ -303,8 +303,8 @@ func TestK08ArithmeticIsShown(t *testing.T) {
 	}
 }
 
-// TestK10EnvironmentDoesNoHarm: what gnet and the Go runtime read from the environment
-// neither ends a daemon nor makes it write where it should not.
+// TestK10EnvironmentDoesNoHarm: gnet and the Go runtime read environment variables. None of
+// these ends a daemon or makes it write to a wrong place.
 func TestK10EnvironmentDoesNoHarm(t *testing.T) {
 	t.Parallel()
 	for _, setting := range []string{"GNET_LOGGING_LEVEL=x", "GNET_LOGGING_FILE=/nowhere/log", "GOMAXPROCS=0", "GOMAXPROCS=x",

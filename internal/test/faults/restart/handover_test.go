@@ -57,7 +57,7 @@ func (s *supervisor) activate() *kit.Process {
 }
 
 // TestV01NobodyIsRefusedWhileDcClientRestarts restarts dc_client 20 times under load. The
-// listening socket is passed in, so who connects meanwhile waits in its backlog.
+// listening socket is passed in, so clients that connect meanwhile wait in its backlog.
 func TestV01NobodyIsRefusedWhileDcClientRestarts(t *testing.T) {
 	const clients = 40
 	restarts := atFull(20, 4)
@@ -146,8 +146,8 @@ func TestV01BacklogIsServedByTheNext(t *testing.T) {
 	}
 }
 
-// TestV01WithoutHandOver restarts a dc_client that makes its own socket: connects are
-// refused in the gap and nowhere else, and who was accepted is answered.
+// TestV01WithoutHandOver restarts a dc_client that opens its own socket. Connections are refused
+// only while no dc_client listens, and accepted clients are answered.
 func TestV01WithoutHandOver(t *testing.T) {
 	t.Parallel()
 	restarts := atFull(10, 3)
@@ -170,9 +170,10 @@ func TestV01WithoutHandOver(t *testing.T) {
 	mustEnd(t, process)
 }
 
-// TestV01SilentConnectionsStayInTheBacklog ends a dc_client with a long backlog of clients
-// that have not asked yet: those that it has not accepted are served by the next one. On a busy
-// machine it may accept all of them before it learns of the signal: then that counts for nothing.
+// TestV01SilentConnectionsStayInTheBacklog ends a dc_client that has a long backlog of clients
+// which have sent nothing yet. The next dc_client serves those that were not accepted. On a busy
+// machine dc_client may accept all of them before it handles the signal; then the round does not
+// count.
 func TestV01SilentConnectionsStayInTheBacklog(t *testing.T) {
 	t.Parallel()
 	_, server := kit.NewRig(t).Server()

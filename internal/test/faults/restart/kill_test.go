@@ -81,7 +81,7 @@ func TestV08KilledProxyComesBack(t *testing.T) {
 	}
 }
 
-// mustBeStale holds that a socket stands there on which nobody answers.
+// mustBeStale checks that there is a socket file on which no process answers.
 func mustBeStale(t *testing.T, at kit.Endpoint) {
 	t.Helper()
 	if inode(t, at.Address) == 0 {
@@ -172,9 +172,9 @@ func TestV05DowngradeAndBack(t *testing.T) {
 	mustEnd(t, ours)
 }
 
-// TestT06TimersDoNotCountSleep: while a machine is suspended CLOCK_MONOTONIC stands still
-// and CLOCK_BOOTTIME does not. Every timer of a daemon is on the former, so sessions do not
-// age in a sleep, and a wake-up brings no storm of timeouts.
+// TestT06TimersDoNotCountSleep: while a machine is suspended, CLOCK_MONOTONIC stands still and
+// CLOCK_BOOTTIME does not. All timers of a daemon use CLOCK_MONOTONIC. So sessions do not age
+// while it is suspended, and no requests time out when it resumes.
 func TestT06TimersDoNotCountSleep(t *testing.T) {
 	t.Parallel()
 	for _, i := range instances() {

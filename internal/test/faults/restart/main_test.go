@@ -15,7 +15,7 @@ import (
 // patience is how long a test waits for what must come, on a busy machine.
 const patience = time.Minute
 
-// nowhere is where nobody ever listens.
+// nowhere is an address on which nothing ever listens.
 const nowhere = "UNIX:/nowhere/dc_server"
 
 func TestMain(m *testing.M) {

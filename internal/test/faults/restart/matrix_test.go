@@ -127,9 +127,9 @@ func matrixSizes(t *testing.T) (sizes []int) {
 	return fitting
 }
 
-// TestV04OldAndNewTogether has each client library talk to each dc_server through each
-// dc_client, old and new, and without one. An old tool that reads tears messages of some
-// sizes (see tears), whoever writes them: those are left out where it reads them.
+// TestV04OldAndNewTogether connects each client library to each dc_server, through each
+// dc_client, old and new, and directly. An old tool tears messages of some sizes when it reads
+// them (see tears), whichever tool wrote them. Those sizes are left out for old readers.
 func TestV04OldAndNewTogether(t *testing.T) {
 	t.Parallel()
 	sizes := matrixSizes(t)

@@ -198,8 +198,8 @@ func (p *oldProxy) deliver() {
 	}
 }
 
-// TestOldReaderHasTheFlaw holds the fake to what was observed: messages of several frames
-// whose last carries 2,021 to 2,024 bytes are torn, and no others.
+// TestOldReaderHasTheFlaw compares the fake with what was observed of the old tools: messages of
+// several frames are torn if their last frame carries 2,021 to 2,024 bytes, and no others.
 func TestOldReaderHasTheFlaw(t *testing.T) {
 	t.Parallel()
 	at := serveOld(t, func(sock net.Conn) {

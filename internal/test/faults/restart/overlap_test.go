@@ -147,8 +147,9 @@ func inCall(pid, number int) bool {
 	})
 }
 
-// TestV02RacedReplacement ends a daemon and starts the next at random times around that,
-// again until it has the socket: in the end it serves, whatever the old one removed.
+// TestV02RacedReplacement ends a daemon and starts the next at about the same time, at random,
+// and repeats the start until it has the socket. In the end the new daemon serves, whatever the
+// old one has removed.
 func TestV02RacedReplacement(t *testing.T) {
 	t.Parallel()
 	rounds := atFull(20, 5)
@@ -201,9 +202,9 @@ const drainTime = time.Second
 // machine adds.
 const lameDuckLimit = 5 * time.Second
 
-// TestV03PersistentClientsMoveOver upgrades a dc_client whose clients hold connections and
-// ask on and on: the old one answers what it has taken, then closes between requests, and
-// the clients find the new one.
+// TestV03PersistentClientsMoveOver upgrades a dc_client while its clients keep connections and
+// ask all the time. The old one answers the requests that it has taken, then closes between
+// requests. The clients connect to the new one.
 func TestV03PersistentClientsMoveOver(t *testing.T) {
 	t.Parallel()
 	const clients = 20

@@ -2,21 +2,20 @@ package upstream
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"distcache/codec"
 	"distcache/internal/test/kit"
+
+	"golang.org/x/sys/unix"
 )
 
-// TestU02DownIsAnsweredAtOnce: while it is known that there is no dc_server, requests are
-// answered within 5 ms (p99), however the attempts to connect end.
+// TestU02DownIsAnsweredAtOnce: once dc_client knows that dc_server is down, it answers requests
+// within 5 ms (p99), however its attempts to connect end.
 func TestU02DownIsAnsweredAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -25,7 +24,7 @@ func TestU02DownIsAnsweredAtOnce(t *testing.T) {
 		reason string
 	}{
 		{"refused", refusing, "connection refused"},
-		{"the backlog is full", func(t *testing.T) kit.Endpoint { return newFullBacklog(t).at }, noAnswerToSYN},
+		{"the backlog is full", func(t *testing.T) kit.Endpoint { return kit.FullBacklog(t, kit.Loopback()).At }, noAnswerToSYN},
 		{"accepts and hangs", hanging, noAnswerToProbe},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -79,7 +78,7 @@ func TestF11ReasonsDiffer(t *testing.T) {
 		reason string
 	}{
 		{"refused", refusing, "connection refused: nothing listens there"},
-		{"full backlog", func(t *testing.T) kit.Endpoint { return newFullBacklog(t).at }, noAnswerToSYN},
+		{"full backlog", func(t *testing.T) kit.Endpoint { return kit.FullBacklog(t, kit.Loopback()).At }, noAnswerToSYN},
 		{"full backlog of a unix socket", fullUnixBacklog, "the backlog is full, dc_server does not accept"},
 		{"another service", that(kit.HTTP), "wrong answer to the first request: not a dc_server? ("},
 		{"a dc_client without dc_server", that(kit.Reply([]byte{byte(codec.StatusDisconnected)})), "wrong answer to the first request: not a dc_server?"},
@@ -119,18 +118,18 @@ func fullUnixBacklog(t *testing.T) kit.Endpoint {
 	return at
 }
 
-// TestU02FullBacklogHeals: once the server accepts, it is used.
+// TestU02FullBacklogHeals: dc_client uses a server once that accepts again.
 func TestU02FullBacklogHeals(t *testing.T) {
 	t.Parallel()
 	jitter := kit.MeasureJitter(t)
-	full := newFullBacklog(t)
-	process, at := kit.NewRig(t).Unlinked(full.at, millis("-retry", retry))
+	full := kit.FullBacklog(t, kit.Loopback())
+	process, at := kit.NewRig(t).Unlinked(full.At, millis("-retry", retry))
 	asked := time.Now() // the very first wait for the connection, but not for long
 	kit.Dial(t, at).ExpectStatus(kit.Have(1, "nobody's"), codec.StatusDisconnected)
 	jitter.MustTake(t, "first answer", time.Since(asked), 0, 250*time.Millisecond+kit.Promptly)
 	process.WaitStderr(patience, "no connection to dc_server")
-	full.close(t)
-	up := kit.NewUpstream(t, full.at)
+	full.Close()
+	up := kit.NewUpstream(t, full.At)
 	back := time.Now()
 	process.WaitStderr(patience, "connected to dc_server")
 	jitter.MustTake(t, "connection", time.Since(back), 0, attempt+retry+100*time.Millisecond)
@@ -142,7 +141,7 @@ func TestU02FullBacklogHeals(t *testing.T) {
 
 // refusing is a port on which nobody listens.
 func refusing(t *testing.T) kit.Endpoint {
-	up := kit.NewUpstream(t, loopback(t))
+	up := kit.NewUpstream(t, kit.Loopback())
 	up.Stop()
 	return up.Endpoint()
 }
@@ -154,67 +153,9 @@ func hanging(t *testing.T) kit.Endpoint {
 	return up.Endpoint()
 }
 
-// loopback is a port of an address of this machine that nobody else uses: a port that is
-// given up is not given to another test.
-func loopback(t *testing.T) kit.Endpoint {
-	r := kit.Random(t)
-	return kit.Endpoint{Network: "tcp", Address: fmt.Sprintf("127.%d.%d.%d:0", 1+r.IntN(254), r.IntN(256), 1+r.IntN(254))}
-}
-
-// fullBacklog listens and does not accept; its backlog is full.
-type fullBacklog struct {
-	at      kit.Endpoint
-	fd      int
-	waiting []net.Conn
-}
-
-func newFullBacklog(t *testing.T) *fullBacklog {
-	t.Helper()
-	host, _, _ := strings.Cut(loopback(t).Address, ":")
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &fullBacklog{fd: fd}
-	t.Cleanup(func() { b.close(t) })
-	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte(net.ParseIP(host).To4())}); err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.Listen(fd, 0); err != nil {
-		t.Fatal(err)
-	}
-	name, err := unix.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.at = kit.Endpoint{Network: "tcp", Address: fmt.Sprintf("%s:%d", host, name.(*unix.SockaddrInet4).Port)}
-	for range 10 {
-		c, err := net.DialTimeout("tcp", b.at.Address, 200*time.Millisecond)
-		if err != nil {
-			return b // it hangs
-		}
-		b.waiting = append(b.waiting, c)
-	}
-	t.Fatal("got 10 connections, want the backlog full")
-	return nil
-}
-
-// close ends it, once.
-func (b *fullBacklog) close(t *testing.T) {
-	if b.fd < 0 {
-		return
-	}
-	if err := unix.Close(b.fd); err != nil {
-		t.Error(err)
-	}
-	for _, c := range b.waiting {
-		_ = c.Close()
-	}
-	b.fd = -1
-}
-
-// TestU15FrozenServer stops a real dc_server for a while (SIGSTOP): requests end in time
-// meanwhile, and afterwards it works without a restart. The long form adds 10 s and two minutes.
+// TestU15FrozenServer stops a real dc_server for a while (SIGSTOP). Meanwhile requests end in
+// time. Afterwards the server works without a restart. The long form adds stops of 10 s and two
+// minutes.
 func TestU15FrozenServer(t *testing.T) {
 	t.Parallel()
 	rows := []time.Duration{time.Second}

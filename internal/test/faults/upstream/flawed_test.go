@@ -91,10 +91,10 @@ func flawedAnswer(h codec.Header, id []byte) []byte {
 	return kit.Status(h.UID, h.Op, codec.StatusNotOK)
 }
 
-// TestU17OldServerBehindALinkThatCuts: each request gets one answer, in time, and dc_client
-// neither ends nor hangs, however often the old dc_server repeats itself; none of that is
-// taken for the answer to the next request. What it answers first may be wrong: nothing tells
-// that from a right answer. On a link that cuts no request all are right again.
+// TestU17OldServerBehindALinkThatCuts: an old dc_server repeats answers when the link cuts its
+// requests. Each request gets one answer, in time. dc_client neither ends nor hangs, and takes
+// no repeated answer for the answer to the next request. The first answer may be wrong: nothing
+// tells it from a right one. Once the link cuts no more requests, all answers are right again.
 func TestU17OldServerBehindALinkThatCuts(t *testing.T) {
 	t.Parallel()
 	jitter := kit.MeasureJitter(t)

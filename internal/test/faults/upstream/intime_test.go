@@ -53,9 +53,9 @@ func hostiles() []hostile {
 	return all
 }
 
-// TestUEveryRequestEndsInTime lets dc_server fail in each way under load: every request is
-// answered within its timeout and 50 ms, rightly or with DISCONNECTED, and when dc_server
-// is well again so is the service, within the retry time and 100 ms.
+// TestUEveryRequestEndsInTime lets dc_server fail in each way under load. Every request gets the
+// right answer or DISCONNECTED within its timeout and 50 ms. Once dc_server works again, so does
+// the service, within the retry time and 100 ms.
 func TestUEveryRequestEndsInTime(t *testing.T) {
 	t.Parallel()
 	for _, h := range hostiles() {
@@ -121,9 +121,9 @@ func slack() kit.Slack {
 	return s
 }
 
-// TestU12WindowZeroIsBounded: dc_server reads no more while very many clients send large
-// requests. What goes beyond the batch is answered at once, the rest in time, and memory
-// stays within what the batch and unfinished requests may take.
+// TestU12WindowZeroIsBounded: dc_server stops reading while very many clients send large
+// requests. Requests that the batch has no room for are answered at once, the others in time.
+// Memory stays within the bounds of the batch and of unfinished requests.
 func TestU12WindowZeroIsBounded(t *testing.T) {
 	t.Parallel()
 	const clients = 1000
@@ -188,7 +188,8 @@ func askOnce(at kit.Endpoint, request []byte) (o kit.Outcome, err error) {
 	return o, err
 }
 
-// TestU14ResetMidFrame: all who wait are told within 10 ms, and the link comes back.
+// TestU14ResetMidFrame: after a reset all waiting clients get DISCONNECTED within 10 ms, and the
+// link comes back.
 func TestU14ResetMidFrame(t *testing.T) {
 	t.Parallel()
 	const clients = 50

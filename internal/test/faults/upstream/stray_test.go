@@ -12,8 +12,8 @@ import (
 // hint is what dc_client logs of answers that match no request.
 const hint = "sends answers that match no request"
 
-// TestU04U05StrayAnswersAreLoggedOnce: they are dropped, clients get their own, and the log
-// says so once.
+// TestU04U05StrayAnswersAreLoggedOnce: dc_client drops stray answers and logs them once. Clients
+// get their own answers.
 func TestU04U05StrayAnswersAreLoggedOnce(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -50,8 +50,8 @@ func TestU04U05StrayAnswersAreLoggedOnce(t *testing.T) {
 	}
 }
 
-// TestU11FloodIsBounded: a server that sends valid frames that nobody asked for as fast as
-// it can, again on each connection, costs no memory, and the connection each time.
+// TestU11FloodIsBounded: a server floods each connection with valid answers to no request.
+// dc_client ends the connection each time, and its memory does not grow.
 func TestU11FloodIsBounded(t *testing.T) {
 	t.Parallel()
 	up := kit.NewUpstream(t, kit.Loopback())

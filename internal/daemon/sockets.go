@@ -1,0 +1,146 @@
+package daemon
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"distcache/codec/address"
+	"distcache/internal/daemon/listen"
+
+	"golang.org/x/sys/unix"
+)
+
+// watchEnd is how long the end of a daemon waits for a socket that is being made anew. That
+// takes a millisecond, and longer only where a mount hangs.
+const watchEnd = time.Second
+
+// sockets are the listening sockets of a daemon, in the order of -listen. While it runs, those
+// with a file are watched, each by a goroutine, and exchanged for new ones when the file is gone.
+type sockets struct {
+	mu    sync.Mutex // of all and ended, once the watches run
+	all   []*listen.Socket
+	ended bool // no more are exchanged
+
+	renewing sync.Mutex // held while one is made: that sets the umask of the process
+	watches  sync.WaitGroup
+	quit     chan struct{} // ends the watches
+	quitOnce sync.Once
+}
+
+// watch begins to watch. renew exchanges a socket.
+func (s *sockets) watch(listenOn []address.Address, renew func(n int) (*listen.Socket, error)) {
+	for n, socket := range s.all {
+		if listenOn[n].Kind != address.Unix {
+			continue
+		}
+		w := &socketWatch{check: socket.Checker()}
+		w.renew = func() error {
+			fresh, err := renew(n)
+			if err == nil {
+				w.check = fresh.Checker()
+			}
+			return err
+		}
+		s.watches.Go(func() { w.run(s.quit) })
+	}
+}
+
+// stopWatching ends the watches soon. Any goroutine may call it, more than once.
+func (s *sockets) stopWatching() { s.quitOnce.Do(func() { close(s.quit) }) }
+
+// end removes the files, and returns why it could not.
+func (s *sockets) end() (failures []error) {
+	s.stopWatching()
+	stopped := make(chan struct{})
+	go func() { s.watches.Wait(); close(stopped) }()
+	select {
+	case <-stopped:
+	case <-time.After(watchEnd):
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	for _, socket := range s.all {
+		if err := socket.Unlink(); err != nil {
+			failures = append(failures, err)
+		}
+	}
+	return failures
+}
+
+// exchange puts fresh in the place of the nth socket, unless the daemon ends.
+func (s *sockets) exchange(n int, fresh *listen.Socket) (old *listen.Socket, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return nil, errEnding
+	}
+	old, s.all[n] = s.all[n], fresh
+	return old, nil
+}
+
+// share returns a descriptor of the socket for each of so many reactors, because each closes
+// its own at the end. The first one takes over the socket's.
+func share(socket *listen.Socket, reactors int) ([]int, error) {
+	fds := []int{socket.FD}
+	for len(fds) < reactors {
+		own, err := unix.FcntlInt(uintptr(socket.FD), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			closeAll(fds[1:])
+			return nil, err
+		}
+		fds = append(fds, own)
+	}
+	return fds, nil
+}
+
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		_ = unix.Close(fd)
+	}
+}
+
+// renew makes the file of the nth socket anew, and has each reactor accept there. Those that
+// have connected to the old socket are accepted. The caller is the watch of the socket.
+func (d *running) renew(n int) (*listen.Socket, error) {
+	d.sockets.renewing.Lock()
+	defer d.sockets.renewing.Unlock()
+	fresh, err := d.sockets.all[n].Again()
+	if err != nil {
+		return nil, err
+	}
+	fds, err := share(fresh, len(d.reactors))
+	if err != nil {
+		return nil, errors.Join(err, fresh.Close())
+	}
+	old, err := d.sockets.exchange(n, fresh)
+	if err != nil {
+		closeAll(fds[1:])
+		return nil, errors.Join(err, fresh.Close())
+	}
+	d.complain(old.Unlink()) // which finds nothing to remove, and closes the directory
+	for i, r := range d.reactors {
+		if r.loop.Post(func() { d.move(r, n, fds[i]) }) != nil {
+			_ = unix.Close(fds[i])
+		}
+	}
+	return fresh, nil
+}
+
+// move has the reactor accept from fd instead of its nth listening socket. It runs on the loop.
+func (d *running) move(r *reactor, n, fd int) {
+	if r.draining {
+		_ = unix.Close(fd)
+		return
+	}
+	fresh, err := d.newAcceptor(r, fd, r.acceptors[n].kind)
+	if err != nil {
+		slog.Warn("a loop cannot accept clients from the new socket", "reason", err)
+		r.loop.Close(fd)
+		return
+	}
+	r.acceptors[n].stop()
+	r.acceptors[n] = fresh
+}

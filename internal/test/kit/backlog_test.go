@@ -1,0 +1,21 @@
+package kit
+
+import (
+	"context"
+	"errors"
+	"net"
+	"testing"
+	"time"
+)
+
+// TestFullBacklog: the first connection to it hangs, and is refused once it is closed.
+func TestFullBacklog(t *testing.T) {
+	b := FullBacklog(t, Loopback())
+	if c, err := net.DialTimeout("tcp", b.At.Address, 100*time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, %v, want the connection to hang", c, err)
+	}
+	b.Close()
+	if c, err := b.At.dial(); err == nil {
+		t.Errorf("got a connection from %v, want it refused", c.LocalAddr())
+	}
+}
