@@ -90,7 +90,7 @@ func TestO22SystemCallsThatAreForbidden(t *testing.T) {
 			starts bool
 			words  []string
 		}{
-			{"prctl", false, []string{"prctl: operation not permitted"}},
+			{"prctl", false, []string{"prctl PR_SET_DUMPABLE: operation not permitted"}},
 			{"listen", false, []string{"listen: operation not permitted"}},
 			{"prlimit64", false, []string{"the limit of open descriptors is ", "getrlimit: operation not permitted"}},
 			{"flock", false, []string{"flock: operation not permitted"}},
