@@ -3,6 +3,15 @@ GO      ?= go
 # The binaries are built without cgo: -user then drops privileges for every thread.
 export CGO_ENABLED ?= 0
 BIN     := bin
+GOBUILD ?= -buildvcs=auto -trimpath
+# Where make install puts things, all below DESTDIR.
+PREFIX      ?= /usr/local
+BINDIR      ?= $(PREFIX)/bin
+MANDIR      ?= $(PREFIX)/share/man
+UNITDIR     ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+DEFAULTDIR  ?= /etc/default
 FUZZTIME ?= 5m
 # The packages whose tests need no daemon and no socket.
 PURE := ./codec/... ./upstream ./engine/deadline ./engine/buffer ./internal/front ./internal/agent \
@@ -15,13 +24,14 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
 .PHONY: help build run certs-demo test check test-386 race vet lint fuzz corpus chaos soak faults faults-ci clean \
-	bench bench-quick bench-deps bench-report bench-compare bench-tls bench-go check-c test-apache deb
+	bench bench-quick bench-deps bench-report bench-compare bench-tls bench-go check-c test-apache \
+	install check-units man deb test-packages
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the tools into bin/
-	$(GO) build -buildvcs=auto -trimpath -o $(BIN)/ ./cmd/...
+	$(GO) build $(GOBUILD) -o $(BIN)/ ./cmd/...
 
 run: build ## start dc_server and dc_client, send them real operations, stop them
 	@scripts/demo.sh $(BIN)
@@ -79,8 +89,31 @@ test-apache: build ## resume TLS sessions between two Apache httpd (installs the
 	contrib/apache/deps.sh
 	DAEMONS=$(CURDIR)/$(BIN) contrib/apache/test.sh
 
-deb: ## build the Debian packages of the C library (needs debhelper)
-	$(MAKE) -C contrib/libdistcache deb
+install: build ## install the tools, man pages and systemd units below DESTDIR and PREFIX (/usr/local)
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(MANDIR)/man1 $(MANDIR)/man7 $(UNITDIR) $(SYSUSERSDIR) $(TMPFILESDIR) $(DEFAULTDIR))
+	install -m 755 $(BIN)/dc_client $(BIN)/dc_server $(BIN)/dc_snoop $(BIN)/dc_test $(DESTDIR)$(BINDIR)/
+	install -m 644 docs/man/*.1 $(DESTDIR)$(MANDIR)/man1/
+	install -m 644 docs/man/*.7 $(DESTDIR)$(MANDIR)/man7/
+	install -m 644 contrib/systemd/distcache.sysusers $(DESTDIR)$(SYSUSERSDIR)/distcache.conf
+	install -m 644 contrib/systemd/distcache.tmpfiles $(DESTDIR)$(TMPFILESDIR)/distcache.conf
+	for daemon in client server; do \
+		sed 's|=/usr/bin/|=$(BINDIR)/|' contrib/systemd/distcache-$$daemon.service >$(DESTDIR)$(UNITDIR)/distcache-$$daemon.service; \
+		install -m 644 contrib/systemd/distcache-$$daemon.socket $(DESTDIR)$(UNITDIR)/; \
+		[ -e $(DESTDIR)$(DEFAULTDIR)/distcache-$$daemon ] || \
+			install -m 644 contrib/systemd/distcache-$$daemon.default $(DESTDIR)$(DEFAULTDIR)/distcache-$$daemon; \
+	done
+
+man: ## write the flags into the man pages in docs/man, after a change of the usage texts
+	UPDATE_MAN=1 $(GO) test -count=1 -run '^TestManualShowsTheFlags$$' ./cmd/...
+
+check-units: ## check the systemd units and how well they are confined (needs systemd-analyze)
+	contrib/systemd/check.sh
+
+deb: ## build the Debian packages into bin/deb (needs debhelper)
+	GO=$(GO) contrib/debian/build.sh $(BIN)/deb
+
+test-packages: deb ## install, use, upgrade and remove the packages in a Debian with systemd (root; needs mmdebstrap, systemd-container)
+	contrib/debian/test.sh $(BIN)/deb $(BIN)/packages
 
 bench-deps: ## install what make bench compares with: twemproxy, memcached, redis, openssl
 	apt-get update -qq

@@ -131,6 +131,9 @@ func (a *app) refreshed(found []string, err error) {
 // Busy is the number of clients with something under way.
 func (a *app) Busy() int { return a.agent.Busy() }
 
+// Status tells whether dc_server answers.
+func (a *app) Status() string { return a.link.status() }
+
 // Stop answers DISCONNECTED to what is in flight.
 func (a *app) Stop(now time.Duration) { a.agent.Stop(now) }
 

@@ -107,6 +107,11 @@ func (cs *cacheServer) Reload(time.Duration) {
 // Busy is the number of clients with something under way.
 func (cs *cacheServer) Busy() int { return cs.server.Front().Busy() }
 
+// Status tells how full the cache is.
+func (cs *cacheServer) Status() string {
+	return fmt.Sprintf("%d of %d sessions", cs.store.Stats().Sessions, cs.config.sessions)
+}
+
 // Stop has nothing to answer: the memory store answers every request at once.
 func (cs *cacheServer) Stop(time.Duration) {}
 

@@ -25,7 +25,7 @@ const (
 	TCP                        // IP:…, IPv4:…, IPv6:…
 	TLS                        // TLS:…: TCP with TLS on the connection
 	Descriptor                 // FD:n
-	Systemd                    // systemd
+	Systemd                    // systemd, systemd:name
 )
 
 // String returns the name of the kind.
@@ -78,6 +78,7 @@ type Address struct {
 	Port   uint16 // TCP, TLS: 0 is any free port
 	Family Family // TCP: which addresses of the host are meant
 	FD     int    // Descriptor: its number, 3 or more
+	Name   string // Systemd: the sockets of that name (FileDescriptorName=); "" is all
 }
 
 // String returns the canonical text of the address, which parses to the same Address.
@@ -92,6 +93,9 @@ func (a Address) String() string {
 	case Descriptor:
 		return descriptorPrefix + strconv.Itoa(a.FD)
 	case Systemd:
+		if a.Name != "" {
+			return systemdPrefix + a.Name
+		}
 		return systemdText
 	}
 	return ""
@@ -111,8 +115,13 @@ func (a Address) IsLoopback() bool {
 }
 
 // Same reports whether b names the same place to listen on, as far as the texts tell: IP:9001 and IPv4:9001, UNIX:/a/b and
-// UNIX:/a//b.
-func (a Address) Same(b Address) bool { return a.plain() == b.plain() }
+// UNIX:/a//b, systemd and systemd:name.
+func (a Address) Same(b Address) bool {
+	if a.Kind == Systemd && b.Kind == Systemd && (a.Name == "" || b.Name == "") {
+		return true
+	}
+	return a.plain() == b.plain()
+}
 
 // plain is the address without differences of spelling.
 func (a Address) plain() Address {

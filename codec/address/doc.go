@@ -14,5 +14,6 @@
 //	IPv4:host:port, IPv6:…        the same, of that family alone
 //	TLS:port, TLS:host:port       as IP:, with TLS on the connection
 //	FD:n                          a descriptor that was passed in, to listen only
-//	systemd                       the one socket that systemd passed in, to listen only
+//	systemd                       all sockets that systemd passed in, to listen only
+//	systemd:name                  of these, the ones of that name (FileDescriptorName=)
 package address

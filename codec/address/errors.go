@@ -60,4 +60,6 @@ var (
 
 	// ErrDescriptor is returned when FD: is not followed by a number from 3 to 2147483647.
 	ErrDescriptor = errors.New("the descriptor is not a decimal number from 3 to 2147483647 (0 to 2 are the standard ones)")
+	// ErrSocketName is returned when systemd: is not followed by a name that FileDescriptorName= takes.
+	ErrSocketName = errors.New("the name of the socket is not 1 to 255 printable ASCII characters without space and colon")
 )

@@ -10,7 +10,7 @@ import (
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"", "UNIX:/tmp/scache", "UNIX:@a", "IP:9001", "IP::9001", "IP:host:9001", "IPv4:1.2.3.4:5", "IPv6:[::1]:5",
-		"IP:[fe80::1%eth0]:1", "IP:[::ffff:1.2.3.4]:1", "IP:[]]:1", "IP:[", "IP:a.:1", "FD:3", "FD:-1", "systemd", "TLS:a:1", "TLS:1",
+		"IP:[fe80::1%eth0]:1", "IP:[::ffff:1.2.3.4]:1", "IP:[]]:1", "IP:[", "IP:a.:1", "FD:3", "FD:-1", "systemd", "systemd:web", "TLS:a:1", "TLS:1",
 	} {
 		f.Add(seed)
 	}

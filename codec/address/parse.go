@@ -14,6 +14,7 @@ const (
 	descriptorPrefix = "FD:"
 	tlsPrefix        = "TLS:"
 	systemdText      = "systemd"
+	systemdPrefix    = systemdText + ":"
 )
 
 // firstDescriptor is the lowest number that FD: takes: those below are standard input, output and error.
@@ -72,6 +73,8 @@ func parseScheme(text string) (Address, error) {
 		return parseUnix(rest)
 	case descriptorPrefix:
 		return parseDescriptor(rest)
+	case systemdPrefix:
+		return parseSocketName(rest)
 	case tlsPrefix:
 		addr, err := parseTCP(AnyFamily, rest)
 		addr.Kind = TLS
@@ -146,6 +149,18 @@ func parseDescriptor(text string) (Address, error) {
 		return Address{}, ErrDescriptor
 	}
 	return Address{Kind: Descriptor, FD: int(n)}, nil
+}
+
+// maxSocketName is the greatest length of a socket's name, in bytes (systemd's FDNAME_MAX).
+const maxSocketName = 255
+
+// parseSocketName reads a name as FileDescriptorName= of systemd.socket(5) takes it.
+func parseSocketName(name string) (Address, error) {
+	odd := func(r rune) bool { return r <= ' ' || r >= 0x7f || r == ':' }
+	if name == "" || len(name) > maxSocketName || strings.ContainsFunc(name, odd) {
+		return Address{}, ErrSocketName
+	}
+	return Address{Kind: Systemd, Name: name}, nil
 }
 
 // parseTCP reads what follows the scheme of a TCP address: port, :port, host:port or [v6]:port.

@@ -38,6 +38,7 @@ func TestParseListen(t *testing.T) {
 		{"IPv6 scheme port", "IPv6:9001", Address{Kind: TCP, Family: IPv6, Port: 9001}, ""},
 		{"descriptor", "FD:3", Address{Kind: Descriptor, FD: 3}, ""},
 		{"systemd", "systemd", Address{Kind: Systemd}, ""},
+		{"systemd, by name", "systemd:dc-1.socket", Address{Kind: Systemd, Name: "dc-1.socket"}, ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -77,7 +78,11 @@ func TestBadAddresses(t *testing.T) {
 		{"no scheme", "host", ErrScheme},
 		{"only a port", ":65536", ErrScheme},
 		{"lower case", "unix:/tmp/scache", ErrScheme},
-		{"systemd with a colon", "systemd:", ErrScheme},
+		{"systemd without the name", "systemd:", ErrSocketName},
+		{"systemd with two colons", "systemd:a:b", ErrSocketName},
+		{"systemd with a space", "systemd:a b", ErrSocketName},
+		{"systemd with a long name", "systemd:" + strings.Repeat("n", 256), ErrSocketName},
+		{"systemd in capitals", "Systemd:a", ErrScheme},
 		{"space before", " IP:9001", ErrScheme},
 		{"scheme alone", "IPv6", ErrNoColon},
 		{"TLS without a port", "TLS:host:", ErrNoPort},
@@ -145,6 +150,7 @@ func TestNotConnectable(t *testing.T) {
 		{"port 0", "IP:host:0", ErrPortZero},
 		{"descriptor", "FD:3", ErrListenOnly},
 		{"systemd", "systemd", ErrListenOnly},
+		{"systemd, by name", "systemd:web", ErrListenOnly},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -5,27 +5,28 @@ import (
 
 	"distcache/codec/address"
 	"distcache/engine"
+	"distcache/internal/daemon/listen"
 )
 
 // acceptor is one listening socket of a reactor.
 type acceptor struct {
 	fd       int // the reactor's own descriptor of the socket
-	kind     address.Kind
+	socket   *listen.Socket
 	listener *engine.Listener
 }
 
 // newAcceptor begins to accept from fd, the reactor's own descriptor of a listening socket, up
 // to the client limit of all reactors together.
-func (d *running) newAcceptor(r *reactor, fd int, kind address.Kind) (*acceptor, error) {
+func (d *running) newAcceptor(r *reactor, fd int, socket *listen.Socket) (*acceptor, error) {
 	listener, err := r.loop.Listen(fd, r.clients, d.config.MaxClients)
 	if err != nil {
 		return nil, err
 	}
-	listener.Secure = kind == address.TLS
+	listener.Secure = socket.Kind() == address.TLS
 	listener.Shared = len(d.reactors) > 1
-	listener.Adopted = kind == address.Descriptor || kind == address.Systemd
+	listener.Adopted = socket.Adopted
 	listener.Access = d.plan.access.Clone()
-	return &acceptor{fd: fd, kind: kind, listener: listener}, nil
+	return &acceptor{fd: fd, socket: socket, listener: listener}, nil
 }
 
 // stop makes the kernel refuse new connections; those in the backlog are still accepted.
@@ -33,11 +34,11 @@ func (d *running) newAcceptor(r *reactor, fd int, kind address.Kind) (*acceptor,
 // reset. For TCP there is no such call. A socket that was passed in stays open: the
 // connections in its backlog wait for the next process that gets it.
 func (a *acceptor) stop() {
-	switch a.kind {
-	case address.Descriptor, address.Systemd:
+	switch {
+	case a.socket.Adopted:
 		a.listener.Leave()
 		return
-	case address.Unix:
+	case a.socket.Kind() == address.Unix:
 		_ = unix.Shutdown(a.fd, unix.SHUT_RD) // at worst some connections are reset
 	}
 	a.listener.Stop()

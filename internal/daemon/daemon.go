@@ -31,6 +31,8 @@ type App interface {
 	Reload(now time.Duration)
 	// Busy is the number of clients that an orderly end should wait for.
 	Busy() int
+	// Status is what a service manager shows of the daemon, beside the number of clients.
+	Status() string
 	// Stop answers the requests that are still open.
 	Stop(now time.Duration)
 	// Close frees the memory of Open. The loop has ended.
@@ -70,8 +72,10 @@ func Run(c Config, newApp func() App, parent *service.Parent, stderr io.Writer) 
 	log, logWarning := logging.Open(logging.Config{Program: c.Program, Stderr: stderr, Syslog: parent != nil})
 	slog.SetDefault(log.Logger)
 
-	d := &running{config: c, newApp: newApp, log: log, signals: signals, sockets: sockets{quit: make(chan struct{})}}
-	d.warn(logWarning)
+	notifier, notifierWarning := service.FindNotifier()
+	d := &running{config: c, newApp: newApp, log: log, signals: signals, manager: newManager(notifier, c.loops()),
+		sockets: sockets{quit: make(chan struct{})}}
+	d.warn(logWarning, notifierWarning)
 	for _, name := range gnetenv.Removed() {
 		d.warn("environment variable " + name + " has no effect on this program")
 	}
@@ -103,6 +107,7 @@ type running struct {
 	newApp   func() App
 	log      *logging.Log
 	signals  *service.Signals
+	manager  *manager
 	warnings []string
 
 	plan     *plan // nil until it is made
@@ -142,12 +147,12 @@ func (d *running) open() error {
 	tuneRuntime(d.config.loops())
 	reserveThreads(d.config.loops())
 	total := new(atomic.Int64)
-	for range d.config.loops() {
+	for i := range d.config.loops() {
 		r, err := newReactor(d.newApp(), d.config.PoolBytes/d.config.loops(), total)
 		if err != nil {
 			return err
 		}
-		r.flushLog = d.flushLog
+		r.flushLog, r.beat, r.alive = d.flushLog, d.manager.beat(), func() { d.manager.loops.beat(i) }
 		d.reactors = append(d.reactors, r)
 	}
 	return nil
@@ -187,13 +192,13 @@ func (d *running) dropPrivileges() error {
 }
 
 func (d *running) acceptAll() error {
-	for n, socket := range d.sockets.all {
+	for _, socket := range d.sockets.all {
 		fds, err := share(socket, len(d.reactors))
 		if err != nil {
 			return fmt.Errorf("cannot share the listening socket between loops: %w", err)
 		}
 		for i, r := range d.reactors {
-			a, err := d.newAcceptor(r, fds[i], d.config.Flags.Listen[n].Kind)
+			a, err := d.newAcceptor(r, fds[i], socket)
 			if err != nil {
 				return err
 			}
@@ -213,27 +218,32 @@ func (d *running) serve() int {
 	about = append(about, "pid", os.Getpid(), "maxclients", d.config.MaxClients, "memory_bound_mib", Mebibytes(bound),
 		"kernel_bound_mib", Mebibytes(d.config.kernelMemory(readSysctl).bytes()), "memory_limit_mib", d.config.Limit.Bytes>>20)
 	slog.Info("ready", append(about, d.config.Ready...)...)
-	alarm, _ := service.NewAlarm(watchBeats*watchBeat, alarmAgain) // best effort: a last resort, where it is permitted
+	alarm, _ := service.NewAlarm(stuckAfter, alarmAgain) // best effort: a last resort, where it is permitted
 	for _, r := range d.reactors {
 		r.alarm = alarm
 	}
-	d.sockets.watch(d.config.Flags.Listen, d.renew)
+	d.sockets.watch(d.renew)
 	d.signals.Handle(service.Handlers{
 		Stop:   d.stop,
 		Abort:  d.abort,
-		Reload: d.reload,
+		Reload: d.manager.reload(d.reload),
 	})
+	d.manager.ready()
+	quit := make(chan struct{})
+	go d.manager.showStatus(d.reactors, quit)
 	code := 0
 	if err := run(d.reactors); err != nil {
 		slog.Error("the event loop failed", "reason", err)
 		code = 1
 	}
+	close(quit)
 	d.cleanUp()
 	return code
 }
 
 // stop begins the orderly end of each reactor.
 func (d *running) stop() {
+	d.manager.stopping()
 	d.sockets.stopWatching()
 	for _, r := range d.reactors {
 		_ = r.loop.Post(r.drain) // an error means that the loop has ended already

@@ -31,7 +31,7 @@ func (f *Flags) Declare(s *options.Set, listenOn string) {
 		secure = "TLS:port, TLS:host:port, "
 	}
 	s.List("listen", "address", listenOn, "Address to listen on: UNIX:/path, IP:port (IPv4), IPv6:port, IP:host:port, "+secure+
-		"FD:n or systemd; may be given several times.",
+		"FD:n, systemd or systemd:name; may be given several times.",
 		func(texts []string) error { return f.listenOn(texts) })
 	f.Socket.Declare(s)
 	f.Allow.Declare(s)
@@ -62,7 +62,10 @@ func (f *Flags) listenOn(texts []string) error {
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(f.Listen, a.Same) {
+		switch {
+		case a.Kind == address.Systemd && slices.ContainsFunc(f.Listen, a.Same):
+			return fmt.Errorf("%q: another -listen has the same sockets", text)
+		case slices.ContainsFunc(f.Listen, a.Same):
 			return fmt.Errorf("%q is given twice", text)
 		}
 		f.Listen = append(f.Listen, a)
@@ -75,9 +78,6 @@ func (f *Flags) ListensSecurely() bool {
 	return slices.ContainsFunc(f.Listen, func(a address.Address) bool { return a.Kind == address.TLS })
 }
 
-// firstPassed is the number of the first descriptor that systemd passes.
-const firstPassed = 3
-
 // passed lists the inherited descriptors that the daemon needs.
 func (f *Flags) passed() []int {
 	var fds []int
@@ -86,10 +86,15 @@ func (f *Flags) passed() []int {
 		case address.Descriptor:
 			fds = append(fds, a.FD)
 		case address.Systemd:
-			fds = append(fds, firstPassed)
+			fds = append(fds, listen.Passed(a)...)
 		}
 	}
 	return fds
+}
+
+// has reports whether an address of that kind was given.
+func (f *Flags) has(kind address.Kind) bool {
+	return slices.ContainsFunc(f.Listen, func(a address.Address) bool { return a.Kind == kind })
 }
 
 // Validate checks the flags against each other. Its error is a *options.UsageError.
@@ -99,11 +104,9 @@ func (f *Flags) Validate() error {
 			return err
 		}
 	}
-	fds := f.passed()
-	slices.Sort(fds)
-	if n := len(slices.Compact(slices.Clone(fds))); n < len(fds) {
-		return &options.UsageError{Flag: "listen", Reason: fmt.Sprintf("systemd passes descriptor %d: "+
-			"give systemd or FD:%d, not both", firstPassed, firstPassed)}
+	if f.has(address.Systemd) && f.has(address.Descriptor) {
+		return &options.UsageError{Flag: "listen", Reason: "systemd and FD:n both name sockets that were passed in: " +
+			"give one of them, not both"}
 	}
 	mayBeUnix := func(a address.Address) bool { return a.Kind != address.TCP }
 	if flags := f.Allow.Flags(); flags != "" && !slices.ContainsFunc(f.Listen, mayBeUnix) {
@@ -115,8 +118,7 @@ func (f *Flags) Validate() error {
 // socketOptions returns the options for one of the addresses. Those of a socket file do
 // nothing for an address without one, which is worth a warning where no address has one.
 func (f *Flags) socketOptions(a address.Address) listen.Options {
-	isUnix := func(a address.Address) bool { return a.Kind == address.Unix }
-	if !isUnix(a) && slices.ContainsFunc(f.Listen, isUnix) {
+	if a.Kind != address.Unix && f.has(address.Unix) {
 		return listen.Options{}
 	}
 	return f.Socket

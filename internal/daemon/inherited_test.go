@@ -62,6 +62,44 @@ func TestListenOnDescriptor(t *testing.T) {
 	}
 }
 
+// TestListenOnSeveralOfSystemd: all sockets of a socket unit are served, by every loop and after
+// a detach too, or those of one name.
+func TestListenOnSeveralOfSystemd(t *testing.T) {
+	forEach(t, func(t *testing.T, p program) {
+		for _, row := range []struct {
+			name   string
+			args   []string
+			served []int
+		}{
+			{"all", []string{"-listen", "systemd"}, []int{0, 1}},
+			{"by name", []string{"-listen", "systemd:b"}, []int{1}},
+			{"by both names, detached", []string{"-listen", "systemd:b", "-listen", "systemd:a", "-daemon"}, []int{0, 1}},
+		} {
+			t.Run(row.name, func(t *testing.T) {
+				directory := kit.SocketDir(t)
+				at := []kit.Endpoint{socketIn(directory), {Network: "unix", Address: directory + "/t"}}
+				c := inShell(p.command(append(row.args, "-pidfile", directory+"/pid")...),
+					"export LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=a:b")
+				if p.name == "dc_client" {
+					c.Args = append(c.Args, "-loops", "2")
+				}
+				c.Files = []*os.File{listeningSocket(t, at[0].Address), listeningSocket(t, at[1].Address)}
+				process := c.Start(t)
+				kit.Wait(t, patience, "answer", func() bool { return answers(at[row.served[0]]) })
+				pid := pidIn(t, directory+"/pid")
+				t.Cleanup(func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
+				for _, i := range row.served {
+					p.mustServe(t, at[i])
+				}
+				if len(row.served) == 1 {
+					mustName(t, process.Stderr(), "systemd passed descriptor 3 (a), and no -listen takes it")
+				}
+				mustEndInherited(t, pid, at[0])
+			})
+		}
+	})
+}
+
 // mustEndInherited ends a daemon that was given its socket: the file is not its own.
 func mustEndInherited(t *testing.T, pid int, at kit.Endpoint) {
 	t.Helper()

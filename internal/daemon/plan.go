@@ -53,12 +53,10 @@ func (p *plan) inspect(c *Config) error {
 			p.user = &user
 		}
 	}
-	for _, address := range c.Flags.Listen {
-		socket, err := listen.Inspect(address, c.Flags.socketOptions(address))
-		if err != nil {
-			return err
-		}
-		p.listen = append(p.listen, socket)
+	var warnings []string
+	p.listen, warnings, err = listen.InspectAll(c.Flags.Listen, c.Flags.socketOptions)
+	if p.warn(warnings...); err != nil {
+		return err
 	}
 	if err := p.inspectAccess(c.Flags); err != nil {
 		return err

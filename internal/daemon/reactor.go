@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"distcache/engine"
 	"distcache/engine/buffer"
@@ -20,6 +21,8 @@ type reactor struct {
 	draining  bool           // its orderly end has begun
 	alarm     *service.Alarm // of all reactors; nil: none
 	flushLog  func()         // waits until what was logged is written, for a while
+	beat      time.Duration  // between two beats of the watchdog
+	alive     func()         // called when the loop has answered a beat
 }
 
 // newReactor makes a reactor without a listening socket. poolBytes is its part of

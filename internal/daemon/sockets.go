@@ -30,9 +30,9 @@ type sockets struct {
 }
 
 // watch begins to watch. renew exchanges a socket.
-func (s *sockets) watch(listenOn []address.Address, renew func(n int) (*listen.Socket, error)) {
+func (s *sockets) watch(renew func(n int) (*listen.Socket, error)) {
 	for n, socket := range s.all {
-		if listenOn[n].Kind != address.Unix {
+		if socket.Adopted || socket.Kind() != address.Unix {
 			continue
 		}
 		w := &socketWatch{check: socket.Checker()}
@@ -122,25 +122,25 @@ func (d *running) renew(n int) (*listen.Socket, error) {
 	}
 	d.complain(old.Unlink()) // which finds nothing to remove, and closes the directory
 	for i, r := range d.reactors {
-		if r.loop.Post(func() { d.move(r, n, fds[i]) }) != nil {
+		if r.loop.Post(func() { d.move(r, n, fds[i], fresh) }) != nil {
 			_ = unix.Close(fds[i])
 		}
 	}
 	return fresh, nil
 }
 
-// move has the reactor accept from fd instead of its nth listening socket. It runs on the loop.
-func (d *running) move(r *reactor, n, fd int) {
+// move has the reactor accept from fd, a descriptor of fresh, instead of its nth listening socket. It runs on the loop.
+func (d *running) move(r *reactor, n, fd int, fresh *listen.Socket) {
 	if r.draining {
 		_ = unix.Close(fd)
 		return
 	}
-	fresh, err := d.newAcceptor(r, fd, r.acceptors[n].kind)
+	next, err := d.newAcceptor(r, fd, fresh)
 	if err != nil {
 		slog.Warn("a loop cannot accept clients from the new socket", "reason", err)
 		r.loop.Close(fd)
 		return
 	}
 	r.acceptors[n].stop()
-	r.acceptors[n] = fresh
+	r.acceptors[n] = next
 }

@@ -12,11 +12,11 @@ import (
 	"distcache/internal/daemon/service"
 )
 
-// watchBeats is how many beats in a row a loop may leave unanswered. With watchBeat it
-// makes 30 s. The work of one turn is bounded: it ends sooner on the busiest machine.
-const watchBeats = 15
+// stuckAfter is how long a loop may leave beats unanswered: 30 s. The work of one turn is
+// bounded: it ends sooner on the busiest machine.
+const stuckAfter = 15 * watchBeat
 
-// alarmAgain is how long after watchBeats more the alarm ends the process. It is this long for
+// alarmAgain is how long after stuckAfter the alarm ends the process. It is this long for
 // the sake of a process that was stopped: see service.Alarm.
 const alarmAgain = time.Minute
 
@@ -24,7 +24,8 @@ const alarmAgain = time.Minute
 // loop has a watchdog.
 //
 //	goroutine of its own: a beat ── posts ──▶ loop: answers
-//	                      beats without an answer, watchBeats in a row ──▶ stuck
+//	                      an answer ──▶ alive, which feeds the service manager's watchdog
+//	                      beats without an answer, limit in a row ──▶ stuck
 //
 // All loops together have an alarm behind that, which the watchdogs postpone: when each loop
 // hangs in the kernel in a call that Go's scheduler knows nothing of, no goroutine runs, and the
@@ -35,12 +36,16 @@ const alarmAgain = time.Minute
 type watchdog struct {
 	post     func(fn func()) error // to the loop
 	postpone func()                // the alarm, at each beat
-	missed   int                   // beats since the last answer
+	alive    func()                // called when the loop has answered
+	pace     time.Duration         // from beat to beat
+	limit    int                   // beats in a row that may be unanswered
+	asked    bool
+	missed   int // beats since the last answer
 	answered atomic.Bool
 }
 
-func newWatchdog(post func(fn func()) error, postpone func()) *watchdog {
-	w := &watchdog{post: post, postpone: postpone}
+func newWatchdog(pace time.Duration, post func(fn func()) error, alive, postpone func()) *watchdog {
+	w := &watchdog{post: post, alive: alive, postpone: postpone, pace: pace, limit: int(stuckAfter / pace)}
 	w.answered.Store(true)
 	return w
 }
@@ -49,9 +54,12 @@ func newWatchdog(post func(fn func()) error, postpone func()) *watchdog {
 func (w *watchdog) beat() (stuck bool) {
 	if !w.answered.Swap(false) {
 		w.missed++
-		return w.missed >= watchBeats
+		return w.missed >= w.limit
 	}
-	w.missed = 0
+	if w.missed = 0; w.asked {
+		w.alive()
+	}
+	w.asked = true
 	if w.post(w.answer) != nil {
 		w.answered.Store(true) // a loop that has ended is not stuck
 	}
@@ -64,7 +72,7 @@ func (w *watchdog) answer() { w.answered.Store(true) }
 // run beats until quit is closed or the loop is stuck. held tells that a debugger holds
 // threads of this process: then beats are not counted.
 func (w *watchdog) run(quit <-chan struct{}, held func() bool, stuck func()) {
-	pause := time.NewTimer(watchBeat)
+	pause := time.NewTimer(w.pace)
 	defer pause.Stop()
 	for {
 		select {
@@ -81,7 +89,7 @@ func (w *watchdog) run(quit <-chan struct{}, held func() bool, stuck func()) {
 			stuck()
 			return
 		}
-		pause.Reset(watchBeat) // not a ticker: beats that were late do not follow each other at once
+		pause.Reset(w.pace) // not a ticker: beats that were late do not follow each other at once
 	}
 }
 
@@ -99,7 +107,7 @@ func (r *reactor) runLoop() error {
 	quit := make(chan struct{})
 	defer close(quit)
 	defer r.tellPanic()
-	go newWatchdog(r.loop.Post, r.alarm.Postpone).run(quit, service.Traced, r.loopStuck)
+	go newWatchdog(r.beat, r.loop.Post, r.alive, r.alarm.Postpone).run(quit, service.Traced, r.loopStuck)
 	return r.loop.Run()
 }
 
@@ -123,7 +131,7 @@ func (r *reactor) tellPanic() {
 func (r *reactor) loopStuck() {
 	_ = service.KillAfter(lastWords) // best effort: the stacks of a loop in a system call may not come
 	slog.Error("the event loop is stuck: exiting, for the supervisor to restart the daemon",
-		"seconds", (watchBeats * watchBeat).Seconds())
+		"seconds", stuckAfter.Seconds())
 	r.flushLog()
 	stacks := make([]byte, stackMax)
 	logStack(stacks[:runtime.Stack(stacks, true)])

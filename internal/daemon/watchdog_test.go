@@ -38,9 +38,10 @@ func beats(w *watchdog, n int) int {
 }
 
 func TestO23StuckIsWhoAnswersNoBeatForHalfAMinute(t *testing.T) {
-	if got := watchBeats * watchBeat; got != 30*time.Second {
-		t.Errorf("got a limit of %v, want 30s", got)
+	if stuckAfter != 30*time.Second {
+		t.Errorf("got a limit of %v, want 30s", stuckAfter)
 	}
+	const watchBeats = int(stuckAfter / watchBeat)
 	for _, row := range []struct {
 		name string
 		test func(l *deskLoop, w *watchdog) (got int)
@@ -73,7 +74,7 @@ func TestO23StuckIsWhoAnswersNoBeatForHalfAMinute(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			l := &deskLoop{}
-			w := newWatchdog(l.post, func() {})
+			w := newWatchdog(watchBeat, l.post, func() {}, func() {})
 			if got := row.test(l, w); got != row.want {
 				t.Errorf("got %d beats without an alarm, want %d", got, row.want)
 			}
@@ -84,9 +85,36 @@ func TestO23StuckIsWhoAnswersNoBeatForHalfAMinute(t *testing.T) {
 	}
 }
 
+// TestAliveOnlyWhenTheLoopHasAnswered: what feeds the service manager's watchdog.
+func TestAliveOnlyWhenTheLoopHasAnswered(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		turns bool
+		want  int
+	}{
+		{"turns", true, 9},
+		{"stands still from the start", false, 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			alive := 0
+			l := &deskLoop{}
+			w := newWatchdog(watchBeat, l.post, func() { alive++ }, func() {})
+			for range 10 {
+				w.beat()
+				if row.turns {
+					l.turn()
+				}
+			}
+			if alive != row.want {
+				t.Errorf("got %d signs of life in 10 beats, want %d", alive, row.want)
+			}
+		})
+	}
+}
+
 func BenchmarkWatchdogBeat(b *testing.B) {
 	l := &deskLoop{}
-	w := newWatchdog(l.post, func() {})
+	w := newWatchdog(watchBeat, l.post, func() {}, func() {})
 	b.ReportAllocs()
 	for b.Loop() {
 		w.beat()

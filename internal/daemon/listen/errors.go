@@ -28,8 +28,9 @@ var (
 
 	// ErrNotListening is returned by Inspect when a descriptor that was passed in is no listening stream socket.
 	ErrNotListening = errors.New("not a listening stream socket")
-	// ErrNothingPassed is returned when the environment does not say that systemd passed this process one socket.
-	ErrNothingPassed = errors.New("systemd did not pass one socket to this process")
+	// ErrNothingPassed is returned when the environment does not say that systemd passed this process the socket that is
+	// wanted.
+	ErrNothingPassed = errors.New("systemd passed no socket to this process")
 	// ErrNoAddress is returned by Inspect when a host name has no address of the wanted family.
 	ErrNoAddress = errors.New("the host name has no address of that family")
 	// ErrNoUnix is returned, or its text is, when -allowuser or -allowgroup is given without a unix socket to listen on.

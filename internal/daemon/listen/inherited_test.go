@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -104,7 +105,7 @@ func TestSystemdRefuses(t *testing.T) {
 		{"another process", "1", "1", `LISTEN_PID is "1"`},
 		{"no process", "x", "1", `LISTEN_PID is "x"`},
 		{"no socket", own, "0", `LISTEN_FDS is "0"`},
-		{"two sockets", own, "2", `LISTEN_FDS is "2"`},
+		{"too many sockets", own, "65", `LISTEN_FDS is "65"`},
 		{"no count", own, "", `LISTEN_FDS is ""`},
 	}
 	for _, test := range tests {
@@ -125,10 +126,11 @@ func TestSystemdRefuses(t *testing.T) {
 	}
 }
 
-// activated is a process that was started by a socket unit: only it can know its own number.
+// activated is a process that was started by a socket unit: only it can know its own number. It
+// listens on the address in its environment.
 func activated() {
 	_ = os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid()))
-	s, err := Open(address.Address{Kind: address.Systemd}, Options{})
+	s, err := Open(mustParse(os.Getenv("LISTEN_ON")), Options{})
 	if err != nil {
 		fmt.Println("error:", err)
 		return
@@ -148,7 +150,7 @@ func TestSystemd(t *testing.T) {
 	defer func() { _ = file.Close() }()
 	check(t, listener.Close())
 
-	h := startHelper(t, "activated", nil, []*os.File{file}, "LISTEN_FDS=1")
+	h := startHelper(t, "activated", nil, []*os.File{file}, "LISTEN_FDS=1", "LISTEN_ON=systemd")
 	if got, want := strings.TrimSpace(h.hear()), "3 UNIX:"+path; got != want {
 		t.Fatalf("got %q, want %q", got, want)
 	}
@@ -163,9 +165,79 @@ func TestSystemdPassedNoSocket(t *testing.T) {
 	file, err := os.Open("/dev/null")
 	check(t, err)
 	defer func() { _ = file.Close() }()
-	h := startHelper(t, "activated", nil, []*os.File{file}, "LISTEN_FDS=1")
+	h := startHelper(t, "activated", nil, []*os.File{file}, "LISTEN_FDS=1", "LISTEN_ON=systemd")
 	line := h.hear()
 	if !strings.HasPrefix(line, "error: systemd: descriptor 3: not a listening stream socket") {
 		t.Errorf("got %q, want that descriptor 3 is no listening stream socket", line)
+	}
+}
+
+// TestSystemdPassedSeveral: systemd takes all, systemd:name those of the name, and a socket that
+// nobody takes is told of.
+func TestSystemdPassedSeveral(t *testing.T) {
+	three := passed{names: []string{"local", "remote", "local"}}
+	for _, row := range []struct {
+		text string
+		want []int
+	}{
+		{"systemd", []int{3, 4, 5}},
+		{"systemd:local", []int{3, 5}},
+		{"systemd:remote", []int{4}},
+		{"systemd:other", nil},
+	} {
+		if got := three.descriptors(mustParse(row.text)); !slices.Equal(got, row.want) {
+			t.Errorf("%s: got descriptors %v, want %v", row.text, got, row.want)
+		}
+	}
+	if _, err := three.inspect(mustParse("systemd:other"), Options{}); !errors.Is(err, ErrNothingPassed) ||
+		!strings.Contains(err.Error(), `"local", "remote", "local"`) {
+		t.Errorf("got %v, want %v, with the names that there are", err, ErrNothingPassed)
+	}
+	warnings := strings.Join(three.untaken([]*Plan{{fd: 3}, {fd: 5}}), "\n")
+	if !strings.Contains(warnings, "descriptor 4 (remote)") || strings.Contains(warnings, "local") {
+		t.Errorf("got warnings %q, want one, about the socket that is left", warnings)
+	}
+}
+
+func TestSystemdReadsTheNames(t *testing.T) {
+	t.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid()))
+	for _, row := range []struct {
+		count, names string
+		want         []string
+	}{
+		{"2", "a:b", []string{"a", "b"}},
+		{"2", "a", []string{"a", ""}},
+		{"1", "a:b", []string{"a"}},
+		{"1", "", []string{""}},
+	} {
+		t.Setenv("LISTEN_FDS", row.count)
+		t.Setenv("LISTEN_FDNAMES", row.names)
+		if got, err := readPassed(); err != nil || !slices.Equal(got.names, row.want) {
+			t.Errorf("LISTEN_FDS=%s LISTEN_FDNAMES=%s: got %q, %v, want %q", row.count, row.names, got.names, err, row.want)
+		}
+	}
+}
+
+// TestSystemdPassedTooManyForOne: what listens on one address alone asks for a name.
+func TestSystemdPassedTooManyForOne(t *testing.T) {
+	dir := tempDirectory(t, 0o755)
+	var files []*os.File
+	for _, name := range []string{"a", "b"} {
+		listener, err := net.Listen("unix", filepath.Join(dir, name))
+		check(t, err)
+		defer func() { _ = listener.Close() }()
+		file, err := listener.(*net.UnixListener).File()
+		check(t, err)
+		defer func() { _ = file.Close() }()
+		files = append(files, file)
+	}
+	for on, want := range map[string]string{
+		"systemd":   "error: systemd: systemd passed 2 sockets: choose one by its name",
+		"systemd:b": "4 UNIX:" + filepath.Join(dir, "b"),
+	} {
+		h := startHelper(t, "activated", nil, files, "LISTEN_FDS=2", "LISTEN_FDNAMES=a:b", "LISTEN_ON="+on)
+		if got := h.hear(); !strings.HasPrefix(got, want) {
+			t.Errorf("%s: got %q, want %q", on, got, want)
+		}
 	}
 }

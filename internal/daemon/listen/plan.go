@@ -1,11 +1,11 @@
 package listen
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"slices"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -26,16 +26,55 @@ type Plan struct {
 	notPassed error        // systemd: why there is no such descriptor
 }
 
-// Inspect makes the plan for an address. It reads and looks up: users, groups, a host name, the directory of the socket
-// file, what was passed in. It creates, binds and removes nothing. The variables by which systemd passes a socket are
-// unset, so that no child process takes them for its own. The errors that it wraps are those of errors.go and of the
-// system calls; the message starts with the address.
-func Inspect(addr address.Address, opt Options) (*Plan, error) {
-	p := &Plan{addr: addr, backlog: opt.backlog()}
-	if err := p.inspect(opt); err != nil {
-		return nil, p.named(err)
+// InspectAll makes the plans for the addresses, each with the options that opt gives for it.
+// systemd makes one for each socket that was passed in, so there may be more plans than
+// addresses. It reads and looks up: users, groups, a host name, the directory of the socket
+// file, what was passed in. It creates, binds and removes nothing. The variables by which
+// systemd passes sockets are unset, so that no child process takes them for its own.
+//
+// The errors that it wraps are those of errors.go and of the system calls; the message starts
+// with the address. The plans must be closed in any case.
+func InspectAll(addrs []address.Address, opt func(address.Address) Options) (plans []*Plan, warnings []string, err error) {
+	var passed passed
+	bySystemd := slices.ContainsFunc(addrs, func(a address.Address) bool { return a.Kind == address.Systemd })
+	if bySystemd {
+		if passed, err = readPassed(); err != nil {
+			err = fmt.Errorf("systemd: %w", err)
+		}
+		if err := errors.Join(err, forget()); err != nil {
+			return nil, nil, err
+		}
 	}
-	return p, nil
+	for _, addr := range addrs {
+		if addr.Kind == address.Systemd {
+			sockets, err := passed.inspect(addr, opt(addr))
+			if err != nil {
+				return plans, nil, err
+			}
+			plans = append(plans, sockets...)
+			continue
+		}
+		o := opt(addr)
+		p := &Plan{addr: addr, backlog: o.backlog()}
+		if err := p.inspect(o); err != nil {
+			return plans, nil, p.named(err)
+		}
+		plans = append(plans, p)
+	}
+	return plans, passed.untaken(plans), nil
+}
+
+// Inspect is InspectAll for an address that stands for one socket.
+func Inspect(addr address.Address, opt Options) (*Plan, error) {
+	plans, warnings, err := InspectAll([]address.Address{addr}, func(address.Address) Options { return opt })
+	if err != nil {
+		return nil, err
+	}
+	if len(plans) != 1 {
+		return nil, fmt.Errorf("%s: systemd passed %d sockets: choose one by its name (systemd:name)", addr, len(plans))
+	}
+	plans[0].warn(warnings...)
+	return plans[0], nil
 }
 
 // Open makes the plan for an address and carries it out.
@@ -63,11 +102,9 @@ func (p *Plan) inspect(opt Options) (err error) {
 		p.warn(p.access.warning())
 	case address.TCP, address.TLS:
 		p.ips, err = ipsOf(p.addr)
-	case address.Descriptor:
+	default:
 		p.fd = p.addr.FD
 		err = checkListening(p.fd)
-	default:
-		err = p.inspectSystemd()
 	}
 	if p.addr.Kind != address.Unix {
 		p.warn(opt.unused(p.addr))
@@ -105,9 +142,11 @@ func (p *Plan) openToHosts() string {
 		"read and remove sessions; use TLS: between dc_client and dc_server, or keep this address inside a network that you trust", p.addr)
 }
 
-func (p *Plan) warn(line string) {
-	if line != "" {
-		p.warnings = append(p.warnings, line)
+func (p *Plan) warn(lines ...string) {
+	for _, line := range lines {
+		if line != "" {
+			p.warnings = append(p.warnings, line)
+		}
 	}
 }
 
@@ -131,7 +170,7 @@ func (p *Plan) Check() (warnings []string, err error) {
 	case p.addr.Kind == address.TCP, p.addr.Kind == address.TLS:
 		err = p.checkTCP()
 	case p.notPassed != nil:
-		warning = "systemd: no socket was passed to this process, so the one of the socket unit is not checked"
+		warning = p.addr.String() + ": no socket was passed to this process, so the one of the socket unit is not checked"
 	}
 	warnings = slices.Clone(p.warnings)
 	if warning != "" {
@@ -170,34 +209,6 @@ func (p *Plan) Close() {
 	}
 }
 
-// systemdFirstFD is the descriptor of the first socket that systemd passes, SD_LISTEN_FDS_START of sd_listen_fds(3).
-const systemdFirstFD = 3
-
-// inspectSystemd follows sd_listen_fds(3) for exactly one socket.
-func (p *Plan) inspectSystemd() error {
-	pid, count := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS")
-	for _, name := range []string{"LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
-		if err := os.Unsetenv(name); err != nil {
-			return err
-		}
-	}
-	switch {
-	case pid == "":
-		// -check is often run by hand, where nothing is passed.
-		p.notPassed = fmt.Errorf("%w: LISTEN_PID is not set (was this started by a socket unit?)", ErrNothingPassed)
-		return nil
-	case pid != strconv.Itoa(os.Getpid()):
-		return fmt.Errorf("%w: LISTEN_PID is %q, but this is process %d", ErrNothingPassed, pid, os.Getpid())
-	case count != "1":
-		return fmt.Errorf("%w: LISTEN_FDS is %q, not 1", ErrNothingPassed, count)
-	}
-	p.fd = systemdFirstFD
-	if err := checkListening(p.fd); err != nil {
-		return fmt.Errorf("descriptor %d: %w", p.fd, err)
-	}
-	return nil
-}
-
 func checkListening(fd int) error {
 	kind, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TYPE)
 	if err != nil {
@@ -224,7 +235,7 @@ func adopt(fd int) (*Socket, error) {
 	if err := unix.SetNonblock(fd, true); err != nil {
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	return &Socket{FD: fd, addr: addr}, nil
+	return &Socket{FD: fd, Adopted: true, addr: addr}, nil
 }
 
 // capable reports whether this process has a capability (capabilities(7)).

@@ -20,6 +20,8 @@ type Socket struct {
 	FD int
 	// Warnings are lines for the log: settings that were obeyed but will likely surprise.
 	Warnings []string
+	// Adopted tells that the socket was passed in: other processes may have it too.
+	Adopted bool
 
 	addr address.Address
 	dir  *directory // where the socket file is; nil if Open made none, or after Unlink
@@ -32,6 +34,9 @@ type Socket struct {
 // Addr returns the address that the socket is bound to, in the syntax of codec/address: with the port that the kernel
 // chose for port 0, and the IP address of a host name.
 func (s *Socket) Addr() string { return s.addr.String() }
+
+// Kind is the kind of the address that the socket is bound to: Unix or TCP.
+func (s *Socket) Kind() address.Kind { return s.addr.Kind }
 
 // Check tells whether clients still find the socket under its path: nil, or an error that wraps ErrGone, ErrReplaced or
 // that of the system call. It is always nil if Open made no socket file.

@@ -18,15 +18,17 @@ type Parent struct{}
 
 // FindParent returns the parent that waits for us, or nil when this process was not started by Detach. It
 // removes the mark from the environment, gives the process the name of the program (otherwise "exe", of /proc/self/exe),
-// and claims the sockets that systemd passed to the parent. Call it once, first of all.
+// and claims the sockets and the watchdog that systemd gave to the parent. Call it once, first of all.
 func FindParent() *Parent {
 	starter := os.Getenv(starterEnv)
 	os.Unsetenv(starterEnv)
 	if starter == "" || !isReportPipe(unix.Stdin) {
 		return nil
 	}
-	if os.Getenv("LISTEN_PID") == starter {
-		os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid()))
+	for _, name := range []string{"LISTEN_PID", "WATCHDOG_PID"} {
+		if os.Getenv(name) == starter {
+			os.Setenv(name, strconv.Itoa(os.Getpid()))
+		}
 	}
 	_ = os.WriteFile("/proc/self/comm", []byte(programName()), 0) // only a label; there may be no /proc
 	return &Parent{}

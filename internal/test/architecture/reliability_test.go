@@ -42,7 +42,7 @@ func moduleTests(t *testing.T, root string) map[string]bool {
 		if err != nil {
 			return err
 		}
-		if entry.IsDir() && name != root && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "testdata") {
+		if entry.IsDir() && name != root && notOurs(name) {
 			return fs.SkipDir
 		}
 		if entry.IsDir() || !strings.HasSuffix(name, "_test.go") {

@@ -106,6 +106,7 @@ var clocks = []struct{ path, reason string }{
 	{"engine/loop.go", "the loop's epoch: all other times are monotonic ones since then"},
 	{"internal/daemon/logging", "log lines tell the time of day"},
 	{"internal/daemon/listen/namelock.go", "a start may wait for another one that has locked the directory, before there is a loop"},
+	{"internal/daemon/service/notify.go", "systemd wants to know when a reload began, by the kernel's monotonic clock"},
 	{"internal/test/kit", "test support"},
 	{"cmd", ""},
 	{"bench", ""},

@@ -47,7 +47,7 @@ func parse(name string, source []byte) (file, error) {
 		}
 	}
 	f.settable = readsClock(tree) || tellsWallTime(tree)
-	f.clock = clock == "." || clock != "" && mentions(tree, clock, "Now") || f.settable
+	f.clock = clock == "." || clock != "" && mentions(tree, clock, "Now") || f.settable || asksKernel(tree, true)
 	return f, nil
 }
 
@@ -55,13 +55,29 @@ func parse(name string, source []byte) (file, error) {
 // or a suspended machine, moves.
 func readsClock(tree *ast.File) bool {
 	for _, pkg := range []string{"unix", "syscall"} {
-		for _, name := range []string{"Gettimeofday", "Time", "ClockGettime", "CLOCK_REALTIME", "CLOCK_TAI", "CLOCK_BOOTTIME"} {
+		for _, name := range []string{"Gettimeofday", "Time", "CLOCK_REALTIME", "CLOCK_TAI", "CLOCK_BOOTTIME"} {
 			if mentions(tree, pkg, name) {
 				return true
 			}
 		}
 	}
-	return false
+	return asksKernel(tree, false)
+}
+
+// asksKernel reports whether clock_gettime is called for CLOCK_MONOTONIC, by that name, or for
+// any other clock.
+func asksKernel(tree *ast.File, monotonic bool) bool {
+	found := false
+	ast.Inspect(tree, func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok && len(call.Args) > 0 {
+			if s, ok := call.Fun.(*ast.SelectorExpr); ok && s.Sel.Name == "ClockGettime" {
+				clock, named := call.Args[0].(*ast.SelectorExpr)
+				found = found || (named && clock.Sel.Name == "CLOCK_MONOTONIC") == monotonic
+			}
+		}
+		return !found
+	})
+	return found
 }
 
 // tellsWallTime reports whether a time.Time is made a number, which drops its monotonic
@@ -96,6 +112,14 @@ func mentions(tree *ast.File, pkg, name string) bool {
 	return found
 }
 
+// notOurs reports whether a directory has no source of this module: data, and modules of their
+// own, as what make deb builds from is.
+func notOurs(directory string) bool {
+	name := filepath.Base(directory)
+	_, err := os.Stat(filepath.Join(directory, "go.mod"))
+	return strings.HasPrefix(name, ".") || name == "testdata" || err == nil
+}
+
 // readModule reads all source files of the module.
 func readModule(t *testing.T) []file {
 	t.Helper()
@@ -111,7 +135,7 @@ func readModule(t *testing.T) []file {
 		if err != nil {
 			return err
 		}
-		if entry.IsDir() && name != root && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "testdata") {
+		if entry.IsDir() && name != root && notOurs(name) {
 			return fs.SkipDir
 		}
 		if entry.IsDir() || !strings.HasSuffix(name, ".go") {

@@ -87,3 +87,42 @@ func indented(text string) string {
 	}
 	return b.String()
 }
+
+// ManualHolds fails the test unless the man page, a path below the module's root, is as update
+// returns it. With UPDATE_MAN=1 in the environment (make man) it writes the page instead. The
+// test must run two directories below that root.
+func ManualHolds(t *testing.T, page string, update func(page string) (string, error)) {
+	t.Helper()
+	path := filepath.Join("..", "..", page)
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := update(string(content))
+	switch {
+	case err != nil:
+		t.Fatalf("%s: %v", page, err)
+	case want == string(content):
+	case os.Getenv("UPDATE_MAN") == "1":
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	default:
+		t.Errorf("%s lacks these lines, run make man:\n%s", page, onlyIn(want, string(content)))
+	}
+}
+
+// onlyIn gives the lines of a text that the other one has not.
+func onlyIn(text, other string) string {
+	has := map[string]bool{}
+	for line := range strings.Lines(other) {
+		has[line] = true
+	}
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		if !has[line] {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}

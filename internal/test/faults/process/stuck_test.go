@@ -62,6 +62,28 @@ func TestF15HangInTheKernelEndsTheProcess(t *testing.T) {
 	})
 }
 
+// TestO23HungLoopIsNotReportedAlive: the service manager's watchdog is fed by the loops, and
+// by nothing else in the process.
+func TestO23HungLoopIsNotReportedAlive(t *testing.T) {
+	forEach(t, func(t *testing.T, p program) {
+		p = p.faulty()
+		at, m := kit.Unix(t), kit.NewManager(t)
+		c := p.command("-listen", at.String())
+		c.Env = m.Env(80 * time.Millisecond)
+		process := ready(c.Start(t))
+		kit.Wait(t, patience, "signs of life", func() bool { return m.Fed() > 2 })
+		breakWith(t, at, "fault:sleep")
+		if code := process.Exit(patience); code != 1 {
+			t.Errorf("got exit code %d, want 1: the daemon's own watchdog ends it", code)
+		}
+		// Between the last sign of life and the end there was silence, for longer than the service
+		// manager waits.
+		if silence := m.Silence(); silence < 10*80*time.Millisecond {
+			t.Errorf("got the last sign of life %v before the end, want one before the loop hung", silence)
+		}
+	})
+}
+
 // sharedSocket is a listening socket as a supervisor makes it, and keeps it.
 func sharedSocket(t *testing.T, at kit.Endpoint) *os.File {
 	t.Helper()
