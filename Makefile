@@ -24,7 +24,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
 .PHONY: help build run certs-demo test check test-386 race vet lint fuzz corpus chaos soak faults faults-ci clean \
-	bench bench-quick bench-deps bench-report bench-compare bench-go check-c test-apache test-page metrics-doc \
+	bench bench-quick bench-deps bench-report bench-compare bench-tls bench-go check-c test-apache test-page metrics-doc \
 	install check-units man deb test-packages
 
 help: ## list the targets
@@ -67,9 +67,9 @@ fuzz: ## run each fuzz target for FUZZTIME (default 5m)
 corpus: ## keep, of the inputs that make fuzz has found, those that run code which no other does
 	@GO=$(GO) scripts/corpus.sh
 
-chaos: ## kill, freeze and cut off dc_server under clients that check every answer: DURATION=10m or OPS=number, RATE=, SEED=
+chaos: ## kill, freeze and cut off dc_server under clients that check every answer: DURATION=10m or OPS=number, RATE=, SEED=, TLS=1
 	DISTCACHE_FULL=1 CHAOS_DURATION=$(or $(DURATION),10m) CHAOS_OPS=$(OPS) CHAOS_RATE=$(or $(RATE),0) $(if $(SEED),SEED=$(SEED)) \
-		$(GO) test -count=1 -timeout 0 -v -run '^TestChaos$$' ./internal/test/chaos
+		$(GO) test -count=1 -timeout 0 -v -run '^TestChaos$(if $(TLS),OverTLS)$$' ./internal/test/chaos
 
 soak: ## use both daemons for long, and hold that they do not grow: DURATION=30m, RATE=, SEED=
 	DISTCACHE_FULL=1 SOAK_DURATION=$(or $(DURATION),30m) SOAK_RATE=$(RATE) $(if $(SEED),SEED=$(SEED)) \
@@ -122,9 +122,9 @@ deb: ## build the Debian packages into bin/deb (needs debhelper)
 test-packages: deb ## install, use, upgrade and remove the packages in a Debian with systemd (root; needs mmdebstrap, systemd-container)
 	contrib/debian/test.sh $(BIN)/deb $(BIN)/packages
 
-bench-deps: ## install what make bench compares with: twemproxy, memcached, redis
+bench-deps: ## install what make bench compares with: twemproxy, memcached, redis, openssl
 	apt-get update -qq
-	apt-get install -y -qq --no-install-recommends nutcracker memcached redis-server
+	apt-get install -y -qq --no-install-recommends nutcracker memcached redis-server openssl
 
 bench: ## measure against the peers, about a quarter of an hour; then make the report
 	$(GO) run ./bench/system
@@ -139,6 +139,9 @@ bench-report: ## make bench/report.md, the plots and README's table anew from be
 
 bench-compare: ## compare dc_client and dc_server of two revisions: OLD=rev [NEW=rev] [FLAGS="-rounds 3"]
 	bench/compare.sh "$(OLD)" "$(NEW)" $(FLAGS)
+
+bench-tls: ## compare dc_client and dc_server over TLS with the same over TCP, six minutes: FLAGS="-rounds 3 -calm 0.1"
+	$(GO) run ./bench/system -tls -o $(BIN)/tls.json $(FLAGS)
 
 bench-go: ## Go benchmarks, for benchstat: COUNT=10 times each
 	$(GO) test -run '^$$' -bench . -count $(or $(COUNT),1) ./codec ./upstream ./engine ./internal/...

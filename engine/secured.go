@@ -90,6 +90,10 @@ func (t *secured) open(session *secure.Session) {
 	c, cs := t.client, t.client.clients
 	t.session, t.handshake, c.reading = session, nil, true
 	t.security.handshakes.Clear(c.fd)
+	if err := session.Check(t.security.config()); err != nil { // it may have changed since the handshake began
+		t.security.refuse(t, err)
+		return
+	}
 	if err := t.watch(); err != nil {
 		t.security.refuse(t, err)
 		return

@@ -11,6 +11,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -352,4 +353,51 @@ func TestSecureWaves(t *testing.T) {
 		}
 	}
 	srv.until("24 refused clients", func() bool { return srv.clients.Refused() == 24 })
+}
+
+// TestSecureReview: clients that a new configuration refuses are closed, whenever their handshake began; others stay.
+func TestSecureReview(t *testing.T) {
+	ca := kit.NewCA(t, "test CA")
+	old := &tls.Config{Certificates: []tls.Certificate{ca.Issue("cache").TLS}, ClientCAs: ca.Pool(), ClientAuth: tls.RequireAndVerifyClientCert}
+	next := old.Clone()
+	next.VerifyConnection = func(state tls.ConnectionState) error {
+		if state.PeerCertificates[0].Subject.CommonName == "revoked" {
+			return errors.New("it is revoked")
+		}
+		return nil
+	}
+	var current atomic.Pointer[tls.Config]
+	current.Store(old)
+	failed, closing := make(chan error, 10), &script{}
+	closing.failed = func(c int, err error) {
+		failed <- err
+		closing.close(c)
+	}
+	srv := serve(t, closing, limits{tcp: true, tls: current.Load})
+	s := secureServer{server: srv, ca: ca, client: &tls.Config{RootCAs: ca.Pool(), ServerName: "cache"}}
+	dial := func(name string) *tls.Conn {
+		s.client.Certificates = []tls.Certificate{ca.Issue(name).TLS}
+		conn := s.dial()
+		mustEcho(t, conn, "hello")
+		return conn
+	}
+	good, revoked := dial("good"), dial("revoked")
+	s.client.Certificates = []tls.Certificate{ca.Issue("revoked").TLS}
+	halfway := s.raw()
+	srv.until("3 clients", func() bool { return srv.clients.Len() == 3 })
+	current.Store(next)
+	srv.do(srv.clients.Review)
+	if err := <-failed; err == nil || err.Error() != "it is revoked" {
+		t.Errorf("got %v, want why it is closed", err)
+	}
+	if _, err := revoked.Read(make([]byte, 1)); err != io.EOF {
+		t.Errorf("got %v from the connection of the revoked client, want its end", err)
+	}
+	mustEcho(t, good, "still here")
+	late := tls.Client(halfway, s.client)
+	_ = late.Handshake() // the client's side succeeds
+	if n, err := late.Read(make([]byte, 1)); err == nil {
+		t.Errorf("got %d bytes of a handshake that began before, want a refusal", n)
+	}
+	srv.until("1 client", func() bool { return srv.clients.Len() == 1 })
 }

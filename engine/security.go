@@ -36,6 +36,7 @@ var (
 // security is what the clients over TLS of a loop have in common.
 type security struct {
 	clients    *Clients
+	config     func() *tls.Config
 	queue      *secure.Queue
 	handshakes deadline.Entries
 	timeout    *deadline.Queue // those that are under way, by descriptor
@@ -50,7 +51,7 @@ type security struct {
 // Secure prepares for clients over TLS: those of listeners that are Secure. config gives the configuration of the next
 // handshake. It is to be called before Listen.
 func (cs *Clients) Secure(config func() *tls.Config) {
-	s := &security{clients: cs, most: MaxSecure, mostUnderWay: maxHandshakes}
+	s := &security{clients: cs, config: config, most: MaxSecure, mostUnderWay: maxHandshakes}
 	s.queue = secure.NewQueue(cs.loop.Post, config, secure.NewShared(cs.pool))
 	s.timeout = s.handshakes.NewQueue(handshakeTimeout)
 	cs.security = s
@@ -97,6 +98,22 @@ func (s *security) refuse(t *secured, why error) {
 		slog.Warn("TLS client refused", "client", t.from, "reason", why, "refused", s.refused)
 	}
 	s.clients.Close(t.client.fd)
+}
+
+// Review closes the clients over TLS that the new configuration refuses: Session.Check.
+func (cs *Clients) Review() {
+	if cs.security == nil {
+		return
+	}
+	for fd, c := range cs.table {
+		if c == nil || c.tls == nil || c.tls.session == nil {
+			continue
+		}
+		if err := c.tls.session.Check(cs.security.config()); err != nil {
+			slog.Warn("TLS client closed", "client", c.tls.from, "reason", err)
+			cs.handler.Failed(fd, err, cs.loop.Now())
+		}
+	}
 }
 
 // Deadline is when the next handshake has taken too long.

@@ -225,6 +225,8 @@ func lookOf(target string) look {
 		return look{blue, draw.CircleGlyph{}}
 	case pair:
 		return look{sky, draw.RingGlyph{}}
+	case secure:
+		return look{orange, draw.RingGlyph{}}
 	case twemproxy, memcached:
 		return look{vermilion, draw.BoxGlyph{}}
 	case goroutine:

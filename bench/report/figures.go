@@ -143,6 +143,7 @@ const (
 	floor     = "floor"
 	stubbed   = "dc_client"
 	pair      = "dc_client+dc_server"
+	secure    = "dc_client+dc_server TLS"
 	twemproxy = "twemproxy+memcached"
 	goroutine = "goroutine"
 	gnetRun   = "gnet.Run"

@@ -21,8 +21,13 @@ func TestPrintComparison(t *testing.T) {
 		comparisonSample("dc_client (old)", 3, 10), broken,
 		{Experiment: record.Store, Target: "dc_server (old)", Op: record.Hit, Sessions: 1000, Round: 1, Error: "it ended"},
 	}}
+	disturbed := comparisonSample("dc_client (new)", 4, 99)
+	disturbed.OthersCPU = 1
+	r.Samples = append(r.Samples, comparisonSample("dc_client (old)", 4, 10), disturbed)
+	r.Machine.Cores = 2
 	var b strings.Builder
-	printComparison(&b, r)
+	o := options{old: "directory"}
+	o.versus().printComparison(&b, r, 0.4)
 	got := strings.Split(strings.TrimSpace(b.String()), "\n")
 	if len(got) != 3 {
 		t.Fatalf("got %q, want a head and two cells", got)
@@ -32,5 +37,23 @@ func TestPrintComparison(t *testing.T) {
 	}
 	if !strings.Contains(got[2], "dc_server GET hit, 1000 sessions") || !strings.Contains(got[2], "no round with figures of both") {
 		t.Errorf("got %q, want a line that says that there is nothing", got[2])
+	}
+}
+
+// TestPrintComparisonOfLinks: there is a line for either process.
+func TestPrintComparisonOfLinks(t *testing.T) {
+	sample := func(target string, client, server float64) record.Sample {
+		s := comparisonSample(target, 1, client)
+		s.Processes = []record.Process{{Name: "dc_client", CPU: client}, {Name: "dc_server", CPU: server}}
+		return s
+	}
+	r := &record.Run{Samples: []record.Sample{sample("dc_client+dc_server (TCP)", 10, 5), sample("dc_client+dc_server (TLS)", 11, 6)}}
+	var b strings.Builder
+	o := options{tls: true}
+	o.versus().printComparison(&b, r, 1)
+	for _, want := range []string{"TCP us/op", "TLS/TCP", "16 clients             10.00", "1.100", "16 clients: dc_server  5.00", "1.200"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("got %s, want %q in it", b.String(), want)
+		}
 	}
 }

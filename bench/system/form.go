@@ -68,6 +68,14 @@ func comparison() form {
 	}
 }
 
+// links is for the same programs over TCP and over TLS.
+func links() form {
+	return form{
+		name: record.Compare, rounds: 30, warmup: 100 * time.Millisecond, duration: 500 * time.Millisecond,
+		cells: append(shortLived(1, 16, 256, 2000), keptAlive(16, 256)...),
+	}
+}
+
 func shortLived(clients ...int) []cell { return cellsOf(clients, false) }
 func keptAlive(clients ...int) []cell  { return cellsOf(clients, true) }
 
@@ -85,6 +93,8 @@ func formOf(o options) form {
 	switch {
 	case o.old != "":
 		f = comparison()
+	case o.tls:
+		f = links()
 	case o.quick:
 		f = quick()
 	}

@@ -24,7 +24,7 @@ type harness struct {
 	directory string // of sockets and programs; removed in the end
 	launcher  *process.Launcher
 	builds    builds
-	previous  builds // with -compare
+	previous  builds // with -compare and -tls: what builds are compared with
 	record    *record.Run
 	stderr    io.Writer
 	started   time.Time
@@ -68,16 +68,29 @@ func (h *harness) prepare(ctx context.Context, limit uint64) error {
 	}
 	h.builds = builds{directory: programs, ours: programs,
 		clientFlags: strings.Fields(h.options.clientFlags), serverFlags: strings.Fields(h.options.serverFlags)}
-	if h.options.old != "" {
-		old, err := filepath.Abs(h.options.old)
-		if err != nil {
-			return err
-		}
-		h.builds.suffix = newSuffix
-		h.previous = builds{directory: programs, ours: old, suffix: oldSuffix}
+	if err := h.compare(); err != nil {
+		return err
 	}
 	h.record = newRecord(ctx, h, limit)
 	return nil
+}
+
+// compare makes the second form of the targets, if the options ask for one.
+func (h *harness) compare() error {
+	v := h.options.versus()
+	if v == nil {
+		return nil
+	}
+	h.previous = h.builds
+	h.builds.suffix, h.previous.suffix = v.new, v.old
+	if h.options.tls {
+		h.builds.link, h.previous.link = overTLS, overTCP
+		return nil
+	}
+	h.previous.clientFlags, h.previous.serverFlags = nil, nil
+	var err error
+	h.previous.ours, err = filepath.Abs(h.options.old)
+	return err
 }
 
 // close ends every process and removes the directory.

@@ -52,8 +52,8 @@ func bench(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(stderr, "bench: results in", path)
-	if o.old != "" {
-		printComparison(stdout, h.record)
+	if v := o.versus(); v != nil {
+		v.printComparison(stdout, h.record, o.calm)
 	}
 	return h.wrong()
 }
@@ -62,6 +62,8 @@ func bench(ctx context.Context, o options, stdout, stderr io.Writer) error {
 type options struct {
 	quick       bool
 	old         string
+	tls         bool
+	calm        float64
 	bin         string
 	out         string
 	rounds      int
@@ -80,6 +82,8 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.SetOutput(stderr)
 	f.BoolVar(&o.quick, "quick", false, "fewer cells, shorter measurements, fewer rounds")
 	f.StringVar(&o.old, "compare", "", "compare dc_client and dc_server with those of this `directory`, and nothing else")
+	f.BoolVar(&o.tls, "tls", false, "compare dc_client and dc_server over TLS with the same over TCP, and nothing else")
+	f.Float64Var(&o.calm, "calm", 1, "leave rounds out of a comparison in which others took more than this `part` of the machine")
 	f.StringVar(&o.bin, "bin", "", "take the programs from this `directory` instead of building them")
 	f.StringVar(&o.out, "o", "", "write the results to this `file` (default bench/results/date-form.json)")
 	f.IntVar(&o.rounds, "rounds", 0, "`number` of rounds, at most (default: that of the form)")
@@ -117,6 +121,9 @@ func (o *options) validate(rest int) error {
 	if rest > 0 {
 		return fmt.Errorf("%w: only flags are taken", errUsage)
 	}
+	if o.tls && o.old != "" {
+		return fmt.Errorf("%w: -compare and -tls exclude each other", errUsage)
+	}
 	if o.rounds < 0 {
 		return fmt.Errorf("%w: -rounds %d is negative", errUsage, o.rounds)
 	}
@@ -140,8 +147,7 @@ func (o *options) wants(experiment string) bool {
 
 // wantsTarget reports whether the target is to be measured, of whichever build.
 func (o *options) wantsTarget(name string) bool {
-	name = strings.TrimSuffix(strings.TrimSuffix(name, oldSuffix), newSuffix)
-	return o.targets == "" || slices.Contains(list(o.targets), name)
+	return o.targets == "" || slices.Contains(list(o.targets), o.versus().plain(name))
 }
 
 // list splits a list with commas.

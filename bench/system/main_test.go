@@ -293,6 +293,7 @@ func TestUsage(t *testing.T) {
 		{"an argument", []string{"quick"}, 2, "only flags are taken"},
 		{"unknown experiment", []string{"-only", "proxy,speed"}, 2, "-only speed is none of proxy"},
 		{"negative rounds", []string{"-rounds", "-1"}, 2, "-rounds -1 is negative"},
+		{"two comparisons", []string{"-tls", "-compare", "old", "-bin", "/nonexistent"}, 2, "-compare and -tls exclude each other"},
 		{"unknown target", []string{"-targets", "floor,apache", "-bin", "/nonexistent"}, 2, "-targets apache is none of floor"},
 	}
 	for _, row := range rows {

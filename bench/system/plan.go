@@ -76,7 +76,7 @@ func (p *planner) proxies(round int) {
 	if !p.wants(record.Proxy) {
 		return
 	}
-	targets := p.compared(round, proxies, nameStub, namePair)
+	targets := p.compared(round, proxies)
 	for _, c := range p.harness.form.cells {
 		if !p.enough(c.clients, fmt.Sprintf("%s, %d clients", style(c.keepAlive), c.clients)) {
 			continue
@@ -86,17 +86,17 @@ func (p *planner) proxies(round int) {
 	}
 }
 
-// compared are the targets of the form: with -compare those of the names alone, of both builds, which take turns in
-// being first.
-func (p *planner) compared(round int, of func(builds) []*target, names ...string) []*target {
+// compared are the targets of the form: of a comparison both forms of those that have two, which take turns in being
+// first.
+func (p *planner) compared(round int, of func(builds) []*target) []*target {
 	all := of(p.harness.builds)
-	if p.harness.options.old == "" {
+	v := p.harness.options.versus()
+	if v == nil {
 		return all
 	}
 	var both []*target
 	for i, old := range of(p.harness.previous) {
-		name := strings.TrimSuffix(old.name, oldSuffix)
-		if slices.Contains(names, name) {
+		if slices.Contains(v.targets, v.plain(old.name)) {
 			both = append(both, old, all[i])
 		}
 	}
@@ -134,7 +134,7 @@ func (p *planner) stores(round int) {
 		return
 	}
 	for _, n := range p.harness.form.stores {
-		targets := p.compared(round, func(b builds) []*target { return stores(b, n) }, nameServer)
+		targets := p.compared(round, func(b builds) []*target { return stores(b, n) })
 		p.each(targets, record.Sample{Experiment: record.Store, Round: round, Sessions: n}, measureStore)
 	}
 	if p.harness.options.huge && round == 1 {

@@ -12,8 +12,8 @@ import (
 // planned returns a harness that measures nothing.
 func planned(o options, f form, descriptors uint64) *harness {
 	h := &harness{options: o, form: f, record: &record.Run{Machine: record.Machine{Descriptors: descriptors}}}
-	if o.old != "" {
-		h.builds.suffix, h.previous.suffix = newSuffix, oldSuffix
+	if err := h.compare(); err != nil {
+		panic(err) // there is a working directory
 	}
 	return h
 }
@@ -55,6 +55,17 @@ func TestBuildsTakeTurns(t *testing.T) {
 	want = []string{"1/0/dc_server (old)", "1/0/dc_server (new)", "2/0/dc_server (new)", "2/0/dc_server (old)"}
 	if got := names(steps, record.Store); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestLinksTakeTurns(t *testing.T) {
+	steps, _ := planned(options{tls: true}, form{rounds: 2, cells: shortLived(1), stores: []int{1000}}, 20000).plan()
+	want := []string{
+		"1/1/dc_client+dc_server (TCP)", "1/1/dc_client+dc_server (TLS)",
+		"2/1/dc_client+dc_server (TLS)", "2/1/dc_client+dc_server (TCP)",
+	}
+	if got := names(steps, record.Proxy); !slices.Equal(got, want) || len(steps) != len(want) {
+		t.Errorf("got %v of %d steps, want %v alone", got, len(steps), want)
 	}
 }
 
@@ -115,6 +126,7 @@ func TestFormOf(t *testing.T) {
 		{"plain", options{}, record.Full, full().rounds},
 		{"quick", options{quick: true}, record.Quick, quick().rounds},
 		{"two builds", options{old: "x"}, record.Compare, comparison().rounds},
+		{"two links", options{tls: true}, record.Compare, links().rounds},
 		{"some experiments", options{quick: true, only: record.Idle}, record.Part, quick().rounds},
 		{"some targets", options{targets: nameFloor}, record.Part, full().rounds},
 		{"one round", options{rounds: 1}, record.Full, 1},

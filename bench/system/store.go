@@ -99,14 +99,14 @@ func stores(b builds, sessions int) []*target {
 func (b builds) server(sessions int) *target {
 	return &target{
 		name: nameServer + b.suffix, about: "dc_server, in memory", protocol: plan.Distcache,
-		start: func(s *stage) error { return b.startServer(s, front, max(sessions, defaultSessions)) },
+		start: func(s *stage) error { return b.startServer(s, "UNIX:"+s.path(front), max(sessions, defaultSessions)) },
 	}
 }
 
 // fullServer is a dc_server that is full with so many sessions.
 func (b builds) fullServer(sessions int) *target {
 	t := b.server(sessions)
-	t.start = func(s *stage) error { return b.startServer(s, front, sessions) }
+	t.start = func(s *stage) error { return b.startServer(s, "UNIX:"+s.path(front), sessions) }
 	return t
 }
 

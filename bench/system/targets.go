@@ -26,6 +26,7 @@ const (
 	nameFloor     = "floor"
 	nameStub      = "dc_client"
 	namePair      = "dc_client+dc_server"
+	nameSecure    = "dc_client+dc_server TLS"
 	nameTwemproxy = "twemproxy+memcached"
 	nameGoroutine = "goroutine"
 	nameGnetRun   = "gnet.Run"
@@ -41,6 +42,7 @@ type builds struct {
 	ours        string   // dc_client and dc_server
 	clientFlags []string // more for dc_client
 	serverFlags []string // more for dc_server
+	link        link     // between the two
 }
 
 // proxies are the targets that clients ask in great number.
@@ -49,6 +51,7 @@ func proxies(b builds) []*target {
 		b.floor(),
 		b.stubbed(),
 		b.pair(),
+		b.secure(),
 		twemproxy(),
 		b.goroutine(),
 		b.gnetRun(),
@@ -70,21 +73,17 @@ func (b builds) stubbed() *target {
 			if err := b.startUpstream(s); err != nil {
 				return err
 			}
-			return b.startClient(s, s.path("upstream"))
+			return b.startClient(s, "UNIX:"+s.path("upstream"))
 		},
 	}
 }
 
 func (b builds) pair() *target {
-	return &target{
-		name: namePair + b.suffix, about: "dc_client; its upstream is dc_server", protocol: plan.Distcache,
-		start: func(s *stage) error {
-			if err := b.startServer(s, "server", defaultSessions); err != nil {
-				return err
-			}
-			return b.startClient(s, s.path("server"))
-		},
-	}
+	return b.linked(namePair, "dc_client; its upstream is dc_server", b.link)
+}
+
+func (b builds) secure() *target {
+	return b.linked(nameSecure, "dc_client; its upstream is dc_server, over TLS on 127.0.0.1", overTLS)
 }
 
 func (b builds) goroutine() *target {
@@ -113,12 +112,12 @@ func (b builds) startUpstream(s *stage) error {
 }
 
 func (b builds) startClient(s *stage, server string) error {
-	args := append([]string{"-listen", "UNIX:" + s.path(front), "-server", "UNIX:" + server}, b.clientFlags...)
+	args := append([]string{"-listen", "UNIX:" + s.path(front), "-server", server}, b.clientFlags...)
 	return s.startGo("dc_client", b.ours, args...)
 }
 
-func (b builds) startServer(s *stage, socket string, sessions int) error {
-	args := append([]string{"-listen", "UNIX:" + s.path(socket), "-sessions", strconv.Itoa(sessions)}, b.serverFlags...)
+func (b builds) startServer(s *stage, listen string, sessions int) error {
+	args := append([]string{"-listen", listen, "-sessions", strconv.Itoa(sessions)}, b.serverFlags...)
 	return s.startGo("dc_server", b.ours, args...)
 }
 

@@ -115,8 +115,11 @@ func random(b []byte) { _, _ = rand.Read(b) } // documented never to fail
 // Start begins to connect to dc_server.
 func (a *app) Start(now time.Duration) { a.agent.Start(now) }
 
-// Reload looks the name of -server up anew.
-func (a *app) Reload(time.Duration) { a.link.conn.Refresh(a.refreshed) }
+// Reload leaves a dc_server that has been revoked, and looks the name of -server up anew.
+func (a *app) Reload(time.Duration) {
+	a.link.conn.Review()
+	a.link.conn.Refresh(a.refreshed)
+}
 
 // refreshed moves to another address of dc_server when the name does not lead to the one in use
 // any more.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -170,7 +171,7 @@ func TestU22TLSReload(t *testing.T) {
 	replace(cert, renewed.Cert)
 	replace(key, renewed.Key)
 	process.Signal(syscall.SIGHUP)
-	process.WaitStderr(patience, "TLS certificates read again; connections stay certificate=renewed")
+	process.WaitStderr(patience, "TLS certificates read again certificate=renewed")
 	client.ExpectStatus(kit.Have(2, "id"), codec.StatusNotOK)
 	if strings.Contains(process.Stderr(), "lost dc_server") {
 		t.Errorf("got %s, want the connection to stay", process.Stderr())
@@ -180,6 +181,76 @@ func TestU22TLSReload(t *testing.T) {
 	process.WaitStderr(patience, "lost dc_server")
 	s.serve(s.ca.Issue("cache"), s.at.Address, "-tlsallow", "renewed") // the old one may not connect any more
 	client.AwaitStatus(kit.Have(3, "id"), codec.StatusNotOK)
+}
+
+// TestTLSNewCA: the CA is replaced under load in the three steps of docs/TLS.md, and no request fails. In the end only
+// certificates of the new one are good.
+func TestTLSNewCA(t *testing.T) {
+	t.Parallel()
+	oldCA, newCA := kit.NewCA(t, "old CA"), kit.NewCA(t, "new CA")
+	server, host := oldCA.Issue("cache").Flags(oldCA), oldCA.Issue("host1").Flags(oldCA)
+	daemon := kit.NewRig(t).Start("dc_server", append(server, "-listen", "TLS:127.0.0.1:0")...)
+	start := func(flags []string) (*kit.Process, kit.Endpoint) {
+		t.Helper()
+		return startTLS(t, daemon.Listens(), append(slices.Clone(flags), "-tlsname", "cache")...)
+	}
+	process, at := start(host)
+	process.WaitStderr(patience, "connected to dc_server")
+	load := kit.StartLoad(t, at, 5, 5*time.Millisecond)
+	replace := func(flag int, forServer, forHost []byte) {
+		t.Helper()
+		for path, content := range map[string][]byte{server[flag]: forServer, host[flag]: forHost} {
+			if err := os.WriteFile(path, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	reload := func(step string) {
+		t.Helper()
+		for _, p := range []*kit.Process{daemon, process} {
+			read := strings.Count(p.Stderr(), "TLS certificates read again")
+			p.Signal(syscall.SIGHUP)
+			p.Wait(patience, step, func() bool { return strings.Count(p.Stderr(), "TLS certificates read again") > read })
+		}
+		fresh, _ := start(host)
+		fresh.WaitStderr(patience, "connected to dc_server")
+	}
+	const cert, key, ca = 1, 3, 5
+	oldHost := oldCA.Issue("host1")
+	replace(ca, slices.Concat(oldCA.PEM, newCA.PEM), slices.Concat(oldCA.PEM, newCA.PEM))
+	reload("both CAs")
+	newServer, newHost := newCA.Issue("cache"), newCA.Issue("host1")
+	replace(cert, newServer.Cert, newHost.Cert)
+	replace(key, newServer.Key, newHost.Key)
+	reload("new certificates")
+	replace(ca, newCA.PEM, newCA.PEM)
+	reload("the new CA alone")
+	for _, o := range load.Stop() {
+		if !o.Served {
+			t.Fatal("got a request without service, want none")
+		}
+	}
+	refused, _ := start(oldHost.Flags(newCA))
+	refused.WaitStderr(patience, "the server refuses the certificate of this side")
+}
+
+// TestTLSLeavesARevokedServer: a dc_server that -tlscrl names after a SIGHUP is left, and stays so.
+func TestTLSLeavesARevokedServer(t *testing.T) {
+	t.Parallel()
+	s := &secured{t: t, ca: kit.NewCA(t, "test CA")}
+	pair := s.ca.Issue("cache")
+	s.serve(pair, "127.0.0.1:0")
+	list := kit.WriteFile(t, "crl.pem", s.ca.Revoke(), 0o644)
+	process, at := s.client("-tlscrl", list, "-retry", "100")
+	process.WaitStderr(patience, "connected to dc_server")
+	if err := os.WriteFile(list, s.ca.Revoke(pair), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	process.Signal(syscall.SIGHUP)
+	const why = `reason="certificate \"cache\" is revoked (-tlscrl)`
+	process.WaitStderr(patience, "lost dc_server server=TLS:"+s.at.Address+" address="+s.at.Address+" "+why)
+	process.WaitStderr(patience, "no connection to dc_server server=TLS:"+s.at.Address+" address="+s.at.Address+" "+why)
+	kit.Dial(t, at).ExpectStatus(kit.Have(1, "id"), codec.StatusDisconnected)
 }
 
 // tap passes connections on to a server, and keeps what passes.

@@ -95,11 +95,14 @@ func (cs *cacheServer) Open(l *engine.Loop, clients *engine.Clients, pool *buffe
 // Start has nothing to start.
 func (cs *cacheServer) Start(time.Duration) {}
 
-// Reload says so when there is nothing to read anew. Certificates are read by daemon.Config.Reload.
+// Reload closes clients that have been revoked: daemon.Config.Reload has read the certificates anew. Without any it says
+// that there is nothing to reload.
 func (cs *cacheServer) Reload(time.Duration) {
 	if cs.config.credentials == nil {
 		slog.Info("SIGHUP: nothing to reload")
+		return
 	}
+	cs.sockets.Review()
 }
 
 // Busy is the number of clients with something under way.

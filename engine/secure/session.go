@@ -174,6 +174,15 @@ func (s *Session) Close() {
 	}
 }
 
+// Check tells why the peer would be refused by VerifyConnection of another configuration; nil: it would not. Signatures and
+// dates are not checked again.
+func (s *Session) Check(config *tls.Config) error {
+	if config.VerifyConnection == nil {
+		return nil
+	}
+	return config.VerifyConnection(s.tls.ConnectionState())
+}
+
 // Peer is the name in the peer's certificate, or "" where it has none.
 func (s *Session) Peer() string {
 	if certificates := s.tls.ConnectionState().PeerCertificates; len(certificates) > 0 {

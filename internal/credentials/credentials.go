@@ -65,7 +65,7 @@ func (c *Credentials) Reload() {
 		slog.Warn(w)
 	}
 	leaf := c.Config().Certificates[0].Leaf
-	slog.Info("SIGHUP: TLS certificates read again; connections stay", "certificate", leaf.Subject.CommonName,
+	slog.Info("SIGHUP: TLS certificates read again", "certificate", leaf.Subject.CommonName,
 		"expires", leaf.NotAfter.Format(time.RFC3339))
 }
 

@@ -42,6 +42,16 @@ func (c *Conn) Peer() string {
 	return c.session.Peer()
 }
 
+// Review ends the connection to a dc_server whose certificate has been revoked since.
+func (c *Conn) Review() {
+	if c.session == nil {
+		return
+	}
+	if err := c.session.Check(c.security.next()); err != nil {
+		c.link.Broken(err, c.poller.Now())
+	}
+}
+
 // next is for the next handshake; nil: there is none.
 func (s *security) next() *tls.Config {
 	if s == nil {

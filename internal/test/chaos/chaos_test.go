@@ -27,11 +27,16 @@ const (
 // TestChaos breaks everything while clients check each answer. The environment sets SEED,
 // CHAOS_DURATION, CHAOS_OPS (the test then ends after so many requests) and CHAOS_RATE (requests
 // a second; 0: no limit).
-func TestChaos(t *testing.T) {
+func TestChaos(t *testing.T) { chaos(t, plainLink()) }
+
+// TestChaosOverTLS is TestChaos with TLS between the daemons: the Proxy cuts, stalls and changes ciphertext.
+func TestChaosOverTLS(t *testing.T) { chaos(t, secureLink(t)) }
+
+func chaos(t *testing.T, l *link) {
 	t.Parallel()
 	length := durationOf(t, "CHAOS_DURATION", fullLength, testLength)
 	most := fromEnv(t, "CHAOS_OPS", number, 0)
-	a := newArena(t, float64(fromEnv(t, "CHAOS_RATE", number, testRate)))
+	a := newArena(t, l, float64(fromEnv(t, "CHAOS_RATE", number, testRate)))
 	a.begin()
 	go a.endAfter(length, most)
 	a.nemesis.rage()
@@ -46,6 +51,7 @@ type arena struct {
 	checker *checker
 	machine *lag
 	nemesis *nemesis
+	link    *link
 	agents  []*kit.Process // dc_client A and B
 	shelves []*shelf
 	clients []*client
@@ -70,22 +76,23 @@ func groups() []group {
 	}
 }
 
-func newArena(t *testing.T, rate float64) *arena {
+func newArena(t *testing.T, l *link, rate float64) *arena {
 	random := kit.Random(t)
 	c := clock{time.Now()}
 	k := &kills{clock: c}
-	a := &arena{t: t, machine: measureLag(t, c)}
+	a := &arena{t: t, machine: measureLag(t, c), link: l}
 	a.field = &field{
 		clock: c, kills: k, ledger: &ledger{}, tardy: &tardy{limit: requestTimeout + grace}, patience: patience,
 		quit: make(chan struct{}),
 	}
 	a.checker = newChecker(k, a.field.ledger)
 	at := freePort(t, random)
-	n := &nemesis{t: t, random: random, quit: a.field.quit, kills: k, at: at, done: map[string]int{}}
-	n.server = kit.NewRig(t).Start("dc_server", "-listen", at.String(), "-sessions", serverSessions)
+	n := &nemesis{t: t, random: random, quit: a.field.quit, kills: k, at: at, between: l, done: map[string]int{}}
+	n.startServer()
 	n.link = kit.NewProxy(t, at)
 	toA := a.startAgent(at)
 	toB := a.startAgent(n.link.Endpoint())
+	n.agents = a.agents
 	n.front = kit.NewProxy(t, toA)
 	a.nemesis = n
 	a.populate(random, rate, toA, toB, n.front.Endpoint())
@@ -94,8 +101,8 @@ func newArena(t *testing.T, rate float64) *arena {
 
 // startAgent runs a dc_client until the end, and waits for its connection to dc_server.
 func (a *arena) startAgent(server kit.Endpoint) kit.Endpoint {
-	p, at := kit.NewRig(a.t).Client(server,
-		"-timeout", fmt.Sprint(requestTimeout.Milliseconds()), "-retry", fmt.Sprint(retry.Milliseconds()))
+	p, at := kit.NewRig(a.t).Client(server, append(a.link.connect(server),
+		"-timeout", fmt.Sprint(requestTimeout.Milliseconds()), "-retry", fmt.Sprint(retry.Milliseconds()))...)
 	a.agents = append(a.agents, p)
 	return at
 }
@@ -170,6 +177,9 @@ func (a *arena) wantAlive() {
 		if text := p.Stderr(); strings.Contains(text, "panic") || !p.Running() {
 			a.t.Errorf("got a dc_client that did not survive: %.400s", text)
 			continue
+		}
+		if a.link.ca != nil && !strings.Contains(p.Stderr(), "certificate=cache") {
+			a.t.Error("got a dc_client that never saw dc_server's certificate, want TLS")
 		}
 		if code := p.Stop(); code != 0 {
 			a.t.Errorf("got exit code %d of dc_client, want 0", code)

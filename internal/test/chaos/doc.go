@@ -7,7 +7,9 @@
 //	                 resets,          ▲              resets, stalls, black holes,
 //	                 stalls, cuts     └ clients      cut frames, refusals
 //
-// TestChaos is `make chaos`; a short form of it is in `make test`. What it holds:
+// TestChaos is `make chaos`; a short form of it is in `make test`. TestChaosOverTLS is `make chaos TLS=1`: dc_clients and
+// dc_server speak TLS, the Proxy damages ciphertext, of which it also changes bits, and certificates are renewed meanwhile.
+// What both hold:
 //
 //   - Each request is answered once, or its connection closes (PROTOCOL.md, “What
 //     dc_client does to a frame”); an honest client of a dc_client is never hung up on.

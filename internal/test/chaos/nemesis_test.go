@@ -19,11 +19,13 @@ type nemesis struct {
 	quit   <-chan struct{}
 	kills  *kills
 
-	at     kit.Endpoint // of dc_server
-	server *kit.Process
-	link   *kit.Proxy     // between dc_client B and dc_server
-	front  *kit.Proxy     // between some clients and dc_client A
-	done   map[string]int // faults by name
+	at      kit.Endpoint // of dc_server
+	server  *kit.Process
+	agents  []*kit.Process
+	between *link          // dc_clients and dc_server
+	link    *kit.Proxy     // between dc_client B and dc_server
+	front   *kit.Proxy     // between some clients and dc_client A
+	done    map[string]int // faults by name
 }
 
 // fault is one thing to break, and how often it is done among the others.
@@ -33,7 +35,7 @@ type fault struct {
 	do     func(n *nemesis)
 }
 
-// always is how many of the faults, the first ones, every run has.
+// always is how many of the faults, the first ones, every run has, beside those of its link.
 const always = 2
 
 func faults() []fault {
@@ -57,14 +59,15 @@ func faults() []fault {
 // rage breaks one thing after another until the run is over, and puts all of it back. It
 // begins with those without which a run shows little.
 func (n *nemesis) rage() {
-	all := faults()
+	all := append(n.between.faults(), faults()...)
+	first := len(all) - len(faults()) + always
 	pause := 1200 * time.Millisecond
 	if !kit.Full() {
 		pause = 300 * time.Millisecond // so that a short run has several faults
 	}
 	for i := 0; n.wait(100*time.Millisecond, pause); i++ {
 		f := n.pick(all)
-		if i < always {
+		if i < first {
 			f = all[i]
 		}
 		f.do(n)
@@ -103,7 +106,11 @@ func (n *nemesis) kill() { n.kills.record(n.server.Kill) }
 // restart starts dc_server again after up to that long.
 func (n *nemesis) restart(most time.Duration) {
 	n.wait(0, most)
-	n.server = kit.NewRig(n.t).Start("dc_server", "-listen", n.at.String(), "-sessions", serverSessions)
+	n.startServer()
+}
+
+func (n *nemesis) startServer() {
+	n.server = kit.NewRig(n.t).Start("dc_server", append(n.between.listen(n.at), "-sessions", serverSessions)...)
 }
 
 func (n *nemesis) freeze(most time.Duration) {

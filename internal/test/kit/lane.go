@@ -29,6 +29,7 @@ type way struct {
 	swallow bool
 	shut    bool // the end of the stream was sent in place of the rest
 	resetAt int  // bytes after which the connection is reset; 0: never
+	flipAt  int  // the byte that is changed, counted from 1; 0: none
 }
 
 // parcel is what one read gave.
@@ -64,6 +65,9 @@ func (l *Lane) HalfClose() { l.set(func(w *way) { w.shut = true }) }
 // ResetAfter ends each connection with an RST when n of its bytes have been passed on,
 // counted from its beginning. 0: never.
 func (l *Lane) ResetAfter(n int) { l.set(func(w *way) { w.resetAt = n }) }
+
+// Flip changes a bit of the n-th byte of each connection, counted from 1. 0: of none.
+func (l *Lane) Flip(n int) { l.set(func(w *way) { w.flipAt = n }) }
 
 func (l *Lane) set(change func(*way)) {
 	l.mu.Lock()
@@ -156,6 +160,9 @@ func (f *flow) carry(p parcel) bool {
 			return false
 		}
 		n := f.size(w, len(p.bytes))
+		if at := w.flipAt - f.passed - 1; at >= 0 && at < n {
+			p.bytes[at] ^= 1 << 5
+		}
 		if !w.swallow && !f.shut {
 			if _, err := f.to.Write(p.bytes[:n]); err != nil {
 				f.pair.end(net.Conn.Close)

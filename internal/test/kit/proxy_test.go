@@ -250,6 +250,18 @@ func TestLaneResetAfter(t *testing.T) {
 	}
 }
 
+func TestLaneFlip(t *testing.T) {
+	c, p, far := pipe(t, Loopback())
+	p.Down.Flip(3)
+	p.Down.Chunks(2)
+	send(t, far, []byte("abcde"))
+	send(t, far, []byte("fgh"))
+	_ = far.Close()
+	if got, err := c.ReadAll(); string(got) != "abCdefgh" || err != nil {
+		t.Errorf("got %q, %v, want abCdefgh", got, err)
+	}
+}
+
 func TestProxyPassesTheEndOn(t *testing.T) {
 	onEachNetwork(t, func(t *testing.T, at Endpoint) {
 		c, _, far := pipe(t, at)

@@ -52,8 +52,9 @@ func (r Rig) Server(flags ...string) (*Process, Endpoint) {
 	return r.listening("dc_server", flags)
 }
 
-// Client starts a dc_client, and waits until it is connected to the dc_server. Requests
-// have more time than a busy machine takes, unless the flags have a -timeout.
+// Client starts a dc_client, and waits until it is connected to the dc_server, which is server unless the
+// flags have a -server: over TLS. Requests have more time than a busy machine takes, unless the flags have a
+// -timeout.
 func (r Rig) Client(server Endpoint, flags ...string) (*Process, Endpoint) {
 	r.t.Helper()
 	p, at := r.Unlinked(server, flags...)
@@ -64,7 +65,9 @@ func (r Rig) Client(server Endpoint, flags ...string) (*Process, Endpoint) {
 // Unlinked is Client, and does not wait for the connection.
 func (r Rig) Unlinked(server Endpoint, flags ...string) (*Process, Endpoint) {
 	r.t.Helper()
-	flags = append([]string{"-server", server.String()}, flags...)
+	if !has(flags, "-server") {
+		flags = append([]string{"-server", server.String()}, flags...)
+	}
 	if !has(flags, "-timeout") {
 		flags = append(flags, "-timeout", "10000")
 	}

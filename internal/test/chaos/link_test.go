@@ -1,0 +1,81 @@
+package chaos
+
+import (
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"distcache/internal/test/kit"
+)
+
+// link is how dc_clients reach dc_server.
+type link struct {
+	ca             *kit.CA  // nil: plain
+	server, client []string // flags for TLS
+}
+
+func plainLink() *link { return &link{} }
+
+// secureLink is TLS on both sides, with certificates that live as long as the test.
+func secureLink(t *testing.T) *link {
+	ca := kit.NewCA(t, "chaos CA")
+	l := &link{ca: ca, server: ca.Issue("cache").Flags(ca)}
+	l.client = append(ca.Issue("host").Flags(ca), "-tlsname", "cache")
+	return l
+}
+
+// listen is dc_server's flags.
+func (l *link) listen(at kit.Endpoint) []string {
+	if l.ca == nil {
+		return []string{"-listen", at.String()}
+	}
+	return append([]string{"-listen", "TLS:" + at.Address}, l.server...)
+}
+
+// connect is dc_client's flags.
+func (l *link) connect(server kit.Endpoint) []string {
+	if l.ca == nil {
+		return []string{"-server", server.String()}
+	}
+	return append([]string{"-server", "TLS:" + server.Address}, l.client...)
+}
+
+// faults are those that only TLS has.
+func (l *link) faults() []fault {
+	if l.ca == nil {
+		return nil
+	}
+	return []fault{{"certificates renewed", 3, (*nemesis).renew}, {"link corrupted", 2, (*nemesis).corrupt}}
+}
+
+// corrupt changes a bit in each connection, which plain connections would not notice.
+func (n *nemesis) corrupt() {
+	lane := n.lane(n.link)
+	n.link.Reset() // those to come are counted from their beginning
+	lane.Flip(1 + n.random.IntN(20_000))
+	n.wait(20*time.Millisecond, time.Second)
+	lane.Flip(0)
+}
+
+// renew replaces the certificates of all daemons, which read them anew; the next handshakes use them.
+func (n *nemesis) renew() {
+	l := n.between
+	l.replace(n.t, l.server, "cache")
+	l.replace(n.t, l.client, "host")
+	for _, p := range append(n.agents[:len(n.agents):len(n.agents)], n.server) {
+		p.Signal(syscall.SIGHUP)
+	}
+	n.link.Reset()
+}
+
+// replace writes a new pair into the files of these flags.
+func (l *link) replace(t testing.TB, flags []string, name string) {
+	t.Helper()
+	pair := l.ca.Issue(name)
+	for path, content := range map[string][]byte{flags[1]: pair.Cert, flags[3]: pair.Key} {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Error(err)
+		}
+	}
+}
