@@ -12,9 +12,9 @@ import (
 	"distcache/internal/test/kit"
 )
 
-// slowNames makes every name resolve to 127.0.0.1, so long after it was asked for, until the test
-// ends. Not for parallel tests.
-func slowNames(t *testing.T, after time.Duration) {
+// slowNames makes every name resolve to the addresses 127.0.0.n for these n, so long after it was
+// asked for, until the test ends. Not for parallel tests.
+func slowNames(t *testing.T, after time.Duration, hosts ...byte) {
 	t.Helper()
 	before := net.DefaultResolver
 	var mu sync.Mutex
@@ -35,13 +35,13 @@ func slowNames(t *testing.T, after time.Duration) {
 			return nil, net.ErrClosed
 		}
 		ours, theirs := net.Pipe()
-		serving.Go(func() { serveNames(theirs, after, over) })
+		serving.Go(func() { serveNames(theirs, after, hosts, over) })
 		return ours, nil
 	}}
 }
 
 // serveNames answers questions as over TCP, which is how the resolver takes a net.Pipe.
-func serveNames(c net.Conn, after time.Duration, over chan struct{}) {
+func serveNames(c net.Conn, after time.Duration, hosts []byte, over chan struct{}) {
 	defer c.Close()
 	b := make([]byte, 4096)
 	for {
@@ -62,8 +62,10 @@ func serveNames(c net.Conn, after time.Duration, over chan struct{}) {
 		end := bytes.IndexByte(question, 0) + 1
 		answer := append([]byte{b[2], b[3], 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0}, question[:end+4]...)
 		if question[end+1] == typeA {
-			answer[7] = 1
-			answer = append(answer, 0xc0, header, 0, typeA, 0, 1, 0, 0, 0, 0, 0, 4, 127, 0, 0, 1)
+			answer[7] = byte(len(hosts))
+			for _, n := range hosts {
+				answer = append(answer, 0xc0, header, 0, typeA, 0, 1, 0, 0, 0, 0, 0, 4, 127, 0, 0, n)
+			}
 		}
 		if _, err := c.Write(append([]byte{0, byte(len(answer))}, answer...)); err != nil {
 			return
@@ -80,7 +82,7 @@ func TestF07LookUpOutlivesItsOperation(t *testing.T) {
 		t.Fatal(err)
 	}
 	const limit = time.Second
-	slowNames(t, 2*limit)
+	slowNames(t, 2*limit, 1)
 	c := openAt(t, "IP:cache.test:"+port, Options{Timeout: limit})
 	began := time.Now()
 	wantErr(t, "the first operation", ask(t, c, codec.OpHave), context.DeadlineExceeded)
@@ -101,8 +103,9 @@ func TestF07EveryAddressIsTried(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := openAt(t, "IP:localhost:"+port, Options{Timeout: patience}) // ::1, too, on most machines
-	for range 3 {                                                    // each connects anew
+	slowNames(t, 0, 77, 1) // nothing listens at the first
+	c := openAt(t, "IP:cache.test:"+port, Options{Timeout: patience})
+	for range 3 { // each connects anew
 		if _, err := c.Have(t.Context(), []byte("nobody's")); err != nil {
 			t.Errorf("got %v, want an answer", err)
 		}
