@@ -371,26 +371,32 @@ func TestConnReset(t *testing.T) {
 func TestConnPartialWrites(t *testing.T) {
 	t.Parallel()
 	read := make(chan struct{})
+	release := sync.OnceFunc(func() { close(read) })
 	ln := listen(t, "tcp", goodIP+":0", func(c net.Conn) {
 		answer(c, 1)
 		<-read
 		answering(c)
 	})
 	e := dial(t, fmt.Sprintf("IP:%s:%d", goodIP, portOf(ln)), long, long)
+	t.Cleanup(release) // also when the test fails: the server waits for it
 	e.await(upstream.Up)
 	const requests = 900
 	payload := func(i int) string { return strings.Repeat(fmt.Sprintf("%08d", i), 4000) }
+	whole, unsent := 0, 0
 	e.do(func() { // in one turn: the kernel ends what it cannot deliver for long
 		for i := range requests {
 			submit(e, payload(i))
 		}
+		whole = len(e.server.Mux().Unsent())
 	})
-	var unsent int
-	e.do(func() { unsent = len(e.server.Mux().Unsent()) })
+	kit.Wait(t, patience, "write", func() bool { // at the end of the turn
+		e.do(func() { unsent = len(e.server.Mux().Unsent()) })
+		return unsent < whole
+	})
 	if unsent == 0 {
 		t.Fatal("the sockets took it all: nothing was written in parts")
 	}
-	close(read)
+	release()
 	for i := range requests {
 		e.mustAnswer(payload(i))
 	}

@@ -115,11 +115,13 @@ func TestSecurePartialWrites(t *testing.T) {
 	s := newSite(t)
 	const requests = 900
 	read := make(chan struct{})
+	release := sync.OnceFunc(func() { close(read) })
 	e := s.dial(s.listen(func(c *tls.Conn) {
 		answer(c, 1)
 		<-read
 		answer(&heldBack{Conn: c, left: requests}, requests) // nothing comes that makes us read before
 	}), long)
+	t.Cleanup(release) // also when the test fails: the server waits for it
 	e.await(upstream.Up)
 	payload := func(i int) string { return strings.Repeat(fmt.Sprintf("%08d", i), 4000) }
 	e.do(func() {
@@ -128,11 +130,14 @@ func TestSecurePartialWrites(t *testing.T) {
 		}
 	})
 	var unsent, pending int
-	e.do(func() { unsent, pending = len(e.server.Mux().Unsent()), e.conn.session.Pending() })
-	if unsent == 0 || pending == 0 {
-		t.Fatalf("got %d bytes unsent and %d of ciphertext waiting, want some of both", unsent, pending)
+	kit.Wait(t, patience, "ciphertext that waits", func() bool { // the end of the turn writes
+		e.do(func() { unsent, pending = len(e.server.Mux().Unsent()), e.conn.session.Pending() })
+		return pending > 0
+	})
+	if unsent == 0 {
+		t.Fatal("the sockets took it all: nothing was written in parts")
 	}
-	close(read)
+	release()
 	for i := range requests {
 		e.mustAnswer(payload(i))
 	}
