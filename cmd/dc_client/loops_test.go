@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,7 +19,9 @@ func TestLoops(t *testing.T) {
 	const loops = 3
 	up := kit.NewUpstream(t, kit.Unix(t))
 	process, at := start(t, up.Endpoint(), "-loops", "3")
-	process.Wait(patience, "connections of all loops", func() bool { return up.Conns() == loops })
+	process.Wait(patience, "connections of all loops", func() bool {
+		return strings.Count(process.Stderr(), "connected to dc_server") == loops
+	})
 	kit.Dial(t, at).ExpectStatus(kit.Add(1, "everybody's", "data", time.Minute), codec.StatusOK)
 	process.Wait(patience, "requests on all connections", func() bool {
 		askTogether(t, at)
