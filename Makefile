@@ -78,7 +78,7 @@ soak: ## use both daemons for long, and hold that they do not grow: DURATION=30m
 faults: ## the tests at full size, judging times: a quarter of an hour on a machine that does nothing else: RUN=N07
 	DISTCACHE_FULL=1 $(GO) test -count=1 -p 1 -timeout 0 -v -run '$(RUN)' $(TIMED)
 
-faults-ci: ## most of the fault tests at full size, in ten minutes; what is too slow is told and does not fail
+faults-ci: ## most of the fault tests at full size, in a quarter of an hour; what is too slow is told and does not fail
 	DISTCACHE_FULL=1 DISTCACHE_TIMES=log HISTORIES=200000 $(GO) test -count=1 -trimpath -vet=off -timeout 30m -skip '$(SLOW)' \
 		./internal/test/... ./internal/agent ./internal/store
 
