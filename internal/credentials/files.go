@@ -8,9 +8,12 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxFile is more than any of the files has, in bytes. A larger one is refused.
@@ -41,24 +44,33 @@ func (f file) fail(err error) error {
 	return fmt.Errorf("-%s %s: %w", f.flag, f.path, err)
 }
 
-// read reads the file. Of a key, access by other users is refused.
+// read reads the file. Of a key, access by other users is refused. What is looked at is what is read, whatever the path
+// leads to meanwhile.
 func (f file) read(secret bool) ([]byte, error) {
-	info, err := os.Stat(f.path)
+	opened, err := os.OpenFile(f.path, os.O_RDONLY|unix.O_NONBLOCK, 0) // opening a FIFO would wait
+	if err != nil {
+		return nil, f.fail(err)
+	}
+	defer opened.Close()
+	info, err := opened.Stat()
 	switch {
 	case err != nil:
 		return nil, f.fail(err)
-	case !info.Mode().IsRegular(): // reading a FIFO would wait
+	case !info.Mode().IsRegular():
 		return nil, f.fail(errNotFile)
 	case info.Size() > maxFile:
 		return nil, f.fail(errLarge)
 	case secret && info.Mode().Perm()&0o077 != 0:
 		return nil, f.fail(fmt.Errorf("%w (its mode is %03o)", errKeyAccess, info.Mode().Perm()))
 	}
-	content, err := os.ReadFile(f.path)
-	if err != nil {
+	content := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead)) // it does not grow, and leave copies of a key behind
+	switch _, err = content.ReadFrom(io.LimitReader(opened, maxFile+1)); {
+	case err != nil:
 		return nil, f.fail(err)
+	case content.Len() > maxFile: // it has grown meanwhile
+		return nil, f.fail(errLarge)
 	}
-	return content, nil
+	return content.Bytes(), nil
 }
 
 // certificates reads all certificates of the file, of which there is one at least.
