@@ -20,7 +20,7 @@ type dialer struct {
 	lookup  *address.Lookup  // the last one; nil: none
 	known   []netip.AddrPort // what was found last
 	waiting int              // operations that wait for a look-up
-	closed  bool             // nobody needs a look-up once nobody waits
+	closed  bool             // the Client is closed: the last operation that waits ends the look-up
 }
 
 // dial connects within the time of ctx.
@@ -59,7 +59,7 @@ func (d *dialer) resolve(ctx context.Context) ([]netip.AddrPort, error) {
 	return found, err
 }
 
-// close ends a look-up that nobody waits for, now or later.
+// close ends the look-up: at once, or with the last operation that waits for it.
 func (d *dialer) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -73,7 +73,7 @@ func (d *dialer) cancel() {
 	}
 }
 
-// current is the look-up to wait for: the one under way, or one whose result nobody has had yet,
+// current is the look-up to wait for: the one under way, one that has ended and was not used yet,
 // or else a new one.
 func (d *dialer) current() (lookup *address.Lookup, known []netip.AddrPort) {
 	d.mu.Lock()
