@@ -178,6 +178,7 @@ func TestStartWithoutServer(t *testing.T) {
 		client.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusDisconnected)
 		time.Sleep(10 * time.Millisecond)
 	}
+	process.WaitStderr(patience, "no connection to dc_server")
 	if lines := strings.Count(process.Stderr(), "no connection to dc_server"); lines != 1 {
 		t.Errorf("got %d lines about the same failure, want 1; stderr:\n%s", lines, process.Stderr())
 	}

@@ -92,7 +92,7 @@ func TestListenOnSeveralOfSystemd(t *testing.T) {
 					p.mustServe(t, at[i])
 				}
 				if len(row.served) == 1 {
-					mustName(t, process.Stderr(), "systemd passed descriptor 3 (a), and no -listen takes it")
+					process.WaitStderr(patience, "systemd passed descriptor 3 (a), and no -listen takes it")
 				}
 				mustEndInherited(t, pid, at[0])
 			})
