@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -196,10 +197,10 @@ func Tool(name string) string {
 	return filepath.Join(directory, name)
 }
 
-// noteSources looks at the directories of the commands' sources, so that the go command
-// knows what the tests depend on: it would else take their results from its cache when a
-// source has changed.
-func noteSources() error {
+// noteSources looks once, while a test runs, at the directories of the commands' sources, so
+// that the go command knows what the tests depend on: it would else take their results from
+// its cache when a source has changed.
+var noteSources = sync.OnceValue(func() error {
 	root, err := moduleRoot()
 	if err != nil {
 		return err
@@ -220,7 +221,7 @@ func noteSources() error {
 		}
 	}
 	return nil
-}
+})
 
 // moduleRoot is the directory above the test's that has go.mod.
 func moduleRoot() (string, error) {
