@@ -80,7 +80,7 @@ faults: ## the tests at full size, judging times: a quarter of an hour on a mach
 
 faults-ci: ## most of the fault tests at full size, in a quarter of an hour; what is too slow is told and does not fail
 	DISTCACHE_FULL=1 DISTCACHE_TIMES=log HISTORIES=200000 $(GO) test -count=1 -trimpath -vet=off -timeout 30m -skip '$(SLOW)' \
-		./internal/test/... ./internal/agent ./internal/store
+		./internal/test/... ./internal/agent ./internal/store ./internal/daemon
 
 check-c: build ## build and test contrib/libdistcache, the C library (needs gcc, pkg-config, libssl-dev)
 	$(MAKE) -C contrib/libdistcache check DAEMONS=$(CURDIR)/$(BIN)

@@ -48,7 +48,7 @@ func histories(t *testing.T) int {
 	case kit.Full():
 		return 1_000_000
 	}
-	return 30_000
+	return 20_000
 }
 
 func TestSimulation(t *testing.T) {

@@ -12,10 +12,7 @@ import (
 // through an agent that is shown them whole, byte by byte, and cut in many ways around the
 // boundaries of frames: byte-exact each time. The short form has one size in 61.
 func TestN07EverySizeThroughAChopper(t *testing.T) {
-	step := 199
-	if kit.Full() {
-		step = 1
-	}
+	step := kit.Sized(499, 1)
 	rows := []struct {
 		name string
 		step int

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,10 +37,16 @@ func programs() []program {
 	}
 }
 
-// forEach runs a test for both daemons, at the same time as all others of this kind.
+// forEach runs a test for both daemons, at the same time as all others of this kind. They share
+// the code that is tested here: the short form runs each test for one of them, which its name
+// chooses.
 func forEach(t *testing.T, test func(t *testing.T, p program)) {
 	t.Parallel()
-	for _, p := range programs() {
+	run := programs()
+	if one := crc32.ChecksumIEEE([]byte(t.Name())) % 2; !kit.Full() {
+		run = run[one : one+1]
+	}
+	for _, p := range run {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
 			test(t, p)

@@ -64,7 +64,7 @@ func TestK02NumbersArePlainDecimalsInRange(t *testing.T) {
 		{"dc_server", "-sessions", "from 64 to 1073741824", "63", "1073741825"},
 		{"dc_server", "-progress", "from 0 to 2147483647", "-1", "2147483648"},
 	} {
-		for _, value := range []string{"", "5x", "+5", " 5", "-1", "1e3", "0x50", "5_0", "18446744073709551616", flag.below, flag.above} {
+		for _, value := range []string{"5x", flag.below, flag.above} { // options.TestBadNumbers has every spelling
 			message := flag.name + `: "` + value + `" is not a whole number ` + flag.limits
 			rows = append(rows, usageRow{flag.program, []string{flag.name + "=" + value}, message})
 		}
