@@ -187,14 +187,18 @@ func TestO25AnswersThatCameAreDelivered(t *testing.T) {
 		askForBig(all)
 		disconnected(t, all)
 	}
-	for inTime := false; !inTime; {
+	inTime := false
+	for tries := 0; !inTime; tries++ {
+		if tries == 30 {
+			t.Skipf("in %d tries dc_server was not asked within %v of a request: this machine is too busy", tries, timeout/2)
+		}
 		up.On(func(kit.Request) bool { return true }).Times(1).Do(kit.Delay(timeout / 2))
 		before, asked := up.Asked(), time.Now()
 		askForBig(all)
-		kit.Wait(t, patience, "requests at dc_server", func() bool { return up.Asked() == before+clients })
+		came := kit.Within(timeout, func() bool { return up.Asked() >= before+clients })
 		process.Signal(syscall.SIGSTOP)
-		inTime = time.Since(asked) < timeout/2 // else the machine was busy, and requests may have timed out before
-		time.Sleep(2 * timeout)                // it is held, and that is not waited for
+		inTime = came && time.Since(asked) < timeout/2 // else the machine was busy, and requests may have timed out before
+		time.Sleep(2 * timeout)                        // it is held, and that is not waited for
 		process.Signal(syscall.SIGCONT)
 		if n := disconnected(t, all); n > 0 && inTime {
 			t.Errorf("got %d of %d requests answered DISCONNECTED, want their answers", n, clients)
