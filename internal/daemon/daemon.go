@@ -255,6 +255,7 @@ func (d *running) serve() int {
 	}
 	close(quit)
 	d.web.close()
+	d.figures.logLast()
 	d.cleanUp()
 	return code
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"runtime"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,8 +23,11 @@ type figures struct {
 	reactors []*reactor
 	monitor  *metrics.Monitor
 	lines    *logging.Log
-	last     []*loopCopy // of each loop: what it told last
 	logging  atomic.Bool // a line of figures is being made
+
+	mu    sync.Mutex
+	last  []*loopCopy // of each loop: what it told last
+	ended bool        // the loops have, and last is what they counted
 }
 
 func newFigures(c *Config, reactors []*reactor, l *logging.Log) *figures {
@@ -41,6 +45,17 @@ func (f *figures) log() {
 		defer f.logging.Store(false)
 		slog.Info("figures", f.monitor.Line()...)
 	}()
+}
+
+// logLast logs the same line once the loops have ended.
+func (f *figures) logLast() {
+	f.mu.Lock()
+	for i, r := range f.reactors {
+		f.last[i] = r.copyFigures(i)
+	}
+	f.ended = true
+	f.mu.Unlock()
+	slog.Info("stopped", f.monitor.Line()...)
 }
 
 // loopCopy is a copy of the counters of one loop.
@@ -66,7 +81,7 @@ const (
 	peersShown  = 64
 )
 
-// copyFigures copies the counters. It runs on the loop.
+// copyFigures copies the counters. It runs on the loop, or after its end.
 func (r *reactor) copyFigures(i int) *loopCopy {
 	now := r.loop.Now()
 	c := &loopCopy{loop: i, answers: true, now: now, clients: r.clients.Len(), busy: r.app.Busy(), tls: r.clients.Refused(),
@@ -83,8 +98,13 @@ func (r *reactor) copyFigures(i int) *loopCopy {
 }
 
 // gather asks each loop for a copy, and waits at most so long. Of a loop that does not answer the
-// last copy counts, so that no total falls. Monitor calls it once at a time.
+// last copy counts, so that no total falls.
 func (f *figures) gather(within time.Duration) *metrics.Set {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ended {
+		return f.set()
+	}
 	copies := make(chan *loopCopy, len(f.reactors)) // with room for all: a late loop does not wait
 	asked := 0
 	for i, r := range f.reactors {

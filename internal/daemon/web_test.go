@@ -128,21 +128,29 @@ func TestMetricsForAllWarns(t *testing.T) {
 	})
 }
 
-// TestSIGUSR1LogsFigures: one line, each time.
-func TestSIGUSR1LogsFigures(t *testing.T) {
+// TestFiguresAreLogged: in one line at SIGUSR1, and in one at the end, which counts to the last.
+func TestFiguresAreLogged(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		at := kit.Unix(t)
 		process := p.start(t, "-listen", at.String())
-		kit.Dial(t, at).ExpectStatus(kit.Have(7, "nobody's"), p.absent)
-		process.Signal(syscall.SIGUSR1)
-		process.WaitStderr(patience, "INFO figures ")
-		line := process.Stderr()[strings.Index(process.Stderr(), "INFO figures "):]
-		line, _, _ = strings.Cut(line, "\n")
-		for _, want := range []string{" uptime=", " clients=1", " accepted=1", " requests_HAVE=1"} {
-			if !strings.Contains(line, want) {
-				t.Errorf("got %q, want it with %q", line, want)
+		client := kit.Dial(t, at)
+		mustLog := func(message string, wants ...string) {
+			t.Helper()
+			process.WaitStderr(patience, "INFO "+message+" ")
+			_, line, _ := strings.Cut(process.Stderr(), "INFO "+message+" ")
+			line, _, _ = strings.Cut(line, "\n")
+			for _, want := range wants {
+				if !strings.Contains(line+" ", want+" ") {
+					t.Errorf("got line %s %q, want it with %q", message, line, want)
+				}
 			}
 		}
+		client.ExpectStatus(kit.Have(7, "nobody's"), p.absent)
+		process.Signal(syscall.SIGUSR1)
+		mustLog("figures", " clients=1", " accepted=1", " requests_HAVE=1")
+		client.ExpectStatus(kit.Have(7, "nobody's"), p.absent)
+		mustEnd(t, process)
+		mustLog("stopped", " clients=0", " accepted=1", " requests_HAVE=2")
 	})
 }
 
