@@ -73,6 +73,7 @@ func (c *client) receive(b []byte) (int, error) {
 			c.wary = false // after the end nothing can come
 			return 0, nil
 		case rights:
+			clear(b[:n]) // it may be a session, and nothing else will overwrite it
 			return 0, errRights
 		}
 		b = b[:n]
@@ -98,8 +99,7 @@ func (c *client) makeRoom(n int) bool {
 		return c.held != nil
 	}
 	if len(c.held)+n > cap(c.held) {
-		c.held = c.held[:copy(c.held, c.held[c.sent:])]
-		c.sent = 0
+		c.held, c.sent = buffer.Cut(c.held, c.sent), 0
 	}
 	if len(c.held)+n > cap(c.held) {
 		bigger := pool.Grow(c.held, len(c.held)+n)
