@@ -39,7 +39,7 @@ type Listener struct {
 	fd       int
 	max      int
 	spare    int           // a descriptor in reserve, so that connects get an end when there are no more
-	resumeAt time.Duration // while accepting rests; else deadline.Never
+	resumeAt time.Duration // while accepting rests, and the loop has ln scheduled; else deadline.Never
 	warnAt   time.Duration // no warning about a limit before this
 	oddAt    time.Duration // no other warning before this
 	deniedAt time.Duration // no warning about Denied before this
@@ -85,7 +85,6 @@ func (l *Loop) Listen(fd int, cs *Clients, max int) (*Listener, error) {
 	ln.refuses = !ln.unix || socket.RefuseRights(fd)
 	ln.tuned = !socket.Waiting(fd)
 	ln.spare = openSpare()
-	l.Schedule(ln)
 	return ln, nil
 }
 
