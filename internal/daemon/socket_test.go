@@ -259,10 +259,12 @@ func TestSocketOfOthersStays(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		at := kit.Unix(t)
 		process := p.start(t, "-listen", at.String())
+		process.Signal(syscall.SIGSTOP) // it would make its file anew, should the rival take long to start
 		if err := os.Remove(at.Address); err != nil {
 			t.Fatal(err)
 		}
 		rival := p.start(t, "-listen", at.String())
+		process.Signal(syscall.SIGCONT)
 		mustEnd(t, process)
 		p.mustServe(t, at)
 		mustEnd(t, rival)
