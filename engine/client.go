@@ -49,7 +49,13 @@ func (c *client) read() {
 		c.rewatch()
 		return
 	}
-	n, err := c.receive(b)
+	var n int
+	var err error
+	if c.wary {
+		n, err = c.readWary(b)
+	} else {
+		n, err = socket.Read(c.fd, b)
+	}
 	switch {
 	case err == unix.EAGAIN:
 	case err != nil:
@@ -61,23 +67,21 @@ func (c *client) read() {
 	}
 }
 
-// receive reads into b. From a wary client it reads only bytes that came without descriptors:
-// the kernel would close these here, and that may block.
-func (c *client) receive(b []byte) (int, error) {
-	if c.wary {
-		n, rights, err := socket.Peek(c.fd, b)
-		switch {
-		case err != nil:
-			return 0, err
-		case n == 0:
-			c.wary = false // after the end nothing can come
-			return 0, nil
-		case rights:
-			return 0, errRights
-		}
-		b = b[:n]
+// readWary reads only bytes that came without descriptors: the kernel would close these here,
+// and that may block.
+func (c *client) readWary(b []byte) (int, error) {
+	n, rights, err := socket.Peek(c.fd, b)
+	switch {
+	case err != nil:
+		return 0, err
+	case n == 0:
+		c.wary = false // after the end nothing can come
+		return 0, nil
+	case rights:
+		clear(b[:n]) // it may be a session, and nothing else will overwrite it
+		return 0, errRights
 	}
-	return socket.Read(c.fd, b)
+	return socket.Read(c.fd, b[:n])
 }
 
 // hold keeps b until the socket is writable.
@@ -98,8 +102,7 @@ func (c *client) makeRoom(n int) bool {
 		return c.held != nil
 	}
 	if len(c.held)+n > cap(c.held) {
-		c.held = c.held[:copy(c.held, c.held[c.sent:])]
-		c.sent = 0
+		c.held, c.sent = buffer.Cut(c.held, c.sent), 0
 	}
 	if len(c.held)+n > cap(c.held) {
 		bigger := pool.Grow(c.held, len(c.held)+n)

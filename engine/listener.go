@@ -39,7 +39,7 @@ type Listener struct {
 	fd       int
 	max      int
 	spare    int           // a descriptor in reserve, so that connects get an end when there are no more
-	resumeAt time.Duration // while accepting rests; else deadline.Never
+	resumeAt time.Duration // while accepting rests, and the loop has ln scheduled; else deadline.Never
 	warnAt   time.Duration // no warning about a limit before this
 	oddAt    time.Duration // no other warning before this
 	deniedAt time.Duration // no warning about Denied before this
@@ -85,7 +85,6 @@ func (l *Loop) Listen(fd int, cs *Clients, max int) (*Listener, error) {
 	ln.refuses = !ln.unix || socket.RefuseRights(fd)
 	ln.tuned = !socket.Waiting(fd)
 	ln.spare = openSpare()
-	l.Schedule(ln)
 	return ln, nil
 }
 
@@ -145,43 +144,35 @@ func (ln *Listener) accepted(fd int, err error) bool {
 	return false
 }
 
+// admit makes the accepted fd a client, or ends it.
 func (ln *Listener) admit(fd int) {
 	wary := ln.mustBeWary(fd)
-	if why := ln.full(); why != nil {
-		if why == errFull {
-			ln.Full++
-		}
+	var full, err error
+	if ln.clients.all() >= ln.max {
+		ln.Full++
+		full = errFull
+	} else if ln.Secure {
+		full = ln.clients.security.full()
+	}
+	if full != nil {
 		ln.Refused++
 		ln.end(fd, wary)
-		ln.warn(ln.loop.Now(), "clients are refused", why)
+		ln.warn(ln.loop.Now(), "clients are refused", full)
 		return
 	}
 	if ln.Access != nil && ln.unix && !ln.admits(fd) {
 		ln.end(fd, wary)
 		return
 	}
-	if err := ln.adopt(fd, wary); err != nil {
+	if ln.Secure {
+		err = ln.clients.security.adopt(fd)
+	} else {
+		err = ln.clients.adopt(fd, wary)
+	}
+	if err != nil {
 		ln.Refused++
 		ln.pause(err)
 	}
-}
-
-// full tells why one more client is refused, or nil.
-func (ln *Listener) full() error {
-	switch {
-	case ln.clients.all() >= ln.max:
-		return errFull
-	case ln.Secure:
-		return ln.clients.security.full()
-	}
-	return nil
-}
-
-func (ln *Listener) adopt(fd int, wary bool) error {
-	if ln.Secure {
-		return ln.clients.security.adopt(fd)
-	}
-	return ln.clients.adopt(fd, wary)
 }
 
 // mustBeWary reports whether the peer of the accepted fd may pass descriptors. Options of the

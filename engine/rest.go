@@ -36,6 +36,9 @@ func (ln *Listener) pause(why error) {
 	if err := ln.loop.poller.Watch(ln.fd, poll.None); err != nil {
 		ln.warn(now, "accepting cannot rest", err)
 	}
+	if ln.resumeAt == deadline.Never {
+		ln.loop.Schedule(ln)
+	}
 	ln.resumeAt = now + acceptPause
 	ln.empty, ln.failed = 0, 0
 }
@@ -69,12 +72,14 @@ func (ln *Listener) Deadline() time.Duration { return ln.resumeAt }
 
 // Expire ends the rest.
 func (ln *Listener) Expire(now time.Duration) {
-	ln.resumeAt = deadline.Never
 	if ln.spare < 0 {
 		ln.spare = openSpare()
 	}
 	if err := ln.loop.poller.Watch(ln.fd, poll.Read); err != nil {
 		ln.warn(now, "accepting cannot go on yet", err)
 		ln.resumeAt = now + acceptPause
+		return
 	}
+	ln.resumeAt = deadline.Never
+	ln.loop.Unschedule(ln)
 }

@@ -144,10 +144,11 @@ func TestF01PassedDescriptorsDoNotStopTheLoop(t *testing.T) {
 	}
 }
 
-// TestPassedDescriptors: who passes descriptors is closed, and none is kept alive
-// after that.
+// TestPassedDescriptors: a client that passes descriptors is closed. None of them is kept alive after that, and none of
+// the bytes that came with them.
 func TestPassedDescriptors(t *testing.T) {
-	srv := serve(t, &script{}, limits{})
+	s := &script{}
+	srv := serve(t, s, limits{})
 	srv.letThrough()
 	r, w := pipe(t)
 	p := srv.connectPassing(w, w, w)
@@ -155,6 +156,11 @@ func TestPassedDescriptors(t *testing.T) {
 	waitFor(t, "end of the client", p.ended)
 	expectPipeEnd(t, r)
 	srv.until("no client", func() bool { return srv.clients.all() == 0 })
+	srv.do(func() {
+		if s.memory[0] != 0 {
+			t.Errorf("got %q left in the buffer, want it wiped", s.memory[0])
+		}
+	})
 	p.close()
 }
 

@@ -36,6 +36,7 @@ type Link struct {
 	mux       *Mux
 	transport Transport
 	watcher   Watcher
+	silence   time.Duration // how long dc_server may be silent with requests in flight
 
 	state     State
 	attemptAt time.Duration // when the last attempt began
@@ -57,8 +58,12 @@ type Link struct {
 
 // NewLink makes a Link that is Down until Start.
 func NewLink(config Config, mux *Mux, t Transport, w Watcher) *Link {
+	silence := deadline.Never
+	if config.Timeout != deadline.Never {
+		silence = max(SilentTimeouts*config.Timeout, SilentFloor)
+	}
 	return &Link{
-		config: config, mux: mux, transport: t, watcher: w,
+		config: config, mux: mux, transport: t, watcher: w, silence: silence,
 		retryAt: deadline.Never, retry: min(FirstRetry, config.Retry), in: make([]byte, 0, ReadBuffer),
 	}
 }
@@ -213,11 +218,10 @@ func (l *Link) Expire(now time.Duration) {
 // silentAt is when the silence becomes too long. It counts from the last byte, or from when
 // answers began to be owed if that was later.
 func (l *Link) silentAt() time.Duration {
-	since := l.mux.BusySince()
-	if since == deadline.Never || l.config.Timeout == deadline.Never {
+	if l.silence == deadline.Never || l.mux.Unanswered() == 0 {
 		return deadline.Never
 	}
-	return max(since, l.heard) + l.config.silence()
+	return max(l.mux.busySince, l.heard) + l.silence
 }
 
 // keepAlive sends a probe to a server that has been silent, unless it owes answers already.

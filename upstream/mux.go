@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/engine/deadline"
 )
 
 // Mux puts the requests of many clients onto one connection and brings each answer to the
@@ -17,7 +16,7 @@ type Mux struct {
 	batch   batch
 	failure [codec.HeaderSize + 1]byte // the answer to a request that gets none
 
-	busySince   time.Duration // since when answers are owed
+	busySince   time.Duration // since when at least one answer has been owed without a break
 	unsolicited int           // unsolicited answers since the last answer to a request
 	taken       uint64        // requests of this Mux, with our own probes
 	lateness    lateness
@@ -223,15 +222,6 @@ func (m *Mux) Unanswered() int { return m.slots.pending.Len() + m.slots.overdue.
 
 // InFlight is the number of requests that are waited for.
 func (m *Mux) InFlight() int { return m.slots.pending.Len() }
-
-// BusySince is since when at least one answer has been owed without a break;
-// deadline.Never when none is owed.
-func (m *Mux) BusySince() time.Duration {
-	if m.Unanswered() == 0 {
-		return deadline.Never
-	}
-	return m.busySince
-}
 
 // Deadline is when Expire is to be called next: when the next request's time is up, or a
 // Lateness is to be reported.

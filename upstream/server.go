@@ -26,9 +26,6 @@ type Config struct {
 	Generation uint16
 }
 
-// silence is how long dc_server may be silent with requests in flight.
-func (c Config) silence() time.Duration { return max(SilentTimeouts*c.Timeout, SilentFloor) }
-
 // Transport makes one connection at a time to dc_server. Its methods do not call the Link.
 type Transport interface {
 	// Drive sets the link that the transport reports to. New calls it, once and first.

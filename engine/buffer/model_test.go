@@ -8,7 +8,7 @@ import (
 	"distcache/internal/test/kit"
 )
 
-// TestRandomHistories borrows, grows and gives back at random, under limits at random, and
+// TestRandomHistories borrows, grows, cuts and gives back at random, under limits at random, and
 // compares with what must hold: the sum of what is out, the limit, nobody's bytes in two
 // hands, nothing of the last borrower's in a new buffer.
 func TestRandomHistories(t *testing.T) {
@@ -50,6 +50,8 @@ func (h *history) step() {
 		h.get(n)
 	case h.random.IntN(2) == 0:
 		h.put(h.random.IntN(len(h.out)))
+	case h.random.IntN(2) == 0:
+		h.cut(h.random.IntN(len(h.out)))
 	default:
 		h.grow(h.random.IntN(len(h.out)), n)
 	}
@@ -86,6 +88,17 @@ func (h *history) put(i int) {
 	h.wantMark(h.out[i].b, h.out[i].mark)
 	h.pool.Put(h.out[i].b)
 	h.out = append(h.out[:i], h.out[i+1:]...)
+}
+
+func (h *history) cut(i int) {
+	l := &h.out[i]
+	n := h.random.IntN(len(l.b) + 1)
+	rest := Cut(l.b, n)
+	if len(rest) != len(l.b)-n || cap(rest) != cap(l.b) {
+		h.t.Fatalf("Cut of %d from %d: got length %d, capacity %d", n, len(l.b), len(rest), cap(rest))
+	}
+	l.b = rest
+	h.wantMark(l.b, l.mark)
 }
 
 func (h *history) grow(i, n int) {

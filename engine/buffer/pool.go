@@ -53,15 +53,15 @@ func (p *Pool) Get(n int) []byte {
 	return b
 }
 
-// Put takes back a slice from Get, which must not be used any more, and wipes it. A nil slice
-// is ignored.
+// Put takes back a slice from Get, which must not be used any more, and wipes it up to its
+// length: a borrower that drops bytes uses Cut. A nil slice is ignored.
 func (p *Pool) Put(b []byte) {
 	if b == nil {
 		return
 	}
 	class, size := classOf(cap(b))
 	p.lent -= size
-	clear(b[:cap(b)])
+	clear(b)
 	p.free[class] = append(p.free[class], b[:0])
 	p.kept += size
 }
@@ -85,6 +85,13 @@ func (p *Pool) Grow(b []byte, n int) []byte {
 	bigger = append(bigger, b...)
 	p.Put(b)
 	return bigger
+}
+
+// Cut drops the first n bytes of b. The rest moves to the front, and what it leaves is wiped.
+func Cut(b []byte, n int) []byte {
+	rest := b[:copy(b, b[n:])]
+	clear(b[len(rest):])
+	return rest
 }
 
 // Lent is the number of bytes on loan.

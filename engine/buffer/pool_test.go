@@ -52,6 +52,15 @@ func TestPutWipes(t *testing.T) {
 	}
 }
 
+func TestCut(t *testing.T) {
+	for n, want := range map[int]string{0: "12345678", 3: "45678", 5: "678", 8: ""} {
+		b := append(NewPool(small).Get(8), "12345678"...)
+		if got := Cut(b, n); string(got) != want || string(b[len(got):]) != "\x00\x00\x00\x00\x00\x00\x00\x00"[:n] {
+			t.Errorf("Cut of %d: got %q and %q behind it, want %q and zeros", n, got, b[len(got):], want)
+		}
+	}
+}
+
 func TestGrowKeepsTheBytes(t *testing.T) {
 	p := NewPool(small + medium)
 	b := append(p.Get(8), "12345678"...)

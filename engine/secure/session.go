@@ -145,8 +145,7 @@ func (s *Session) hold(b []byte) error {
 	if s.out == nil {
 		s.out = s.shared.pool.Get(len(b))
 	} else if len(s.out)+len(b) > cap(s.out) {
-		s.out = s.out[:copy(s.out, s.out[s.sent:])]
-		s.sent = 0
+		s.out, s.sent = buffer.Cut(s.out, s.sent), 0
 		if len(s.out)+len(b) > cap(s.out) {
 			if bigger := s.shared.pool.Grow(s.out, len(s.out)+len(b)); bigger != nil {
 				s.out = bigger

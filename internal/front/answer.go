@@ -3,6 +3,7 @@ package front
 import (
 	"time"
 
+	"distcache/codec"
 	"distcache/engine/buffer"
 )
 
@@ -136,13 +137,15 @@ func (f *Front) TurnEnded(now time.Duration) {
 	}
 }
 
-// flush writes the gathered answers and wipes them.
+// flush writes the gathered answers and wipes them. A status alone is no secret.
 func (f *Front) flush(now time.Duration) {
 	c, answers := f.outFor, f.out
 	f.outFor, f.out = none, f.out[:0]
 	if len(answers) > 0 {
 		f.write(c, answers, now)
-		clear(answers)
+		if len(answers) > codec.HeaderSize+1 {
+			clear(answers)
+		}
 	}
 }
 

@@ -67,8 +67,7 @@ type early struct {
 // room gives free memory behind what is held, or nil when the pool is exhausted.
 func (d *client) room(pool *buffer.Pool) []byte {
 	if d.taken > 0 {
-		n := copy(d.held, d.held[d.taken:])
-		d.held, d.taken = d.held[:n], 0
+		d.held, d.taken = buffer.Cut(d.held, int(d.taken)), 0
 	}
 	if len(d.held) == cap(d.held) {
 		bigger := pool.Grow(d.held, cap(d.held)+1)
@@ -90,7 +89,7 @@ func (d *client) keep(rest []byte, pool *buffer.Pool) bool {
 	case d.held != nil:
 		d.taken = int32(len(d.held) - len(rest))
 	default:
-		d.held = pool.Get(len(rest))
+		d.held = pool.Get(len(rest) + 1) // more is to come: a full buffer would soon be copied
 		if d.held == nil {
 			return false
 		}
