@@ -54,7 +54,7 @@ type observer struct {
 }
 
 // Open joins the clients, the agent and the connection to dc_server.
-func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) (engine.Handler, error) {
+func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) ([]engine.Handler, error) {
 	c := conn.New(l, a.config.server)
 	if err := a.secure(c); err != nil {
 		return nil, err
@@ -66,7 +66,7 @@ func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) (engin
 	a.agent = agent.New(a.agentConfig(), c, &observer{link: a.link})
 	l.Schedule(a.agent)
 	l.AtTurnEnd(a.agent.TurnEnded)
-	return a.agent.AddFront(front.NewDistcache(), cs, pool), nil
+	return []engine.Handler{a.agent.AddFront(front.NewDistcache(), cs, pool)}, nil
 }
 
 // secure makes the connection speak TLS, if its address says so. It reads the certificates while it
