@@ -48,9 +48,9 @@ type Config struct {
 	Program    string
 	Flags      Flags
 	Doors      []Door // where clients connect that speak other protocols
-	MaxClients int // connections at a time
-	Loops      int // event loops; 0 is 1
-	PoolBytes  int // memory for requests that are not whole, and as much again for answers that are not read
+	MaxClients int    // connections at a time
+	Loops      int    // event loops; 0 is 1
+	PoolBytes  int    // memory for requests that are not whole, and as much again for answers that are not read
 	Memory     Memory
 	Limit      service.MemoryLimit // a bound of memory beyond it gives a warning
 	Ready      []any               // further keys and values of the line “ready”
