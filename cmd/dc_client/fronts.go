@@ -18,10 +18,10 @@ const maxMemcached = 16
 
 // declareFronts adds the flags of fronts that speak other protocols than distcache's.
 func (c *config) declareFronts(s *options.Set) {
-	s.List("memcached", "address", "", "Address for terminators that speak memcached's protocols, text or binary: "+
-		"UNIX:/path, or IP:host:port of this host alone; may be given several times.",
+	s.List("memcached", "address", "", "Address for TLS terminators that speak memcached's text or binary protocol: "+
+		"UNIX:/path, or IP:127.0.0.1:port; may be given several times.",
 		func(texts []string) error { return c.listenMemcached(texts) })
-	s.Func("remove", "honour|ignore", "honour", "What a client of -memcached achieves that removes a session.", func(text string) error {
+	s.Func("remove", "policy", "honour", "Whether clients of -memcached may remove sessions: honour or ignore.", func(text string) error {
 		if text != "honour" && text != "ignore" {
 			return fmt.Errorf("%q is not honour or ignore", text)
 		}

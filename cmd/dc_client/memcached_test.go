@@ -5,14 +5,17 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"distcache/codec"
 	"distcache/internal/test/kit"
 )
 
@@ -255,4 +258,149 @@ func withoutCAS(recv string) string {
 		clear(rest[16:24])
 	}
 	return string(b)
+}
+
+// TestD03MemcachedFullHouse: over the client limit nobody is accepted and closed, however many come;
+// they are served once there is room.
+func TestD03MemcachedFullHouse(t *testing.T) {
+	t.Parallel()
+	p, at := startMemcached(t, nowhere(), "-maxclients", "4")
+	var served, late []memConn
+	for range 4 {
+		c := dialMemcached(t, at)
+		c.send([]byte("version\r\n"))
+		c.expect("VERSION 1.6.18\r\n")
+		served = append(served, c)
+	}
+	for range 100 {
+		c := dialMemcached(t, at)
+		c.send([]byte("version\r\n"))
+		late = append(late, c)
+	}
+	p.WaitStderr(patience, "client limit reached")
+	_ = late[99].SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+	if n, err := late[99].Read(make([]byte, 100)); n > 0 || !os.IsTimeout(err) {
+		t.Errorf("got %d bytes, %v, want one that waits", n, err)
+	}
+	for _, c := range served {
+		_ = c.Close()
+	}
+	for _, c := range late[:20] {
+		c.expect("VERSION 1.6.18\r\n")
+		_ = c.Close()
+	}
+}
+
+// TestMemcachedPermissions: a socket file is for its owner and group, unless -sockperms says
+// otherwise; over TCP the start says who can read sessions.
+func TestMemcachedPermissions(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		args []string
+		want os.FileMode
+	}{{nil, 0o660}, {[]string{"-sockperms", "600"}, 0o600}} {
+		_, at := startMemcached(t, nowhere(), row.args...)
+		info, err := os.Stat(at.Address)
+		if err != nil || info.Mode().Perm() != row.want {
+			t.Errorf("%v: got %v, %v, want %v", row.args, info.Mode(), err, row.want)
+		}
+	}
+	p, _ := start(t, nowhere(), "-memcached", "IP:127.0.0.1:0")
+	p.WaitStderr(patience, "any user of this host can connect, and read and remove sessions")
+	c := dialMemcached(t, memcachedAt(t, p))
+	c.send([]byte("version\r\n"))
+	c.expect("VERSION 1.6.18\r\n")
+}
+
+// TestMemcachedRemove: -remove says whether a delete removes.
+func TestMemcachedRemove(t *testing.T) {
+	t.Parallel()
+	server := kit.Unix(t)
+	startServer(t, server)
+	for _, row := range []struct{ policy, want string }{{"honour", "END\r\n"}, {"ignore", "VALUE k 0 5\r\nvalue\r\nEND\r\n"}} {
+		p, at := startMemcached(t, server, "-remove", row.policy)
+		p.WaitStderr(patience, "connected to dc_server")
+		c := dialMemcached(t, at)
+		c.send([]byte("set k 0 60 5\r\nvalue\r\ndelete k\r\nget k\r\n"))
+		c.expect("STORED\r\nDELETED\r\n" + row.want)
+	}
+}
+
+// TestMemcachedMeetsDistcache: a session that Apache stores in memcached's words is there in
+// distcache's, under the ID of the TLS session.
+func TestMemcachedMeetsDistcache(t *testing.T) {
+	t.Parallel()
+	server := kit.Unix(t)
+	startServer(t, server)
+	p, at := startMemcached(t, server)
+	p.WaitStderr(patience, "connected to dc_server")
+	c := dialMemcached(t, at)
+	c.send([]byte("set mod_ssl-sess:00ff10 0 60 7 \r\nsession\r\n"))
+	c.expect("STORED\r\n")
+	distcache := kit.Dial(t, p.Listens())
+	distcache.Send(codec.AppendMessage(nil, codec.Request, 1, codec.OpGet, []byte("\x00\xff\x10")))
+	distcache.Expect(codec.AppendMessage(nil, codec.Response, 1, codec.OpGet, []byte("session")))
+}
+
+// TestD01MemcachedWithoutServer: each answer comes in about -timeout where dc_server hangs, and at once
+// where there is none; the log tells of the change of state alone.
+func TestD01MemcachedWithoutServer(t *testing.T) {
+	t.Parallel()
+	const ask = "get k\r\nset k 0 60 5\r\nvalue\r\nadd l 0 60 5\r\nvalue\r\ndelete m\r\n"
+	const want = "END\r\nSTORED\r\nSTORED\r\nNOT_FOUND\r\n"
+	server := kit.Unix(t)
+	process := startServer(t, server)
+	p, at := startMemcached(t, server, "-timeout", "200", "-retry", "50")
+	p.WaitStderr(patience, "connected to dc_server")
+	c := dialMemcached(t, at)
+	process.Signal(syscall.SIGSTOP)
+	asked := time.Now()
+	c.send([]byte(ask))
+	c.expect(want)
+	if took := time.Since(asked); took < 150*time.Millisecond || took > 250*time.Millisecond {
+		kit.TooSlow(t, "got the answers %v after the request with dc_server hung, want about -timeout", took)
+	}
+	process.Signal(syscall.SIGKILL)
+	p.WaitStderr(patience, "lost dc_server")
+	before := strings.Count(p.Stderr(), "\n")
+	for range 100 {
+		c.send([]byte(ask))
+		c.expect(want)
+	}
+	if more := strings.Count(p.Stderr(), "\n") - before; more > 10 {
+		t.Errorf("got %d lines logged for 400 requests without dc_server, want those of the link alone", more)
+	}
+}
+
+// TestD11MemcachedFlood: a client of this front that pipelines without end leaves the other front's
+// clients as good as alone.
+func TestD11MemcachedFlood(t *testing.T) {
+	t.Parallel()
+	server := kit.Unix(t)
+	startServer(t, server)
+	p, at := startMemcached(t, server)
+	p.WaitStderr(patience, "connected to dc_server")
+	distcache := kit.Dial(t, p.Listens())
+	slowest := func() time.Duration {
+		var worst time.Duration
+		for uid := range uint32(200) {
+			asked := time.Now()
+			distcache.ExpectStatus(kit.Have(uid, "nobody's"), codec.StatusNotOK)
+			worst = max(worst, time.Since(asked))
+		}
+		return worst
+	}
+	alone := slowest()
+	flood := dialMemcached(t, at)
+	go func() { _, _ = io.Copy(io.Discard, flood) }()
+	go func() {
+		for lines := bytes.Repeat([]byte("get k\r\n"), 1000); ; {
+			if _, err := flood.Write(lines); err != nil {
+				return
+			}
+		}
+	}()
+	if flooded := slowest(); flooded > 20*max(alone, 5*time.Millisecond) {
+		kit.TooSlow(t, "got %v at worst under a flood, and %v without", flooded, alone)
+	}
 }
