@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"distcache/codec"
+	"distcache/internal/daemon/metrics"
 	"distcache/internal/front/memcached"
 	"distcache/upstream"
 )
@@ -346,5 +347,19 @@ func TestMemcachedAllocatesNothing(t *testing.T) {
 			t.Errorf("%s: got %v allocations, want none but the test's", row.name, got)
 		}
 		r.Front.Failed(1, errReset, r.now)
+	}
+}
+
+// TestMemcachedFigures: what the front counts is in the figures.
+func TestMemcachedFigures(t *testing.T) {
+	r := upMemRig(t)
+	r.Link().Broken(upstream.ErrClosed, r.now)
+	r.send(1, []byte("get k\r\nset k 16 60 5\r\nvalue\r\n"))
+	set := metrics.NewSet()
+	r.Agent.Snapshot(r.now).Collect(set)
+	for name, want := range map[string]float64{"distcache_memcached_requests_total": 1, "distcache_memcached_concealed_total": 1, "distcache_memcached_refused_total": 1} {
+		if got := set.Total(name); got != want {
+			t.Errorf("%s: got %v, want %v", name, got, want)
+		}
 	}
 }
