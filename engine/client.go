@@ -19,10 +19,14 @@ type client struct {
 	fd      int
 	reading bool     // the handler takes bytes
 	wary    bool     // the peer may pass descriptors: see socket.Peek
+	front   uint8    // which of Clients.handlers hears of it
 	held    []byte   // from the pool: what the socket has not taken yet, or nil
 	sent    int      // bytes of held that are gone
 	tls     *secured // nil: plain
 }
+
+// handler is who hears of the client.
+func (c *client) handler() Handler { return c.clients.handlers[c.front] }
 
 // Ready takes writing before reading: a client that has read its answers makes room
 // for the ones that its next requests bring.
@@ -42,7 +46,7 @@ func (c *client) Ready(ev poll.Events) {
 
 // read reads once: the set is level-triggered, and others wait for their turn.
 func (c *client) read() {
-	h := c.clients.handler
+	h := c.handler()
 	b := h.Buffer(c.fd)
 	if len(b) == 0 {
 		c.reading = false
@@ -116,7 +120,7 @@ func (c *client) makeRoom(n int) bool {
 
 // flush writes what is held.
 func (c *client) flush() {
-	h, now := c.clients.handler, c.clients.loop.Now
+	h, now := c.handler(), c.clients.loop.Now
 	n, err := socket.Write(c.fd, c.held[c.sent:])
 	c.sent += n
 	switch {
@@ -136,7 +140,7 @@ func (c *client) flush() {
 // reports whether all is well.
 func (c *client) rewatch() bool {
 	if err := c.watch(); err != nil {
-		c.clients.handler.Failed(c.fd, err, c.clients.loop.Now())
+		c.handler().Failed(c.fd, err, c.clients.loop.Now())
 		return false
 	}
 	return true

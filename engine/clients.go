@@ -32,9 +32,9 @@ type Handler interface {
 
 // Clients is the table of local connections, by descriptor.
 type Clients struct {
-	loop    *Loop
-	handler Handler
-	pool    *buffer.Pool // for what sockets do not take at once
+	loop     *Loop
+	handlers []Handler
+	pool     *buffer.Pool // for what sockets do not take at once
 	table   []*client
 	free    []*client
 	open    int
@@ -53,8 +53,9 @@ func NewClients(l *Loop, pool *buffer.Pool) *Clients {
 	return cs
 }
 
-// Serve makes h the handler of the clients' events.
-func (cs *Clients) Serve(h Handler) { cs.handler = h }
+// Serve makes these the handlers of the clients' events: of each client the one that
+// Listener.Front of its listener tells, the first where nothing else is said.
+func (cs *Clients) Serve(handlers ...Handler) { cs.handlers = handlers }
 
 // CountIn makes total the number of open clients of all loops that share it, which
 // Listener's bound is then held against. It is to be called before the first client.
@@ -102,16 +103,16 @@ func (cs *Clients) HangUp() {
 
 // Adopt takes the accepted, non-blocking socket fd as a client, to which no peer can pass
 // descriptors. When the kernel's limit of watches is reached, it closes fd and returns the error.
-func (cs *Clients) Adopt(fd int) error { return cs.adopt(fd, false) }
+func (cs *Clients) Adopt(fd int) error { return cs.adopt(fd, false, 0) }
 
-// adopt is Adopt; wary tells that the peer may pass descriptors.
-func (cs *Clients) adopt(fd int, wary bool) error {
+// adopt is Adopt; wary tells that the peer may pass descriptors, front which handler hears of it.
+func (cs *Clients) adopt(fd int, wary bool, front uint8) error {
 	c, err := cs.enter(fd, wary)
 	if err != nil {
 		return err
 	}
-	c.reading = true
-	cs.handler.Opened(fd, cs.loop.Now())
+	c.reading, c.front = true, front
+	c.handler().Opened(fd, cs.loop.Now())
 	return nil
 }
 

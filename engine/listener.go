@@ -57,6 +57,11 @@ type Listener struct {
 	Adopted bool
 	// Secure tells that its clients speak TLS. Clients.Secure was called.
 	Secure bool
+	// Front is which handler of Clients hears of its clients.
+	Front uint8
+	// Pauses tells that a connection which finds no room is not closed but waits in the backlog: a
+	// client that is closed at once may come again without pause.
+	Pauses bool
 	// Access says which peers of a unix socket are served; nil: all. It is this listener's alone.
 	Access *socket.Access
 	// Refused counts connections that were closed at once: over max, or out of descriptors.
@@ -106,6 +111,10 @@ func (ln *Listener) Ready(poll.Events) {
 		if open := ln.clients.all(); open < ln.max && open+ln.loop.poller.Dying() >= ln.max {
 			break
 		}
+		if ln.Pauses && ln.clients.all() >= ln.max {
+			ln.pause(errFull)
+			return
+		}
 		if !ln.accepted(socket.Accept(ln.fd, ln.Adopted)) {
 			break
 		}
@@ -138,7 +147,9 @@ func (ln *Listener) accepted(fd int, err error) bool {
 			return true // that connection failed before it was accepted: see accept(2)
 		}
 	case unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOBUFS:
-		ln.refuseOne()
+		if !ln.Pauses {
+			ln.refuseOne()
+		}
 	}
 	ln.pause(err) // a listening socket that is broken (EINVAL) stays so
 	return false
@@ -167,7 +178,7 @@ func (ln *Listener) admit(fd int) {
 	if ln.Secure {
 		err = ln.clients.security.adopt(fd)
 	} else {
-		err = ln.clients.adopt(fd, wary)
+		err = ln.clients.adopt(fd, wary, ln.Front)
 	}
 	if err != nil {
 		ln.Refused++

@@ -52,6 +52,59 @@ func TestOverMax(t *testing.T) {
 	}
 }
 
+// TestD03PausesWhenFull: where the listener pauses, one too many is not closed but waits, costs
+// nothing meanwhile, and is served once a client has left.
+func TestD03PausesWhenFull(t *testing.T) {
+	const most, waiting = 8, 50
+	srv := serve(t, &script{}, limits{max: most})
+	srv.do(func() { srv.listener.Pauses = true })
+	peers := srv.connectMany(most)
+	srv.until("all clients", func() bool { return srv.clients.Len() == most })
+	var late []peer
+	for range waiting {
+		p := srv.connect()
+		p.send("hello")
+		late = append(late, p)
+	}
+	srv.turns()
+	kit.MustIdle(t, kit.OwnCPU, 0.05)
+	srv.do(func() {
+		if srv.listener.Refused != 0 || srv.clients.Len() != most {
+			t.Errorf("got %d refused and %d clients, want none and %d", srv.listener.Refused, srv.clients.Len(), most)
+		}
+	})
+	for _, p := range late {
+		if p.ended() {
+			t.Fatal("got one closed that should wait")
+		}
+	}
+	closeAll(peers)
+	for _, p := range late {
+		p.expect("hello")
+		p.close()
+	}
+}
+
+// TestFrontHears: a client's events go to the handler that its listener names.
+func TestFrontHears(t *testing.T) {
+	srv := serve(t, &script{}, limits{})
+	second := &script{}
+	srv.do(func() {
+		srv.clients.Serve(srv.clients.handlers[0], second.handle(t)(srv.clients))
+		srv.listener.Front = 1
+	})
+	p := srv.connect()
+	p.send("hello")
+	p.expect("hello")
+	p.close()
+	srv.until("no client", func() bool { return srv.clients.Len() == 0 })
+	srv.do(func() {
+		if len(second.died) != 1 || len(srv.script.died) > 0 {
+			t.Errorf("got %d clients told to the second handler and %d to the first, want 1 and 0", len(second.died), len(srv.script.died))
+		}
+	})
+}
+
 // TestStopServesTheBacklog: who connected before Stop is served, who comes later is refused
 // by the kernel.
 func TestStopServesTheBacklog(t *testing.T) {

@@ -27,7 +27,7 @@ const (
 func (ln *Listener) pause(why error) {
 	now := ln.loop.Now()
 	switch {
-	case why == errNobody && ln.Shared:
+	case why == errNobody && ln.Shared, why == errFull && ln.clients.hungUp:
 	case isLimit(why):
 		ln.warn(now, "accepting rests", why)
 	default:
@@ -43,9 +43,9 @@ func (ln *Listener) pause(why error) {
 	ln.empty, ln.failed = 0, 0
 }
 
-// isLimit reports whether the process or the machine is out of descriptors, memory or watches.
+// isLimit reports whether the process or the machine is out of room for clients, descriptors, memory or watches.
 func isLimit(why error) bool {
-	return slices.ContainsFunc([]error{unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOBUFS, unix.ENOSPC},
+	return slices.ContainsFunc([]error{errFull, unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOBUFS, unix.ENOSPC},
 		func(limit error) bool { return errors.Is(why, limit) })
 }
 

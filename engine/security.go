@@ -111,7 +111,7 @@ func (cs *Clients) Review() {
 		}
 		if err := c.tls.session.Check(cs.security.config()); err != nil {
 			slog.Warn("TLS client closed", "client", c.tls.from, "reason", err)
-			cs.handler.Failed(fd, err, cs.loop.Now())
+			c.handler().Failed(fd, err, cs.loop.Now())
 		}
 	}
 }

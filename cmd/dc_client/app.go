@@ -11,6 +11,7 @@ import (
 	"distcache/internal/daemon"
 	"distcache/internal/daemon/metrics"
 	"distcache/internal/front"
+	"distcache/internal/front/memcached"
 	"distcache/upstream"
 	"distcache/upstream/conn"
 )
@@ -18,7 +19,8 @@ import (
 // app is dc_client's daemon.App: the agent between its clients and its connection.
 type app struct {
 	config config
-	first  bool // of the loops: says what concerns them all
+	stats  *sharedStats // of all loops
+	first  bool         // of the loops: says what concerns them all
 	loop   *engine.Loop
 	agent  *agent.Agent
 	link   *link // to the dc_server in use
@@ -28,9 +30,9 @@ type app struct {
 
 // newApps gives what makes the agent of each event loop.
 func (c config) newApps() func() daemon.App {
-	first := true
+	first, stats := true, new(sharedStats)
 	return func() daemon.App {
-		a := &app{config: c, first: first}
+		a := &app{config: c, first: first, stats: stats}
 		first = false
 		return a
 	}
@@ -54,7 +56,7 @@ type observer struct {
 }
 
 // Open joins the clients, the agent and the connection to dc_server.
-func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) (engine.Handler, error) {
+func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) ([]engine.Handler, error) {
 	c := conn.New(l, a.config.server)
 	if err := a.secure(c); err != nil {
 		return nil, err
@@ -66,7 +68,11 @@ func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) (engin
 	a.agent = agent.New(a.agentConfig(), c, &observer{link: a.link})
 	l.Schedule(a.agent)
 	l.AtTurnEnd(a.agent.TurnEnded)
-	return a.agent.AddFront(front.NewDistcache(), cs, pool), nil
+	handlers := []engine.Handler{a.agent.AddFront(front.NewDistcache(), cs, pool)}
+	if len(a.config.memcached) > 0 {
+		handlers = append(handlers, a.agent.AddMemcached(memcached.New(a.memcachedConfig(), pool), cs, pool))
+	}
+	return handlers, nil
 }
 
 // secure makes the connection speak TLS, if its address says so. It reads the certificates while it

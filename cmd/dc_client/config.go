@@ -44,6 +44,8 @@ type config struct {
 	server      address.Address
 	tls         credentials.Flags
 	credentials *credentials.Credentials // nil: no TLS
+	memcached   []address.Address
+	ignore      bool // removes of other fronts than distcache's
 	retry       time.Duration
 	timeout     time.Duration // 0: never
 	loops       int
@@ -64,6 +66,7 @@ func (c *config) flags() *options.Set {
 	s.Millis(&c.timeout, "timeout", 200*time.Millisecond, 0, time.Hour,
 		"Answer DISCONNECTED if dc_server takes longer than this to answer (0: wait for ever).")
 	c.clients.Declare(s, 32768)
+	c.declareFronts(s)
 	s.Int(&c.loops, "loops", "number", 1, 1, maxLoops,
 		"Number of event loops, one per CPU core to use; each has its own connection to dc_server.")
 	c.tls.DeclareClient(s)
@@ -91,6 +94,9 @@ func (c *config) validate(s *options.Set) error {
 	}
 	if secure {
 		c.credentials = credentials.New(c.tls, c.server.Host)
+	}
+	if err := c.validateFronts(); err != nil {
+		return err
 	}
 	return c.daemonFlags.ValidatePath("server", c.server)
 }
@@ -122,6 +128,7 @@ func (c *config) daemon() daemon.Config {
 		Show:       agent.Show,
 		Warnings:   c.warnings(),
 	}
+	c.addDoors(&d)
 	if c.credentials != nil {
 		d.Check, d.Reload = c.credentials.Load, c.credentials.Reload
 		d.Memory.Heap += int64(c.loops) * conn.SecureMemory
@@ -130,11 +137,13 @@ func (c *config) daemon() daemon.Config {
 	return d
 }
 
-// warnings tells what the way to dc_server lacks. A host name may be one of this host; only the attempt to connect will tell.
+// warnings tells what the way to dc_server lacks, and who can connect. A host name may be one of this host; only the attempt
+// to connect will tell.
 func (c *config) warnings() []string {
+	all := c.frontWarnings()
 	if c.server.Kind != address.TCP || c.server.IsLoopback() {
-		return nil
+		return all
 	}
-	return []string{fmt.Sprintf("-server %s: the connection is neither encrypted nor authenticated, and sessions are secrets; "+
-		"use TLS:, or keep it inside a network that you trust", c.server)}
+	return append(all, fmt.Sprintf("-server %s: the connection is neither encrypted nor authenticated, and sessions are secrets; "+
+		"use TLS:, or keep it inside a network that you trust", c.server))
 }

@@ -147,11 +147,11 @@ func oneClient(t *testing.T, fd int) *engine.Clients {
 	})
 	a := &app{}
 	clients := engine.NewClients(loop, buffer.NewPool(0))
-	handler, err := a.Open(loop, clients, buffer.NewPool(0))
+	handlers, err := a.Open(loop, clients, buffer.NewPool(0))
 	if err != nil {
 		t.Fatal(err)
 	}
-	clients.Serve(handler)
+	clients.Serve(handlers...)
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)

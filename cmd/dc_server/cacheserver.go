@@ -64,7 +64,7 @@ func (cs *cacheServer) loadCredentials() (warnings []string, err error) {
 }
 
 // Open reads the certificates while it has the privileges for that, and makes the store and what serves it.
-func (cs *cacheServer) Open(l *engine.Loop, clients *engine.Clients, pool *buffer.Pool) (engine.Handler, error) {
+func (cs *cacheServer) Open(l *engine.Loop, clients *engine.Clients, pool *buffer.Pool) ([]engine.Handler, error) {
 	warnings, err := cs.loadCredentials()
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func (cs *cacheServer) Open(l *engine.Loop, clients *engine.Clients, pool *buffe
 	cs.server = server.New(config, store, clients, pool, cs)
 	l.Schedule(cs.server)
 	l.AtTurnEnd(cs.server.TurnEnded)
-	return cs.server.Front(), nil
+	return []engine.Handler{cs.server.Front()}, nil
 }
 
 // Start has nothing to start.

@@ -6,6 +6,7 @@ import (
 	"distcache/codec"
 	"distcache/engine/buffer"
 	"distcache/internal/front"
+	"distcache/internal/front/memcached"
 	"distcache/upstream"
 )
 
@@ -38,12 +39,14 @@ type Observer interface {
 
 // Agent joins the fronts that clients come through with the dc_server that answers.
 type Agent struct {
-	config   Config
-	fronts   []*front.Front
-	server   *upstream.Server
-	observer Observer
-	link     linkFacts
-	figures  upstream.Figures // of all servers, one after the other
+	config    Config
+	fronts    []*front.Front
+	memcached []*memcached.Wire          // of those that speak it
+	refusal   [codec.HeaderSize + 1]byte // an answer that is given here
+	server    *upstream.Server
+	observer  Observer
+	link      linkFacts
+	figures   upstream.Figures // of all servers, one after the other
 
 	next     *watch           // the server to move to, until it is up; nil: none
 	retiring *upstream.Server // the one that was moved away from, while it owes answers; nil: none
@@ -76,7 +79,24 @@ func New(config Config, t upstream.Transport, o Observer) *Agent {
 // AddFront makes a front for the clients of s, which speak w. pool holds what they have sent
 // of requests that are not whole.
 func (a *Agent) AddFront(w front.Wire, s front.Sockets, pool *buffer.Pool) *front.Front {
-	config := front.Config{Index: uint8(len(a.fronts)), Window: a.config.Window, Gets: a.config.Gets, Ordered: true, Idle: a.config.Idle}
+	return a.addFront(front.Config{Window: a.config.Window, Idle: a.config.Idle}, w, s, pool)
+}
+
+// AddMemcached makes a front for the clients of s, which speak memcached's protocols. Such clients
+// suffer when a connection ends: it is idle for leastIdle at least, and none is closed with a part
+// of an answer written.
+func (a *Agent) AddMemcached(w *memcached.Wire, s front.Sockets, pool *buffer.Pool) *front.Front {
+	config := front.Config{Window: min(a.config.Window, memcached.Window), Idle: max(a.config.Idle, leastIdle), Patient: true}
+	a.memcached = append(a.memcached, w)
+	return a.addFront(config, w, s, pool)
+}
+
+// leastIdle is the least idle time of clients that speak memcached's protocols: Apache itself
+// leaves a connection after 15 s, others never.
+const leastIdle = time.Minute
+
+func (a *Agent) addFront(config front.Config, w front.Wire, s front.Sockets, pool *buffer.Pool) *front.Front {
+	config.Index, config.Gets, config.Ordered = uint8(len(a.fronts)), a.config.Gets, true
 	f := front.New(config, w, s, a, pool)
 	a.fronts = append(a.fronts, f)
 	return f
@@ -151,7 +171,8 @@ func (a *Agent) Request(asker front.Asker, m *codec.Message, now time.Duration) 
 func (a *Agent) refuse(asker front.Asker, m *codec.Message, s codec.Status, now time.Duration) {
 	a.Counters.Answers[m.Op][s.Index()]++
 	f := a.fronts[asker.Front]
-	f.Append(asker, codec.AppendStatus(f.Batch(asker, now), m.UID, m.Op, s), now)
+	f.Batch(asker, now) // first: it may go on with another client, whose request is refused too
+	f.Answer(asker, codec.AppendStatus(a.refusal[:0], m.UID, m.Op, s), now)
 }
 
 // Answer brings an answer to the front that its client came through.

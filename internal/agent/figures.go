@@ -2,26 +2,29 @@ package agent
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"distcache/engine/histogram"
 	"distcache/internal/daemon/metrics"
 	"distcache/internal/front"
+	"distcache/internal/front/memcached"
 	"distcache/upstream"
 )
 
 // Snapshot is a copy of an Agent's counters.
 type Snapshot struct {
-	fronts   []front.Counters
-	server   upstream.Figures
-	agent    Counters
-	link     linkFacts
-	state    upstream.State
-	inFlight int
-	places   int // addresses of dc_server
-	name     string
-	now      time.Duration
+	fronts    []front.Counters
+	memcached []memcached.Counters
+	server    upstream.Figures
+	agent     Counters
+	link      linkFacts
+	state     upstream.State
+	inFlight  int
+	places    int // addresses of dc_server
+	name      string
+	now       time.Duration
 }
 
 // Snapshot copies the counters.
@@ -37,6 +40,9 @@ func (a *Agent) Snapshot(now time.Duration) *Snapshot {
 	for _, f := range a.fronts {
 		s.fronts = append(s.fronts, f.Counters)
 	}
+	for _, w := range a.memcached {
+		s.memcached = append(s.memcached, w.Counters)
+	}
 	return s
 }
 
@@ -44,6 +50,9 @@ func (a *Agent) Snapshot(now time.Duration) *Snapshot {
 func (s *Snapshot) Collect(set *metrics.Set) {
 	for i := range s.fronts {
 		metrics.Collect(set, front.Figures, &s.fronts[i])
+	}
+	for i := range s.memcached {
+		metrics.Collect(set, memcached.Figures, &s.memcached[i])
 	}
 	metrics.Collect(set, figures, s)
 	set.AddStatus(s.status())
@@ -81,7 +90,7 @@ func (s *Snapshot) roundTrip() *histogram.Histogram {
 
 // Figures describes the figures of an Agent.
 func Figures() []metrics.Description {
-	return append(metrics.Describe(front.Figures), metrics.Describe(figures)...)
+	return slices.Concat(metrics.Describe(front.Figures), metrics.Describe(memcached.Figures), metrics.Describe(figures))
 }
 
 // put is how an entry of the table gives a value.

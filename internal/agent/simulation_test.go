@@ -25,6 +25,7 @@ import (
 //	simserver_test.go   a connection and a dc_server with faults: upstream.Transport
 //	simworld_test.go    the clock, and what happens next
 //	simrules_test.go    what must hold after each event, and at the end
+//	simmemcached_test.go  the same of clients that speak memcached's protocols, in small
 //
 // Nothing in it waits. A life in which a rule is broken is played again with a log of its
 // events; SEED=n HISTORIES=1 plays it alone.
@@ -67,6 +68,25 @@ func TestSimulation(t *testing.T) {
 	}
 	if n >= 20_000 { // so many hold each of them
 		totals.mustHaveSeenEverything(t)
+	}
+	t.Run("memcached", func(t *testing.T) { simulateMemcached(t, seed, (n+29)/30) })
+}
+
+// simulateMemcached plays n lives of an agent whose clients speak memcached's protocols.
+func simulateMemcached(t *testing.T, seed uint64, n int) {
+	answers := 0
+	for i := range n {
+		w := playMemcached(seed+uint64(i), nil)
+		answers += w.replies
+		if w.broken != "" {
+			trace := &strings.Builder{}
+			again := playMemcached(seed+uint64(i), trace)
+			t.Fatalf("%s\nto repeat: SEED=%d HISTORIES=1\n%s", again.broken, seed+uint64(i), lastLines(trace.String(), 80))
+		}
+	}
+	t.Logf("%d lives, %d answers", n, answers)
+	if answers < n {
+		t.Errorf("got %d answers in %d lives, want some in each", answers, n)
 	}
 }
 

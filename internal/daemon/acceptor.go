@@ -15,9 +15,9 @@ type acceptor struct {
 	listener *engine.Listener
 }
 
-// newAcceptor begins to accept from fd, the reactor's own descriptor of a listening socket, up
-// to the client limit of all reactors together.
-func (d *running) newAcceptor(r *reactor, fd int, socket *listen.Socket) (*acceptor, error) {
+// newAcceptor begins to accept from fd, the reactor's own descriptor of the nth listening socket,
+// up to the client limit of all reactors together.
+func (d *running) newAcceptor(r *reactor, fd, n int, socket *listen.Socket) (*acceptor, error) {
 	listener, err := r.loop.Listen(fd, r.clients, d.config.MaxClients)
 	if err != nil {
 		return nil, err
@@ -25,6 +25,8 @@ func (d *running) newAcceptor(r *reactor, fd int, socket *listen.Socket) (*accep
 	listener.Secure = socket.Kind() == address.TLS
 	listener.Shared = len(d.reactors) > 1
 	listener.Adopted = socket.Adopted
+	listener.Front = d.plan.frontOf(n)
+	listener.Pauses = listener.Front > 0
 	listener.Access = d.plan.access.Clone()
 	return &acceptor{fd: fd, socket: socket, listener: listener}, nil
 }

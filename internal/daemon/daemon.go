@@ -23,9 +23,10 @@ const logFlush = 500 * time.Millisecond
 // App is the work of one of the daemons. Its methods are called on the loop goroutine,
 // in this order.
 type App interface {
-	// Open makes what serves the clients, schedules it on the loop, and returns the handler
-	// of the clients' events. pool is for requests that are not whole.
-	Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) (engine.Handler, error)
+	// Open makes what serves the clients, schedules it on the loop, and returns the handlers
+	// of the clients' events: of those of -listen, and of each of Config.Doors. pool is for
+	// requests that are not whole.
+	Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) ([]engine.Handler, error)
 	// Start is called when the daemon is set up and its privileges are dropped.
 	Start(now time.Duration)
 	// Reload is called for each SIGHUP between Start and the end.
@@ -46,9 +47,10 @@ type App interface {
 type Config struct {
 	Program    string
 	Flags      Flags
-	MaxClients int // connections at a time
-	Loops      int // event loops; 0 is 1
-	PoolBytes  int // memory for requests that are not whole, and as much again for answers that are not read
+	Doors      []Door // where clients connect that speak other protocols
+	MaxClients int    // connections at a time
+	Loops      int    // event loops; 0 is 1
+	PoolBytes  int    // memory for requests that are not whole, and as much again for answers that are not read
 	Memory     Memory
 	Limit      service.MemoryLimit // a bound of memory beyond it gives a warning
 	Ready      []any               // further keys and values of the line “ready”
@@ -203,13 +205,13 @@ func (d *running) dropPrivileges() error {
 }
 
 func (d *running) acceptAll() error {
-	for _, socket := range d.sockets.all {
+	for n, socket := range d.sockets.all {
 		fds, err := share(socket, len(d.reactors))
 		if err != nil {
 			return fmt.Errorf("cannot share the listening socket between loops: %w", err)
 		}
 		for i, r := range d.reactors {
-			a, err := d.newAcceptor(r, fds[i], socket)
+			a, err := d.newAcceptor(r, fds[i], n, socket)
 			if err != nil {
 				return err
 			}
@@ -223,8 +225,8 @@ func (d *running) acceptAll() error {
 func (d *running) serve() int {
 	bound := d.config.boundMemory()
 	var about []any
-	for _, socket := range d.sockets.all {
-		about = append(about, "listen", socket.Addr())
+	for n, socket := range d.sockets.all {
+		about = append(about, d.plan.flagOf(n), socket.Addr())
 	}
 	if d.web != nil {
 		about = append(about, "metrics", d.web.socket.Addr())

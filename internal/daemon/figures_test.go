@@ -14,7 +14,7 @@ import (
 // counting is an App with one figure.
 type counting struct{ n float64 }
 
-func (c *counting) Open(*engine.Loop, *engine.Clients, *buffer.Pool) (engine.Handler, error) {
+func (c *counting) Open(*engine.Loop, *engine.Clients, *buffer.Pool) ([]engine.Handler, error) {
 	return nil, nil
 }
 func (c *counting) Start(time.Duration)                   {}

@@ -39,10 +39,11 @@ func (c Config) kernelMemory(sysctl func(name string, field int) (int64, bool)) 
 	tcp := socketMemory + setting("net/ipv4/tcp_wmem", 2, 4<<20) + setting("net/ipv4/tcp_rmem", 2, 6<<20)
 	m := kernelMemory{clients: int64(c.MaxClients)}
 	isUnix := func(a address.Address) bool { return a.Kind == address.Unix }
+	listen := append(slices.Clone(c.Flags.Listen), c.doorAddresses()...)
 	switch {
-	case !slices.ContainsFunc(c.Flags.Listen, isUnix):
+	case !slices.ContainsFunc(listen, isUnix):
 		m.perClient, m.limit = tcp, setting("net/ipv4/tcp_mem", 2, 0)*int64(os.Getpagesize())
-	case slices.IndexFunc(c.Flags.Listen, func(a address.Address) bool { return !isUnix(a) }) < 0:
+	case slices.IndexFunc(listen, func(a address.Address) bool { return !isUnix(a) }) < 0:
 		m.perClient = unix
 	default: // all clients may come by either
 		m.perClient = max(unix, tcp)

@@ -50,7 +50,7 @@ func (c *Config) fitDescriptors() (warning string, err error) {
 // that it has inherited. So many are left when all clients are there, and the connection to
 // dc_server always gets one.
 func (c Config) ownDescriptors() int {
-	listeners := max(1, len(c.Flags.Listen), len(c.Flags.passed()))
+	listeners := max(1, len(c.Flags.Listen), len(c.Flags.passed())) + len(c.doorAddresses())
 	own := otherDescriptors + (c.loops()-1)*loopDescriptors + (listeners-1)*c.loops()*listenDescriptors + c.inherited
 	if c.Flags.Metrics.on() {
 		own += metricsDescriptors

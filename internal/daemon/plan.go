@@ -17,7 +17,8 @@ import (
 // the process has changed.
 type plan struct {
 	user     *service.User    // nil: keep the user
-	listen   []*listen.Plan   // in the order of -listen
+	listen   []*listen.Plan   // in the order of -listen, then of Config.Doors
+	doors    []door           // what the last of them are for
 	metrics  *listen.Plan     // nil: no HTTP server
 	access   *socket.Access   // who may connect to unix sockets; nil: all
 	pidfile  *service.Pidfile // nil: none
@@ -59,6 +60,9 @@ func (p *plan) inspect(c *Config) error {
 	if p.warn(warnings...); err != nil {
 		return err
 	}
+	if err := p.inspectDoors(c); err != nil {
+		return err
+	}
 	if c.Flags.Metrics.on() {
 		p.warn(c.Flags.Metrics.warning())
 		if p.metrics, err = listen.Inspect(c.Flags.Metrics.Address, listen.Options{Backlog: metricsBacklog}); err != nil {
@@ -82,8 +86,8 @@ func (p *plan) inspectAccess(f Flags) (err error) {
 	}
 	for n, planned := range p.listen {
 		if !planned.IsUnix() {
-			p.warn(fmt.Sprintf("%s: no effect on -listen %s, where all clients are served: over TCP the kernel does not tell who connects",
-				f.Allow.Flags(), f.Listen[n]))
+			p.warn(fmt.Sprintf("%s: no effect on -%s %s, where all clients are served: over TCP the kernel does not tell who connects",
+				f.Allow.Flags(), p.flagOf(n), planned.Addr()))
 		}
 	}
 	if !slices.ContainsFunc(p.listen, (*listen.Plan).IsUnix) {

@@ -36,11 +36,14 @@ func newReactor(app App, poolBytes int, total *atomic.Int64) (*reactor, error) {
 	answers, requests := buffer.NewPool(poolBytes), buffer.NewPool(poolBytes)
 	r := &reactor{app: app, loop: loop, clients: engine.NewClients(loop, answers)}
 	r.clients.CountIn(total)
-	handler, err := app.Open(loop, r.clients, requests)
+	handlers, err := app.Open(loop, r.clients, requests)
 	if err != nil {
 		return nil, err
 	}
-	r.clients.Serve(withFaults(handler))
+	for n, handler := range handlers {
+		handlers[n] = withFaults(handler)
+	}
+	r.clients.Serve(handlers...)
 	return r, nil
 }
 

@@ -135,7 +135,7 @@ func (d *running) move(r *reactor, n, fd int, fresh *listen.Socket) {
 		_ = unix.Close(fd)
 		return
 	}
-	next, err := d.newAcceptor(r, fd, fresh)
+	next, err := d.newAcceptor(r, fd, n, fresh)
 	if err != nil {
 		slog.Warn("a loop cannot accept clients from the new socket", "reason", err)
 		r.loop.Close(fd)

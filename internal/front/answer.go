@@ -15,6 +15,9 @@ func (f *Front) Answer(a Asker, wire []byte, now time.Duration) bool {
 	if a.Seq-d.seq >= d.open {
 		return false
 	}
+	if f.foreign != nil {
+		return f.answerForeign(a, wire, now)
+	}
 	if d.open == 1 && f.outFor != c && f.pumping != c {
 		f.answered(d)
 		f.write(c, wire, now)
@@ -78,6 +81,9 @@ func (f *Front) answered(d *client) {
 			d.gets &^= get
 			d.full = false
 		}
+		if f.foreign != nil {
+			d.full = false // whatever it waited for
+		}
 		d.seq++
 	}
 	if d.open == 0 {
@@ -88,8 +94,10 @@ func (f *Front) answered(d *client) {
 // holdBack keeps the answer to a until those before it are there, and wipes wire.
 func (f *Front) holdBack(a Asker, wire []byte, now time.Duration) bool {
 	d := &f.clients[a.Client]
-	if kept := f.pool.Get(len(wire)); kept != nil {
-		r := d.seldom()
+	r := d.seldom()
+	if len(wire) == 0 { // of a request that gets no answer
+		r.early = append(r.early, early{seq: a.Seq})
+	} else if kept := f.pool.Get(len(wire)); kept != nil {
 		r.early = append(r.early, early{seq: a.Seq, wire: append(kept, wire...)})
 	} else {
 		f.drop(int(a.Client), NoMemory, nil, now)

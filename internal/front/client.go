@@ -25,9 +25,10 @@ type client struct {
 	blocked bool // answers wait for the client to read: no more requests are taken
 	parked  bool // the first request in held waits for Retry
 	stalled bool // the bytes in held are corrupt, and earlier requests are still open
-	full    bool // the first request in held is a GET, and waits for answers to others
+	full    bool // the first request in held waits for answers to others, as a GET may have to
 	begun   bool // the Wire has seen the beginning of the first request in held
 	ended   bool // it sends no more
+	quit    bool // it asks for its end: no more requests are taken
 	paused  bool // it is not read from until Sockets.Resume
 	touched bool // it asked or read since its timer was set
 
@@ -112,7 +113,7 @@ func (f *Front) update(c int, now time.Duration) {
 		p = unread
 	case d.open > 0 || d.parked:
 		p = waiting
-	case d.ended:
+	case d.ended || d.quit:
 		f.close(c)
 		return
 	case d.held != nil:
@@ -136,6 +137,8 @@ func (f *Front) update(c int, now time.Duration) {
 	case p == idle && f.config.Idle != deadline.Never:
 		f.idle.Set(c, now)
 	case p == idle, p == waiting:
+		f.entries.Clear(c)
+	case p == unread && f.config.Patient:
 		f.entries.Clear(c)
 	case p == unread:
 		d.seldom().since = now

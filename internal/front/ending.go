@@ -59,6 +59,9 @@ func (f *Front) close(c int) {
 			f.pool.Put(e.wire)
 		}
 	}
+	if f.foreign != nil {
+		f.foreign.Closed(c)
+	}
 	if f.outFor == c {
 		clear(f.out)
 		f.outFor, f.out = none, f.out[:0]

@@ -94,12 +94,14 @@ type Config struct {
 	Ordered bool          // answers go out in the order of the requests
 	Gets    int           // where Ordered, how many of those requests may be GETs
 	Idle    time.Duration // how long a client may stay without a request; deadline.Never: for ever
+	Patient bool          // a client may leave answers unread for ever; it gets no more of them
 }
 
 // Front serves the clients of one listening socket.
 type Front struct {
 	config   Config
 	wire     Wire
+	foreign  Translator // wire, where its protocol is not distcache's; else nil
 	sockets  Sockets
 	requests Requests
 	pool     *buffer.Pool
@@ -115,7 +117,8 @@ type Front struct {
 	pumping int    // the client whose requests are being taken, or none
 	later   []int  // clients to go on with at the end of the turn
 	busy    int    // clients in a phase after idle
-	found   [groupSize]Incoming
+	found   []Incoming
+	in      []byte // where foreign: what is read from a client that has nothing held
 
 	// Counters counts what happened, since start.
 	Counters Counters
@@ -136,7 +139,11 @@ func New(config Config, w Wire, s Sockets, r Requests, pool *buffer.Pool) *Front
 	f.idle = f.entries.NewQueue(config.Idle)
 	f.partial = f.entries.NewQueue(WholeTimeout)
 	f.unread = f.entries.NewQueue(readCheck)
-	f.out = make([]byte, 0, BatchBytes+codec.MaxMessageSize)
+	f.out = make([]byte, 0, BatchBytes+codec.MaxMessageSize+foreignRoom)
+	f.found = make([]Incoming, groupSize)
+	if t, ok := w.(Translator); ok {
+		f.foreign, f.found, f.in = t, f.found[:1], make([]byte, foreignRead)
+	}
 	return f
 }
 
@@ -151,6 +158,9 @@ func (f *Front) Opened(c int, now time.Duration) {
 	}
 	f.clients[c].phase = idle
 	f.Counters.Clients++
+	if f.foreign != nil {
+		f.foreign.Opened(c)
+	}
 	if f.config.Idle != deadline.Never {
 		f.idle.Set(c, now)
 	}
@@ -161,6 +171,8 @@ func (f *Front) Buffer(c int) []byte {
 	d := &f.clients[c]
 	switch {
 	case !f.takes(d) || d.ended:
+	case d.held == nil && f.foreign != nil:
+		return f.in
 	case d.held == nil:
 		return f.requests.ReadInto()
 	default:
@@ -175,7 +187,12 @@ func (f *Front) Buffer(c int) []byte {
 // Received takes bytes that were read into Buffer.
 func (f *Front) Received(c int, b []byte, now time.Duration) {
 	d := &f.clients[c]
-	if d.held == nil {
+	switch {
+	case d.held == nil && f.foreign != nil:
+		f.pump(c, b, now)
+		clear(b)
+		return
+	case d.held == nil:
 		f.pump(c, b, now)
 		f.requests.Consumed(b)
 		return
@@ -212,7 +229,7 @@ func (f *Front) Retry(c int, now time.Duration) {
 
 // takes reports whether requests are taken from the client.
 func (f *Front) takes(d *client) bool {
-	return d.phase != absent && !d.blocked && !d.parked && !d.stalled && !d.full && int(d.open) < f.config.Window
+	return d.phase != absent && !d.blocked && !d.parked && !d.stalled && !d.full && !d.quit && int(d.open) < f.config.Window
 }
 
 // pump takes the requests in rest until no more may be open or the bytes run out, then
@@ -268,6 +285,9 @@ func (f *Front) find(c int, rest []byte) (n int, err error) {
 // ask hands over one request. It reports false when the request must wait: for Retry, or for
 // answers to earlier GETs.
 func (f *Front) ask(c int, m *codec.Message, now time.Duration) bool {
+	if f.foreign != nil {
+		return f.askForeign(c, m, now)
+	}
 	d := &f.clients[c]
 	a := Asker{Front: f.config.Index, Client: int32(c), Seq: d.seq}
 	if f.config.Ordered {

@@ -18,6 +18,56 @@ type Wire interface {
 	Part(b []byte) int
 }
 
+// Translator is the Wire of a protocol that is not distcache's: Next makes a request of
+// distcache's out of what a client sends, in memory of its own, and answers are translated back.
+// A message without a Wire is no request for dc_server; Begin tells what it is. A Front with a
+// Translator is Ordered, and looks at one request at a time.
+type Translator interface {
+	Wire
+	// Opened and Closed tell that a client came, and left.
+	Opened(c int)
+	Closed(c int)
+	// Begin takes what Next has found last, under the name a. Until Done, Undo or the next call
+	// of Begin nothing else has changed. Where it returns Wait, it took nothing.
+	Begin(a Asker) Step
+	// Local appends the answer to a, for which Begin returned Local.
+	Local(a Asker, dst []byte) []byte
+	// Undo forgets a, which Begin took: Next is asked again.
+	Undo(a Asker)
+	// Done tells that what Next has found is dealt with. It reports whether the client is to be
+	// closed once its requests are answered.
+	Done(c int) (last bool)
+	// Outcome tells what the answer wire, which dc_server or the agent gave to a, means.
+	Outcome(a Asker, wire []byte) Outcome
+	// Replace gives the two requests for which Outcome returned Again. They live until the next
+	// call.
+	Replace(a Asker) (remove, add codec.Message)
+	// Answer appends the answer to a, for which Outcome returned Final, and forgets a.
+	Answer(a Asker, dst, wire []byte) []byte
+}
+
+// Step is what to do with what a client sent.
+type Step uint8
+
+// The steps.
+const (
+	Nothing Step = iota // it is dropped
+	Wait                // it must wait for requests that are open
+	Local               // it is answered here
+	Ask                 // it is requested
+)
+
+// Outcome is what an answer means for the request of a client.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Stale Outcome = iota // the request has its answer
+	Early                // another answer follows
+	Again                // the session is there: it is to be removed, and added
+	Final
+)
+
 // Distcache is distcache's own protocol (docs/PROTOCOL.md). A request is a view of the
 // client's bytes: nothing is copied.
 type Distcache struct {

@@ -115,6 +115,9 @@ func (p *Plan) inspect(opt Options) (err error) {
 	return err
 }
 
+// Addr is the address in the form of the flag.
+func (p *Plan) Addr() string { return p.addr.String() }
+
 // IsUnix reports whether this is a unix socket, or may be one: a socket that systemd is still to pass in.
 func (p *Plan) IsUnix() bool {
 	switch {

@@ -1,0 +1,83 @@
+package memcached
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+
+	"distcache/codec"
+)
+
+// The keys that hold a session ID begin with one of these.
+const (
+	apacheKey  = "mod_ssl-sess:"
+	nghttpxKey = "nghttpx:tls-session-cache:"
+	h2oKey     = "h2o:ssl-session-cache:"
+)
+
+// AppendID appends the session ID that a key stands for, of at most codec.MaxIDLen bytes. Keys
+// of Apache, nghttpx and h2o hold the ID of a TLS session. Of any other key, and of an ID in
+// another spelling than theirs, it is the SHA-256: so no two keys of a kind have one ID.
+func AppendID(dst, key []byte) []byte {
+	switch {
+	case bytes.HasPrefix(key, []byte(apacheKey)):
+		if id, ok := appendHex(dst, key[len(apacheKey):]); ok {
+			return id
+		}
+	case bytes.HasPrefix(key, []byte(nghttpxKey)):
+		if id, ok := appendHex(dst, key[len(nghttpxKey):]); ok {
+			return id
+		}
+	case bytes.HasPrefix(key, []byte(h2oKey)):
+		if id, ok := appendBase64(dst, key[len(h2oKey):]); ok {
+			return id
+		}
+	}
+	sum := sha256.Sum256(key)
+	return append(dst, sum[:]...)
+}
+
+// appendHex decodes an even number of lower-case digits.
+func appendHex(dst, digits []byte) ([]byte, bool) {
+	if n := len(digits); n == 0 || n%2 != 0 || n > 2*codec.MaxIDLen {
+		return dst, false
+	}
+	id := dst
+	for i := 0; i < len(digits); i += 2 {
+		high, low := nibbles[digits[i]], nibbles[digits[i+1]]
+		if high|low > 15 {
+			return dst, false
+		}
+		id = append(id, high<<4|low)
+	}
+	return id, true
+}
+
+// nibbles is what each lower-case digit stands for, and over 15 for all other bytes.
+var nibbles = func() (table [256]byte) {
+	for i := range table {
+		table[i] = 0xff
+	}
+	for i, c := range "0123456789abcdef" {
+		table[c] = byte(i)
+	}
+	return table
+}()
+
+// appendBase64 decodes base64url without padding, in the one spelling that there is.
+func appendBase64(dst, text []byte) ([]byte, bool) {
+	var id [codec.MaxIDLen + 2]byte
+	var again [(codec.MaxIDLen + 2) / 3 * 4]byte
+	if len(text) == 0 || base64.RawURLEncoding.DecodedLen(len(text)) > codec.MaxIDLen {
+		return dst, false
+	}
+	n, err := base64.RawURLEncoding.Decode(id[:], text)
+	if err != nil || n == 0 {
+		return dst, false
+	}
+	base64.RawURLEncoding.Encode(again[:], id[:n]) // the decoder passes over ends of lines and spare bits
+	if !bytes.Equal(again[:base64.RawURLEncoding.EncodedLen(n)], text) {
+		return dst, false
+	}
+	return append(dst, id[:n]...), true
+}
