@@ -34,11 +34,11 @@ mkdir "$source/contrib/libdistcache"
 for part in Makefile README.md libdistcache.map distcache.pc.in include man nal src tests examples; do
 	cp -R "contrib/libdistcache/$part" "$source/contrib/libdistcache/"
 done
-"$go" list -deps -f '{{if .Module}}{{if .Module.Main}}{{.ImportPath}}{{range .GoFiles}} {{.}}{{end}}{{end}}{{end}}' ./cmd/... |
+"$go" list -deps -f '{{if .Module}}{{if .Module.Main}}{{.ImportPath}}{{range .GoFiles}} {{.}}{{end}}{{range .EmbedFiles}} {{.}}{{end}}{{end}}{{end}}' ./cmd/... |
 	while read -r package files; do
 		package=${package#distcache/}
 		mkdir -p "$source/$package"
-		for file in $files; do cp "$package/$file" "$source/$package/"; done
+		for file in $files; do install -D -m 644 "$package/$file" "$source/$package/$file"; done
 	done
 (cd "$source" && "$go" mod vendor)
 

@@ -20,14 +20,14 @@ func (c *counting) Open(*engine.Loop, *engine.Clients, *buffer.Pool) ([]engine.H
 func (c *counting) Start(time.Duration)                   {}
 func (c *counting) Reload(time.Duration)                  {}
 func (c *counting) Busy() int                             { return 0 }
-func (c *counting) Status() string                        { return "" }
+func (c *counting) Status(time.Duration) metrics.Status   { return metrics.Status{} }
 func (c *counting) Stop(time.Duration)                    {}
 func (c *counting) Close() error                          { return nil }
 func (c *counting) Snapshot(time.Duration) metrics.Source { c.n++; return &counting{c.n} }
 
 func (c *counting) Collect(set *metrics.Set) {
 	metrics.Collect(set, []metrics.Figure[counting]{{Description: metrics.Description{Name: "counted_total", Kind: metrics.Counter},
-		Read: func(c *counting, put put) { put(c.n) }}}, c)
+		Read: func(c *counting, put metrics.Put) { put(c.n) }}}, c)
 }
 
 // TestStuckLoopIsReported: who asks waits no longer than they said, learns which loop does not answer, and sees no

@@ -94,6 +94,9 @@ func (w *Wire) Closed(c int) {
 	w.share()
 }
 
+// Name is “memcached”.
+func (w *Wire) Name() string { return "memcached" }
+
 // Next finds the first request of c in b, and makes one of distcache's out of it.
 func (w *Wire) Next(c int, b []byte, _ bool) (m codec.Message, size int, err error) {
 	s, r := &w.conns[c], &w.request

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"io/fs"
+	"math"
 	"net"
 	"net/http"
 	"path"
@@ -66,6 +67,13 @@ var table = []metrics.Figure[figures]{
 		Read: func(_ *figures, put func(float64, ...string)) { put(7, "GET") }},
 	{Description: metrics.Description{Name: "took_seconds", Kind: metrics.Durations, Help: "Times"},
 		Times: func(f *figures) *histogram.Histogram { return &f.took }},
+	{Description: metrics.Description{Name: "batch_requests", Kind: metrics.Sizes, Help: "Sizes"},
+		Sizes: func(*figures) *histogram.Sizes {
+			z := &histogram.Sizes{}
+			z.Observe(3)
+			z.Observe(100_000)
+			return z
+		}},
 }
 
 func (r *rig) gather(time.Duration) *metrics.Set {
@@ -128,6 +136,15 @@ func TestPrometheusReadsIt(t *testing.T) {
 			t.Errorf("bucket: got %v", b)
 		}
 	}
+	batch := families["batch_requests"].Metric[0].Histogram
+	if batch.GetSampleCount() != 2 || batch.GetSampleSum() != 100_003 {
+		t.Errorf("sizes: got %v, want 3 and 100,000", batch)
+	}
+	for _, b := range batch.Bucket {
+		if want := map[bool]uint64{false: 0, true: 1}[b.GetUpperBound() >= 4]; b.GetCumulativeCount() != want && !math.IsInf(b.GetUpperBound(), 1) {
+			t.Errorf("bucket up to %v: got %d, want %d", b.GetUpperBound(), b.GetCumulativeCount(), want)
+		}
+	}
 	for _, name := range []string{"go_goroutines", "process_start_time_seconds"} {
 		if families[name] == nil {
 			t.Errorf("%s is not there", name)
@@ -181,6 +198,38 @@ func TestRenderedOncePerSecond(t *testing.T) {
 	}
 	if most := int64(time.Since(began)/freshFor) + 1; r.gathered.Load() > most {
 		t.Errorf("got %d copies in %v, want one a second", r.gathered.Load(), time.Since(began))
+	}
+}
+
+// TestFloodByCount: 8 connections that ask for everything at once make each answer once a second at
+// most, and the loops copy their counters no more often than that.
+func TestFloodByCount(t *testing.T) {
+	r := newRig(t, false)
+	began := time.Now()
+	made := map[string]map[string]bool{"/metrics": {}, "/status.json": {}, "/figures.json": {}} // distinct answers
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for range maxConns {
+		all.Go(func() {
+			for range 3 {
+				for path, bodies := range made {
+					_, body := r.get(path)
+					mu.Lock()
+					bodies[body] = true
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	all.Wait()
+	seconds := int64(time.Since(began)/freshFor) + 1
+	for path, bodies := range made {
+		if n := int64(len(bodies)); n > seconds {
+			t.Errorf("%s: got %d answers made in %d seconds, want one a second", path, n, seconds)
+		}
+	}
+	if got := r.gathered.Load(); got > seconds {
+		t.Errorf("got %d copies of the counters in %d seconds, want one a second", got, seconds)
 	}
 }
 
@@ -304,7 +353,7 @@ func TestDocuments(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &all); err != nil {
 		t.Fatal(err)
 	}
-	if len(all.Figures) != len(table)+1 || all.Figures[3].Values[0].Took.P50 < 0.0001 {
+	if len(all.Figures) != len(table)+1 || all.Figures[3].Values[0].Spread.P50 < 0.0001 {
 		t.Errorf("got %+v, want each figure, with its durations", all.Figures)
 	}
 }
