@@ -13,7 +13,7 @@ import (
 // of the engine. Tests may import anything. A directory counts with all that is below it,
 // unless it has a layer of its own.
 var layers = [][]string{
-	{"cmd", "bench"},
+	{"cmd", "bench", "examples"},
 	{"internal/test"},
 	{"internal/agent", "internal/server", "internal/credentials"},
 	{"internal/daemon"},
