@@ -38,12 +38,13 @@ type Observer interface {
 
 // Agent joins the fronts that clients come through with the dc_server that answers.
 type Agent struct {
-	config   Config
-	fronts   []*front.Front
-	server   *upstream.Server
-	observer Observer
-	link     linkFacts
-	figures  upstream.Figures // of all servers, one after the other
+	config    Config
+	fronts    []*front.Front
+	datagrams *front.Datagrams // nil: none
+	server    *upstream.Server
+	observer  Observer
+	link      linkFacts
+	figures   upstream.Figures // of all servers, one after the other
 
 	next     *watch           // the server to move to, until it is up; nil: none
 	retiring *upstream.Server // the one that was moved away from, while it owes answers; nil: none
@@ -82,6 +83,13 @@ func (a *Agent) AddFront(w front.Wire, s front.Sockets, pool *buffer.Pool) *fron
 	return f
 }
 
+// AddDatagrams makes what answers the datagrams of stunnel, through s. honours tells that its removals
+// are sent on.
+func (a *Agent) AddDatagrams(s front.Sender, honours bool) *front.Datagrams {
+	a.datagrams = front.NewDatagrams(s, a, honours)
+	return a.datagrams
+}
+
 // Server is the dc_server that answers. Move changes it.
 func (a *Agent) Server() *upstream.Server { return a.server }
 
@@ -90,6 +98,9 @@ func (a *Agent) Busy() int {
 	n := 0
 	for _, f := range a.fronts {
 		n += f.Busy()
+	}
+	if a.datagrams != nil {
+		n += a.datagrams.Open()
 	}
 	return n
 }
@@ -127,10 +138,7 @@ func (a *Agent) Request(asker front.Asker, m *codec.Message, now time.Duration) 
 			a.refuse(asker, m, codec.StatusAddCorrupt, now)
 			return true
 		}
-		codec.RaiseTimeout(m.Wire, a.config.MinExpiry)
-		if codec.AddTimeout(m.Wire) < BriefLife {
-			a.Counters.Brief++
-		}
+		a.prolong(m)
 	}
 	err := a.server.Submit(upstream.Owner(asker), m, now)
 	if err == nil {
@@ -147,6 +155,31 @@ func (a *Agent) Request(asker front.Asker, m *codec.Message, now time.Duration) 
 	return true
 }
 
+// prolong gives a session that is to be stored its least life.
+func (a *Agent) prolong(m *codec.Message) {
+	codec.RaiseTimeout(m.Wire, a.config.MinExpiry)
+	if codec.AddTimeout(m.Wire) < BriefLife {
+		a.Counters.Brief++
+	}
+}
+
+// Forward sends on a request that came in a datagram. It reports false when that cannot be done now:
+// such a request does not wait for the very first connection.
+func (a *Agent) Forward(asker front.Asker, m *codec.Message, now time.Duration) bool {
+	if m.Op == codec.OpAdd {
+		a.prolong(m)
+	}
+	err := a.server.Submit(upstream.Owner(asker), m, now)
+	if err == nil {
+		return true
+	}
+	if err == upstream.ErrNotUp {
+		a.Counters.Unavailable++
+	}
+	a.Counters.Answers[m.Op][codec.StatusDisconnected.Index()]++
+	return false
+}
+
 // refuse answers m here.
 func (a *Agent) refuse(asker front.Asker, m *codec.Message, s codec.Status, now time.Duration) {
 	a.Counters.Answers[m.Op][s.Index()]++
@@ -157,7 +190,13 @@ func (a *Agent) refuse(asker front.Asker, m *codec.Message, s codec.Status, now 
 // Answer brings an answer to the front that its client came through.
 func (a *Agent) Answer(owner upstream.Owner, wire []byte, now time.Duration) bool {
 	op, status := codec.Outcome(wire) // before a client asks again from within
-	if !a.fronts[owner.Front].Answer(front.Asker(owner), wire, now) {
+	answered := false
+	if owner.Front == front.DatagramIndex {
+		answered = a.datagrams.Answer(front.Asker(owner), wire, now)
+	} else {
+		answered = a.fronts[owner.Front].Answer(front.Asker(owner), wire, now)
+	}
+	if !answered {
 		return false
 	}
 	a.Counters.Answers[op][status.Index()]++

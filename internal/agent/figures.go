@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,15 +14,16 @@ import (
 
 // Snapshot is a copy of an Agent's counters.
 type Snapshot struct {
-	fronts   []front.Counters
-	server   upstream.Figures
-	agent    Counters
-	link     linkFacts
-	state    upstream.State
-	inFlight int
-	places   int // addresses of dc_server
-	name     string
-	now      time.Duration
+	fronts    []front.Counters
+	datagrams front.DatagramCounters
+	server    upstream.Figures
+	agent     Counters
+	link      linkFacts
+	state     upstream.State
+	inFlight  int
+	places    int // addresses of dc_server
+	name      string
+	now       time.Duration
 }
 
 // Snapshot copies the counters.
@@ -37,6 +39,10 @@ func (a *Agent) Snapshot(now time.Duration) *Snapshot {
 	for _, f := range a.fronts {
 		s.fronts = append(s.fronts, f.Counters)
 	}
+	if a.datagrams != nil {
+		s.datagrams = a.datagrams.Counters
+		s.fronts = append(s.fronts, front.Counters{Requests: s.datagrams.Requests})
+	}
 	return s
 }
 
@@ -45,6 +51,7 @@ func (s *Snapshot) Collect(set *metrics.Set) {
 	for i := range s.fronts {
 		metrics.Collect(set, front.Figures, &s.fronts[i])
 	}
+	metrics.Collect(set, front.DatagramFigures, &s.datagrams)
 	metrics.Collect(set, figures, s)
 	set.AddStatus(s.status())
 }
@@ -81,7 +88,7 @@ func (s *Snapshot) roundTrip() *histogram.Histogram {
 
 // Figures describes the figures of an Agent.
 func Figures() []metrics.Description {
-	return append(metrics.Describe(front.Figures), metrics.Describe(figures)...)
+	return slices.Concat(metrics.Describe(front.Figures), metrics.Describe(front.DatagramFigures), metrics.Describe(figures))
 }
 
 // put is how an entry of the table gives a value.
