@@ -47,6 +47,7 @@ type config struct {
 	retry       time.Duration
 	timeout     time.Duration // 0: never
 	loops       int
+	sessiond    sessiondFlags
 }
 
 // flags declares the flags of dc_client, in the order of the usage text.
@@ -66,6 +67,7 @@ func (c *config) flags() *options.Set {
 	c.clients.Declare(s, 32768)
 	s.Int(&c.loops, "loops", "number", 1, 1, maxLoops,
 		"Number of event loops, one per CPU core to use; each has its own connection to dc_server.")
+	c.sessiond.declare(s)
 	c.tls.DeclareClient(s)
 	s.Version(version.Text(program))
 	return s
@@ -84,6 +86,9 @@ func (c *config) validate(s *options.Set) error {
 			return &options.UsageError{Flag: "server", Value: c.server.String(),
 				Reason: c.server.String() + " is also the address of -listen: dc_client would connect to itself"}
 		}
+	}
+	if err := c.sessiond.validate(s); err != nil {
+		return err
 	}
 	secure := c.server.Kind == address.TLS
 	if err := c.tls.Validate("server", secure, c.daemonFlags.Daemon); err != nil {
@@ -130,11 +135,14 @@ func (c *config) daemon() daemon.Config {
 	return d
 }
 
-// warnings tells what the way to dc_server lacks. A host name may be one of this host; only the attempt to connect will tell.
-func (c *config) warnings() []string {
-	if c.server.Kind != address.TCP || c.server.IsLoopback() {
-		return nil
+// warnings tells what the way to dc_server lacks, and what -sessiond opens. A host name may be one of this host; only the attempt to connect will tell.
+func (c *config) warnings() (all []string) {
+	if c.sessiond.on() {
+		all = append(all, c.sessiond.warning())
 	}
-	return []string{fmt.Sprintf("-server %s: the connection is neither encrypted nor authenticated, and sessions are secrets; "+
-		"use TLS:, or keep it inside a network that you trust", c.server)}
+	if c.server.Kind == address.TCP && !c.server.IsLoopback() {
+		all = append(all, fmt.Sprintf("-server %s: the connection is neither encrypted nor authenticated, and sessions are secrets; "+
+			"use TLS:, or keep it inside a network that you trust", c.server))
+	}
+	return all
 }

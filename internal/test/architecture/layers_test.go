@@ -96,7 +96,7 @@ func TestEveryPackageHasALayer(t *testing.T) {
 
 // pure are the packages that link no poller: they run in simulations, and client programs
 // link codec.
-var pure = []string{"codec", "codec/address", "internal/front", "internal/agent", "internal/server", "upstream"}
+var pure = []string{"codec", "codec/address", "codec/sessiond", "internal/front", "internal/agent", "internal/server", "upstream"}
 
 // polls reports whether a package is a poller or has one.
 func polls(pkg string) bool {
