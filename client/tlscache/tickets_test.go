@@ -61,6 +61,9 @@ func TestMutualTLS(t *testing.T) {
 			hosts = append(hosts, serve(t, newTickets(t, up.Endpoint(), patience, Key{1}), pair, wantsCertificates(ca.Pool()), asks))
 		}
 		wantVisits(t, withClientCertificate(newBrowser(ca, version), who), hosts, false, true)
+		if len(names) < 2 {
+			t.Fatalf("%s: got %d clients, want the visitor twice", tls.VersionName(version), len(names))
+		}
 		for range 2 {
 			if name := <-names; name != "visitor" {
 				t.Errorf("%s: got client %q, want the visitor twice", tls.VersionName(version), name)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -324,4 +325,32 @@ func TestSessiondEnds(t *testing.T) {
 	d.send(newPacket("id", "a session"))
 	d.mustAnswer("other", sessiond.NotFound, "")
 	mustEnd(t, d.process)
+}
+
+// TestSessiondMedian: with a dc_server on the same machine half of all gets, each from a new socket as
+// stunnel's are, take less than 1 ms: stunnel waits for 4 to 8.
+func TestSessiondMedian(t *testing.T) {
+	kit.NeedFull(t, "compares times")
+	_, server := kit.NewRig(t).Server("-listen", kit.Loopback().String())
+	d := openDoor(t, server, "connected to dc_server")
+	d.send(newPacket("id", strings.Repeat("v", 150)))
+	d.ask(getPacket("id"))
+	const gets = 2000
+	var took []time.Duration
+	for range gets {
+		asked := time.Now()
+		if d.once(getPacket("id"), 50*time.Millisecond) != nil {
+			took = append(took, time.Since(asked))
+		}
+	}
+	slices.Sort(took)
+	if len(took) == 0 {
+		t.Fatal("got no answers")
+	}
+	median := took[len(took)/2]
+	inTime, _ := slices.BinarySearch(took, 4*time.Millisecond)
+	t.Logf("%d of %d gets were answered: median %v, p90 %v, p99 %v, %d within 4 ms", len(took), gets, median, took[len(took)*9/10], took[len(took)*99/100], inTime)
+	if median >= time.Millisecond {
+		kit.TooSlow(t, "got a median of %v, want less than 1 ms", median)
+	}
 }

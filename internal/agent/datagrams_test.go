@@ -104,6 +104,9 @@ func TestDatagramGet(t *testing.T) {
 				t.Errorf("dc_server got %v %x, want a GET of the 32 bytes of the key", m.Op, m.Payload(nil))
 			}
 			s.mustGetNothing()
+			if r.Agent.Busy() != 1 {
+				t.Errorf("got %d busy, want the get that is open", r.Agent.Busy())
+			}
 			r.answer(m, row.payload)
 			s.mustGet(7, row.want, "id", row.value)
 			r.mustCount(1, gets, row.result)

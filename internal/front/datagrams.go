@@ -47,6 +47,7 @@ type Datagrams struct {
 	free    []int32
 	payload []byte
 	message []byte
+	request codec.Message // kept here, so that it costs no allocation
 	packet  []byte
 
 	// Counters counts what happened, since start.
@@ -99,8 +100,8 @@ func (d *Datagrams) Received(from Peer, b []byte, came, now time.Duration) {
 // forward reports false when the request did not get on its way.
 func (d *Datagrams) forward(a Asker, op codec.Op, payload []byte, now time.Duration) bool {
 	d.message = codec.AppendMessage(d.message[:0], codec.Request, 0, op, payload)
-	m := codec.Message{Wire: d.message, Op: op, PayloadLen: len(payload)}
-	ok := d.agent.Forward(a, &m, now)
+	d.request = codec.Message{Wire: d.message, Op: op, PayloadLen: len(payload)}
+	ok := d.agent.Forward(a, &d.request, now)
 	clear(d.message) // sessions are secrets
 	clear(d.payload)
 	return ok
