@@ -251,6 +251,9 @@ func (w *world) stop() {
 func (w *world) mustBeEmpty(last bool) {
 	p := w.agent
 	w.must(w.pool.Lent() == 0, "%d bytes are still lent", w.pool.Lent())
+	if w.stunnel != nil {
+		w.stunnel.mustBeEmpty()
+	}
 	w.must(p.Busy() == 0, "%d clients are still busy", p.Busy())
 	w.must(len(p.parked) == 0, "%d clients are still parked", len(p.parked))
 	w.must(p.Server().Mux().Unanswered() == 0, "%d requests are still in flight", p.Server().Mux().Unanswered())
