@@ -11,6 +11,7 @@ import (
 	"distcache/internal/daemon"
 	"distcache/internal/daemon/options"
 	"distcache/internal/daemon/service"
+	"distcache/internal/front"
 	"distcache/internal/version"
 	"distcache/upstream"
 	"distcache/upstream/conn"
@@ -126,6 +127,9 @@ func (c *config) daemon() daemon.Config {
 		Limit:      service.FindMemoryLimit(),
 		Show:       agent.Show,
 		Warnings:   c.warnings(),
+	}
+	if c.sessiond.on() {
+		d.Memory.Heap += front.DatagramMemory
 	}
 	if c.credentials != nil {
 		d.Check, d.Reload = c.credentials.Load, c.credentials.Reload

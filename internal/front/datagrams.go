@@ -16,6 +16,8 @@ const (
 	// MaxGets is how many gets may wait for their answers. One more is answered “not found” at once:
 	// as many are asked in 8 ms by nobody who wants the answers.
 	MaxGets = 4096
+	// DatagramMemory is the most that Datagrams hold, in bytes: the gets, whose table grows by doubling.
+	DatagramMemory = MaxGets * 2 * 80
 	// unanswered is the Asker.Client of requests that have no answer.
 	unanswered = -1
 )
