@@ -68,6 +68,11 @@ func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) ([]eng
 	a.agent = agent.New(a.agentConfig(), c, &observer{link: a.link})
 	l.Schedule(a.agent)
 	l.AtTurnEnd(a.agent.TurnEnded)
+	if a.first && a.config.sessiond.on() { // one loop takes what all stunnels of a host ask
+		if err := openStunnel(a.config.sessiond, l, a.agent); err != nil {
+			return nil, err
+		}
+	}
 	handlers := []engine.Handler{a.agent.AddFront(front.NewDistcache(), cs, pool)}
 	if len(a.config.memcached) > 0 {
 		handlers = append(handlers, a.agent.AddMemcached(memcached.New(a.memcachedConfig(), pool), cs, pool))

@@ -11,6 +11,7 @@ import (
 	"distcache/internal/daemon"
 	"distcache/internal/daemon/options"
 	"distcache/internal/daemon/service"
+	"distcache/internal/front"
 	"distcache/internal/version"
 	"distcache/upstream"
 	"distcache/upstream/conn"
@@ -49,6 +50,7 @@ type config struct {
 	retry       time.Duration
 	timeout     time.Duration // 0: never
 	loops       int
+	sessiond    sessiondFlags
 }
 
 // flags declares the flags of dc_client, in the order of the usage text.
@@ -69,6 +71,7 @@ func (c *config) flags() *options.Set {
 	c.declareFronts(s)
 	s.Int(&c.loops, "loops", "number", 1, 1, maxLoops,
 		"Number of event loops, one per CPU core to use; each has its own connection to dc_server.")
+	c.sessiond.declare(s)
 	c.tls.DeclareClient(s)
 	s.Version(version.Text(program))
 	return s
@@ -87,6 +90,9 @@ func (c *config) validate(s *options.Set) error {
 			return &options.UsageError{Flag: "server", Value: c.server.String(),
 				Reason: c.server.String() + " is also the address of -listen: dc_client would connect to itself"}
 		}
+	}
+	if err := c.sessiond.validate(s); err != nil {
+		return err
 	}
 	secure := c.server.Kind == address.TLS
 	if err := c.tls.Validate("server", secure, c.daemonFlags.Daemon); err != nil {
@@ -129,6 +135,9 @@ func (c *config) daemon() daemon.Config {
 		Warnings:   c.warnings(),
 	}
 	c.addDoors(&d)
+	if c.sessiond.on() {
+		d.Memory.Heap += front.DatagramMemory
+	}
 	if c.credentials != nil {
 		d.Check, d.Reload = c.credentials.Load, c.credentials.Reload
 		d.Memory.Heap += int64(c.loops) * conn.SecureMemory
@@ -141,9 +150,12 @@ func (c *config) daemon() daemon.Config {
 // to connect will tell.
 func (c *config) warnings() []string {
 	all := c.frontWarnings()
-	if c.server.Kind != address.TCP || c.server.IsLoopback() {
-		return all
+	if c.sessiond.on() {
+		all = append(all, c.sessiond.warning())
 	}
-	return append(all, fmt.Sprintf("-server %s: the connection is neither encrypted nor authenticated, and sessions are secrets; "+
-		"use TLS:, or keep it inside a network that you trust", c.server))
+	if c.server.Kind == address.TCP && !c.server.IsLoopback() {
+		all = append(all, fmt.Sprintf("-server %s: the connection is neither encrypted nor authenticated, and sessions are secrets; "+
+			"use TLS:, or keep it inside a network that you trust", c.server))
+	}
+	return all
 }

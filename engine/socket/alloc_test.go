@@ -46,6 +46,15 @@ func TestCallsAllocateNothing(t *testing.T) {
 	if got := testing.AllocsPerRun(1000, func() { _, _ = Read(a, buf) }); got != 0 {
 		t.Errorf("read that finds nothing: got %v allocations, want 0", got)
 	}
+	udp, peer := datagrams(t)
+	if got := testing.AllocsPerRun(1000, func() {
+		_, _ = peer.Write(buf)
+		_, from, _ := Receive(udp, buf)
+		_ = Send(udp, buf, from)
+		_, _ = peer.Read(buf)
+	}); got != 0 {
+		t.Errorf("a datagram and its answer: got %v allocations, want 0", got)
+	}
 }
 
 func BenchmarkAcceptReadWrite(b *testing.B) {

@@ -40,6 +40,7 @@ type Agent struct {
 	fronts    []*front.Front
 	memcached []*memcached.Wire          // of those that speak it
 	refusal   [codec.HeaderSize + 1]byte // an answer that is given here
+	datagrams *front.Datagrams           // nil: none
 	server    *upstream.Server
 	observer  Observer
 	link      linkFacts
@@ -96,6 +97,13 @@ func (a *Agent) addFront(config front.Config, w front.Wire, s front.Sockets, poo
 	return f
 }
 
+// AddDatagrams makes what answers the datagrams of stunnel, through s. honours tells that its removals
+// are sent on.
+func (a *Agent) AddDatagrams(s front.Sender, honours bool) *front.Datagrams {
+	a.datagrams = front.NewDatagrams(s, a, honours)
+	return a.datagrams
+}
+
 // Server is the dc_server that answers. Move changes it.
 func (a *Agent) Server() *upstream.Server { return a.server }
 
@@ -104,6 +112,9 @@ func (a *Agent) Busy() int {
 	n := 0
 	for _, f := range a.fronts {
 		n += f.Busy()
+	}
+	if a.datagrams != nil {
+		n += a.datagrams.Open()
 	}
 	return n
 }
@@ -141,8 +152,7 @@ func (a *Agent) Request(asker front.Asker, m *codec.Message, now time.Duration) 
 			a.refuse(asker, m, codec.StatusAddCorrupt, now)
 			return true
 		}
-		codec.RaiseTimeout(m.Wire, a.config.MinExpiry)
-		a.fronts[asker.Front].Counters.Added(codec.AddTimeout(m.Wire))
+		a.prolong(m, &a.fronts[asker.Front].Counters)
 	}
 	err := a.server.Submit(upstream.Owner(asker), m, now)
 	if err == nil {
@@ -159,6 +169,29 @@ func (a *Agent) Request(asker front.Asker, m *codec.Message, now time.Duration) 
 	return true
 }
 
+// prolong gives a session that is to be stored its least life, and counts it.
+func (a *Agent) prolong(m *codec.Message, c *front.Counters) {
+	codec.RaiseTimeout(m.Wire, a.config.MinExpiry)
+	c.Added(codec.AddTimeout(m.Wire))
+}
+
+// Forward sends on a request that came in a datagram. It reports false when that cannot be done now:
+// such a request does not wait for the very first connection.
+func (a *Agent) Forward(asker front.Asker, m *codec.Message, now time.Duration) bool {
+	if m.Op == codec.OpAdd {
+		a.prolong(m, &a.datagrams.Asked)
+	}
+	err := a.server.Submit(upstream.Owner(asker), m, now)
+	if err == nil {
+		return true
+	}
+	if err == upstream.ErrNotUp {
+		a.Counters.Unavailable++
+	}
+	a.datagrams.Asked.Answered(m.Op, codec.StatusDisconnected)
+	return false
+}
+
 // refuse answers m here.
 func (a *Agent) refuse(asker front.Asker, m *codec.Message, s codec.Status, now time.Duration) {
 	f := a.fronts[asker.Front]
@@ -170,11 +203,17 @@ func (a *Agent) refuse(asker front.Asker, m *codec.Message, s codec.Status, now 
 // Answer brings an answer to the front that its client came through.
 func (a *Agent) Answer(owner upstream.Owner, wire []byte, now time.Duration) bool {
 	op, status := codec.Outcome(wire) // before a client asks again from within
-	f := a.fronts[owner.Front]
-	if !f.Answer(front.Asker(owner), wire, now) {
+	answered, counters := false, (*front.Counters)(nil)
+	if owner.Front == front.DatagramIndex {
+		answered, counters = a.datagrams.Answer(front.Asker(owner), wire, now), &a.datagrams.Asked
+	} else {
+		f := a.fronts[owner.Front]
+		answered, counters = f.Answer(front.Asker(owner), wire, now), &f.Counters
+	}
+	if !answered {
 		return false
 	}
-	f.Counters.Answered(op, status)
+	counters.Answered(op, status)
 	return true
 }
 

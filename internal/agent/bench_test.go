@@ -6,6 +6,7 @@ func BenchmarkForward(b *testing.B)    { benchmark(b, forwardLoops(b)) }
 func BenchmarkShortLived(b *testing.B) { benchmark(b, shortLivedLoops(b)) }
 func BenchmarkLocal(b *testing.B)      { benchmark(b, localLoops(b)) }
 func BenchmarkLoss(b *testing.B)       { benchmark(b, lossLoops(b)) }
+func BenchmarkDatagrams(b *testing.B)  { benchmark(b, datagramLoops(b)) }
 
 func benchmark(b *testing.B, loops []loop) {
 	for _, l := range loops {

@@ -15,6 +15,7 @@ import (
 type Snapshot struct {
 	fronts    []front.Snapshot
 	memcached []memcached.Counters
+	datagrams *front.DatagramCounters // nil: none
 	server    upstream.Figures
 	agent     Counters
 	link      linkFacts
@@ -37,6 +38,11 @@ func (a *Agent) Snapshot(now time.Duration) *Snapshot {
 	for _, w := range a.memcached {
 		s.memcached = append(s.memcached, w.Counters)
 	}
+	if a.datagrams != nil {
+		counters := a.datagrams.Counters
+		s.datagrams = &counters
+		s.fronts = append(s.fronts, a.datagrams.Snapshot())
+	}
 	return s
 }
 
@@ -47,6 +53,9 @@ func (s *Snapshot) Collect(set *metrics.Set) {
 	}
 	for i := range s.memcached {
 		metrics.Collect(set, memcached.Figures, &s.memcached[i])
+	}
+	if s.datagrams != nil {
+		metrics.Collect(set, front.DatagramFigures, s.datagrams)
 	}
 	metrics.Collect(set, figures, s)
 	set.AddStatus(s.status)
@@ -70,7 +79,8 @@ func (s *Snapshot) roundTrip() *histogram.Histogram {
 
 // Figures describes the figures of an Agent.
 func Figures() []metrics.Description {
-	return slices.Concat(metrics.Describe(front.Figures), metrics.Describe(memcached.Figures), metrics.Describe(figures))
+	return slices.Concat(metrics.Describe(front.Figures), metrics.Describe(memcached.Figures), metrics.Describe(front.DatagramFigures),
+		metrics.Describe(figures))
 }
 
 // The names of figures that others read.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"distcache/codec"
+	"distcache/codec/sessiond"
 	"distcache/engine/buffer"
 	"distcache/internal/front"
 	"distcache/upstream"
@@ -185,4 +186,36 @@ func lossLoops(tb testing.TB) []loop {
 		p.agent.Server().Link().Connected(now)
 		p.agent.Server().Link().Received(copy(p.agent.Server().Link().Buffer(), probe), now)
 	}}}
+}
+
+// stillPeer takes every datagram.
+type stillPeer struct{ sent int }
+
+func (s *stillPeer) Send(front.Peer, []byte) bool { s.sent++; return true }
+
+// datagramLoops are gets of stunnel that are found, and sessions that it stores.
+func datagramLoops(tb testing.TB) []loop {
+	p, s := stillAgent(tb, 0)
+	peer := &stillPeer{}
+	d := p.agent.AddDatagrams(peer, false)
+	key := make([]byte, sessiond.KeyLen)
+	key[0] = 1
+	ask := func(kind sessiond.Type, value, answers int, answer []byte) func() {
+		b := sessiond.Append(nil, sessiond.Packet{Type: kind, Key: key, Value: make([]byte, value)})
+		var assembler codec.Assembler
+		return func() {
+			before := peer.sent
+			d.Received(7, b, 0, 0)
+			p.agent.TurnEnded(0)
+			m, err := assembler.Next(s.sent)
+			must(tb, err == nil)
+			codec.SetUID(answer, m.UID)
+			p.agent.Server().Link().Received(copy(p.agent.Server().Link().Buffer(), answer), 0)
+			must(tb, peer.sent == before+answers && d.Open() == 0)
+		}
+	}
+	return []loop{
+		{"type=get", ask(sessiond.Get, 0, 1, codec.AppendMessage(nil, codec.Response, 7, codec.OpGet, make([]byte, 180)))},
+		{"type=new", ask(sessiond.New, 180, 0, codec.AppendStatus(nil, 7, codec.OpAdd, codec.StatusOK))},
+	}
 }

@@ -251,6 +251,9 @@ func (w *world) stop() {
 func (w *world) mustBeEmpty(last bool) {
 	p := w.agent
 	w.must(w.pool.Lent() == 0, "%d bytes are still lent", w.pool.Lent())
+	if w.stunnel != nil {
+		w.stunnel.mustBeEmpty()
+	}
 	w.must(p.Busy() == 0, "%d clients are still busy", p.Busy())
 	w.must(len(p.parked) == 0, "%d clients are still parked", len(p.parked))
 	w.must(p.Server().Mux().Unanswered() == 0, "%d requests are still in flight", p.Server().Mux().Unanswered())
@@ -273,9 +276,11 @@ func (w *world) mustAgree() {
 	given := m.TimedOut + m.Lost + m.Full + w.agent.Counters.Unavailable
 	agree(t.Disconnected, given, "answers DISCONNECTED")
 	byStatus := uint64(0)
-	for _, byOp := range w.front.Counters.Answers {
-		for _, n := range byOp {
-			byStatus += n
+	for _, f := range w.agent.Snapshot(0).fronts {
+		for _, byOp := range f.Counters.Answers {
+			for _, n := range byOp {
+				byStatus += n
+			}
 		}
 	}
 	w.must(byStatus == m.Answered+given+w.agent.Counters.ShortAdds, "%d answers by status, want those of %+v and %+v", byStatus, m, w.agent.Counters)

@@ -31,6 +31,7 @@ type world struct {
 	asked   []*ask     // every whole request that was written
 	lives   int        // of clients, so far
 	server  server
+	stunnel *stunnels // nil in most lives
 
 	state      upstream.State // as LinkChanged told
 	downAt     time.Duration
@@ -50,6 +51,7 @@ type totals struct {
 	Histories, Steps, Clients, Requests, Answers, Disconnected, ShortAdds uint64
 	Ups, Silent, Held, Refused, Late, Swallowed, Unsolicited              uint64
 	Corrupt, Partial, Unread, Idle, NoMemory, SocketError, Full           uint64
+	Datagrams, DatagramHits                                               uint64
 	Unseen                                                                uint64 // requests open at the end of a client
 }
 
@@ -66,6 +68,9 @@ func newWorld(rng *rand.Rand, trace *strings.Builder) *world {
 	w.server = server{w: w, lastDial: -time.Hour}
 	w.agent = New(w.config, &w.server, w)
 	w.front = w.agent.AddFront(front.NewDistcache(), w, w.pool)
+	if w.roll(25) {
+		w.stunnel = w.addStunnels()
+	}
 	return w
 }
 
@@ -125,6 +130,7 @@ const (
 	stepWritable
 	stepPass
 	stepTurn
+	stepDatagram
 	numSteps
 )
 
@@ -133,7 +139,7 @@ func frequencies() [numSteps]int {
 	return [numSteps]int{
 		stepOpen: 3, stepAsk: 14, stepRead: 20, stepLeave: 2, stepDrain: 3,
 		stepDial: 10, stepReply: 14, stepDeliver: 14, stepMisbehave: 1, stepBreak: 1, stepWritable: 4,
-		stepPass: 5, stepTurn: 5,
+		stepPass: 5, stepTurn: 5, stepDatagram: 6,
 	}
 }
 
@@ -204,6 +210,10 @@ func (w *world) step(kind int) {
 		w.pass(w.someTime())
 	case stepTurn:
 		w.turn()
+	case stepDatagram:
+		if w.stunnel != nil {
+			w.stunnel.act()
+		}
 	default:
 		if c != nil {
 			w.clientStep(kind, c)

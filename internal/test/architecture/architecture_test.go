@@ -96,6 +96,7 @@ func TestRulesCatch(t *testing.T) {
 		{"client/x.go", `import _ "distcache/engine/socket"`, "for applications"},
 		{"client/x.go", `import _ "distcache/codec/address"`, ""},
 		{"client/x.go", `import ("net"; "distcache/codec")`, ""},
+		{"client/tlscache/x.go", `import _ "distcache/client"`, ""},
 		{"engine/x.go", `import _ "distcache/upstream"`, "does not know upstream"},
 		{"upstream/x.go", `import _ "distcache/engine"`, "not the engine"},
 		{"upstream/x.go", `import _ "distcache/engine/deadline"`, ""},

@@ -34,7 +34,9 @@ var rules = []rule{
 	{
 		"client is for applications, which get no more than codec with it", false,
 		func(f file) bool { return f.in("client") },
-		func(path string) bool { return !standard(path) && !under(path, module+"codec") },
+		func(path string) bool {
+			return !standard(path) && !under(path, module+"codec") && path != module+"client"
+		},
 	},
 	{
 		"engine does not know upstream: internal/agent joins them", false,

@@ -205,7 +205,7 @@ var noteSources = sync.OnceValue(func() error {
 	if err != nil {
 		return err
 	}
-	for _, part := range []string{"cmd", "codec", "engine", "upstream", "internal", "bench"} {
+	for _, part := range []string{"cmd", "codec", "client", "engine", "upstream", "internal", "bench", "examples"} {
 		err := filepath.WalkDir(filepath.Join(root, part), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || !d.IsDir() {
 				return err

@@ -24,6 +24,7 @@ const attackerEnv = "DISTCACHE_TEST_ATTACKER"
 // orders are what an attacker is to do.
 type orders struct {
 	At     kit.Endpoint
+	Door   kit.Endpoint  // what is attacked, where that is not At
 	Attack string        // a key of attacks
 	Times  int           // how often to act; 0: until SIGTERM
 	Every  time.Duration // how far apart; 0: at once again
@@ -51,7 +52,11 @@ func beAttacker(text string) error {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
 	var count traffic
-	act, err := attacks()[o.Attack](o.At, &count)
+	target := o.At
+	if o.Door.Network != "" {
+		target = o.Door
+	}
+	act, err := attacks()[o.Attack](target, &count)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ const (
 // attacks are what hostile clients do, by name: those of a life of their own, which an
 // act lives once, and those of many clients at a time.
 func attacks() map[string]attack {
-	all := map[string]attack{"drip": drip, "connects": connects, "flood": floodOfRequests, "thousand": thousand}
+	all := map[string]attack{"drip": drip, "connects": connects, "flood": floodOfRequests, "thousand": thousand, "datagrams": datagrams}
 	for _, l := range lives() {
 		all[l.name] = l.once
 	}
