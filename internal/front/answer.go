@@ -3,7 +3,6 @@ package front
 import (
 	"time"
 
-	"distcache/codec"
 	"distcache/engine/buffer"
 )
 
@@ -145,15 +144,13 @@ func (f *Front) TurnEnded(now time.Duration) {
 	}
 }
 
-// flush writes the gathered answers and wipes them. A status alone is no secret.
+// flush writes the gathered answers and wipes them.
 func (f *Front) flush(now time.Duration) {
 	c, answers := f.outFor, f.out
 	f.outFor, f.out = none, f.out[:0]
 	if len(answers) > 0 {
 		f.write(c, answers, now)
-		if len(answers) > codec.HeaderSize+1 {
-			clear(answers)
-		}
+		clear(answers)
 	}
 }
 
