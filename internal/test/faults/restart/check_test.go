@@ -261,7 +261,7 @@ func TestK09CheckTellsWhereValuesComeFrom(t *testing.T) {
 		t.Fatalf("got exit code %d, want 0; stderr:\n%s", code, p.Stderr())
 	}
 	for _, line := range []string{
-		"  -listen      " + at.String() + " (given)\n", "  -server      " + nowhere + " (given)\n", "  -retry       700 (given)\n",
+		"  -listen      " + at.String() + " (command line)\n", "  -server      " + nowhere + " (command line)\n", "  -retry       700 (command line)\n",
 		"  -timeout     200 (default)\n", "  -user        (not given)\n", "  -daemon      false (default)\n",
 	} {
 		mustName(t, p.Stdout(), line)
