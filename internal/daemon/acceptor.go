@@ -25,7 +25,7 @@ func (d *running) newAcceptor(r *reactor, fd int, socket *listen.Socket) (*accep
 	listener.Secure = socket.Kind() == address.TLS
 	listener.Shared = len(d.reactors) > 1
 	listener.Adopted = socket.Adopted
-	listener.Access = d.plan.access.Clone()
+	listener.Access = d.access.Load().Clone()
 	return &acceptor{fd: fd, socket: socket, listener: listener}, nil
 }
 

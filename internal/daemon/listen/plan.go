@@ -120,11 +120,14 @@ func (p *Plan) IsUnix() bool {
 	switch {
 	case p.addr.Kind == address.Unix, p.notPassed != nil:
 		return true
-	case p.addr.Kind == address.TCP:
+	case p.addr.Kind == address.TCP, p.addr.Kind == address.TLS:
 		return false
 	}
 	return socket.IsUnix(p.fd)
 }
+
+// Address is the address as it was given: systemd for each of the sockets behind that.
+func (p *Plan) Address() string { return p.addr.String() }
 
 // openToHosts tells that other hosts can connect, or is "".
 func (p *Plan) openToHosts() string {

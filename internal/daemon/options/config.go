@@ -128,11 +128,22 @@ func (s *Set) Locate(err error) error {
 	return err
 }
 
-// Changed names the flags, without hyphens, that have other values than in before, a Set with the same flags.
-func (s *Set) Changed(before *Set) (names []string) {
-	for n, e := range s.entries {
-		if !e.same(before.entries[n]) {
-			names = append(names, e.names[0])
+// Texts returns the values of all flags, by their main names, for Changed.
+func (s *Set) Texts() map[string]string {
+	texts := map[string]string{}
+	for _, e := range s.entries {
+		texts[e.names[0]] = strings.Join(e.values, "\n")
+	}
+	return texts
+}
+
+// Changed names the flags, in the order of declaration, that have other values than in before. Where these come from
+// does not matter.
+func (s *Set) Changed(before map[string]string) (names []string) {
+	now := s.Texts()
+	for _, e := range s.entries {
+		if name := e.names[0]; now[name] != before[name] {
+			names = append(names, name)
 		}
 	}
 	return names

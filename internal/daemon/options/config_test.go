@@ -202,7 +202,7 @@ func TestChanged(t *testing.T) {
 	if err := parseConfig(t, after, "# all\nretry 8\nhost a\nhost b\nkillable false\nsessions 65", "-sessions 64"); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := strings.Join(after.Changed(before), " "), "retry user host config"; got != want {
+	if got, want := strings.Join(after.Changed(before.Texts()), " "), "retry user host config"; got != want {
 		t.Errorf("got %q, want %q", got, want) // config: the tests' files have different paths
 	}
 }

@@ -1,9 +1,6 @@
 package options
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
 // commandLine is the place of what the command line sets.
 const commandLine = "command line"
@@ -62,8 +59,3 @@ func (g setting) wrong(e *UsageError) *UsageError {
 
 // isBool reports whether the flag takes no argument.
 func (e *entry) isBool() bool { return e.argument == "" }
-
-// same reports whether two flags have the same values, wherever these come from.
-func (e *entry) same(other *entry) bool {
-	return strings.Join(e.values, "\n") == strings.Join(other.values, "\n")
-}
