@@ -56,6 +56,11 @@ func TestRereadNamesWhatNeedsARestart(t *testing.T) {
 		if want := again + " changed=-loglevel\n"; !strings.Contains(c.process.Stderr(), want) {
 			t.Errorf("got stderr %q, want %q", c.process.Stderr(), want)
 		}
+		c.process.Signal(syscall.SIGHUP) // at level error nothing is said of it
+		c.reload("bogus", "SIGHUP: the old settings stay in force")
+		if n := strings.Count(c.process.Stderr(), again); n != 2 {
+			t.Errorf("got %d lines %q, want the two from before -loglevel error", n, again)
+		}
 		c.reload("maxclients 1000\nlisten "+at.String()+"\nloglevel debug", again+" changed=-loglevel\n")
 		mustEnd(t, c.process)
 	})
