@@ -26,9 +26,15 @@ func (p program) startConfigured(t *testing.T, content string, args ...string) *
 	return c
 }
 
+// write replaces the file at once: a SIGHUP of before may be under way.
 func (c *configured) write(content string) {
 	c.t.Helper()
-	if err := os.WriteFile(c.path, []byte(content), 0o644); err != nil {
+	next := c.path + ".next"
+	err := os.WriteFile(next, []byte(content), 0o644)
+	if err == nil {
+		err = os.Rename(next, c.path)
+	}
+	if err != nil {
 		c.t.Fatal(err)
 	}
 }
