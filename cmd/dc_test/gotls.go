@@ -15,9 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ticketWait is how long a server may take to send its tickets after a handshake. One that ends the connection when it is
-// told of the end, as most do, is not waited for.
-const ticketWait = time.Second
+// closeWait is how long a server may take to end the connection when it is told of the end, as most do, once there is a
+// ticket or none is to come.
+const closeWait = 100 * time.Millisecond
 
 // goTLS makes handshakes with crypto/tls: those that resume by ticket.
 type goTLS struct {
@@ -37,6 +37,7 @@ func (g goTLS) name() string { return g.title }
 // oneSession is a tls.ClientSessionCache for one handshake. It gives its session to any host.
 type oneSession struct {
 	offered, given *tls.ClientSessionState
+	arrived        func() // called when a ticket arrives after the handshake; nil before
 }
 
 func (o *oneSession) Get(string) (*tls.ClientSessionState, bool) { return o.offered, o.offered != nil }
@@ -44,6 +45,9 @@ func (o *oneSession) Get(string) (*tls.ClientSessionState, bool) { return o.offe
 func (o *oneSession) Put(_ string, s *tls.ClientSessionState) {
 	if s != nil {
 		o.given = s
+	}
+	if o.arrived != nil {
+		o.arrived()
 	}
 }
 
@@ -66,7 +70,7 @@ func (g goTLS) shake(ctx context.Context, host string, offered session) (h hands
 	h.took = time.Since(began)
 	state := conn.ConnectionState()
 	h.resumed, h.cipher, h.leaf = state.DidResume, tls.CipherSuiteName(state.CipherSuite), state.PeerCertificates[0]
-	end := awaitTickets(conn)
+	end := kept.await(conn, g.sharing.wait)
 	if kept.given == nil {
 		h.about = fmt.Sprintf("%s sent no ticket", host)
 		if end != nil {
@@ -112,11 +116,16 @@ func (s *sharing) verify(host string, state tls.ConnectionState) error {
 	return err
 }
 
-// awaitTickets reads what the server sends after the handshake, which has its tickets. It returns why the server ended the
-// connection, or nil where there is nothing wrong.
-func awaitTickets(conn *tls.Conn) error {
+// await reads what the server sends after the handshake, which has the tickets of TLS 1.3. It returns why the server ended
+// the connection, or nil where there is nothing wrong.
+func (o *oneSession) await(conn *tls.Conn, wait time.Duration) error {
 	_ = conn.CloseWrite() // a server that has nothing more to send ends the connection now
-	_ = conn.SetReadDeadline(time.Now().Add(ticketWait))
+	o.arrived = func() { _ = conn.SetReadDeadline(time.Now().Add(closeWait)) }
+	if o.given == nil && conn.ConnectionState().Version == tls.VersionTLS13 {
+		_ = conn.SetReadDeadline(time.Now().Add(wait))
+	} else {
+		o.arrived()
+	}
 	_, err := io.Copy(io.Discard, io.LimitReader(conn, 1<<20))
 	if errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil

@@ -55,6 +55,11 @@ func accept(t *testing.T, serve func(net.Conn)) string {
 	return listener.Addr().String()
 }
 
+// patient is tool with time for a busy machine.
+func patient(args ...string) (code int, stdout, stderr string) {
+	return tool(append(args, "-wait", "60000")...)
+}
+
 // row matches a line of the table.
 func row(method, from, to, result, why string) string {
 	return fmt.Sprintf(`(?m)^%s +%s +%s +%s +([\d.]+|-) +([\d.]+|-) +.*%s.*$`, regexp.QuoteMeta(method), from, to, result, why)
@@ -82,7 +87,7 @@ func minVersion(version uint16) func(*tls.Config) {
 func TestSharedTickets(t *testing.T) {
 	s := site{t, kit.NewCA(t, "test CA")}
 	a, b := s.serve(keys(1)), s.serve(keys(1))
-	code, stdout, stderr := tool("-tls", a+","+b, "-servername", "www", "-tlsca", s.ca.File())
+	code, stdout, stderr := patient("-tls", a+","+b, "-servername", "www", "-tlsca", s.ca.File())
 	if code != 0 || stderr != "" {
 		t.Errorf("got exit code %d and %q, want 0 and silence", code, stderr)
 	}
@@ -129,7 +134,7 @@ func TestNotShared(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a, b := s.serve(keys(r.keys[0]), r.first...), s.serve(keys(r.keys[1]), r.second...)
-			code, stdout, stderr := tool("-tls", a+","+b)
+			code, stdout, stderr := patient("-tls", a+","+b)
 			if code != 1 || stderr != "dc_test: no session is resumed across hosts\n" {
 				t.Errorf("got exit code %d and %q, want 1 and why", code, stderr)
 			}
@@ -142,7 +147,7 @@ func TestNotShared(t *testing.T) {
 func TestSharedByThree(t *testing.T) {
 	s := site{t, kit.NewCA(t, "test CA")}
 	a, b, c := s.serve(keys(1)), s.serve(keys(2), maxVersion(tls.VersionTLS12)), s.serve(keys(1))
-	code, stdout, _ := tool("-tls", a+","+b+","+c)
+	code, stdout, _ := patient("-tls", a+","+b+","+c)
 	if code != 0 {
 		t.Errorf("got exit code %d, want 0", code)
 	}
@@ -187,7 +192,7 @@ func TestSharedIDs(t *testing.T) {
 	s := site{t, kit.NewCA(t, "test CA")}
 	port := startOpenSSL(t, s.ca.Issue("www"), "-tls1_2", "-no_ticket")
 	a, b := "127.0.0.1:"+port, "127.0.0.2:"+port
-	code, stdout, stderr := tool("-tls", a+","+b, "-servername", "www")
+	code, stdout, stderr := patient("-tls", a+","+b, "-servername", "www")
 	if code != 0 || stderr != "" {
 		t.Errorf("got exit code %d and %q, want 0 and silence", code, stderr)
 	}
@@ -195,12 +200,12 @@ func TestSharedIDs(t *testing.T) {
 		row("TLS 1.2, ticket", a, b, "no session", a+" sent no ticket"), `(?m)^resumed across hosts: TLS 1\.2, session ID$`)
 
 	c := "127.0.0.1:" + startOpenSSL(t, s.ca.Issue("www"), "-no_ticket")
-	if code, stdout, _ = tool("-tls", a+","+c, "-servername", "www"); code != 1 {
+	if code, stdout, _ = patient("-tls", a+","+c, "-servername", "www"); code != 1 {
 		t.Errorf("two caches: got exit code %d, want 1", code)
 	}
 	mustShow(t, stdout, row("TLS 1.2, session ID", a, c, "not resumed", "it resumes its own sessions: the two share neither cache nor ticket keys"))
 	d, e := s.serve(keys(1)), s.serve(keys(1))
-	_, stdout, _ = tool("-tls", d+","+e)
+	_, stdout, _ = patient("-tls", d+","+e)
 	mustShow(t, stdout, row("TLS 1.2, session ID", d, e, "no session", d+" gave no session ID"))
 }
 
@@ -208,7 +213,7 @@ func TestSharedIDs(t *testing.T) {
 func TestSharedWithoutOpenSSL(t *testing.T) {
 	s := site{t, kit.NewCA(t, "test CA")}
 	t.Setenv("PATH", t.TempDir())
-	code, stdout, _ := tool("-tls", s.serve(keys(1))+","+s.serve(keys(1)))
+	code, stdout, _ := patient("-tls", s.serve(keys(1))+","+s.serve(keys(1)))
 	if code != 0 {
 		t.Errorf("got exit code %d, want 0", code)
 	}
