@@ -41,7 +41,6 @@ type recordClock struct {
 // The records of TLS.
 const (
 	recordHeader    = 5 // bytes
-	recordCipher    = 20
 	recordHandshake = 22
 )
 
@@ -59,17 +58,16 @@ func (r *recordClock) Write(b []byte) (int, error) {
 		if len(r.header) < recordHeader {
 			break
 		}
-		r.note(r.header[0], time.Now())
+		if r.header[0] == recordHandshake {
+			r.note(time.Now())
+		}
 		r.rest = int(r.header[3])<<8 | int(r.header[4])
 		r.header = r.header[:0]
 	}
 	return all, nil
 }
 
-func (r *recordClock) note(kind byte, now time.Time) {
-	if kind != recordCipher && kind != recordHandshake {
-		return
-	}
+func (r *recordClock) note(now time.Time) {
 	if r.first.IsZero() {
 		r.first = now
 	}

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -137,6 +138,15 @@ func (f *Flags) socketOptions(a address.Address) listen.Options {
 		return listen.Options{}
 	}
 	return f.Socket
+}
+
+// configWarning tells that other users can change the flags, or is "".
+func (f *Flags) configWarning() string {
+	info, err := os.Stat(f.Config) // of "", too, there is no such file
+	if err != nil || info.Mode().Perm()&0o002 == 0 {
+		return ""
+	}
+	return fmt.Sprintf("-config %s: every user can change it (its mode is %03o): chmod o-w", f.Config, info.Mode().Perm())
 }
 
 // ValidatePath refuses a relative path of the flag with -daemon, which changes the working

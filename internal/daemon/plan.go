@@ -42,6 +42,7 @@ func (p *plan) inspect(c *Config) error {
 	}
 	p.warn(warning, c.memoryWarning(), c.rlimitWarning(unix.Getrlimit))
 	p.warn(c.Warnings...)
+	p.warn(c.Flags.configWarning())
 	if c.Flags.Dumpable {
 		p.warn("-dumpable: core dumps and debuggers of the same user can read sessions; use it for debugging alone")
 	}
