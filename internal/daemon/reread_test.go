@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,15 +27,9 @@ func (p program) startConfigured(t *testing.T, content string, args ...string) *
 	return c
 }
 
-// write replaces the file at once: a SIGHUP of before may be under way.
 func (c *configured) write(content string) {
 	c.t.Helper()
-	next := c.path + ".next"
-	err := os.WriteFile(next, []byte(content), 0o644)
-	if err == nil {
-		err = os.Rename(next, c.path)
-	}
-	if err != nil {
+	if err := os.WriteFile(c.path, []byte(content), 0o644); err != nil {
 		c.t.Fatal(err)
 	}
 }
@@ -49,26 +44,24 @@ func (c *configured) reload(content, line string) {
 }
 
 // TestRereadNamesWhatNeedsARestart: values that cannot change while the daemon runs are named at each SIGHUP, in one line,
-// and are not in force; the others are. The level is: from warn on, lines of info are gone.
+// and are not in force; the others are.
 func TestRereadNamesWhatNeedsARestart(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		at, other := kit.Unix(t), kit.Unix(t)
 		c := p.startConfigured(t, "maxclients 1000\nidle 0\nlisten "+at.String())
 		again := "SIGHUP: read " + c.path + " again"
 		c.reload("# the same\nlisten "+at.String()+"\nmaxclients 1000", again+"\n")
-		c.reload("maxclients 1000\nlisten "+other.String()+"\nidle 5000\nloglevel error", `SIGHUP: changed flags need a restart flags="-listen, -idle"`+"\n")
+		c.reload("maxclients 1000\nlisten "+other.String()+"\nidle 5000\nloglevel debug", `SIGHUP: changed flags need a restart flags="-listen, -idle"`+"\n")
 		mustBeGone(t, other.Address)
 		p.mustServe(t, at)
 		if want := again + " changed=-loglevel\n"; !strings.Contains(c.process.Stderr(), want) {
 			t.Errorf("got stderr %q, want %q", c.process.Stderr(), want)
 		}
-		c.process.Signal(syscall.SIGHUP) // at level error nothing is said of it
-		c.reload("bogus", "SIGHUP: the old settings stay in force")
-		if n := strings.Count(c.process.Stderr(), again); n != 2 {
-			t.Errorf("got %d lines %q, want the two from before -loglevel error", n, again)
-		}
-		c.reload("maxclients 1000\nlisten "+at.String()+"\nloglevel debug", again+" changed=-loglevel\n")
+		c.reload("maxclients 1000\nlisten "+at.String()+"\nloglevel error", again+" changed=-loglevel\n")
 		mustEnd(t, c.process)
+		if strings.Contains(c.process.Stderr(), " stopping ") {
+			t.Errorf("got stderr %q, want no line of level info at the end", c.process.Stderr())
+		}
 	})
 }
 
@@ -132,5 +125,25 @@ func TestRereadOfTheLine(t *testing.T) {
 		c := p.startConfigured(t, "", "-listen", at.String(), "-loglevel", "info")
 		c.reload("listen UNIX:/elsewhere\nloglevel error\n", "SIGHUP: read "+c.path+" again\n")
 		c.reload("", "SIGHUP: read "+c.path+" again\n")
+	})
+}
+
+// TestConfigOfADetachedDaemon: -daemon and -user may be in the file, too. A file that the user may not read at a SIGHUP changes
+// nothing.
+func TestConfigOfADetachedDaemon(t *testing.T) {
+	needRoot(t)
+	forEach(t, func(t *testing.T, p program) {
+		directory := openDirectory(t)
+		at := socketIn(directory)
+		config := kit.WriteFile(t, "d.conf", []byte("daemon\nuser nobody\nsockperms 666\nlisten "+at.String()+"\npidfile "+directory+"/pid\n"), 0o600)
+		d := p.detach(t, directory, p.command("-config", config))
+		if err := syscall.Kill(d.pid, syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		p.mustServe(t, at)
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.pid))
+		if want := fmt.Sprintf("\nUid:\t%d\t", nobody); err != nil || !strings.Contains(string(status), want) {
+			t.Errorf("got %v and\n%s\nwant %q", err, status, want)
+		}
 	})
 }
