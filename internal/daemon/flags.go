@@ -48,7 +48,7 @@ func (f *Flags) Declare(s *options.Set, listenOn string) {
 	s.Bool(&f.Check, "check", "Check whether a start would succeed, print the settings and exit with 0 or 2; "+
 		"nothing is bound, written or removed.")
 	s.LineOnly("check")
-	s.Config(&f.Config, "config", "file", "Read flags from this file too, one a line: a name without hyphen, a space, a value. "+
+	s.Config(&f.Config, "Read flags from this file too, one a line: a name without hyphen, a space, a value. "+
 		"The command line wins.")
 	f.Metrics.declare(s)
 	f.Log.declare(s)

@@ -11,13 +11,16 @@ import (
 // maxConfig is more than any file of flags has, in bytes. A larger one is refused.
 const maxConfig = 1 << 20
 
-// Config declares a flag that names a file with further flags, which Parse reads. Each of its lines is empty, a comment
+// configFlag is the name of the flag that Config declares.
+const configFlag = "config"
+
+// Config declares -config, which names a file with further flags, and Parse reads it. Each of its lines is empty, a comment
 // that begins with #, or the name of a flag without hyphens, a space and the value up to the end of the line. A flag
 // without argument stands alone, or has the value true or false. What is on the command line wins; there a flag that may be
 // given several times replaces all values of the file.
-func (s *Set) Config(p *string, name, argument, help string) {
-	s.String(p, name, argument, "", help)
-	s.LineOnly(name)
+func (s *Set) Config(p *string, help string) {
+	s.String(p, configFlag, "file", "", help)
+	s.LineOnly(configFlag)
 	s.config = p
 }
 
@@ -25,7 +28,7 @@ func (s *Set) Config(p *string, name, argument, help string) {
 func (s *Set) readConfig(path string) error {
 	content, err := ReadFile(path, maxConfig)
 	if err != nil {
-		return &UsageError{Flag: "config", Value: path, Reason: path + ": " + err.Error()}
+		return &UsageError{Flag: configFlag, Value: path, Reason: path + ": " + err.Error()}
 	}
 	if failure := s.applyConfig(path, string(content)); failure != nil {
 		return failure

@@ -24,7 +24,7 @@ func configurable() (*Set, *config, *[]string) {
 		*hosts = texts
 		return nil
 	})
-	s.Config(new(string), "config", "file", "Read flags from this file.")
+	s.Config(new(string), "Read flags from this file.")
 	return s, c, hosts
 }
 
