@@ -112,8 +112,8 @@ install: build ## install the tools, man pages and systemd units below DESTDIR a
 			install -m 644 contrib/systemd/distcache-$$daemon.default $(DESTDIR)$(DEFAULTDIR)/distcache-$$daemon; \
 	done
 
-man: ## write the flags into the man pages in docs/man, after a change of the usage texts
-	UPDATE_MAN=1 $(GO) test -count=1 -run '^TestManualShowsTheFlags$$' ./cmd/...
+man: ## write the flags into docs/man and contrib/config, after a change of the usage texts
+	UPDATE_MAN=1 $(GO) test -count=1 -run '^Test(Manual|Example)ShowsTheFlags$$' ./cmd/...
 
 check-units: ## check the systemd units and how well they are confined (needs systemd-analyze)
 	contrib/systemd/check.sh

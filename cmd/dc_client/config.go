@@ -77,6 +77,34 @@ func (c *config) flags() *options.Set {
 	return s
 }
 
+// parse reads the command line, and the file that it names. The Set is for the outcome, whatever that is.
+func (c *config) parse(args []string) (*options.Set, error) {
+	s := c.flags()
+	if err := s.Parse(args); err != nil {
+		return s, err
+	}
+	return s, s.Locate(c.validate(s))
+}
+
+// reread reads the same command line at a SIGHUP. c is what is in force.
+func (c *config) reread(args []string) (*daemon.Reread, error) {
+	next := config{}
+	flags, err := next.parse(args)
+	if err != nil {
+		return nil, err
+	}
+	r := &daemon.Reread{Set: flags, Flags: next.daemonFlags}
+	switch {
+	case c.credentials == nil:
+	case next.credentials == nil: // which needs a restart
+		r.Reload = c.credentials.Reload
+	default:
+		r.Live = credentials.Names()
+		r.Reload = func() bool { return c.credentials.ReloadFrom(next.tls) }
+	}
+	return r, nil
+}
+
 // validate checks the flags against each other.
 func (c *config) validate(s *options.Set) error {
 	if err := c.daemonFlags.Validate(); err != nil {

@@ -15,16 +15,16 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 func run(args []string, stdout, stderr io.Writer) int {
 	parent := service.FindParent()
 	var c config
-	flags := c.flags()
-	err := flags.Parse(args)
-	if err == nil {
-		err = c.validate(flags)
-	}
+	flags, err := c.parse(args)
 	if code, done := flags.Exit(err, stdout, stderr); done {
 		return code
 	}
 	if c.daemonFlags.Check {
 		return daemon.Check(c.daemon(), flags, stdout, stderr)
 	}
-	return daemon.Run(c.daemon(), c.newApps(), parent, stderr)
+	d := c.daemon()
+	if c.daemonFlags.Config != "" {
+		d.Settings, d.Reread = flags.Texts(), func() (*daemon.Reread, error) { return c.reread(args) }
+	}
+	return daemon.Run(d, c.newApps(), parent, stderr)
 }

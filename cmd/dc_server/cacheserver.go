@@ -95,14 +95,15 @@ func (cs *cacheServer) Open(l *engine.Loop, clients *engine.Clients, pool *buffe
 // Start has nothing to start.
 func (cs *cacheServer) Start(time.Duration) {}
 
-// Reload closes clients that have been revoked: daemon.Config.Reload has read the certificates anew. Without any it says
-// that there is nothing to reload.
+// Reload closes clients that have been revoked: daemon.Config.Reload has read the certificates anew. Without any, and
+// without -config, it says that there is nothing to reload.
 func (cs *cacheServer) Reload(time.Duration) {
-	if cs.config.credentials == nil {
+	switch {
+	case cs.config.credentials != nil:
+		cs.sockets.Review()
+	case cs.config.daemonFlags.Config == "":
 		slog.Info("SIGHUP: nothing to reload")
-		return
 	}
-	cs.sockets.Review()
 }
 
 // Busy is the number of clients with something under way.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -228,5 +229,46 @@ func TestTLSRevokedByReload(t *testing.T) {
 	process.WaitStderr(patience, "TLS certificates read again")
 	s.mustRefuse(`certificate \"host1\" is revoked (-tlscrl)`)
 	s.as(host2)
+	s.mustServe()
+}
+
+// TestTLSRereadOfConfig: a SIGHUP takes other files and names from the file of -config, all or none, and closes the clients
+// that -tlsallow does not name any more. What needs a restart is named.
+func TestTLSRereadOfConfig(t *testing.T) {
+	t.Parallel()
+	ca := kit.NewCA(t, "test CA")
+	config := filepath.Join(t.TempDir(), "s.conf")
+	write := func(pair kit.Pair, more string) {
+		t.Helper()
+		var b strings.Builder
+		for i, files := 0, pair.Flags(ca); i < len(files); i += 2 {
+			fmt.Fprintf(&b, "%s %s\n", files[i][1:], files[i+1])
+		}
+		if err := os.WriteFile(config, []byte(b.String()+more), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(ca.Issue("cache"), "listen TLS:127.0.0.1:0\n")
+	process := kit.NewRig(t).Start(program, "-config", config)
+	s := &secure{t: t, process: process, at: process.Listens(), client: &tls.Config{RootCAs: ca.Pool(), ServerName: "cache"}}
+	s.as(ca.Issue("host1"))
+	before := s.mustServe()
+
+	write(ca.Issue("cache2"), "tlscrl /nowhere/crl.pem\nlisten TLS:127.0.0.1:0\n")
+	process.Signal(unix.SIGHUP)
+	process.WaitStderr(patience, "SIGHUP: the old TLS certificates stay in force reason=\"-tlscrl /nowhere/crl.pem: no such file")
+	process.WaitStderr(patience, "SIGHUP: read "+config+" again\n")
+	s.mustServe()
+
+	write(ca.Issue("cache2"), "tlsallow host2\nlisten TLS:127.0.0.1:0\nsessions 64\n")
+	process.Signal(unix.SIGHUP)
+	process.WaitStderr(patience, `again changed="-tlscert, -tlskey, -tlsca, -tlsallow"`+"\n")
+	process.WaitStderr(patience, "SIGHUP: changed flags need a restart flags=-sessions\n")
+	process.WaitStderr(patience, `TLS client closed`)
+	if status, err := ask(before, kit.Have(9, "nobody's")); err == nil {
+		t.Errorf("the client that is not named any more: got %v, want its connection closed", status)
+	}
+	s.client.ServerName = "cache2"
+	s.as(ca.Issue("host2"))
 	s.mustServe()
 }

@@ -32,6 +32,9 @@ type config struct {
 	ping     bool            // ask once, instead of a test
 	stats    address.Address // of -metrics of a daemon, whose figures are printed instead of a test
 
+	hosts      []string // of -tls, which is done instead of a test
+	servername string   // for -tls; "": the first host
+
 	tls         credentials.Flags
 	credentials *credentials.Credentials // nil: no TLS
 
@@ -66,6 +69,12 @@ func (c *config) referenceFlags(s *options.Set) {
 		c.stats, err = address.ParseConnect(text)
 		return err
 	})
+	s.Func("tls", "hosts", "", "Find out whether TLS servers resume each other's sessions, instead of a test: host1:443,host2:443. "+
+		"Exit with 0 if so. Of the other flags only -servername, -tlsca and -wait matter.", func(text string) (err error) {
+		c.hosts, err = parseHosts(text)
+		return err
+	})
+	s.String(&c.servername, "servername", "name", "", "Name to ask the hosts of -tls for (SNI), instead of the first host.")
 	s.Int(&c.progress, "progress", "operations", 0, 0, math.MaxInt32,
 		"Report progress after this many operations. 0: every few seconds, or as a bar on a terminal.")
 	s.Int(&c.load.Sessions, "sessions", "number", c.load.Sessions, 1, plan.MaxSessions, "Sessions per client.")
@@ -138,6 +147,9 @@ func (c *config) complete(s *options.Set) error {
 		c.credentials = credentials.New(c.tls, c.to.Host)
 		l.Address = address.Address{Kind: address.Unix} // startRelay knows the path
 	}
+	if c.hosts != nil || c.servername != "" {
+		return c.completeSharing()
+	}
 	if err := c.tls.Validate("connect", c.to.Kind == address.TLS, false); err != nil {
 		return err
 	}
@@ -157,6 +169,21 @@ func (c *config) complete(s *options.Set) error {
 		return &options.UsageError{Reason: err.Error()}
 	}
 	return nil
+}
+
+// completeSharing checks what goes with -tls.
+func (c *config) completeSharing() error {
+	t := c.tls
+	t.CA = ""
+	switch {
+	case c.hosts == nil:
+		return &options.UsageError{Flag: "servername", Reason: "needs -tls"}
+	case c.ping || c.stats.Kind != 0:
+		return &options.UsageError{Flag: "tls", Reason: "does not go with -ping and -stats"}
+	case c.to.Kind == address.TLS:
+		return &options.UsageError{Flag: "tls", Reason: "does not go with -connect"}
+	}
+	return t.Validate("connect", false, false)
 }
 
 func (c *config) completeTLS(s *options.Set) {

@@ -35,6 +35,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 			do = ping
 		case c.stats.Kind != 0:
 			do = stats
+		case c.hosts != nil:
+			do = share
 		}
 		err = relay.stop(do(&c, stdout, stderr))
 	}

@@ -1,6 +1,7 @@
 package credentials
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -15,18 +16,15 @@ import (
 
 // Credentials is the certificates in force. Any goroutine may call its methods.
 type Credentials struct {
-	flags   Flags
-	mu      sync.Mutex                 // of Load
+	host    string
+	mu      sync.Mutex                 // of flags, and held by Load
+	flags   Flags                      // as given
 	current atomic.Pointer[tls.Config] // nil before Load
 }
 
 // New makes Credentials of valid flags. host is that of the address that a client connects to.
 func New(flags Flags, host string) *Credentials {
-	if flags.Name == "" {
-		flags.Name = host
-	}
-	flags.Name = nameOf(flags.Name)
-	return &Credentials{flags: flags}
+	return &Credentials{host: host, flags: flags}
 }
 
 // Config is the configuration of the next handshake. Load must have succeeded once.
@@ -46,20 +44,41 @@ func (c *Credentials) Expires() time.Time {
 func (c *Credentials) Load() (warnings []string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	next, warnings, err := c.flags.load()
+	return c.load(c.flags)
+}
+
+// load takes the flags, if all their files are good. mu is held.
+func (c *Credentials) load(flags Flags) (warnings []string, err error) {
+	named := flags
+	named.Name = nameOf(cmp.Or(flags.Name, c.host))
+	next, warnings, err := named.load()
 	if err != nil {
 		return nil, err
 	}
+	c.flags = flags
 	c.current.Store(next)
 	return warnings, nil
 }
 
-// Reload is Load at a SIGHUP: it logs the outcome.
-func (c *Credentials) Reload() {
-	warnings, err := c.Load()
+// Reload is Load at a SIGHUP: it logs the outcome, and reports whether the files are in force.
+func (c *Credentials) Reload() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reload(c.flags)
+}
+
+// ReloadFrom is Reload with other flags, which are valid. Where one of their files is bad, the old flags stay.
+func (c *Credentials) ReloadFrom(flags Flags) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.reload(flags)
+}
+
+func (c *Credentials) reload(flags Flags) bool {
+	warnings, err := c.load(flags)
 	if err != nil {
 		slog.Error("SIGHUP: the old TLS certificates stay in force", "reason", err)
-		return
+		return false
 	}
 	for _, w := range warnings {
 		slog.Warn(w)
@@ -67,6 +86,7 @@ func (c *Credentials) Reload() {
 	leaf := c.Config().Certificates[0].Leaf
 	slog.Info("SIGHUP: TLS certificates read again", "certificate", leaf.Subject.CommonName,
 		"expires", leaf.NotAfter.Format(time.RFC3339))
+	return true
 }
 
 // load makes a configuration of the files.

@@ -8,12 +8,10 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"strings"
 
-	"golang.org/x/sys/unix"
+	"distcache/internal/daemon/options"
 )
 
 // maxFile is more than any of the files has, in bytes. A larger one is refused.
@@ -27,8 +25,6 @@ var (
 	errKeyAccess     = errors.New("other users have access to the key: chmod 600")
 	errMismatch      = errors.New("the key does not belong to the certificate of -tlscert")
 	errNoList        = errors.New("the file has no PEM list of revoked certificates (X509 CRL)")
-	errNotFile       = errors.New("it is not a regular file")
-	errLarge         = errors.New("it is too large")
 )
 
 // file is what a flag names.
@@ -37,40 +33,26 @@ type file struct {
 }
 
 // fail names the file in an error.
-func (f file) fail(err error) error {
-	if p := (*fs.PathError)(nil); errors.As(err, &p) {
-		err = p.Err
-	}
-	return fmt.Errorf("-%s %s: %w", f.flag, f.path, err)
-}
+func (f file) fail(err error) error { return fmt.Errorf("-%s %s: %w", f.flag, f.path, err) }
 
-// read reads the file. Of a key, access by other users is refused. What is looked at is what is read, whatever the path
-// leads to meanwhile.
+// read reads the file. Of a key, access by other users is refused.
 func (f file) read(secret bool) ([]byte, error) {
-	opened, err := os.OpenFile(f.path, os.O_RDONLY|unix.O_NONBLOCK, 0) // opening a FIFO would wait
+	var checks []func(fs.FileInfo) error
+	if secret {
+		checks = append(checks, keptSecret)
+	}
+	content, err := options.ReadFile(f.path, maxFile, checks...)
 	if err != nil {
 		return nil, f.fail(err)
 	}
-	defer opened.Close()
-	info, err := opened.Stat()
-	switch {
-	case err != nil:
-		return nil, f.fail(err)
-	case !info.Mode().IsRegular():
-		return nil, f.fail(errNotFile)
-	case info.Size() > maxFile:
-		return nil, f.fail(errLarge)
-	case secret && info.Mode().Perm()&0o077 != 0:
-		return nil, f.fail(fmt.Errorf("%w (its mode is %03o)", errKeyAccess, info.Mode().Perm()))
+	return content, nil
+}
+
+func keptSecret(info fs.FileInfo) error {
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return fmt.Errorf("%w (its mode is %03o)", errKeyAccess, mode)
 	}
-	content := bytes.NewBuffer(make([]byte, 0, info.Size()+bytes.MinRead)) // it does not grow, and leave copies of a key behind
-	switch _, err = content.ReadFrom(io.LimitReader(opened, maxFile+1)); {
-	case err != nil:
-		return nil, f.fail(err)
-	case content.Len() > maxFile: // it has grown meanwhile
-		return nil, f.fail(errLarge)
-	}
-	return content.Bytes(), nil
+	return nil
 }
 
 // certificates reads all certificates of the file, of which there is one at least.

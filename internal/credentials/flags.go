@@ -50,6 +50,14 @@ func (f *Flags) values() []struct{ name, value string } {
 	}
 }
 
+// Names are the names of all flags, without hyphens: ReloadFrom takes other values of them.
+func Names() (names []string) {
+	for _, v := range (&Flags{}).values() {
+		names = append(names, v.name)
+	}
+	return names
+}
+
 // Validate checks the flags against the addresses: secure tells that one of these is a TLS address. flag is the one of the
 // addresses. With -daemon paths must be absolute. Its error is a *options.UsageError.
 func (f *Flags) Validate(flag string, secure, daemon bool) error {

@@ -183,3 +183,33 @@ func TestTrap10Reload(t *testing.T) {
 	}
 	mustHideKey(t, log.String(), renewed.Key)
 }
+
+// TestReloadFromOtherFiles: other flags are taken with good files only, and the next Reload is from those in force.
+func TestReloadFromOtherFiles(t *testing.T) {
+	ca, _, f := site(t)
+	slog.SetDefault(slog.New(slog.DiscardHandler))
+	c := New(f, "host")
+	if _, err := c.Load(); err != nil {
+		t.Fatal(err)
+	}
+	other := f
+	renewed := ca.Issue("renewed").Flags(ca)
+	other.Cert, other.Key = renewed[1], f.Key
+	for _, step := range []struct {
+		what   string
+		reload func() bool
+		done   bool
+		want   string
+	}{
+		{"a key of another certificate", func() bool { return c.ReloadFrom(other) }, false, leafName(c)},
+		{"as before", c.Reload, true, leafName(c)},
+		{"other files", func() bool { other.Key = renewed[3]; return c.ReloadFrom(other) }, true, "renewed"},
+		{"as before, again", c.Reload, true, "renewed"},
+	} {
+		if done := step.reload(); done != step.done || leafName(c) != step.want {
+			t.Errorf("%s: got %v and certificate %q, want %v and %q", step.what, done, leafName(c), step.done, step.want)
+		}
+	}
+}
+
+func leafName(c *Credentials) string { return c.Config().Certificates[0].Leaf.Subject.CommonName }

@@ -27,7 +27,7 @@ func (d *running) newAcceptor(r *reactor, fd, n int, socket *listen.Socket) (*ac
 	listener.Adopted = socket.Adopted
 	listener.Front = d.plan.frontOf(n)
 	listener.Pauses = listener.Front > 0
-	listener.Access = d.plan.access.Clone()
+	listener.Access = d.access.Load().Clone()
 	return &acceptor{fd: fd, socket: socket, listener: listener}, nil
 }
 

@@ -172,6 +172,28 @@ func TestAllowOfPassedSocket(t *testing.T) {
 	})
 }
 
+// TestAllowOfSeveralPassedSockets: systemd stands for two sockets, and the warning is about the one of TCP.
+func TestAllowOfSeveralPassedSockets(t *testing.T) {
+	forEach(t, func(t *testing.T, p program) {
+		at := kit.Unix(t)
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = listener.Close() }()
+		tcp, err := listener.(*net.TCPListener).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = tcp.Close() }()
+		c := inShell(p.command("-listen", "systemd", "-allowuser", fmt.Sprint(os.Geteuid())), "export LISTEN_PID=$$ LISTEN_FDS=2")
+		c.Files = []*os.File{listeningSocket(t, at.Address), tcp}
+		process := p.run(t, c)
+		process.WaitStderr(patience, "-allowuser: no effect on -listen systemd, where all clients are served")
+		p.mustServe(t, at)
+	})
+}
+
 // TestAllowCosts: without the flags an accepted connection costs no getsockopt, with -allowuser
 // one, and where the groups decide two.
 func TestAllowCosts(t *testing.T) {

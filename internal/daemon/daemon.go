@@ -12,6 +12,7 @@ import (
 	"distcache/engine"
 	"distcache/engine/buffer"
 	"distcache/engine/poll/gnetenv"
+	"distcache/engine/socket"
 	"distcache/internal/daemon/logging"
 	"distcache/internal/daemon/metrics"
 	"distcache/internal/daemon/service"
@@ -59,7 +60,12 @@ type Config struct {
 	// It changes nothing that outlives the process.
 	Check func() (warnings []string, err error)
 	// Reload reads anew what may change while the daemon runs, at each SIGHUP, off the loops; nil: there is nothing.
-	Reload func()
+	// It reports whether that is in force now.
+	Reload func() bool
+	// Settings are the values of all flags at the start (options.Set.Texts), and Reread reads them anew, at each
+	// SIGHUP; nil: there is no -config.
+	Settings map[string]string
+	Reread   func() (*Reread, error)
 	// CertificateExpires tells when the TLS certificate in force expires; nil: there is none.
 	CertificateExpires func() time.Time
 	// Show is what the status page plots, and the mistakes of a site to look for.
@@ -78,12 +84,14 @@ func Run(c Config, newApp func() App, parent *service.Parent, stderr io.Writer) 
 	}
 	signals := service.CatchSignals(c.Flags.Killable)
 	defer signals.Close()
+	level := new(slog.LevelVar)
+	level.Set(c.Flags.Log.Level)
 	log, logWarning := logging.Open(logging.Config{Program: c.Program, Stderr: stderr, Syslog: parent != nil,
-		Level: c.Flags.Log.Level, Format: c.Flags.Log.Format})
+		Level: level, Format: c.Flags.Log.Format})
 	slog.SetDefault(log.Logger)
 
 	notifier, notifierWarning := service.FindNotifier()
-	d := &running{config: c, newApp: newApp, log: log, signals: signals, manager: newManager(notifier, c.loops()),
+	d := &running{config: c, newApp: newApp, log: log, level: level, signals: signals, manager: newManager(notifier, c.loops()),
 		sockets: sockets{quit: make(chan struct{})}}
 	d.warn(logWarning, notifierWarning)
 	for _, name := range gnetenv.Removed() {
@@ -116,6 +124,7 @@ type running struct {
 	config   Config
 	newApp   func() App
 	log      *logging.Log
+	level    *slog.LevelVar // of log
 	signals  *service.Signals
 	manager  *manager
 	warnings []string
@@ -123,6 +132,7 @@ type running struct {
 	plan     *plan // nil until it is made
 	reactors []*reactor
 	sockets  sockets
+	access   atomic.Pointer[socket.Access] // who may connect to unix sockets; nil: all
 	figures  *figures
 	web      *webServer // nil: none
 
@@ -147,6 +157,7 @@ func (d *running) start(parent *service.Parent) (err error) {
 		return err
 	}
 	d.warn(d.plan.warnings...)
+	d.access.Store(d.plan.access)
 	for _, step := range []func() error{d.open, d.listen, d.listenWeb, d.writePidfile, d.dropPrivileges, d.acceptAll} {
 		if err := step(); err != nil {
 			return err
@@ -173,12 +184,12 @@ func (d *running) open() error {
 
 func (d *running) listen() error {
 	for _, p := range d.plan.listen {
-		socket, err := p.Open()
+		opened, err := p.Open()
 		if err != nil {
 			return err
 		}
-		d.sockets.all = append(d.sockets.all, socket)
-		d.warn(socket.Warnings...)
+		d.sockets.all = append(d.sockets.all, opened)
+		d.warn(opened.Warnings...)
 	}
 	return nil
 }
@@ -273,7 +284,10 @@ func (d *running) stop() {
 
 // reload reads anew what can have changed, and lets each App do so.
 func (d *running) reload() {
-	if d.config.Reload != nil {
+	switch {
+	case d.config.Reread != nil:
+		d.reread()
+	case d.config.Reload != nil:
 		d.config.Reload()
 	}
 	for _, r := range d.reactors {

@@ -2,6 +2,8 @@ package daemon
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -21,6 +23,7 @@ type Flags struct {
 	Killable bool
 	Dumpable bool
 	Check    bool // tell whether a start would succeed, and end
+	Config   string
 	Metrics  MetricsFlags
 	Log      LogFlags
 	Secure   bool // -listen takes TLS addresses; to be set before Declare
@@ -44,6 +47,9 @@ func (f *Flags) Declare(s *options.Set, listenOn string) {
 	s.Bool(&f.Dumpable, "dumpable", "For debugging: allow core dumps and debuggers of the same user, which can read sessions.")
 	s.Bool(&f.Check, "check", "Check whether a start would succeed, print the settings and exit with 0 or 2; "+
 		"nothing is bound, written or removed.")
+	s.LineOnly("check")
+	s.Config(&f.Config, "Read flags from this file too, one a line: a name without hyphen, a space, a value. "+
+		"The command line wins.")
 	f.Metrics.declare(s)
 	f.Log.declare(s)
 }
@@ -108,6 +114,9 @@ func (f *Flags) Validate() error {
 			return err
 		}
 	}
+	if f.Daemon && f.Config != "" && !filepath.IsAbs(f.Config) { // SIGHUP reads it again
+		return relative("config", f.Config)
+	}
 	if err := f.validateMetrics(); err != nil {
 		return err
 	}
@@ -115,7 +124,7 @@ func (f *Flags) Validate() error {
 		return &options.UsageError{Flag: "listen", Reason: "systemd and FD:n both name sockets that were passed in: " +
 			"give one of them, not both"}
 	}
-	mayBeUnix := func(a address.Address) bool { return a.Kind != address.TCP }
+	mayBeUnix := func(a address.Address) bool { return a.Kind != address.TCP && a.Kind != address.TLS }
 	if flags := f.Allow.Flags(); flags != "" && !slices.ContainsFunc(f.Listen, mayBeUnix) {
 		return &options.UsageError{Flag: strings.TrimPrefix(flags, "-"), Reason: listen.ErrNoUnix.Error()}
 	}
@@ -131,12 +140,25 @@ func (f *Flags) socketOptions(a address.Address) listen.Options {
 	return f.Socket
 }
 
+// configWarning tells that other users can change the flags, or is "".
+func (f *Flags) configWarning() string {
+	info, err := os.Stat(f.Config) // of "", too, there is no such file
+	if err != nil || info.Mode().Perm()&0o002 == 0 {
+		return ""
+	}
+	return fmt.Sprintf("-config %s: every user can change it (its mode is %03o): chmod o-w", f.Config, info.Mode().Perm())
+}
+
 // ValidatePath refuses a relative path of the flag with -daemon, which changes the working
 // directory to /. Its error is a *options.UsageError.
 func (f *Flags) ValidatePath(flag string, a address.Address) error {
 	if !f.Daemon || !a.IsRelative() {
 		return nil
 	}
-	return &options.UsageError{Flag: flag, Value: a.String(),
-		Reason: a.String() + " is a relative path, but -daemon changes the working directory to /: give an absolute path"}
+	return relative(flag, a.String())
+}
+
+func relative(flag, path string) error {
+	return &options.UsageError{Flag: flag, Value: path,
+		Reason: path + " is a relative path, but -daemon changes the working directory to /: give an absolute path"}
 }

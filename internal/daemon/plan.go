@@ -19,6 +19,7 @@ type plan struct {
 	user     *service.User    // nil: keep the user
 	listen   []*listen.Plan   // in the order of -listen, then of Config.Doors
 	doors    []door           // what the last of them are for
+	open     []string         // the flags and addresses of those that are no unix sockets
 	metrics  *listen.Plan     // nil: no HTTP server
 	access   *socket.Access   // who may connect to unix sockets; nil: all
 	pidfile  *service.Pidfile // nil: none
@@ -42,6 +43,7 @@ func (p *plan) inspect(c *Config) error {
 	}
 	p.warn(warning, c.memoryWarning(), c.rlimitWarning(unix.Getrlimit))
 	p.warn(c.Warnings...)
+	p.warn(c.Flags.configWarning())
 	if c.Flags.Dumpable {
 		p.warn("-dumpable: core dumps and debuggers of the same user can read sessions; use it for debugging alone")
 	}
@@ -69,7 +71,13 @@ func (p *plan) inspect(c *Config) error {
 			return fmt.Errorf("-metrics %w", err)
 		}
 	}
-	if err := p.inspectAccess(c.Flags); err != nil {
+	for n, planned := range p.listen {
+		if !planned.IsUnix() {
+			p.open = append(p.open, fmt.Sprintf("-%s %s", p.flagOf(n), planned.Address()))
+		}
+	}
+	p.access, warnings, err = p.resolveAccess(c.Flags.Allow)
+	if p.warn(warnings...); err != nil {
 		return err
 	}
 	if c.Flags.Pidfile != "" {
@@ -78,22 +86,20 @@ func (p *plan) inspect(c *Config) error {
 	return err
 }
 
-// inspectAccess looks up who may connect. Sockets that are not unix sockets serve all, which is
+// resolveAccess looks up who may connect. Sockets that are not unix sockets serve all, which is
 // worth a warning, and a mistake where there is no other socket.
-func (p *plan) inspectAccess(f Flags) (err error) {
-	if p.access, err = f.Allow.Resolve(); err != nil || p.access == nil {
-		return err
+func (p *plan) resolveAccess(allow listen.Allow) (access *socket.Access, warnings []string, err error) {
+	if access, err = allow.Resolve(); err != nil || access == nil {
+		return nil, nil, err
 	}
-	for n, planned := range p.listen {
-		if !planned.IsUnix() {
-			p.warn(fmt.Sprintf("%s: no effect on -%s %s, where all clients are served: over TCP the kernel does not tell who connects",
-				f.Allow.Flags(), p.flagOf(n), planned.Addr()))
-		}
+	if len(p.open) == len(p.listen) {
+		return nil, nil, fmt.Errorf("%s: %w", allow.Flags(), listen.ErrNoUnix)
 	}
-	if !slices.ContainsFunc(p.listen, (*listen.Plan).IsUnix) {
-		return fmt.Errorf("%s: %w", f.Allow.Flags(), listen.ErrNoUnix)
+	for _, address := range p.open {
+		warnings = append(warnings, fmt.Sprintf("%s: no effect on %s, where all clients are served: "+
+			"over TCP the kernel does not tell who connects", allow.Flags(), address))
 	}
-	return nil
+	return access, warnings, nil
 }
 
 // check looks for reasons why the plan would fail. A start does not call it: there the

@@ -115,19 +115,19 @@ func (p *Plan) inspect(opt Options) (err error) {
 	return err
 }
 
-// Addr is the address in the form of the flag.
-func (p *Plan) Addr() string { return p.addr.String() }
-
 // IsUnix reports whether this is a unix socket, or may be one: a socket that systemd is still to pass in.
 func (p *Plan) IsUnix() bool {
 	switch {
 	case p.addr.Kind == address.Unix, p.notPassed != nil:
 		return true
-	case p.addr.Kind == address.TCP:
+	case p.addr.Kind == address.TCP, p.addr.Kind == address.TLS:
 		return false
 	}
 	return socket.IsUnix(p.fd)
 }
+
+// Address is the address as it was given: systemd for each of the sockets behind that.
+func (p *Plan) Address() string { return p.addr.String() }
 
 // openToHosts tells that other hosts can connect, or is "".
 func (p *Plan) openToHosts() string {

@@ -28,16 +28,21 @@ type UsageError struct {
 	Flag   string // the flag's name without hyphens, or "" when it is none in particular
 	Value  string // what was given, if anything
 	Reason string // why that is wrong, quoting Value where this helps
+	Place  string // file:line, or "" for the command line
 	cause  error  // what the flag's own check returned, or nil
 }
 
-// Error returns one line: -retry: "5x" is not a whole number of milliseconds from 1 to 3600000. Control characters
-// from the command line are replaced, so that it stays one line.
+// Error returns one line: -retry: "5x" is not a whole number of milliseconds from 1 to 3600000. One about a line of a file
+// begins with that: dc_client.conf:12: -retry: … Control characters are replaced, so that it stays one line.
 func (e *UsageError) Error() string {
-	if e.Flag == "" {
-		return oneLine(e.Reason)
+	text := e.Reason
+	if e.Flag != "" {
+		text = "-" + e.Flag + ": " + text
 	}
-	return oneLine("-" + e.Flag + ": " + e.Reason)
+	if e.Place != "" {
+		text = e.Place + ": " + text
+	}
+	return oneLine(text)
 }
 
 // Unwrap returns the error of the flag's own check (see Set.Func), or nil.
@@ -63,6 +68,7 @@ func oneLine(text string) string {
 // When stdout does not take the text, Exit says so on stderr and the code is ExitFailed.
 func (s *Set) Exit(err error, stdout, stderr io.Writer) (code int, done bool) {
 	var usage *UsageError
+	s.Locate(err)
 	switch {
 	case err == nil:
 		return ExitClean, false

@@ -86,12 +86,8 @@ func (e *entry) manual() []string {
 	if e.argument != "" {
 		item += " Ar " + e.argument
 	}
-	text := e.help
-	if e.note != "" {
-		text += " (" + e.note + ")"
-	}
 	lines := []string{manualFlag + e.names[0], item}
-	for _, sentence := range strings.SplitAfter(text, ". ") {
+	for _, sentence := range strings.SplitAfter(e.helpWithNote(), ". ") {
 		for _, line := range wrap(sentence, manualWidth) {
 			lines = append(lines, manualText(line))
 		}

@@ -8,9 +8,9 @@ import (
 // versionFlag is the name of the flag that Version declares.
 const versionFlag = "version"
 
-// Parse reads the arguments (without the program's name) and sets the values that the flags were declared with. It
-// returns nil, ErrHelp, ErrVersion or a *UsageError about the first mistake on the line; after an error the values are
-// of no use. Call it once.
+// Parse reads the arguments (without the program's name) and the file that they name (see Config), and sets the values
+// that the flags were declared with. It returns nil, ErrHelp, ErrVersion or a *UsageError about the first mistake on the
+// line, or else in the file; after an error the values are of no use. Call it once.
 func (s *Set) Parse(args []string) error {
 	for _, arg := range args {
 		if asksForHelp(arg) {
@@ -27,6 +27,9 @@ func (s *Set) Parse(args []string) error {
 	}
 	if f := s.flags.Lookup(versionFlag); f != nil && s.Given(versionFlag) {
 		return ErrVersion
+	}
+	if s.config != nil && *s.config != "" {
+		return s.readConfig(*s.config)
 	}
 	return nil
 }
@@ -78,49 +81,30 @@ type value struct {
 func (v *value) String() string { return "" }
 
 // IsBoolFlag tells package flag whether the flag takes no argument.
-func (v *value) IsBoolFlag() bool { return v.entry.argument == "" }
+func (v *value) IsBoolFlag() bool { return v.entry.isBool() }
 
 // Set takes the flag's argument. Package flag turns an error into text, so the first one is kept in the Set.
 func (v *value) Set(text string) error {
-	failure := v.take(text)
+	given := setting{entry: v.entry, name: v.name, text: text, place: commandLine}
+	failure := v.take(given)
 	v.set.left = v.set.flags.NArg()
 	if failure == nil {
-		if v.entry.many && v.entry.given != "" {
-			text = v.entry.value + " " + text
-		}
-		v.entry.given, v.entry.value = v.name, text
+		v.set.line = append(v.set.line, given)
 		return nil
 	}
 	v.set.failure = failure
 	return failure
 }
 
-func (v *value) take(text string) *UsageError {
-	if failure := v.repeated(text); failure != nil {
+func (v *value) take(given setting) *UsageError {
+	if failure := given.repeated(); failure != nil {
 		return failure
 	}
-	if v.isFlag(text) {
-		return &UsageError{Flag: v.name, Value: text, Reason: fmt.Sprintf(
-			"needs an argument, and %q is a flag (if it is meant, write -%s=%s)", text, v.name, text)}
+	if v.isFlag(given.text) {
+		return &UsageError{Flag: v.name, Value: given.text, Reason: fmt.Sprintf(
+			"needs an argument, and %q is a flag (if it is meant, write -%s=%s)", given.text, v.name, given.text)}
 	}
-	if err := v.entry.check(text); err != nil {
-		return &UsageError{Flag: v.name, Value: text, Reason: err.Error(), cause: err}
-	}
-	return nil
-}
-
-func (v *value) repeated(text string) *UsageError {
-	if v.entry.given == "" || v.entry.many {
-		return nil
-	}
-	reason := "is given twice"
-	if v.entry.given != v.name {
-		reason = "is the same flag as -" + v.entry.given + ", which is given too"
-	}
-	if !v.IsBoolFlag() {
-		reason += fmt.Sprintf(" (the second value is %q)", text)
-	}
-	return &UsageError{Flag: v.name, Value: text, Reason: reason}
+	return given.apply()
 }
 
 // isFlag reports whether the text is a flag of its own: -pidfile -daemon must not create a file named -daemon.

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -20,7 +21,9 @@ type Set struct {
 	entries []*entry
 	args    []string    // the line that Parse reads
 	left    int         // how many of args come after the last flag that was read
+	line    []setting   // what the line sets, in its order
 	failure *UsageError // the first bad value
+	config  *string     // the file that Config declares; nil: none is read
 }
 
 // entry is one flag with its aliases.
@@ -31,8 +34,10 @@ type entry struct {
 	help     string
 	check    func(text string) error // checks a value and stores it
 	given    string                  // the name that was used, "" when the flag was not given
-	value    string                  // the current value as text, "" when there is none
-	many     bool                    // it may be given more than once; value then has all, with spaces between
+	values   []string                // the current values as text: one at most, unless many
+	places   []string                // where each value was given, when the flag was given
+	many     bool                    // it may be given more than once
+	lineOnly bool                    // it may not be in a file
 }
 
 // New returns an empty set. The synopsis follows the program's name on the first line of the usage text; about is a
@@ -47,7 +52,7 @@ func New(program, synopsis, about string) *Set {
 // Bool declares a flag without argument that sets *p to true. On the line -name=true and -name=false work too.
 func (s *Set) Bool(p *bool, name, help string) {
 	*p = false
-	s.declare(&entry{names: []string{name}, value: "false", help: help, check: func(text string) error {
+	s.declare(&entry{names: []string{name}, values: []string{"false"}, help: help, check: func(text string) error {
 		if text != "true" && text != "false" {
 			return fmt.Errorf("%q is neither true nor false", text)
 		}
@@ -59,7 +64,7 @@ func (s *Set) Bool(p *bool, name, help string) {
 // String declares a flag that takes any text but the empty one, so that "" always means: not given.
 func (s *Set) String(p *string, name, argument, def, help string) {
 	*p = def
-	s.declare(&entry{names: []string{name}, argument: argument, note: defaultNote(def), value: def, help: help,
+	s.declare(&entry{names: []string{name}, argument: argument, note: defaultNote(def), values: defaultValues(def), help: help,
 		check: func(text string) error {
 			if text == "" {
 				return fmt.Errorf("%q is empty", text)
@@ -72,7 +77,7 @@ func (s *Set) String(p *string, name, argument, def, help string) {
 // Int declares a flag that takes a decimal number from lowest to highest, neither of them negative.
 func (s *Set) Int(p *int, name, argument string, def, lowest, highest int, help string) {
 	*p = def
-	s.declare(&entry{names: []string{name}, argument: argument, note: rangeNote(def, lowest, highest), value: strconv.Itoa(def), help: help,
+	s.declare(&entry{names: []string{name}, argument: argument, note: rangeNote(def, lowest, highest), values: []string{strconv.Itoa(def)}, help: help,
 		check: func(text string) error {
 			n, ok := decimal(text, lowest, highest)
 			if !ok {
@@ -89,7 +94,7 @@ func (s *Set) Millis(p *time.Duration, name string, def, lowest, highest time.Du
 	*p = def
 	low, high := int(lowest.Milliseconds()), int(highest.Milliseconds())
 	s.declare(&entry{names: []string{name}, argument: "msecs", help: help,
-		note: rangeNote(int(def.Milliseconds()), low, high), value: strconv.Itoa(int(def.Milliseconds())),
+		note: rangeNote(int(def.Milliseconds()), low, high), values: []string{strconv.Itoa(int(def.Milliseconds()))},
 		check: func(text string) error {
 			n, ok := decimal(text, low, high)
 			if !ok {
@@ -108,7 +113,7 @@ func (s *Set) Func(name, argument, def, help string, check func(text string) err
 			panic(fmt.Sprintf("default of -%s: %v", name, err))
 		}
 	}
-	s.declare(&entry{names: []string{name}, argument: argument, note: defaultNote(def), value: def, help: help, check: check})
+	s.declare(&entry{names: []string{name}, argument: argument, note: defaultNote(def), values: defaultValues(def), help: help, check: check})
 }
 
 // List declares a flag that may be given several times. check gets all values so far, the new one last, and stores them
@@ -120,12 +125,14 @@ func (s *Set) List(name, argument, def, help string, check func(texts []string) 
 			panic(fmt.Sprintf("default of -%s: %v", name, err))
 		}
 	}
-	var given []string
-	s.declare(&entry{names: []string{name}, argument: argument, note: defaultNote(def), value: def, help: help, many: true,
-		check: func(text string) error {
-			given = append(given, text)
-			return check(given)
-		}})
+	e := &entry{names: []string{name}, argument: argument, note: defaultNote(def), values: defaultValues(def), help: help, many: true}
+	e.check = func(text string) error {
+		if e.given == "" {
+			return check([]string{text})
+		}
+		return check(append(slices.Clone(e.values), text))
+	}
+	s.declare(e)
 }
 
 // Alias declares another name for a flag. Giving both on one line is giving the flag twice.
@@ -138,7 +145,7 @@ func (s *Set) Alias(alias, name string) {
 // Version declares -version, which prints the text.
 func (s *Set) Version(text string) {
 	s.version = text
-	s.declare(&entry{names: []string{versionFlag}, help: "Print the version and exit.", check: func(text string) error {
+	s.declare(&entry{names: []string{versionFlag}, lineOnly: true, help: "Print the version and exit.", check: func(text string) error {
 		if text != "true" {
 			return fmt.Errorf("%q: it takes no argument", text)
 		}
@@ -146,7 +153,14 @@ func (s *Set) Version(text string) {
 	}})
 }
 
-// Given reports whether the flag was on the line, under any of its names.
+// LineOnly says that flags may be on the command line alone, and not in a file.
+func (s *Set) LineOnly(names ...string) {
+	for _, name := range names {
+		s.lookup(name).lineOnly = true
+	}
+}
+
+// Given reports whether the flag was on the line or in the file, under any of its names.
 func (s *Set) Given(name string) bool { return s.lookup(name).given != "" }
 
 func (s *Set) declare(e *entry) {
@@ -161,6 +175,13 @@ func (s *Set) lookup(name string) *entry {
 		panic("no flag -" + name + " is declared")
 	}
 	return f.Value.(*value).entry
+}
+
+func defaultValues(def string) []string {
+	if def == "" {
+		return nil
+	}
+	return []string{def}
 }
 
 // decimal reads plain digits: no sign, space, exponent or underscore.

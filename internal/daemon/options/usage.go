@@ -2,6 +2,7 @@ package options
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -21,9 +22,9 @@ func (s *Set) Usage() string {
 	}
 	b.WriteString("\n")
 	for _, e := range s.entries {
-		writeFlag(&b, e.spelling(), e.help, e.note)
+		writeFlag(&b, e.spelling(), e.helpWithNote())
 	}
-	writeFlag(&b, "-h, -help, -?", "Print this help and exit, whatever else is given.", "")
+	writeFlag(&b, "-h, -help, -?", "Print this help and exit, whatever else is given.")
 	return b.String()
 }
 
@@ -37,10 +38,7 @@ func (e *entry) spelling() string {
 }
 
 // writeFlag puts the help beside the flag, or below it where the flag is too long.
-func writeFlag(b *strings.Builder, spelling, help, note string) {
-	if note != "" {
-		help += " (" + note + ")"
-	}
+func writeFlag(b *strings.Builder, spelling, help string) {
 	left := "  " + spelling
 	if len(left)+2 > helpColumn {
 		b.WriteString(left + "\n")
@@ -85,8 +83,8 @@ func rangeNote(def, lowest, highest int) string {
 }
 
 // Values returns one line for each flag, in the order of declaration: its main name, its value, and the source of that:
-// "given" or "default", or "not given" without either. Only the command line sets values (docs/RELIABILITY.md, K09).
-// Call it after Parse.
+// "command line", "file:line" or "default", or "not given" without any. Nothing else sets values (docs/RELIABILITY.md,
+// K09). Call it after Parse.
 func (s *Set) Values() string {
 	width := 0
 	for _, e := range s.entries {
@@ -104,11 +102,12 @@ func (s *Set) Values() string {
 
 // inForce returns, for example: 5000 (default).
 func (e *entry) inForce() string {
+	text := oneLine(strings.Join(e.values, " "))
 	switch {
 	case e.given != "":
-		return oneLine(e.value) + " (given)"
-	case e.value != "":
-		return e.value + " (default)"
+		return text + " (" + oneLine(strings.Join(slices.Compact(slices.Clone(e.places)), ", ")) + ")"
+	case len(e.values) > 0:
+		return text + " (default)"
 	}
 	return "(not given)"
 }

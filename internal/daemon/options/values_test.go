@@ -9,12 +9,12 @@ func TestValues(t *testing.T) {
 	}
 	const want = "" +
 		"  -listen    UNIX:/tmp/scache (default)\n" +
-		"  -server    IP:h:1 (given)\n" +
-		"  -retry     007 (given)\n" +
+		"  -server    IP:h:1 (command line)\n" +
+		"  -retry     007 (command line)\n" +
 		"  -idle      0 (default)\n" +
 		"  -sessions  100000 (default)\n" +
-		"  -user      a b (given)\n" +
-		"  -daemon    true (given)\n" +
+		"  -user      a b (command line)\n" +
+		"  -daemon    true (command line)\n" +
 		"  -killable  false (default)\n"
 	if got := s.Values(); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)

@@ -26,7 +26,8 @@ const updateEnv = "DISTCACHE_UPDATE_SCRIPTS"
 //	refuses program [args...]      the same with 2, one line on stderr and nothing on stdout
 //	numbers program                each flag whose usage text gives a range refuses what is out of it
 //
-// $PATH_107 is a path of 107 bytes, which is the longest that a unix socket can have.
+// $PATH_107 is a path of 107 bytes, which is the longest that a unix socket can have, and $CONTRIB the directory of the
+// files for -config. The test must run two directories below the module's root.
 func RunScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
@@ -38,7 +39,9 @@ func RunScripts(t *testing.T) {
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH_107", "/"+strings.Repeat("x", 106))
-			return nil
+			contrib, err := filepath.Abs("../../contrib/config")
+			env.Setenv("CONTRIB", contrib)
+			return err
 		},
 	})
 }

@@ -248,21 +248,22 @@ func TestK11CheckOfAPassedSocket(t *testing.T) {
 	mustName(t, p.Stderr(), `LISTEN_PID is "1"`)
 }
 
-// TestK09CheckTellsWhereValuesComeFrom: from the command line or the default, and nowhere
-// else; a flag given twice is refused (K01).
+// TestK09CheckTellsWhereValuesComeFrom: from the command line, the file of -config or the default, and
+// nowhere else; a flag given twice is refused (K01).
 func TestK09CheckTellsWhereValuesComeFrom(t *testing.T) {
 	t.Parallel()
 	at := kit.Unix(t)
+	file := kit.WriteFile(t, "c.conf", []byte("# of this site\nidle 9000\nretry 800\n"), 0o644)
 	c := kit.Command{Path: kit.Tool("dc_client"),
-		Args: []string{"-check", "-listen", at.String(), "-connect", nowhere, "-retry=700"},
+		Args: []string{"-check", "-config", file, "-listen", at.String(), "-connect", nowhere, "-retry=700"},
 		Env:  []string{"RETRY=9", "DISTCACHE_RETRY=9", "DC_CLIENT_RETRY=9", "LISTEN=UNIX:/other"}}
 	p := c.Start(t)
 	if code := p.Exit(patience); code != 0 {
 		t.Fatalf("got exit code %d, want 0; stderr:\n%s", code, p.Stderr())
 	}
 	for _, line := range []string{
-		"  -listen      " + at.String() + " (given)\n", "  -server      " + nowhere + " (given)\n", "  -retry       700 (given)\n",
-		"  -timeout     200 (default)\n", "  -user        (not given)\n", "  -daemon      false (default)\n",
+		"  -listen      " + at.String() + " (command line)\n", "  -server      " + nowhere + " (command line)\n", "  -retry       700 (command line)\n",
+		"  -idle        9000 (" + file + ":2)\n", "  -timeout     200 (default)\n", "  -user        (not given)\n", "  -daemon      false (default)\n",
 	} {
 		mustName(t, p.Stdout(), line)
 	}
