@@ -140,7 +140,7 @@ func (a *app) refreshed(found []string, err error) {
 func (a *app) Busy() int { return a.agent.Busy() }
 
 // Status tells whether dc_server answers.
-func (a *app) Status() string { return a.link.status() }
+func (a *app) Status(now time.Duration) metrics.Status { return a.agent.Status(now) }
 
 // Snapshot copies the figures.
 func (a *app) Snapshot(now time.Duration) metrics.Source { return a.agent.Snapshot(now) }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -28,15 +27,10 @@ type linkLog struct {
 	failures uint64        // attempts that failed since the last line about one
 	reason   string
 	quietTo  time.Duration
-	up       bool
-	why      error // while not up: why the last attempt or connection ended; nil: none has
 }
 
 // LinkChanged logs one change.
 func (l *linkLog) LinkChanged(from, to upstream.State, why error, now time.Duration) {
-	if l.up = to == upstream.Up; to == upstream.Down {
-		l.why = why
-	}
 	switch {
 	case errors.Is(why, upstream.ErrStopped): // by a signal, which was logged
 	case to == upstream.Probing:
@@ -60,17 +54,6 @@ func (l *linkLog) aboutAddress(at string, more []any) []any {
 		keys = append(keys, "address", at)
 	}
 	return append(keys, more...)
-}
-
-// status is what a service manager shows.
-func (l *linkLog) status() string {
-	switch {
-	case l.up:
-		return "connected to dc_server " + l.server.String()
-	case l.why == nil:
-		return "connecting to dc_server " + l.server.String()
-	}
-	return fmt.Sprintf("no connection to dc_server %s (%v)", l.server, l.why)
 }
 
 // connected logs that the probe was answered, after roundTrip.

@@ -109,9 +109,7 @@ func (cs *cacheServer) Reload(time.Duration) {
 func (cs *cacheServer) Busy() int { return cs.server.Front().Busy() }
 
 // Status tells how full the cache is.
-func (cs *cacheServer) Status() string {
-	return fmt.Sprintf("%d of %d sessions", cs.store.Stats().Sessions, cs.config.sessions)
-}
+func (cs *cacheServer) Status(now time.Duration) metrics.Status { return cs.server.Status(now) }
 
 // Snapshot copies the figures.
 func (cs *cacheServer) Snapshot(now time.Duration) metrics.Source { return cs.server.Snapshot(now) }

@@ -60,8 +60,8 @@ try "socket is for the group" test "$(stat -c %U:%G:%a /run/distcache/scache)" =
 try "client reaches the server" await 10 ping "$socket"
 try "the server answers" ping "$server"
 try "dc_test through both" dc_test -connect "$socket" -sessions 20 -ops 2000
-try "client: status" await 5 has client StatusText "connected to dc_server IP:127.0.0.1:9001; clients: "
-try "server: status" await 5 has server StatusText " sessions; clients: 1"
+try "client: status" await 5 has client StatusText "Connected to dc_server at IP:127.0.0.1:9001. Clients: "
+try "server: status" await 5 has server StatusText "Serving sessions from memory. Sessions: "
 try "no other user may connect" bash -c "! setpriv --reuid=65534 --regid=65534 --clear-groups dc_test -ping -connect $socket"
 try "a member of the group may" setpriv --reuid=65534 --regid=65534 --groups="$(getent group distcache | cut -d: -f3)" dc_test -ping -connect "$socket"
 for page in dc_client.1 dc_server.1 dc_snoop.1 dc_test.1 distcache.7; do

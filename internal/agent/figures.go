@@ -1,8 +1,6 @@
 package agent
 
 import (
-	"fmt"
-	"strings"
 	"time"
 
 	"distcache/engine/histogram"
@@ -18,19 +16,15 @@ type Snapshot struct {
 	agent    Counters
 	link     linkFacts
 	state    upstream.State
+	status   metrics.Status
 	inFlight int
 	places   int // addresses of dc_server
-	name     string
-	now      time.Duration
 }
 
 // Snapshot copies the counters.
 func (a *Agent) Snapshot(now time.Duration) *Snapshot {
-	s := &Snapshot{server: a.figures, agent: a.Counters, link: a.link, state: a.server.State(),
-		inFlight: a.server.Mux().InFlight(), name: "dc_server", now: now}
-	if a.config.Name != nil {
-		s.name = "dc_server at " + a.config.Name()
-	}
+	s := &Snapshot{server: a.figures, agent: a.Counters, link: a.link, state: a.server.State(), status: a.Status(now),
+		inFlight: a.server.Mux().InFlight()}
 	if a.config.Addresses != nil {
 		s.places = a.config.Addresses()
 	}
@@ -46,21 +40,7 @@ func (s *Snapshot) Collect(set *metrics.Set) {
 		metrics.Collect(set, front.Figures, &s.fronts[i])
 	}
 	metrics.Collect(set, figures, s)
-	set.AddStatus(s.status())
-}
-
-// status tells whether the connection to dc_server is up, since when, and what was wrong with it last.
-func (s *Snapshot) status() metrics.Status {
-	status := metrics.Status{Ready: s.state == upstream.Up, Text: "Connected to " + s.name, For: s.now - s.link.upSince}
-	if s.link.lastError != "" {
-		ago := time.Duration((s.now - s.link.errorAt) / time.Second * time.Second)
-		status.Detail = fmt.Sprintf("Last error, %v ago: %s", ago, s.link.lastError)
-	}
-	if !status.Ready {
-		status.Text, status.For = "No connection to "+s.name, s.now-s.link.downSince
-		status.Detail = strings.TrimSpace("Requests are answered DISCONNECTED. " + status.Detail)
-	}
-	return status
+	set.AddStatus(s.status)
 }
 
 // answered is how long clients waited for their answers: what dc_server answered in time, what was

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
@@ -90,17 +89,18 @@ func TestStatusOfTheLink(t *testing.T) {
 	config.Name = func() string { return "IP:cache:9001" }
 	r := newRig(t, config)
 	r.now = 2 * time.Second
-	if got := r.figuresOf().Status[0]; got.Ready || got.Text != "No connection to dc_server at IP:cache:9001" || got.For != r.now {
+	if got := r.figuresOf().Status[0]; got.Ready || got.Text != "Connecting to dc_server at IP:cache:9001" || got.For != r.now {
 		t.Errorf("before the first connection: got %+v", got)
 	}
 	r.comeUp()
 	r.now = 10 * time.Second
-	if got := r.figuresOf().Status[0]; !got.Ready || got.Text != "Connected to dc_server at IP:cache:9001" || got.For != 8*time.Second || got.Detail != "" {
+	if got := r.figuresOf().Status[0]; !got.Ready || got.Text != "Connected to dc_server at IP:cache:9001" || got.For != 8*time.Second || got.String() != got.Text {
 		t.Errorf("up: got %+v", got)
 	}
 	r.Link().Broken(errors.New("read: connection reset by peer"), r.now)
 	r.now += 5 * time.Second
-	if got := r.figuresOf().Status[0]; got.Ready || got.For != 5*time.Second || !strings.HasPrefix(got.Detail, "Requests are answered DISCONNECTED. Last error, 5s ago: read: connection reset") {
+	if got := r.figuresOf().Status[0]; got.Ready || got.For != 5*time.Second || got.ErrorAgo != 5*time.Second ||
+		got.String() != "No connection to dc_server at IP:cache:9001 (read: connection reset by peer). Requests are answered DISCONNECTED" {
 		t.Errorf("down again: got %+v", got)
 	}
 }

@@ -32,8 +32,8 @@ type App interface {
 	Reload(now time.Duration)
 	// Busy is the number of clients that an orderly end should wait for.
 	Busy() int
-	// Status is what a service manager shows of the daemon, beside the number of clients.
-	Status() string
+	// Status is what the status page and a service manager show first.
+	Status(now time.Duration) metrics.Status
 	// Snapshot copies the figures.
 	Snapshot(now time.Duration) metrics.Source
 	// Stop answers the requests that are still open.

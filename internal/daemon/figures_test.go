@@ -20,7 +20,7 @@ func (c *counting) Open(*engine.Loop, *engine.Clients, *buffer.Pool) (engine.Han
 func (c *counting) Start(time.Duration)                   {}
 func (c *counting) Reload(time.Duration)                  {}
 func (c *counting) Busy() int                             { return 0 }
-func (c *counting) Status() string                        { return "" }
+func (c *counting) Status(time.Duration) metrics.Status   { return metrics.Status{} }
 func (c *counting) Stop(time.Duration)                    {}
 func (c *counting) Close() error                          { return nil }
 func (c *counting) Snapshot(time.Duration) metrics.Source { c.n++; return &counting{c.n} }

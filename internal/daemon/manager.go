@@ -3,10 +3,10 @@ package daemon
 import (
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
+	"distcache/internal/daemon/metrics"
 	"distcache/internal/daemon/service"
 )
 
@@ -86,7 +86,7 @@ const statusPause = time.Second
 
 // loopStatus is what one loop has to say of itself.
 type loopStatus struct {
-	text    string
+	status  metrics.Status
 	clients int
 }
 
@@ -120,7 +120,7 @@ func (m *manager) showStatus(reactors []*reactor, quit <-chan struct{}) {
 func askStatus(reactors []*reactor, quit <-chan struct{}) (all []loopStatus, ok bool) {
 	for _, r := range reactors {
 		answer := make(chan loopStatus, 1)
-		if r.loop.Post(func() { answer <- loopStatus{r.app.Status(), r.clients.Len()} }) != nil {
+		if r.loop.Post(func() { answer <- loopStatus{r.app.Status(r.loop.Now()), r.clients.Len()} }) != nil {
 			return nil, false
 		}
 		select {
@@ -133,22 +133,12 @@ func askStatus(reactors []*reactor, quit <-chan struct{}) (all []loopStatus, ok 
 	return all, true
 }
 
-// statusLine is one line about all loops: what they say is said once, and where they differ,
-// of how many it is true.
+// statusLine is one line about all loops.
 func statusLine(all []loopStatus) string {
-	clients := 0
-	var texts []string
-	count := map[string]int{}
+	clients, set := 0, metrics.NewSet()
 	for _, s := range all {
 		clients += s.clients
-		if count[s.text]++; count[s.text] == 1 {
-			texts = append(texts, s.text)
-		}
+		set.AddStatus(s.status)
 	}
-	if len(texts) > 1 {
-		for i, text := range texts {
-			texts[i] = fmt.Sprintf("%s (%d of %d loops)", text, count[text], len(all))
-		}
-	}
-	return fmt.Sprintf("%s; clients: %d", strings.Join(texts, "; "), clients)
+	return fmt.Sprintf("%s. Clients: %d", set.Line(), clients)
 }

@@ -7,19 +7,22 @@ import (
 	"testing"
 	"time"
 
+	"distcache/internal/daemon/metrics"
 	"distcache/internal/test/kit"
 )
 
 func TestStatusLine(t *testing.T) {
+	up := metrics.Status{Ready: true, Text: "Connected", LastError: "reset"}
+	away := metrics.Status{Text: "Away", Detail: "Requests fail", LastError: "refused", ErrorAgo: time.Second}
 	for _, row := range []struct {
 		name string
 		all  []loopStatus
 		want string
 	}{
-		{"one loop", []loopStatus{{"connected", 3}}, "connected; clients: 3"},
-		{"two that agree", []loopStatus{{"connected", 3}, {"connected", 4}}, "connected; clients: 7"},
-		{"three that do not", []loopStatus{{"connected", 1}, {"away", 0}, {"connected", 1}},
-			"connected (2 of 3 loops); away (1 of 3 loops); clients: 2"},
+		{"one loop", []loopStatus{{up, 3}}, "Connected. Clients: 3"},
+		{"two that agree", []loopStatus{{up, 3}, {up, 4}}, "Connected. Clients: 7"},
+		{"three that do not", []loopStatus{{up, 1}, {away, 0}, {up, 1}},
+			"Away (refused). Requests fail (event loops: 1). Connected (event loops: 2). Clients: 2"},
 	} {
 		if got := statusLine(row.all); got != row.want {
 			t.Errorf("%s: got %q, want %q", row.name, got, row.want)
@@ -57,14 +60,14 @@ func TestServiceManagerIsTold(t *testing.T) {
 		c.Env = m.Env(200 * time.Millisecond)
 		process := p.run(t, c)
 		m.Wait("READY=1")
-		m.Wait("; clients: 0")
+		m.Wait(". Clients: 0")
 		m.Wait(map[string]string{
-			"dc_client": "STATUS=no connection to dc_server UNIX:/nowhere/dc_server (",
-			"dc_server": "STATUS=0 of 100000 sessions;",
+			"dc_client": "STATUS=No connection to dc_server at UNIX:/nowhere/dc_server (connect: ",
+			"dc_server": "STATUS=Serving sessions from memory. Sessions: 0 of 100000.",
 		}[p.name])
 		client := kit.Dial(t, at)
 		client.ExpectStatus(kit.Have(1, "nobody's"), p.absent)
-		m.Wait("; clients: 1")
+		m.Wait(". Clients: 1")
 		kit.Wait(t, patience, "signs of life", func() bool { return m.Fed() > 1 })
 
 		process.Signal(syscall.SIGHUP)

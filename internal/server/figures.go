@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"time"
 
 	"distcache/internal/daemon/metrics"
@@ -13,19 +14,26 @@ type Snapshot struct {
 	Front  front.Counters
 	Server Counters
 	Store  store.Stats
-	Now    time.Duration
+	Status metrics.Status
 }
 
 // Snapshot copies the counters.
 func (s *Server) Snapshot(now time.Duration) *Snapshot {
-	return &Snapshot{Front: s.front.Counters, Server: s.Counters, Store: s.store.Stats(), Now: now}
+	return &Snapshot{Front: s.front.Counters, Server: s.Counters, Store: s.store.Stats(), Status: s.Status(now)}
 }
 
 // Collect reads the figures.
 func (s *Snapshot) Collect(set *metrics.Set) {
 	metrics.Collect(set, front.Figures, &s.Front)
 	metrics.Collect(set, figures, s)
-	set.AddStatus(metrics.Status{Ready: true, Text: "Serving sessions from memory", For: s.Now})
+	set.AddStatus(s.Status)
+}
+
+// Status tells how full the cache is.
+func (s *Server) Status(now time.Duration) metrics.Status {
+	stats := s.store.Stats()
+	return metrics.Status{Ready: true, Text: "Serving sessions from memory", For: now,
+		Detail: fmt.Sprintf("Sessions: %d of %d", stats.Sessions, stats.Capacity)}
 }
 
 // Figures describes the figures of a Server.

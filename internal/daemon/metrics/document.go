@@ -90,7 +90,7 @@ type Quantile struct {
 func (s *Set) PageOf() []PageStatus {
 	all := make([]PageStatus, 0, len(s.Status))
 	for _, status := range s.Status {
-		all = append(all, PageStatus{Ready: status.Ready, Text: status.Text, For: status.For.Seconds(), Detail: status.Detail, Loops: status.Loops})
+		all = append(all, PageStatus{Ready: status.Ready, Text: status.Text, For: status.For.Seconds(), Detail: status.detail(), Loops: status.Loops})
 	}
 	return all
 }

@@ -122,8 +122,8 @@ func (m *Monitor) Line() []any {
 	set := m.fresh
 	m.mu.Unlock()
 	var line []any
-	for _, status := range set.Status {
-		line = append(line, "status", status.Text)
+	if status := set.Line(); status != "" {
+		line = append(line, "status", status)
 	}
 	for _, f := range set.Families {
 		line = append(line, f.line()...)

@@ -15,16 +15,6 @@ type Set struct {
 	at     time.Time
 }
 
-// Status is one thing that an operator wants to know before any figure.
-type Status struct {
-	Ready bool          // the daemon can do its work
-	Text  string        // “connected to dc_server at 10.0.0.5:9001”
-	For   time.Duration // how long it has been so
-	// Detail is more about it, or "": “last error: …”.
-	Detail string
-	Loops  int // of how many event loops that is said; AddStatus counts them
-}
-
 // NewSet makes a Set without figures.
 func NewSet() *Set { return NewSetAt(time.Now()) }
 
@@ -99,7 +89,8 @@ func (s *Set) AddStatus(added Status) {
 	for i := range s.Status {
 		if same := &s.Status[i]; same.Ready == added.Ready && same.Text == added.Text {
 			if added.For < same.For {
-				same.For, same.Detail = added.For, added.Detail
+				added.Loops = same.Loops
+				*same = added
 			}
 			same.Loops++
 			return

@@ -98,3 +98,26 @@ func TestTheWorstStatusIsFirst(t *testing.T) {
 		t.Error("it is ready with something that is not")
 	}
 }
+
+// TestStatusInWords: one line for a service manager and SIGUSR1, and the same words with their times on the page.
+func TestStatusInWords(t *testing.T) {
+	up := Status{Ready: true, Text: "Connected", LastError: "reset", ErrorAgo: 5*time.Second + time.Millisecond}
+	away := Status{Text: "Away", Detail: "Requests fail", LastError: "refused", ErrorAgo: time.Second}
+	for _, row := range []struct {
+		status       Status
+		line, detail string
+	}{
+		{Status{Text: "Connecting"}, "Connecting", ""},
+		{up, "Connected", "Last error, 5s ago: reset"},
+		{away, "Away (refused). Requests fail", "Requests fail. Last error, 1s ago: refused"},
+		{Status{Ready: true, Text: "Serving", Detail: "Sessions: 1 of 2"}, "Serving. Sessions: 1 of 2", "Sessions: 1 of 2"},
+	} {
+		s := NewSet()
+		s.AddStatus(row.status)
+		s.AddStatus(row.status)
+		page := s.PageOf()[0]
+		if got := s.Line(); got != row.line || page.Text != row.status.Text || page.Detail != row.detail {
+			t.Errorf("got %q and on the page %q, %q; want %q and %q", got, page.Text, page.Detail, row.line, row.detail)
+		}
+	}
+}
