@@ -14,7 +14,8 @@ const (
 type batch struct {
 	buf    []byte
 	sent   int
-	tailAt int // where the last tail began; moved: it is not there any more
+	tailAt int    // where the last tail began; moved: it is not there any more
+	added  uint32 // requests since the last write
 }
 
 // moved tells that the batch has moved since its last tail was given.
@@ -58,6 +59,7 @@ func (b *batch) makeRoom(room int) {
 // add appends wire and returns its place in the batch. wire may lie behind the batch; at
 // its very tail it is not copied.
 func (b *batch) add(wire []byte) []byte {
+	b.added++
 	at := len(b.buf)
 	if cap(b.buf)-at < len(wire) {
 		b.makeRoom(len(wire))
@@ -76,6 +78,7 @@ func (b *batch) unsent() []byte { return b.buf[b.sent:] }
 // wrote notes that n bytes of unsent are gone.
 func (b *batch) wrote(n int) {
 	clear(b.buf[b.sent : b.sent+n])
+	b.added = 0
 	b.sent += n
 	if b.sent == len(b.buf) {
 		b.buf, b.sent = b.buf[:0], 0

@@ -12,9 +12,9 @@ type Figures struct {
 
 // LinkCounters are totals since start.
 type LinkCounters struct {
-	Writes   uint64 // writes to dc_server, each of the requests of one turn
-	Sent     uint64 // bytes of requests
-	Received uint64 // bytes of answers
+	Batches  histogram.Sizes // requests that left in one write: those of one turn
+	Sent     uint64          // bytes of requests
+	Received uint64          // bytes of answers
 }
 
 // Times is how long requests took, from Submit to their end.

@@ -177,8 +177,8 @@ func (l *Link) Flush(now time.Duration) {
 		return
 	}
 	l.blocked = n < len(b)
+	l.mux.figures.Link.Batches.Observe(l.mux.batch.added)
 	l.mux.batch.wrote(n)
-	l.mux.figures.Link.Writes++
 	l.mux.figures.Link.Sent += uint64(n)
 }
 

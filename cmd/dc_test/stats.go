@@ -120,14 +120,17 @@ func rowName(name string, labels []string) string {
 }
 
 func valueText(f metrics.FigureValues, v metrics.Value) string {
-	if f.Kind != metrics.Durations {
+	switch {
+	case f.Kind != metrics.Durations && f.Kind != metrics.Sizes:
 		return metrics.Text(v.Value, f.Unit)
-	}
-	if v.Took == nil {
+	case v.Spread == nil:
 		return "none"
 	}
-	text := func(seconds float64) string {
-		return time.Duration(seconds * float64(time.Second)).Round(time.Microsecond).String()
+	text := func(value float64) string {
+		if f.Kind == metrics.Sizes {
+			return metrics.Text(value, f.Unit)
+		}
+		return time.Duration(value * float64(time.Second)).Round(time.Microsecond).String()
 	}
-	return fmt.Sprintf("%d: half within %s, 90%% %s, 99%% %s, all %s", v.Count, text(v.Took.P50), text(v.Took.P90), text(v.Took.P99), text(v.Took.Max))
+	return fmt.Sprintf("%d: half within %s, 90%% %s, 99%% %s, all %s", v.Count, text(v.Spread.P50), text(v.Spread.P90), text(v.Spread.P99), text(v.Spread.Max))
 }

@@ -38,7 +38,7 @@ func TestStats(t *testing.T) {
 				Values: []metrics.Value{{Labels: []string{"hit"}, Value: 12}, {Labels: []string{"miss"}}}},
 			{Description: metrics.Description{Name: "distcache_clients", Help: "Clients", Kind: metrics.Gauge}, Values: []metrics.Value{{}}},
 			{Description: metrics.Description{Name: "distcache_took_seconds", Help: "Times", Kind: metrics.Durations},
-				Values: []metrics.Value{{Count: 3, Value: 1, Took: &metrics.Quantile{P50: 0.0001, P90: 0.002, P99: 0.003, Max: 1.5}}}},
+				Values: []metrics.Value{{Count: 3, Value: 1, Spread: &metrics.Quantile{P50: 0.0001, P90: 0.002, P99: 0.003, Max: 1.5}}}},
 		}}
 	answer := func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(document) }
 	for _, at := range []string{tell(t, "tcp", "127.0.0.1:0", answer), tell(t, "unix", filepath.Join(kit.SocketDir(t), "m"), answer)} {

@@ -26,9 +26,6 @@ type Config struct {
 	Addresses func() int
 }
 
-// BriefLife is the life of a session below which it is of no use: the client comes back too late.
-const BriefLife = time.Second
-
 // Observer is told what an operator may want to know.
 type Observer interface {
 	upstream.Watcher
@@ -61,9 +58,6 @@ type Agent struct {
 type Counters struct {
 	Unavailable uint64 // requests answered DISCONNECTED because there was no connection
 	ShortAdds   uint64 // ADDs answered here, that an old dc_server would take for an attack
-	Brief       uint64 // ADDs that live less than BriefLife, after -minexpiry
-	// Answers counts what clients were answered, by operation and Status.Index.
-	Answers [codec.NumOps][codec.NumStatuses]uint64
 }
 
 // New makes an Agent that does nothing until Start. AddFront gives it clients.
@@ -128,9 +122,7 @@ func (a *Agent) Request(asker front.Asker, m *codec.Message, now time.Duration) 
 			return true
 		}
 		codec.RaiseTimeout(m.Wire, a.config.MinExpiry)
-		if codec.AddTimeout(m.Wire) < BriefLife {
-			a.Counters.Brief++
-		}
+		a.fronts[asker.Front].Counters.Added(codec.AddTimeout(m.Wire))
 	}
 	err := a.server.Submit(upstream.Owner(asker), m, now)
 	if err == nil {
@@ -149,18 +141,19 @@ func (a *Agent) Request(asker front.Asker, m *codec.Message, now time.Duration) 
 
 // refuse answers m here.
 func (a *Agent) refuse(asker front.Asker, m *codec.Message, s codec.Status, now time.Duration) {
-	a.Counters.Answers[m.Op][s.Index()]++
 	f := a.fronts[asker.Front]
+	f.Counters.Answered(m.Op, s)
 	f.Append(asker, codec.AppendStatus(f.Batch(asker, now), m.UID, m.Op, s), now)
 }
 
 // Answer brings an answer to the front that its client came through.
 func (a *Agent) Answer(owner upstream.Owner, wire []byte, now time.Duration) bool {
 	op, status := codec.Outcome(wire) // before a client asks again from within
-	if !a.fronts[owner.Front].Answer(front.Asker(owner), wire, now) {
+	f := a.fronts[owner.Front]
+	if !f.Answer(front.Asker(owner), wire, now) {
 		return false
 	}
-	a.Counters.Answers[op][status.Index()]++
+	f.Counters.Answered(op, status)
 	return true
 }
 

@@ -11,7 +11,7 @@ import (
 
 // Snapshot is a copy of an Agent's counters.
 type Snapshot struct {
-	fronts   []front.Counters
+	fronts   []front.Snapshot
 	server   upstream.Figures
 	agent    Counters
 	link     linkFacts
@@ -29,7 +29,7 @@ func (a *Agent) Snapshot(now time.Duration) *Snapshot {
 		s.places = a.config.Addresses()
 	}
 	for _, f := range a.fronts {
-		s.fronts = append(s.fronts, f.Counters)
+		s.fronts = append(s.fronts, f.Snapshot())
 	}
 	return s
 }
@@ -64,17 +64,13 @@ func Figures() []metrics.Description {
 	return append(metrics.Describe(front.Figures), metrics.Describe(figures)...)
 }
 
-// put is how an entry of the table gives a value.
-type put = func(value float64, labels ...string)
-
 // The names of figures that others read.
 const (
-	Answers      = "distcache_answers_total"
 	Disconnected = "distcache_disconnected_total"
 	Dropped      = "distcache_answers_dropped_total"
 	RoundTrip    = "distcache_round_trip_seconds"
 	Answered     = "distcache_answer_seconds"
-	Brief        = "distcache_brief_adds_total"
+	Batches      = "distcache_link_batch_requests"
 	LinkUp       = "distcache_link_up"
 	Addresses    = "distcache_link_addresses"
 )
@@ -82,7 +78,7 @@ const (
 var figures = []metrics.Figure[Snapshot]{
 	{Description: metrics.Description{Name: LinkUp, Kind: metrics.Gauge, Line: "links_up",
 		Help: "Event loops whose connection to dc_server is up; distcache_loops is how many there are"},
-		Read: func(s *Snapshot, put put) {
+		Read: func(s *Snapshot, put metrics.Put) {
 			up := 0.0
 			if s.state == upstream.Up {
 				up = 1
@@ -91,26 +87,23 @@ var figures = []metrics.Figure[Snapshot]{
 		}},
 	{Description: metrics.Description{Name: Addresses, Kind: metrics.Gauge,
 		Help: "Addresses of one IP version that the name of -server leads to; dc_clients that use different ones share no sessions"},
-		Read: func(s *Snapshot, put put) { put(float64(s.places)) }},
+		Read: func(s *Snapshot, put metrics.Put) { put(float64(s.places)) }},
 	{Description: metrics.Description{Name: "distcache_link_connects_total", Kind: metrics.Counter, Line: "connects",
 		Help: "Connections to dc_server that came up: they answered the probe"},
-		Read: func(s *Snapshot, put put) { put(float64(s.link.ups)) }},
+		Read: func(s *Snapshot, put metrics.Put) { put(float64(s.link.ups)) }},
 	{Description: metrics.Description{Name: "distcache_link_losses_total", Kind: metrics.Counter, Line: "losses",
 		Help: "Connections to dc_server that were up and ended"},
-		Read: func(s *Snapshot, put put) { put(float64(s.link.losts)) }},
+		Read: func(s *Snapshot, put metrics.Put) { put(float64(s.link.losts)) }},
 	{Description: metrics.Description{Name: "distcache_link_faults_total", Kind: metrics.Counter, Labels: []string{"reason"},
 		Help: "Connections and attempts that ended: closed by dc_server, silent, corrupt bytes, no dc_server, or an error of the system"},
-		Read: func(s *Snapshot, put put) {
+		Read: func(s *Snapshot, put metrics.Put) {
 			for why, n := range s.link.faults {
 				put(float64(n), fault(why).String())
 			}
 		}},
-	{Description: metrics.Description{Name: Answers, Kind: metrics.Counter, Labels: []string{"op", "status"}, Line: "answers",
-		Help: "Answers to clients, of dc_server or of dc_client itself; OK of a GET is a hit, NOTOK a miss"},
-		Read: func(s *Snapshot, put put) { front.PutAnswers(&s.agent.Answers, put) }},
 	{Description: metrics.Description{Name: Disconnected, Kind: metrics.Counter, Labels: []string{"reason"}, Line: "disconnected",
 		Help: "Requests answered DISCONNECTED: no answer within -timeout, connection lost meanwhile, no connection, or too many in flight"},
-		Read: func(s *Snapshot, put put) {
+		Read: func(s *Snapshot, put metrics.Put) {
 			put(float64(s.server.Mux.TimedOut), "timeout")
 			put(float64(s.server.Mux.Lost), "lost")
 			put(float64(s.agent.Unavailable), "no-connection")
@@ -124,27 +117,24 @@ var figures = []metrics.Figure[Snapshot]{
 		Times: (*Snapshot).answered},
 	{Description: metrics.Description{Name: "distcache_in_flight", Kind: metrics.Gauge, Line: "in_flight",
 		Help: "Requests that wait for the answer of dc_server"},
-		Read: func(s *Snapshot, put put) { put(float64(s.inFlight)) }},
+		Read: func(s *Snapshot, put metrics.Put) { put(float64(s.inFlight)) }},
 	{Description: metrics.Description{Name: "distcache_forwarded_total", Kind: metrics.Counter,
 		Help: "Requests sent on to dc_server"},
-		Read: func(s *Snapshot, put put) { put(float64(s.server.Mux.Forwarded)) }},
+		Read: func(s *Snapshot, put metrics.Put) { put(float64(s.server.Mux.Forwarded)) }},
 	{Description: metrics.Description{Name: Dropped, Kind: metrics.Counter, Labels: []string{"reason"},
 		Help: "Answers of dc_server that no client got: they came late, the client had left, or they match no request"},
-		Read: func(s *Snapshot, put put) {
+		Read: func(s *Snapshot, put metrics.Put) {
 			put(float64(s.server.Mux.Late), "late")
 			put(float64(s.server.Mux.Swallowed), "client-left")
 			put(float64(s.server.Mux.Unsolicited), "no-request")
 		}},
-	{Description: metrics.Description{Name: "distcache_link_writes_total", Kind: metrics.Counter,
-		Help: "Writes to dc_server; distcache_forwarded_total over this is the size of a batch"},
-		Read: func(s *Snapshot, put put) { put(float64(s.server.Link.Writes)) }},
+	{Description: metrics.Description{Name: Batches, Kind: metrics.Sizes,
+		Help: "Requests that left for dc_server together, in one write"},
+		Sizes: func(s *Snapshot) *histogram.Sizes { return &s.server.Link.Batches }},
 	{Description: metrics.Description{Name: "distcache_link_sent_bytes_total", Kind: metrics.Counter, Unit: metrics.Bytes,
 		Help: "Bytes sent to dc_server"},
-		Read: func(s *Snapshot, put put) { put(float64(s.server.Link.Sent)) }},
+		Read: func(s *Snapshot, put metrics.Put) { put(float64(s.server.Link.Sent)) }},
 	{Description: metrics.Description{Name: "distcache_link_received_bytes_total", Kind: metrics.Counter, Unit: metrics.Bytes,
 		Help: "Bytes received from dc_server"},
-		Read: func(s *Snapshot, put put) { put(float64(s.server.Link.Received)) }},
-	{Description: metrics.Description{Name: Brief, Kind: metrics.Counter,
-		Help: "ADDs of sessions that live less than a second, after -minexpiry"},
-		Read: func(s *Snapshot, put put) { put(float64(s.agent.Brief)) }},
+		Read: func(s *Snapshot, put metrics.Put) { put(float64(s.server.Link.Received)) }},
 }

@@ -7,6 +7,7 @@ import (
 
 	"distcache/codec"
 	"distcache/internal/daemon/metrics"
+	"distcache/internal/front"
 	"distcache/upstream"
 )
 
@@ -41,18 +42,72 @@ func TestAnswersAreCounted(t *testing.T) {
 		labels []string
 		want   float64
 	}{
-		{Answers, []string{"GET", "OK"}, 1}, {Answers, []string{"GET", "NOTOK"}, 2}, {Answers, []string{"GET", "DISCONNECTED"}, 1},
-		{Answers, []string{"HAVE", "OK"}, 1}, {Answers, []string{"ADD", "OK"}, 1}, {Answers, []string{"ADD", "EXISTS"}, 1},
-		{Answers, []string{"ADD", "CORRUPT"}, 1}, {Answers, []string{"REMOVE", "other"}, 1}, {Answers, nil, 9},
-		{metrics.Requests, nil, 9}, {Brief, nil, 1}, {Disconnected, []string{"no-connection"}, 1},
+		{metrics.Answers, []string{"GET", "OK"}, 1}, {metrics.Answers, []string{"GET", "NOTOK"}, 2}, {metrics.Answers, []string{"GET", "DISCONNECTED"}, 1},
+		{metrics.Answers, []string{"HAVE", "OK"}, 1}, {metrics.Answers, []string{"ADD", "OK"}, 1}, {metrics.Answers, []string{"ADD", "EXISTS"}, 1},
+		{metrics.Answers, []string{"GET", "OK", "distcache"}, 1}, {metrics.Requests, []string{"", "distcache"}, 9},
+		{metrics.Answers, []string{"ADD", "CORRUPT"}, 1}, {metrics.Answers, []string{"REMOVE", "other"}, 1}, {metrics.Answers, nil, 9},
+		{metrics.Requests, nil, 9}, {metrics.Brief, nil, 1}, {Disconnected, []string{"no-connection"}, 1},
 		{"distcache_link_losses_total", nil, 1}, {"distcache_link_faults_total", []string{"closed"}, 1}, {LinkUp, nil, 0},
 	} {
 		if got := set.Total(row.name, row.labels...); got != row.want {
 			t.Errorf("%s %q: got %v, want %v", row.name, row.labels, got, row.want)
 		}
 	}
-	if sent, writes := set.Total("distcache_link_sent_bytes_total"), set.Total("distcache_link_writes_total"); sent == 0 || writes != 7 {
-		t.Errorf("got %v bytes in %v writes, want them counted", sent, writes)
+	if sent := set.Total("distcache_link_sent_bytes_total"); sent == 0 {
+		t.Error("got no bytes sent, want them counted")
+	}
+}
+
+// TestBatchesAreCounted: how many requests left together.
+func TestBatchesAreCounted(t *testing.T) {
+	r := upRig(t, testConfig())
+	r.come(1, 2, 3)
+	r.ask(1, 7, "alone")
+	for _, c := range []int{1, 2, 3} {
+		r.Received(c, codec.AppendMessage(nil, codec.Request, 8, codec.OpGet, []byte("together")), r.now)
+	}
+	r.TurnEnded(r.now)
+	r.TurnEnded(r.now) // without a request
+	if got := r.Agent.Snapshot(r.now).server.Link.Batches; got.Count() != 2 || got.Sum != 4 || got.Buckets[0] != 1 || got.Buckets[2] != 1 {
+		t.Errorf("got %+v, want one of 1 and one of 3", got)
+	}
+}
+
+// spoken is a protocol of another name.
+type spoken struct {
+	front.Wire
+	name string
+}
+
+func (s spoken) Name() string { return s.name }
+
+// TestFrontsAreCountedApart: each front by its protocol, and a total is that of all.
+func TestFrontsAreCountedApart(t *testing.T) {
+	r := upRig(t, testConfig())
+	other := r.AddFront(spoken{front.NewDistcache(), "other"}, r, r.pool)
+	r.come(1)
+	r.ask(1, 7, "id")
+	r.answer(r.seenOne(), "\x01")
+	r.Link().Broken(upstream.ErrClosed, r.now)
+	other.Opened(2, r.now)
+	for _, wire := range [][]byte{codec.AppendMessage(nil, codec.Request, 7, codec.OpGet, []byte("id")),
+		codec.AppendMessage(nil, codec.Request, 7, codec.OpAdd, []byte("\x00\x00\x01\x00\x00\x00\x00\x02iddata"))} {
+		other.Received(2, wire, r.now)
+	}
+	set := r.figuresOf()
+	for _, row := range []struct {
+		name   string
+		labels []string
+		want   float64
+	}{
+		{metrics.Requests, []string{"GET", "distcache"}, 1}, {metrics.Requests, []string{"GET", "other"}, 1}, {metrics.Requests, []string{"GET"}, 2},
+		{metrics.Answers, []string{"GET", "NOTOK", "distcache"}, 1}, {metrics.Answers, []string{"GET", "DISCONNECTED", "other"}, 1},
+		{metrics.Answers, []string{"ADD", "DISCONNECTED", "distcache"}, 0}, {metrics.Brief, []string{"distcache"}, 0}, {metrics.Brief, []string{"other"}, 1},
+		{"distcache_clients_accepted_total", []string{"distcache"}, 1}, {"distcache_clients_accepted_total", []string{"other"}, 1},
+	} {
+		if got := set.Total(row.name, row.labels...); got != row.want {
+			t.Errorf("%s %q: got %v, want %v", row.name, row.labels, got, row.want)
+		}
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 var Show = metrics.Plan{
 	Series: []metrics.Series{
 		{ID: "operations", Title: "Operations per second", Of: metrics.RateOf(metrics.Requests)},
-		{ID: "hits", Title: "Hit rate", Unit: metrics.Ratio, Good: 1, Of: metrics.ShareOf(Answers, []string{"GET", "OK"}, []string{"GET", "NOTOK"})},
+		{ID: "hits", Title: "Hit rate", Unit: metrics.Ratio, Good: 1, Of: metrics.ShareOf(metrics.Answers, []string{"GET", "OK"}, []string{"GET", "NOTOK"})},
 		{ID: "median", Title: "Answer time, median", Unit: metrics.Seconds, Of: metrics.QuantileOf(Answered, 0.5)},
 		{ID: "p99", Title: "Answer time, 99 %", Unit: metrics.Seconds, Of: metrics.QuantileOf(Answered, 0.99)},
 		{ID: "errors", Title: "DISCONNECTED per second", Good: -1, Of: metrics.RateOf(Disconnected)},
@@ -22,7 +22,7 @@ var Show = metrics.Plan{
 		{
 			ID: "brief-adds", Title: "Sessions are stored for less than a second",
 			Remedy: "Give dc_client or dc_server -minexpiry 300000: Apache's mod_socache_dc sends a timeout of 0 to 999 ms.",
-			Found:  metrics.BriefAdds(Brief, hits),
+			Found:  metrics.BriefAdds(hits),
 		},
 		{
 			ID: "late-answers", Title: "dc_server answers later than -timeout",
@@ -39,7 +39,7 @@ var Show = metrics.Plan{
 
 // hits is the hit rate of a span; 0 without GETs.
 func hits(p metrics.Span) float64 {
-	rate, _ := metrics.ShareOf(Answers, []string{"GET", "OK"}, []string{"GET", "NOTOK"})(p)
+	rate, _ := metrics.ShareOf(metrics.Answers, []string{"GET", "OK"}, []string{"GET", "NOTOK"})(p)
 	return rate
 }
 

@@ -273,7 +273,7 @@ func (w *world) mustAgree() {
 	given := m.TimedOut + m.Lost + m.Full + w.agent.Counters.Unavailable
 	agree(t.Disconnected, given, "answers DISCONNECTED")
 	byStatus := uint64(0)
-	for _, byOp := range w.agent.Counters.Answers {
+	for _, byOp := range w.front.Counters.Answers {
 		for _, n := range byOp {
 			byStatus += n
 		}

@@ -148,28 +148,25 @@ func Figures() []metrics.Description {
 	return append(metrics.Describe(processFigures), metrics.Describe(loopFigures)...)
 }
 
-// put is how an entry of a table gives a value.
-type put = func(value float64, labels ...string)
-
 var processFigures = []metrics.Figure[process]{
 	{Description: metrics.Description{Name: "distcache_build_info", Kind: metrics.Gauge, Labels: []string{"program", "version", "go"},
 		Help: "1, with the program and its version"},
-		Read: func(p *process, put put) { put(1, p.config.Program, version.Version(), runtime.Version()) }},
+		Read: func(p *process, put metrics.Put) { put(1, p.config.Program, version.Version(), runtime.Version()) }},
 	{Description: metrics.Description{Name: metrics.Uptime, Kind: metrics.Gauge, Unit: metrics.Seconds, Line: "uptime",
 		Help: "Time since the start"},
-		Read: func(p *process, put put) { put(p.uptime.Seconds()) }},
+		Read: func(p *process, put metrics.Put) { put(p.uptime.Seconds()) }},
 	{Description: metrics.Description{Name: metrics.Loops, Kind: metrics.Gauge,
 		Help: "Event loops (-loops)"},
-		Read: func(p *process, put put) { put(float64(p.loops)) }},
+		Read: func(p *process, put metrics.Put) { put(float64(p.loops)) }},
 	{Description: metrics.Description{Name: "distcache_clients_max", Kind: metrics.Gauge,
 		Help: "Limit of connected clients (-maxclients)"},
-		Read: func(p *process, put put) { put(float64(p.config.MaxClients)) }},
+		Read: func(p *process, put metrics.Put) { put(float64(p.config.MaxClients)) }},
 	{Description: metrics.Description{Name: "distcache_memory_bound_bytes", Kind: metrics.Gauge, Unit: metrics.Bytes,
 		Help: "Bound of the resident memory that follows from the flags"},
-		Read: func(p *process, put put) { put(float64(p.config.MemoryBound())) }},
+		Read: func(p *process, put metrics.Put) { put(float64(p.config.MemoryBound())) }},
 	{Description: metrics.Description{Name: "distcache_certificate_left_seconds", Kind: metrics.Gauge, Unit: metrics.Seconds,
 		Help: "Time until the TLS certificate in force expires (-tlscert)"},
-		Read: func(p *process, put put) {
+		Read: func(p *process, put metrics.Put) {
 			if p.config.CertificateExpires == nil {
 				return
 			}
@@ -179,20 +176,20 @@ var processFigures = []metrics.Figure[process]{
 		}},
 	{Description: metrics.Description{Name: "distcache_log_lines_total", Kind: metrics.Counter, Labels: []string{"level"},
 		Help: "Lines logged"},
-		Read: func(p *process, put put) {
+		Read: func(p *process, put metrics.Put) {
 			for _, level := range []slog.Level{slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
 				put(float64(p.levels[level]), level.String())
 			}
 		}},
 	{Description: metrics.Description{Name: "distcache_log_lines_lost_total", Kind: metrics.Counter,
 		Help: "Log lines that were dropped because stderr or syslog did not take them"},
-		Read: func(p *process, put put) { put(float64(p.lost)) }},
+		Read: func(p *process, put metrics.Put) { put(float64(p.lost)) }},
 }
 
 var loopFigures = []metrics.Figure[loopCopy]{
 	{Description: metrics.Description{Name: metrics.LoopAnswers, Kind: metrics.Gauge, Unit: metrics.Yes, Labels: []string{"loop"},
 		Help: "1 where the event loop answered within a second; of one that did not, the figures are those of its last answer"},
-		Read: func(c *loopCopy, put put) {
+		Read: func(c *loopCopy, put metrics.Put) {
 			value := 0.0
 			if c.answers {
 				value = 1
@@ -201,13 +198,13 @@ var loopFigures = []metrics.Figure[loopCopy]{
 		}},
 	{Description: metrics.Description{Name: metrics.Clients, Kind: metrics.Gauge, Line: "clients",
 		Help: "Connected clients"},
-		Read: func(c *loopCopy, put put) { put(float64(c.clients)) }},
+		Read: func(c *loopCopy, put metrics.Put) { put(float64(c.clients)) }},
 	{Description: metrics.Description{Name: "distcache_clients_busy", Kind: metrics.Gauge,
 		Help: "Clients with a request that is not whole or not answered, or with an answer that is not read"},
-		Read: func(c *loopCopy, put put) { put(float64(c.busy)) }},
+		Read: func(c *loopCopy, put metrics.Put) { put(float64(c.busy)) }},
 	{Description: metrics.Description{Name: "distcache_clients_refused_total", Kind: metrics.Counter, Labels: []string{"reason"}, Line: "refused",
 		Help: "Connections closed at once: over -maxclients (limit), descriptors, memory or places for TLS used up (resources), TLS handshake failed (tls), or not named by -allowuser and -allowgroup (not-allowed)"},
-		Read: func(c *loopCopy, put put) {
+		Read: func(c *loopCopy, put metrics.Put) {
 			put(float64(c.full), "limit")
 			put(float64(c.refused-c.full), "resources")
 			put(float64(c.tls), "tls")
@@ -218,7 +215,7 @@ var loopFigures = []metrics.Figure[loopCopy]{
 		Read: readPeers},
 }
 
-func readPeers(c *loopCopy, put put) {
+func readPeers(c *loopCopy, put metrics.Put) {
 	others, shown := c.others, 0
 	for ip, n := range c.peers {
 		if shown++; shown > peersShown {

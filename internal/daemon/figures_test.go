@@ -27,7 +27,7 @@ func (c *counting) Snapshot(time.Duration) metrics.Source { c.n++; return &count
 
 func (c *counting) Collect(set *metrics.Set) {
 	metrics.Collect(set, []metrics.Figure[counting]{{Description: metrics.Description{Name: "counted_total", Kind: metrics.Counter},
-		Read: func(c *counting, put put) { put(c.n) }}}, c)
+		Read: func(c *counting, put metrics.Put) { put(c.n) }}}, c)
 }
 
 // TestStuckLoopIsReported: who asks waits no longer than they said, learns which loop does not answer, and sees no

@@ -117,7 +117,8 @@ type Front struct {
 	busy    int    // clients in a phase after idle
 	found   [groupSize]Incoming
 
-	// Counters counts what happened, since start.
+	// Counters counts what happened, since start. Those of ADDs and answers are counted by
+	// whoever gives the answers: they are not looked into here.
 	Counters Counters
 }
 
@@ -127,7 +128,23 @@ type Counters struct {
 	Requests [codec.NumOps]uint64    // whole requests, by operation
 	Dropped  [NumReasons]uint64      // clients that the Front closed, by Reason
 	Corrupt  [codec.NumFields]uint64 // of those with Corrupt, by codec.FieldIndex
+	Brief    uint64                  // ADDs that live less than BriefLife, after -minexpiry
+	// Answers counts what clients were answered, by operation and Status.Index.
+	Answers [codec.NumOps][codec.NumStatuses]uint64
 }
+
+// BriefLife is the life of a session below which it is of no use: the client comes back too late.
+const BriefLife = time.Second
+
+// Added counts an ADD of a session that lives for so long.
+func (c *Counters) Added(life time.Duration) {
+	if life < BriefLife {
+		c.Brief++
+	}
+}
+
+// Answered counts an answer.
+func (c *Counters) Answered(op codec.Op, s codec.Status) { c.Answers[op][s.Index()]++ }
 
 // New makes a Front without clients. pool holds what clients have sent of requests that
 // cannot be taken yet, and answers that must wait for others.

@@ -8,6 +8,8 @@ import (
 
 // Wire is a protocol that clients speak. What it gives is in distcache's own form.
 type Wire interface {
+	// Name is what the figures call the protocol.
+	Name() string
 	// Next finds the first whole request of c in b, and how many bytes of b it takes. It
 	// returns codec.ErrShort when b holds only the beginning of one, which comes again,
 	// longer, and another error when the bytes are corrupt. begun tells that Next returned
@@ -26,6 +28,9 @@ type Distcache struct {
 
 // NewDistcache makes the Wire of one Front.
 func NewDistcache() *Distcache { return &Distcache{} }
+
+// Name is “distcache”.
+func (w *Distcache) Name() string { return "distcache" }
 
 // Next cuts the first message off b.
 func (w *Distcache) Next(c int, b []byte, begun bool) (m codec.Message, size int, err error) {

@@ -64,15 +64,9 @@ type Counters struct {
 	Hits   uint64 // GETs answered with a session
 	Misses uint64 // GETs answered NOTOK
 	Probes uint64 // HAVEs of agents that asked whether the server answers
-	Brief  uint64 // ADDs that live less than BriefLife, after -minexpiry
 	// Life is how long the sessions of valid ADDs were to live, together, in ms.
 	Life uint64
-	// Answers counts what clients were answered, by operation and Status.Index.
-	Answers [codec.NumOps][codec.NumStatuses]uint64
 }
-
-// BriefLife is the life of a session below which it is of no use: the client comes back too late.
-const BriefLife = time.Second
 
 // New makes a Server. pool holds what clients have sent of requests that are not whole.
 func New(config Config, st store.Store, s front.Sockets, pool *buffer.Pool, o Observer) *Server {
@@ -126,9 +120,7 @@ func (s *Server) Request(a front.Asker, m *codec.Message, now time.Duration) boo
 	probe := codec.IsProbe(m.Op, r.ID)
 	if m.Op == codec.OpAdd && status == codec.StatusOK {
 		s.Counters.Life += uint64(r.TTL / time.Millisecond)
-		if r.TTL < BriefLife {
-			s.Counters.Brief++
-		}
+		s.front.Counters.Added(r.TTL)
 	}
 	if status == codec.StatusOK {
 		s.store.Do(r, now)
@@ -150,7 +142,7 @@ func (s *Server) Request(a front.Asker, m *codec.Message, now time.Duration) boo
 
 // Answer sends the store's answer to the client.
 func (s *Server) Answer(t store.Ticket, op codec.Op, status codec.Status, data []byte, now time.Duration) {
-	s.Counters.Answers[op][status.Index()]++
+	s.front.Counters.Answered(op, status)
 	a := front.Asker{Client: t.Client, Seq: t.Seq}
 	batch := s.front.Batch(a, now)
 	if op == codec.OpGet && status == codec.StatusOK {

@@ -23,7 +23,7 @@ var Show = metrics.Plan{
 		{
 			ID: "brief-adds", Title: "Sessions are stored for less than a second",
 			Remedy: "Give dc_client or dc_server -minexpiry 300000: Apache's mod_socache_dc sends a timeout of 0 to 999 ms.",
-			Found:  metrics.BriefAdds(Brief, func(metrics.Span) float64 { return 0 }),
+			Found:  metrics.BriefAdds(func(metrics.Span) float64 { return 0 }),
 		},
 		{
 			ID: "evictions", Title: "Sessions are evicted before they expire",

@@ -73,7 +73,7 @@ func TestMixOfRequests(t *testing.T) {
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			then, now := &Snapshot{}, &Snapshot{}
-			now.Front.Requests[0], now.Front.Requests[1], now.Server.Brief = row.adds, row.gets, row.brief
+			now.Front.Counters.Requests[0], now.Front.Counters.Requests[1], now.Front.Counters.Brief = row.adds, row.gets, row.brief
 			p := spanOf(t, row.seconds, then, now)
 			if got := found("adds-without-gets")(p); (got != "") != row.noGets {
 				t.Errorf("ADDs without GETs: got %q, want %v", got, row.noGets)
@@ -102,8 +102,8 @@ func TestLivesAreCounted(t *testing.T) {
 			r := newRig(t, Config{MinExpiry: row.minExpiry}, 64)
 			r.mustStatus(codec.OpAdd, add("id", "data", row.ttl), codec.StatusOK)
 			r.mustStatus(codec.OpAdd, add("", "data", row.ttl), codec.StatusAddIDLen)
-			if c := r.Server.Counters; c.Brief != row.brief || c.Life != row.life {
-				t.Errorf("got %d brief and %d ms of life, want %d and %d", c.Brief, c.Life, row.brief, row.life)
+			if brief, life := r.Server.Front().Counters.Brief, r.Server.Counters.Life; brief != row.brief || life != row.life {
+				t.Errorf("got %d brief and %d ms of life, want %d and %d", brief, life, row.brief, row.life)
 			}
 		})
 	}

@@ -70,15 +70,15 @@ type FigureValues struct {
 	Values []Value `json:"values"`
 }
 
-// Value is a Sample. Of durations it has how many there were, and what they took in seconds.
+// Value is a Sample. Of durations and sizes it has how many there were, and Value is their sum.
 type Value struct {
 	Labels []string  `json:"labels,omitempty"`
 	Value  float64   `json:"value"`
 	Count  uint64    `json:"count,omitempty"`
-	Took   *Quantile `json:"took,omitempty"`
+	Spread *Quantile `json:"spread,omitempty"`
 }
 
-// Quantile is how long durations were, in seconds.
+// Quantile is how long durations were, in seconds, or how large sizes were.
 type Quantile struct {
 	P50 float64 `json:"p50"`
 	P90 float64 `json:"p90"`
@@ -102,8 +102,14 @@ func (s *Set) Values() []FigureValues {
 		values := FigureValues{Description: f.Description, Values: []Value{}}
 		for _, sample := range f.Samples {
 			v := Value{Labels: sample.Labels, Value: sample.Value}
-			if sample.Times != nil {
-				v.Count, v.Value, v.Took = sample.Times.Count(), sample.Times.Sum.Seconds(), quantiles(sample)
+			if t := sample.Times; t != nil && t.Count() > 0 {
+				v.Count, v.Value, v.Spread = t.Count(), t.Sum.Seconds(), spread(func(q float64) float64 {
+					d, _ := t.Quantile(q)
+					return d.Round(time.Microsecond).Seconds()
+				})
+			}
+			if z := sample.Sizes; z != nil && z.Count() > 0 {
+				v.Count, v.Value, v.Spread = z.Count(), float64(z.Sum), spread(func(q float64) float64 { return float64(z.Quantile(q)) })
 			}
 			values.Values = append(values.Values, v)
 		}
@@ -112,13 +118,6 @@ func (s *Set) Values() []FigureValues {
 	return all
 }
 
-func quantiles(s Sample) *Quantile {
-	of := func(q float64) float64 {
-		d, _ := s.Times.Quantile(q)
-		return d.Round(time.Microsecond).Seconds()
-	}
-	if s.Times.Count() == 0 {
-		return nil
-	}
+func spread(of func(q float64) float64) *Quantile {
 	return &Quantile{P50: of(0.5), P90: of(0.9), P99: of(0.99), Max: of(1)}
 }

@@ -14,6 +14,7 @@ const (
 	Counter   Kind = "counter"   // a total since start
 	Gauge     Kind = "gauge"     // a value of now
 	Durations Kind = "durations" // how often something took how long
+	Sizes     Kind = "sizes"     // how often something had which size
 )
 
 // Unit is what a figure is measured in.
@@ -45,10 +46,14 @@ type Figure[S any] struct {
 	Description
 	// Read puts the value, or one value for each of several sets of labels. Where several loops
 	// put one for the same labels, the values are added.
-	Read func(s *S, put func(value float64, labels ...string))
-	// Times reads Durations, in place of Read.
+	Read func(s *S, put Put)
+	// Times reads Durations, and Sizes reads Sizes, in place of Read.
 	Times func(s *S) *histogram.Histogram
+	Sizes func(s *S) *histogram.Sizes
 }
+
+// Put is how an entry of a table gives a value.
+type Put = func(value float64, labels ...string)
 
 // Describe gives the descriptions of a table.
 func Describe[S any](table []Figure[S]) []Description {
@@ -63,11 +68,14 @@ func Describe[S any](table []Figure[S]) []Description {
 func Collect[S any](set *Set, table []Figure[S], s *S) {
 	for _, f := range table {
 		family := set.family(f.Description)
-		if f.Times != nil {
+		switch {
+		case f.Times != nil:
 			family.addTimes(f.Times(s))
-			continue
+		case f.Sizes != nil:
+			family.addSizes(f.Sizes(s))
+		default:
+			f.Read(s, family.add)
 		}
-		f.Read(s, family.add)
 	}
 }
 
@@ -81,6 +89,7 @@ type Sample struct {
 	Labels []string // values, in the order of Description.Labels
 	Value  float64
 	Times  *histogram.Histogram // of Durations, else nil
+	Sizes  *histogram.Sizes     // of Sizes, else nil
 }
 
 // Family is a figure that has been read.
@@ -108,4 +117,12 @@ func (f *Family) addTimes(h *histogram.Histogram) {
 		s.Times = new(histogram.Histogram)
 	}
 	s.Times.Add(h)
+}
+
+func (f *Family) addSizes(z *histogram.Sizes) {
+	s := f.sample(nil)
+	if s.Sizes == nil {
+		s.Sizes = new(histogram.Sizes)
+	}
+	s.Sizes.Add(z)
 }

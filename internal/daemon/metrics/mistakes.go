@@ -39,11 +39,10 @@ var AddsWithoutGets = Mistake{
 	},
 }
 
-// BriefAdds finds that sessions are stored for less than a second. brief is the figure that counts
-// these, and hits gives the hit rate: where the other daemon makes sessions live longer, there are hits.
-func BriefAdds(brief string, hits func(p Span) float64) func(p Span) string {
+// BriefAdds finds that sessions are stored for less than a second. hits gives the hit rate: where the other daemon makes sessions live longer, there are hits.
+func BriefAdds(hits func(p Span) float64) func(p Span) string {
 	return func(p Span) string {
-		adds, short := p.Grew(Requests, "ADD"), p.Grew(brief)
+		adds, short := p.Grew(Requests, "ADD"), p.Grew(Brief)
 		if p.Seconds() < judgeAfter || adds < judgeAdds || short < briefShare*adds || hits(p) >= briefHits {
 			return ""
 		}

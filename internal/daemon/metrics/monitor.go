@@ -136,7 +136,7 @@ func (f *Family) line() (line []any) {
 	if f.Line == "" {
 		return nil
 	}
-	for _, s := range f.Samples {
+	for _, s := range f.acrossFronts() {
 		switch {
 		case s.Times != nil:
 			for _, q := range []struct {
@@ -154,6 +154,20 @@ func (f *Family) line() (line []any) {
 		}
 	}
 	return line
+}
+
+// acrossFronts adds the samples that differ in their front alone, and leaves that label out. It is
+// the last one.
+func (f *Family) acrossFronts() []Sample {
+	last := len(f.Labels) - 1
+	if last < 0 || f.Labels[last] != Front {
+		return f.Samples
+	}
+	sum := &Family{}
+	for _, s := range f.Samples {
+		sum.add(s.Value, s.Labels[:last]...)
+	}
+	return sum.Samples
 }
 
 // Text gives a value as people read it.

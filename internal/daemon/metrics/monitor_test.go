@@ -162,3 +162,18 @@ func TestText(t *testing.T) {
 		}
 	}
 }
+
+// TestLineAddsFronts: the line does not tell the protocols apart.
+func TestLineAddsFronts(t *testing.T) {
+	for _, row := range []struct {
+		labels []string // before the front
+		want   string
+	}{{[]string{"GET"}, "[requests_GET 5]"}, {nil, "[requests 5]"}} {
+		f := &Family{Description: Description{Name: "requests_total", Kind: Counter, Labels: append(row.labels, Front), Line: "requests"}}
+		f.add(2, append(row.labels, "distcache")...)
+		f.add(3, append(row.labels, "other")...)
+		if got := fmt.Sprint(f.line()); got != row.want {
+			t.Errorf("got %s, want %s", got, row.want)
+		}
+	}
+}

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"distcache/internal/daemon/metrics"
 )
 
 const (
@@ -28,7 +30,8 @@ func TestAlertsAndDashboardUseRealMetrics(t *testing.T) {
 	for _, d := range daemons {
 		for _, f := range d.figures {
 			labels[f.Name] = f.Labels
-			if f.Kind == "durations" {
+			if f.Kind == metrics.Durations || f.Kind == metrics.Sizes {
+				labels[f.Name+"_sum"], labels[f.Name+"_count"] = f.Labels, f.Labels
 				labels[f.Name+"_bucket"] = append(f.Labels, "le")
 			}
 		}
@@ -56,7 +59,7 @@ func TestAlertsAndDashboardUseRealMetrics(t *testing.T) {
 		}
 		for _, by := range usedBy.FindAllStringSubmatch(plain, -1) {
 			for _, label := range strings.Split(by[1], ", ") {
-				if !strings.Contains(" job instance op status reason level le ", " "+label+" ") {
+				if !strings.Contains(" job instance op status reason level le front ", " "+label+" ") {
 					t.Errorf("%s: no metric has the label %s", name, label)
 				}
 			}

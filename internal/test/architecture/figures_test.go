@@ -70,7 +70,8 @@ second, /readyz when dc_client has no connection to dc_server. What the Go runti
 comes with /metrics. The figures are at most a second old. Counters begin at 0 with each start.
 
 Durations come as histograms whose buckets are powers of two nanoseconds; the page computes its quantiles from finer ones,
-to a sixteenth. With several loops (-loops) the figures of all are added, but for those by loop.
+to a sixteenth. Sizes come as histograms whose buckets are powers of two. With several loops (-loops) the figures of all are
+added, but for those by loop. The label front is the protocol that the clients speak: distcache.
 `
 
 func document() string {

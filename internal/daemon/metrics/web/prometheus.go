@@ -56,6 +56,8 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 			switch f.Kind {
 			case metrics.Durations:
 				out <- prometheus.MustNewConstHistogram(desc, s.Times.Count(), s.Times.Sum.Seconds(), buckets(s.Times), s.Labels...)
+			case metrics.Sizes:
+				out <- prometheus.MustNewConstHistogram(desc, s.Sizes.Count(), float64(s.Sizes.Sum), sizeBuckets(s.Sizes), s.Labels...)
 			case metrics.Counter:
 				out <- prometheus.MustNewConstMetric(desc, prometheus.CounterValue, s.Value, s.Labels...)
 			default:
@@ -70,6 +72,16 @@ func buckets(h *histogram.Histogram) map[float64]uint64 {
 	for shift := firstBound; shift <= lastBound; shift++ {
 		bound := time.Duration(1) << shift
 		all[bound.Seconds()] = h.CountUpTo(bound)
+	}
+	return all
+}
+
+// sizeBuckets leaves out the last one, which has larger sizes too.
+func sizeBuckets(z *histogram.Sizes) map[float64]uint64 {
+	all, n := make(map[float64]uint64), uint64(0)
+	for i, b := range z.Buckets[:histogram.SizesBuckets-1] {
+		n += b
+		all[float64(uint64(1)<<i)] = n
 	}
 	return all
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"math"
 	"io/fs"
 	"net"
 	"net/http"
@@ -66,6 +67,13 @@ var table = []metrics.Figure[figures]{
 		Read: func(_ *figures, put func(float64, ...string)) { put(7, "GET") }},
 	{Description: metrics.Description{Name: "took_seconds", Kind: metrics.Durations, Help: "Times"},
 		Times: func(f *figures) *histogram.Histogram { return &f.took }},
+	{Description: metrics.Description{Name: "batch_requests", Kind: metrics.Sizes, Help: "Sizes"},
+		Sizes: func(*figures) *histogram.Sizes {
+			z := &histogram.Sizes{}
+			z.Observe(3)
+			z.Observe(100_000)
+			return z
+		}},
 }
 
 func (r *rig) gather(time.Duration) *metrics.Set {
@@ -126,6 +134,15 @@ func TestPrometheusReadsIt(t *testing.T) {
 	for _, b := range took.Bucket {
 		if want := uint64(3); b.GetUpperBound() > 0.0001 && b.GetCumulativeCount() != want || b.GetUpperBound() < 0.0001 && b.GetCumulativeCount() != 0 {
 			t.Errorf("bucket: got %v", b)
+		}
+	}
+	batch := families["batch_requests"].Metric[0].Histogram
+	if batch.GetSampleCount() != 2 || batch.GetSampleSum() != 100_003 {
+		t.Errorf("sizes: got %v, want 3 and 100,000", batch)
+	}
+	for _, b := range batch.Bucket {
+		if want := map[bool]uint64{false: 0, true: 1}[b.GetUpperBound() >= 4]; b.GetCumulativeCount() != want && !math.IsInf(b.GetUpperBound(), 1) {
+			t.Errorf("bucket up to %v: got %d, want %d", b.GetUpperBound(), b.GetCumulativeCount(), want)
 		}
 	}
 	for _, name := range []string{"go_goroutines", "process_start_time_seconds"} {
@@ -304,7 +321,7 @@ func TestDocuments(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &all); err != nil {
 		t.Fatal(err)
 	}
-	if len(all.Figures) != len(table)+1 || all.Figures[3].Values[0].Took.P50 < 0.0001 {
+	if len(all.Figures) != len(table)+1 || all.Figures[3].Values[0].Spread.P50 < 0.0001 {
 		t.Errorf("got %+v, want each figure, with its durations", all.Figures)
 	}
 }
