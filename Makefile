@@ -12,6 +12,8 @@ UNITDIR     ?= $(PREFIX)/lib/systemd/system
 SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 DEFAULTDIR  ?= /etc/default
+# For the certificates of TLS.
+CERTDIR     ?= /etc/distcache
 FUZZTIME ?= 5m
 # The packages whose tests need no daemon and no socket.
 PURE := ./codec/... ./upstream ./engine/deadline ./engine/buffer ./internal/front ./internal/agent \
@@ -97,7 +99,7 @@ metrics-doc: ## make docs/METRICS.md anew from the tables of figures
 	$(GO) test -count=1 ./internal/test/architecture -run TestMetricsDocument -update
 
 install: build ## install the tools, man pages and systemd units below DESTDIR and PREFIX (/usr/local)
-	install -d $(addprefix $(DESTDIR),$(BINDIR) $(MANDIR)/man1 $(MANDIR)/man7 $(UNITDIR) $(SYSUSERSDIR) $(TMPFILESDIR) $(DEFAULTDIR))
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(MANDIR)/man1 $(MANDIR)/man7 $(UNITDIR) $(SYSUSERSDIR) $(TMPFILESDIR) $(DEFAULTDIR) $(CERTDIR))
 	install -m 755 $(BIN)/dc_client $(BIN)/dc_server $(BIN)/dc_snoop $(BIN)/dc_test $(DESTDIR)$(BINDIR)/
 	install -m 644 docs/man/*.1 $(DESTDIR)$(MANDIR)/man1/
 	install -m 644 docs/man/*.7 $(DESTDIR)$(MANDIR)/man7/

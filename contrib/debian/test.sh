@@ -14,7 +14,7 @@ done
 
 tar=${ROOT:-$work/root.tar}
 if [ ! -e "$tar" ]; then
-	mmdebstrap --quiet --variant=minbase --include=systemd,systemd-sysv,dbus,libnss-systemd,procps bookworm "$tar.new"
+	mmdebstrap --quiet --format=tar --variant=minbase --include=systemd,systemd-sysv,dbus,libnss-systemd,procps bookworm "$tar.new"
 	mv "$tar.new" "$tar"
 fi
 root=$work/root

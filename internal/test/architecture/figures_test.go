@@ -69,6 +69,9 @@ SIGUSR1 logs those that have a key in the column “line”. /healthz answers 50
 second, /readyz when dc_client has no connection to dc_server. What the Go runtime and the process tell (go_…, process_…)
 comes with /metrics. The figures are at most a second old. Counters begin at 0 with each start.
 
+Under systemd the flag goes into /etc/default/distcache-client or -server, which have it as an example; the units allow it.
+` + "`systemctl status`" + ` shows the first line of the page without it. contrib/prometheus has alerts, contrib/grafana a dashboard.
+
 Durations come as histograms whose buckets are powers of two nanoseconds; the page computes its quantiles from finer ones,
 to a sixteenth. Sizes come as histograms whose buckets are powers of two. With several loops (-loops) the figures of all are
 added, but for those by loop. The label front is the protocol that the clients speak: distcache.

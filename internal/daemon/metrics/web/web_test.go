@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"math"
 	"io/fs"
+	"math"
 	"net"
 	"net/http"
 	"path"
@@ -198,6 +198,38 @@ func TestRenderedOncePerSecond(t *testing.T) {
 	}
 	if most := int64(time.Since(began)/freshFor) + 1; r.gathered.Load() > most {
 		t.Errorf("got %d copies in %v, want one a second", r.gathered.Load(), time.Since(began))
+	}
+}
+
+// TestFloodByCount: 8 connections that ask for everything at once make each answer once a second at
+// most, and the loops copy their counters no more often than that.
+func TestFloodByCount(t *testing.T) {
+	r := newRig(t, false)
+	began := time.Now()
+	made := map[string]map[string]bool{"/metrics": {}, "/status.json": {}, "/figures.json": {}} // distinct answers
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	for range maxConns {
+		all.Go(func() {
+			for range 3 {
+				for path, bodies := range made {
+					_, body := r.get(path)
+					mu.Lock()
+					bodies[body] = true
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	all.Wait()
+	seconds := int64(time.Since(began)/freshFor) + 1
+	for path, bodies := range made {
+		if n := int64(len(bodies)); n > seconds {
+			t.Errorf("%s: got %d answers made in %d seconds, want one a second", path, n, seconds)
+		}
+	}
+	if got := r.gathered.Load(); got > seconds {
+		t.Errorf("got %d copies of the counters in %d seconds, want one a second", got, seconds)
 	}
 }
 
