@@ -95,6 +95,39 @@ for tls in tls1_2 tls1_3; do
 	try "back: $tls: resumed" is "$(handshake $tls -sess_in /tmp/$tls.back)" Reused
 done
 try "back: the page remembers the last error" shows "Last error"
+
+# Over TLS: the commands of distcache(7), and the examples in /etc/default with other addresses.
+mkdir /root/ca
+cd /root/ca || exit 1
+key='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc'
+# shellcheck disable=SC2086 # several words
+{
+	openssl req -x509 $key -days 3650 -subj '/CN=distcache CA' -addext keyUsage=critical,keyCertSign,cRLSign -keyout ca.key -out ca.pem
+	pair() {
+		openssl req -new $key -subj "/CN=$2" -keyout "$1.key" -out "$1.csr"
+		printf 'subjectAltName=DNS:%s\nextendedKeyUsage=%s\n' "$2" "$3" >"$1.ext"
+		openssl x509 -req -in "$1.csr" -CA ca.pem -CAkey ca.key -CAcreateserial -days 397 -extfile "$1.ext" -out "$1.pem"
+	}
+	pair cache cache.example.net serverAuth
+	pair host host.example.net clientAuth
+} 2>/dev/null
+install -m 644 ca.pem cache.pem host.pem /etc/distcache
+install -o distcache -m 600 cache.key host.key /etc/distcache
+sed -i -e 's/^DC_/#&/' -e '/^#DC_.*TLS:/,/ca.pem"$/s/^#//' -e 's/192.0.2.7/127.0.0.2/' \
+	-e 's/TLS:cache.example.net:9001/TLS:127.0.0.2:9001 -tlsname cache.example.net/' /etc/default/distcache-client /etc/default/distcache-server
+try "TLS: restart" systemctl restart distcache-server distcache-client
+try "TLS: the page says so" await 10 shows "Connected to dc_server at TLS:127.0.0.2:9001"
+try "TLS: the cache answers" ping "$socket"
+try "TLS: the socket unit serves this host without TLS" ping IP:127.0.0.1:9001
+pair host host.example.net clientAuth 2>/dev/null
+install -m 644 host.pem /etc/distcache
+try "TLS: a certificate without its key is told" bash -c 'systemctl reload distcache-client; journalctl --sync'
+try "TLS: the old ones stay" await 5 logged client "the old TLS certificates stay in force" "$since"
+install -o distcache -m 600 host.key /etc/distcache
+try "TLS: reload" systemctl reload distcache-client
+try "TLS: the new ones are read" await 5 logged client "TLS certificates read again" "$since"
+try "TLS: the cache answers after it" ping "$socket"
+
 systemctl status --no-pager distcache-client
 curl -s "http://$page/status.json" | cut -c1-1500
 echo
