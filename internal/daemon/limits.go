@@ -35,7 +35,7 @@ func (c *Config) fitDescriptors() (warning string, err error) {
 	asked := c.MaxClients
 	c.MaxClients = got - c.ownDescriptors()
 	if c.MaxClients < 1 {
-		few := fmt.Sprintf("the limit of open descriptors is %d, but the daemon needs %s: raise the limit (ulimit -n)",
+		few := fmt.Sprintf("the limit of open descriptors is %d, but the daemon needs %s: raise the limit (ulimit -n, LimitNOFILE= of systemd)",
 			got, c.otherText("for itself"))
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", few, err)
@@ -43,7 +43,7 @@ func (c *Config) fitDescriptors() (warning string, err error) {
 		return "", errors.New(few)
 	}
 	return fmt.Sprintf("client limit lowered from %d to %d: the limit of open descriptors is %d, but %d clients need %d (%d and %s); "+
-		"raise the limit (ulimit -n)", asked, c.MaxClients, got, asked, want, asked, c.otherText("for the daemon itself")), nil
+		"raise the limit (ulimit -n, LimitNOFILE= of systemd)", asked, c.MaxClients, got, asked, want, asked, c.otherText("for the daemon itself")), nil
 }
 
 // ownDescriptors is how many descriptors the process needs beside its clients', with those

@@ -188,7 +188,7 @@ func TestPeersAndRefusals(t *testing.T) {
 	kit.Dial(t, at).ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 	kit.Dial(t, at).ExpectClosed()
 	for _, want := range []string{`distcache_peers{address="127.0.0.1"} 2`, `distcache_clients_refused_total{reason="limit"} 1`,
-		`distcache_clients_refused_total{reason="resources"} 0`, `distcache_corrupt_total{field="proto_level"} 1`, "distcache_clients 2"} {
+		`distcache_clients_refused_total{reason="resources"} 0`, `distcache_corrupt_total{field="proto_level",front="distcache"} 1`, "distcache_clients 2"} {
 		process.Wait(patience, want, func() bool { // figures may be a second old
 			_, body := page(t, "tcp", metricsAt.FindStringSubmatch(process.Stderr())[1], "/metrics")
 			return strings.Contains(body, want+"\n")

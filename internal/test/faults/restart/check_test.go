@@ -290,8 +290,8 @@ func TestK08ArithmeticIsShown(t *testing.T) {
 		want  string
 	}{
 		{"80", 0, "dc_client: warning: client limit lowered from 100 to 16: the limit of open descriptors is 80, " +
-			"but 100 clients need 164 (100 and 64 for the daemon itself); raise the limit (ulimit -n)\n"},
-		{"40", 2, "dc_client: the limit of open descriptors is 40, but the daemon needs 64 for itself: raise the limit (ulimit -n)\n"},
+			"but 100 clients need 164 (100 and 64 for the daemon itself); raise the limit (ulimit -n, LimitNOFILE= of systemd)\n"},
+		{"40", 2, "dc_client: the limit of open descriptors is 40, but the daemon needs 64 for itself: raise the limit (ulimit -n, LimitNOFILE= of systemd)\n"},
 	} {
 		c := kit.Command{Path: "/bin/sh", Args: []string{"-c", `ulimit -n ` + row.limit + `; exec "$0" "$@"`, kit.Tool("dc_client"),
 			"-check", "-listen", "IP:0", "-server", nowhere, "-maxclients", "100"}}
