@@ -19,7 +19,7 @@ FUZZTIME ?= 5m
 PURE := ./codec/... ./upstream ./engine/deadline ./engine/buffer ./internal/front ./internal/agent \
 	./internal/server ./internal/store ./internal/daemon/options
 # The packages that judge times, or have long forms of their tests.
-TIMED := ./internal/test/... ./cmd/... ./client ./engine/... ./upstream ./internal/agent ./internal/daemon/... ./internal/store
+TIMED := ./internal/test/... ./cmd/... ./client/... ./engine/... ./upstream ./internal/agent ./internal/daemon/... ./internal/store
 # What takes minutes, or compares times and nothing else.
 SLOW := TestU15FrozenServer/2m0s|TestO25StoppedAndContinued|TestO25TracedAndHeld|TestR09ABusyNeighbour|TestR12|LeaveVictims|LeavesVictims|LeavesOthersTheirShare|TestN09SpuriousReadinessCostsLittle
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2

@@ -41,7 +41,10 @@ func startAnswerer(t *testing.T) (*Loop, *answerer, *net.UDPConn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = peer.Close() })
+	t.Cleanup(func() {
+		_ = peer.Close()
+		l.Close(fd) // the loop has ended: at once
+	})
 	return l, e, peer
 }
 

