@@ -112,5 +112,5 @@ const (
 	// EntryMemory is what a client's number takes in the tables of each loop, in bytes, and
 	// ClientMemory what one takes that has requests open: doubled, because tables grow by doubling.
 	EntryMemory  = 2 * 176
-	ClientMemory = 4 << 10
+	ClientMemory = 2 << 10
 )
