@@ -14,6 +14,7 @@ func TestNothingAllocates(t *testing.T) {
 		{"Forward", forwardLoops(t)},
 		{"ShortLived", shortLivedLoops(t)},
 		{"Local", localLoops(t)},
+		{"Memcached", memcachedLoops(t)},
 	}
 	for _, tt := range tests {
 		for _, l := range tt.loops {
