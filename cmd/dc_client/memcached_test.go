@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"distcache/codec"
+	"distcache/internal/front/memcached"
 	"distcache/internal/test/kit"
 )
 
@@ -426,4 +427,16 @@ func TestD04MemcachedHostile(t *testing.T) {
 	}
 	honest.send([]byte("version\r\nset k 0 60 5\r\nvalue\r\nget k\r\n"))
 	honest.expect("VERSION 1.6.18\r\nSTORED\r\nVALUE k 0 5\r\nvalue\r\nEND\r\n")
+}
+
+// TestMemcachedStatsOfAllLoops: what a client asks of one loop is of all.
+func TestMemcachedStatsOfAllLoops(t *testing.T) {
+	var s sharedStats
+	first, second := s.join(), s.join()
+	first(&memcached.Counters{Gets: 3, Open: 1})
+	second(&memcached.Counters{Gets: 4})
+	second(&memcached.Counters{Gets: 5})
+	if sum, loops := s.sum(); sum.Gets != 8 || sum.Open != 1 || loops != 2 {
+		t.Errorf("got %d gets, %d open, %d loops, want 8, 1 and 2", sum.Gets, sum.Open, loops)
+	}
 }
