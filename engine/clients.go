@@ -35,11 +35,11 @@ type Clients struct {
 	loop     *Loop
 	handlers []Handler
 	pool     *buffer.Pool // for what sockets do not take at once
-	table   []*client
-	free    []*client
-	open    int
-	total   *atomic.Int64 // with those of other loops, and those that are being closed
-	gone    func()        // subtracts from total; bound once
+	table    []*client
+	free     []*client
+	open     int
+	total    *atomic.Int64 // with those of other loops, and those that are being closed
+	gone     func()        // subtracts from total; bound once
 
 	security *security // nil: no client speaks TLS
 	hungUp   bool      // HangUp was called

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"distcache/codec"
+	"distcache/internal/front/memcached"
 	"distcache/internal/test/kit"
 )
 
@@ -80,15 +81,6 @@ func (c memConn) expect(want string) {
 	n, err := readFull(c, got)
 	if string(got[:n]) != want {
 		c.t.Fatalf("got %q, %v, want %q", got[:n], err, want)
-	}
-}
-
-// expectEnd reads the end, and nothing before it.
-func (c memConn) expectEnd() {
-	c.t.Helper()
-	_ = c.SetReadDeadline(time.Now().Add(patience))
-	if n, err := c.Read(make([]byte, 100)); n > 0 || err == nil || os.IsTimeout(err) {
-		c.t.Fatalf("got %d bytes, %v, want the end", n, err)
 	}
 }
 
@@ -402,5 +394,49 @@ func TestD11MemcachedFlood(t *testing.T) {
 	}()
 	if flooded := slowest(); flooded > 20*max(alone, 5*time.Millisecond) {
 		kit.TooSlow(t, "got %v at worst under a flood, and %v without", flooded, alone)
+	}
+}
+
+// TestD04MemcachedHostile: what is no request ends its own client at most, and no other notices.
+func TestD04MemcachedHostile(t *testing.T) {
+	t.Parallel()
+	server := kit.Unix(t)
+	startServer(t, server)
+	p, at := startMemcached(t, server)
+	p.WaitStderr(patience, "connected to dc_server")
+	honest := dialMemcached(t, at)
+	honest.send([]byte("set k 0 60 5\r\nvalue\r\n"))
+	honest.expect("STORED\r\n")
+	for name, attack := range map[string]string{
+		"a line without an end":          strings.Repeat("x", 2048),
+		"a wrong magic":                  "\x80\x0a" + strings.Repeat("\x00", 22) + strings.Repeat("x", 24),
+		"a body shorter than its key":    "\x80\x00\x00\x09" + strings.Repeat("\x00", 20),
+		"quit, and more":                 "quit\r\nget k\r\n",
+		"a key of no length":             "\x80\x01\x00\x00\x08" + strings.Repeat("\x00", 6) + "\x08" + strings.Repeat("\x00", 20),
+		"a line without an end, no text": strings.Repeat("\xff", 2048),
+	} {
+		c := dialMemcached(t, at)
+		c.send([]byte(attack))
+		_ = c.SetReadDeadline(time.Now().Add(patience))
+		if _, err := io.ReadAll(c); os.IsTimeout(err) {
+			t.Errorf("%s: got the client still connected", name)
+		}
+	}
+	for _, attack := range []string{"set k 0 60 4000000000\r\n", "set k 0 60 1000000\r\nthe beginning", "\x80\x01\x00\x01\x08\x00\x00\x00\xff\xff\xff\xff"} {
+		dialMemcached(t, at).send([]byte(attack)) // and nothing more
+	}
+	honest.send([]byte("version\r\nset k 0 60 5\r\nvalue\r\nget k\r\n"))
+	honest.expect("VERSION 1.6.18\r\nSTORED\r\nVALUE k 0 5\r\nvalue\r\nEND\r\n")
+}
+
+// TestMemcachedStatsOfAllLoops: what a client asks of one loop is of all.
+func TestMemcachedStatsOfAllLoops(t *testing.T) {
+	var s sharedStats
+	first, second := s.join(), s.join()
+	first(&memcached.Counters{Gets: 3, Open: 1})
+	second(&memcached.Counters{Gets: 4})
+	second(&memcached.Counters{Gets: 5})
+	if sum, loops := s.sum(); sum.Gets != 8 || sum.Open != 1 || loops != 2 {
+		t.Errorf("got %d gets, %d open, %d loops, want 8, 1 and 2", sum.Gets, sum.Open, loops)
 	}
 }

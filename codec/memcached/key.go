@@ -42,15 +42,13 @@ func appendHex(dst, digits []byte) ([]byte, bool) {
 	if n := len(digits); n == 0 || n%2 != 0 || n > 2*codec.MaxIDLen {
 		return dst, false
 	}
-	id := dst
-	for i := 0; i < len(digits); i += 2 {
-		high, low := nibbles[digits[i]], nibbles[digits[i+1]]
-		if high|low > 15 {
-			return dst, false
-		}
-		id = append(id, high<<4|low)
+	all := append(dst, digits[:len(digits)/2]...) // of the right length
+	id, wrong := all[len(dst):], byte(0)
+	for i := range id {
+		high, low := nibbles[digits[2*i]], nibbles[digits[2*i+1]]
+		id[i], wrong = high<<4|low, wrong|high|low
 	}
-	return id, true
+	return all, wrong <= 15
 }
 
 // nibbles is what each lower-case digit stands for, and over 15 for all other bytes.

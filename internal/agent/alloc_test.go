@@ -15,6 +15,7 @@ func TestNothingAllocates(t *testing.T) {
 		{"ShortLived", shortLivedLoops(t)},
 		{"Local", localLoops(t)},
 		{"Datagrams", datagramLoops(t)},
+		{"Memcached", memcachedLoops(t)},
 	}
 	for _, tt := range tests {
 		for _, l := range tt.loops {

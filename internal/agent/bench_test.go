@@ -4,6 +4,7 @@ import "testing"
 
 func BenchmarkForward(b *testing.B)    { benchmark(b, forwardLoops(b)) }
 func BenchmarkShortLived(b *testing.B) { benchmark(b, shortLivedLoops(b)) }
+func BenchmarkMemcached(b *testing.B)  { benchmark(b, memcachedLoops(b)) }
 func BenchmarkLocal(b *testing.B)      { benchmark(b, localLoops(b)) }
 func BenchmarkLoss(b *testing.B)       { benchmark(b, lossLoops(b)) }
 func BenchmarkDatagrams(b *testing.B)  { benchmark(b, datagramLoops(b)) }

@@ -9,6 +9,7 @@ import (
 	"distcache/codec/sessiond"
 	"distcache/engine/buffer"
 	"distcache/internal/front"
+	"distcache/internal/front/memcached"
 	"distcache/upstream"
 )
 
@@ -152,6 +153,36 @@ func shortLivedLoops(tb testing.TB) []loop {
 		t.run()
 		p.front.Ended(0, 0)
 	}}}
+}
+
+// memcachedLoops are turns of clients that speak memcached's protocols, as forwardLoops are.
+func memcachedLoops(tb testing.TB) []loop {
+	const key = "mod_ssl-sess:a69fc7669a24ee858750130ecb00e8561486307cf78a39b7a2e6ac47247ac76d"
+	session := make([]byte, 180)
+	get := codec.AppendMessage(nil, codec.Response, 0, codec.OpGet, session)
+	stored := codec.AppendStatus(nil, 0, codec.OpAdd, codec.StatusOK)
+	var loops []loop
+	for _, clients := range []int{1, 64} {
+		for _, k := range []struct {
+			name, request string
+			answer        []byte
+		}{
+			{"op=get/proto=text", "get " + key + "\r\n", get},
+			{"op=get/proto=binary", binaryRequest(0, "", key, ""), get},
+			{"op=set/proto=text", "set " + key + " 0 299 180 \r\n" + string(session) + "\r\n", stored},
+		} {
+			p, s := stillAgent(tb, 0)
+			pool := buffer.NewPool(1 << 20)
+			wire := memcached.New(memcached.Config{Gets: testConfig().Gets, Share: func(*memcached.Counters) {}}, pool)
+			p.front = p.agent.AddMemcached(wire, s, pool)
+			for c := range clients {
+				p.front.Opened(c, 0)
+			}
+			t := &turn{tb: tb, agent: p, still: s, clients: clients, piece: 1 << 20, request: []byte(k.request), answer: k.answer}
+			loops = append(loops, loop{fmt.Sprintf("%s/clients=%d", k.name, clients), t.run})
+		}
+	}
+	return loops
 }
 
 // localLoops are answered without the connection.

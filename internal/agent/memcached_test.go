@@ -311,42 +311,17 @@ func TestStats(t *testing.T) {
 	}
 }
 
-// TestMemcachedAllocatesNothing: a get and a set of a client that has asked before.
-func TestMemcachedAllocatesNothing(t *testing.T) {
-	if raceDetector {
-		t.Skip("the race detector allocates")
-	}
-	r := upMemRig(t)
-	session := strings.Repeat("s", 160)
-	for _, row := range []struct{ name, send, answer string }{
-		{"get", "get mod_ssl-sess:00112233445566778899aabbccddeeff\r\n", session},
-		{"set", "set k 0 60 160\r\n" + session + "\r\n", "\x00"},
-		{"GET", binaryRequest(0, "", "k", ""), session},
-	} {
-		b, reply := []byte(row.send), make([]byte, 0, 1024)
-		r.come(1)
-		run := func() {
-			n := copy(r.Front.Buffer(1), b)
-			r.Front.Received(1, r.Front.Buffer(1)[:n], r.now)
-			r.TurnEnded(r.now)
-			a := codec.NewAssembler(codec.Request)
-			m, err := a.Next(r.rig.wire.written)
-			if err != nil {
-				t.Fatal(err)
-			}
-			reply = codec.AppendMessage(reply[:0], codec.Response, m.UID, m.Op, []byte(row.answer))
-			r.rig.wire.written = r.rig.wire.written[:0]
-			r.Link().Received(copy(r.Link().Buffer(), reply), r.now)
-			r.TurnEnded(r.now)
-			r.got[1] = r.got[1][:0]
+// TestMemcachedIdle: -idle counts, but nobody is closed before a minute: Apache takes the cache for
+// dead when its connection ends.
+func TestMemcachedIdle(t *testing.T) {
+	for _, row := range []struct{ idle, want time.Duration }{{5 * time.Second, time.Minute}, {2 * time.Minute, 2 * time.Minute}} {
+		r := newMemRig(t, func(*memcached.Config) {})
+		r.Agent.config.Idle = row.idle
+		f := r.Agent.AddMemcached(r.wire, r, r.pool)
+		f.Opened(1, 0)
+		if got := f.Deadline(); got != row.want {
+			t.Errorf("-idle %v: got a client closed after %v, want %v", row.idle, got, row.want)
 		}
-		for range 100 {
-			run()
-		}
-		if got := testing.AllocsPerRun(100, run); got > 1 { // []byte(row.answer) is the test's own
-			t.Errorf("%s: got %v allocations, want none but the test's", row.name, got)
-		}
-		r.Front.Failed(1, errReset, r.now)
 	}
 }
 

@@ -71,10 +71,11 @@ func (r *ring) keep(key []byte) []byte {
 	panic("more gets are open than Config.Gets")
 }
 
-// drop gives the place of a key back.
+// drop wipes a key, and gives its place back.
 func (r *ring) drop(key []byte) {
 	for i := range r.keys {
 		if len(key) > 0 && &key[0] == &r.keys[i][0] {
+			clear(key)
 			r.used &^= 1 << i
 		}
 	}
@@ -84,16 +85,14 @@ func (r *ring) drop(key []byte) {
 func (r *ring) clear(pool *buffer.Pool) {
 	for i := range r.requests {
 		pool.Put(r.requests[i].kept)
+		r.drop(r.requests[i].key)
 		r.requests[i] = open{}
 	}
-	r.used = 0
 }
 
 // forget ends an open request of the client.
 func (w *Wire) forget(s *conn, o *open) {
-	if o.key != nil {
-		s.ring.drop(o.key)
-	}
+	s.ring.drop(o.key)
 	if o.kept != nil {
 		s.kept -= len(o.kept)
 		s.sets--
@@ -112,5 +111,5 @@ const (
 	// EntryMemory is what a client's number takes in the tables of each loop, in bytes, and
 	// ClientMemory what one takes that has requests open: doubled, because tables grow by doubling.
 	EntryMemory  = 2 * 176
-	ClientMemory = 4 << 10
+	ClientMemory = 2 << 10
 )

@@ -85,6 +85,7 @@ func (w *Wire) appendStats(dst []byte) []byte {
 		{"connection_structures", sum.Open},
 		{"cmd_get", sum.Gets},
 		{"cmd_set", sum.Stores},
+		{"total_items", sum.Stores},
 		{"get_hits", sum.Hits},
 		{"get_misses", sum.Misses},
 		{"cmd_delete", sum.Deletes},

@@ -237,7 +237,8 @@ func (w *Wire) Undo(a front.Asker) {
 func (w *Wire) Done(c int) (last bool) {
 	s, r := &w.conns[c], &w.request
 	clear(w.message)
-	w.message = w.message[:0]
+	clear(w.id)
+	w.message, w.id = w.message[:0], w.id[:0]
 	w.Counters.Read += uint64(r.Size)
 	if s.skip > 0 {
 		s.skip -= int64(r.Size)
