@@ -53,22 +53,7 @@ func serve(t testing.TB, tickets *Tickets, pair kit.Pair, changes ...func(*tls.C
 	if err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan struct{})
-	t.Cleanup(func() {
-		_ = listener.Close()
-		<-ended
-	})
-	go func() {
-		defer close(ended)
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = io.WriteString(conn, "welcome")
-			_ = conn.Close()
-		}
-	}()
+	kit.Greet(t, listener)
 	return host{listener.Addr(), tickets}
 }
 
@@ -87,7 +72,7 @@ func visit(t testing.TB, h host, browser *tls.Config) bool {
 	}
 	defer func() { _ = conn.Close() }()
 	// The ticket of TLS 1.3 comes before the first bytes.
-	if greeting, err := io.ReadAll(conn); err != nil || string(greeting) != "welcome" {
+	if greeting, err := io.ReadAll(conn); err != nil || string(greeting) != "welcome\n" {
 		t.Fatalf("got %q and error %v, want the greeting", greeting, err)
 	}
 	return conn.ConnectionState().DidResume

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"net"
 	"os/exec"
 	"path/filepath"
@@ -54,22 +53,7 @@ func greet(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan struct{})
-	t.Cleanup(func() {
-		_ = listener.Close()
-		<-ended
-	})
-	go func() {
-		defer close(ended)
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = io.WriteString(conn, "welcome\n")
-			_ = conn.Close()
-		}
-	}()
+	kit.Greet(t, listener)
 	return listener.Addr().String()
 }
 

@@ -71,14 +71,7 @@ func (c *config) reread(args []string) (*daemon.Reread, error) {
 		return nil, err
 	}
 	r := &daemon.Reread{Set: flags, Flags: next.daemonFlags}
-	switch {
-	case c.credentials == nil:
-	case next.credentials == nil: // which needs a restart
-		r.Reload = c.credentials.Reload
-	default:
-		r.Live = credentials.Names()
-		r.Reload = func() bool { return c.credentials.ReloadFrom(next.tls) }
-	}
+	r.Live, r.Reload = c.credentials.Follow(next.credentials)
 	return r, nil
 }
 

@@ -74,6 +74,18 @@ func (c *Credentials) ReloadFrom(flags Flags) bool {
 	return c.reload(flags)
 }
 
+// Follow tells how c, which is in force, goes on with next, of flags that were read anew: which flags take effect, and
+// what reads their files. Either is nil where its side has no TLS; that comes and goes with a restart alone.
+func (c *Credentials) Follow(next *Credentials) (live []string, reload func() bool) {
+	switch {
+	case c == nil:
+		return nil, nil
+	case next == nil:
+		return nil, c.Reload
+	}
+	return Names(), func() bool { return c.ReloadFrom(next.flags) }
+}
+
 func (c *Credentials) reload(flags Flags) bool {
 	warnings, err := c.load(flags)
 	if err != nil {
