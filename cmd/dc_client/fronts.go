@@ -80,10 +80,14 @@ func (c *config) addDoors(d *daemon.Config) {
 
 // frontWarnings tells who can connect over TCP.
 func (c *config) frontWarnings() (warnings []string) {
+	can := "read and remove sessions"
+	if c.ignore {
+		can = "read sessions"
+	}
 	for _, a := range c.memcached {
 		if a.Kind == address.TCP {
-			warnings = append(warnings, fmt.Sprintf("-memcached %s: any user of this host can connect, and read and remove sessions; "+
-				"use UNIX: where the terminator can (h2o and nghttpx cannot)", a))
+			warnings = append(warnings, fmt.Sprintf("-memcached %s: any user of this host can connect, and %s; "+
+				"use UNIX: where the terminator can (h2o and nghttpx cannot)", a, can))
 		}
 	}
 	return warnings
