@@ -29,7 +29,7 @@ mkdir -p "$source/docs" "$source/contrib"
 # The sources.
 cp -R Makefile LICENSE go.mod go.sum "$source/"
 cp -R docs/man docs/APACHE.md "$source/docs/"
-cp -R contrib/systemd "$source/contrib/"
+cp -R contrib/systemd contrib/config "$source/contrib/"
 mkdir "$source/contrib/libdistcache"
 for part in Makefile README.md libdistcache.map distcache.pc.in include man nal src tests examples; do
 	cp -R "contrib/libdistcache/$part" "$source/contrib/libdistcache/"
