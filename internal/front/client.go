@@ -90,7 +90,7 @@ func (d *client) keep(rest []byte, pool *buffer.Pool) bool {
 	case d.held != nil:
 		d.taken = int32(len(d.held) - len(rest))
 	default:
-		d.held = pool.Get(len(rest) + 1) // more is to come: a full buffer would soon be copied
+		d.held = pool.Get(len(rest))
 		if d.held == nil {
 			return false
 		}

@@ -54,7 +54,7 @@ type Sockets interface {
 // Requests is what a Front does with whole requests.
 type Requests interface {
 	// ReadInto gives the memory for the next bytes of a client that has none held: at
-	// less than buffer.Largest bytes, left alone until the requests in it are through Request.
+	// most buffer.Largest bytes, left alone until the requests in it are through Request.
 	ReadInto() []byte
 	// Consumed tells that b, which was read into ReadInto, is dealt with. What is not in use for
 	// another reason is to be wiped: sessions are secrets.
