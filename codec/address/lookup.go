@@ -5,49 +5,90 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// lookupLimit bounds a look-up. It leaves time for several name servers: Go's resolver gives each of them 5 seconds, and
-// asks the next one only after that.
-const lookupLimit = 30 * time.Second
+const (
+	// lookupLimit bounds a query of a look-up. It leaves time for several name servers: Go's resolver gives each of them
+	// 5 seconds, and asks the next one only after that.
+	lookupLimit = 30 * time.Second
+	// maxQueries is how many queries of a look-up may be under way. One more is not made.
+	maxQueries = 8
+)
 
 // ErrNotResolved is returned by Wait when the caller's time is over before the look-up has a result.
 var ErrNotResolved = errors.New("no name server has answered yet")
 
 // Lookup is one look-up of the host of a TCP address. It may take longer than the caller has time for: it goes on when
-// Wait returns, so that a later Wait finds its result. It is safe for concurrent use.
+// Wait returns, so that a later Wait finds its result. That Wait asks anew beside it, since a name server that was silent may
+// answer now; the first result counts. It is safe for concurrent use.
 type Lookup struct {
+	of     Address
+	ctx    context.Context // of all queries
 	cancel context.CancelFunc
-	done   chan struct{} // closed when found and err are there
-	found  []netip.AddrPort
-	err    error
-	used   atomic.Bool
+
+	mu      sync.Mutex
+	queries int           // under way
+	ended   bool          // found and err are there
+	done    chan struct{} // closed with that
+	found   []netip.AddrPort
+	err     error
+	gaveUp  bool // a Wait has, and nobody has asked anew since
+	used    atomic.Bool
 }
 
-// StartLookup begins to resolve a, on a goroutine of its own that ends within 30 seconds, or soon after Cancel.
+// StartLookup begins to resolve a, on goroutines of its own that end within 30 seconds, or soon after Cancel.
 func StartLookup(a Address) *Lookup {
-	ctx, cancel := context.WithTimeout(context.Background(), lookupLimit)
-	l := &Lookup{cancel: cancel, done: make(chan struct{})}
+	l := &Lookup{of: a, done: make(chan struct{})}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	l.query()
+	return l
+}
+
+// query asks the name servers. mu is held, or nobody else knows l.
+func (l *Lookup) query() {
+	l.queries++
 	go func() {
+		ctx, cancel := context.WithTimeout(l.ctx, lookupLimit)
 		defer cancel()
-		// Each look-up has a resolver of its own: a resolver joins look-ups of the same name, also with an earlier one that
+		// Each query has a resolver of its own: a resolver joins look-ups of the same name, also with an earlier one that
 		// still waits for a silent name server.
 		resolver := net.Resolver{PreferGo: net.DefaultResolver.PreferGo, Dial: net.DefaultResolver.Dial}
-		l.found, l.err = a.Resolve(ctx, &resolver)
-		close(l.done)
+		l.result(l.of.Resolve(ctx, &resolver))
 	}()
-	return l
+}
+
+// result takes the result of a query. The first one counts.
+func (l *Lookup) result(found []netip.AddrPort, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.queries--
+	if l.ended {
+		return
+	}
+	l.ended, l.found, l.err = true, found, err
+	close(l.done)
+	l.cancel() // the others
 }
 
 // Wait gives the addresses found, or the error of Resolve. When ctx ends before, the error wraps ErrNotResolved.
 func (l *Lookup) Wait(ctx context.Context) ([]netip.AddrPort, error) {
+	l.mu.Lock()
+	if l.gaveUp && !l.ended && l.queries < maxQueries {
+		l.gaveUp = false
+		l.query()
+	}
+	l.mu.Unlock()
 	select {
 	case <-l.done:
 		l.used.Store(true)
 		return l.found, l.err
 	case <-ctx.Done():
+		l.mu.Lock()
+		l.gaveUp = true
+		l.mu.Unlock()
 		return nil, ErrNotResolved
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -31,6 +33,46 @@ func TestLookup(t *testing.T) {
 	cancel()
 	if _, err := pending.Wait(over); !errors.Is(err, ErrNotResolved) || pending.Used() {
 		t.Errorf("got %v, want ErrNotResolved, and the result left for the next", err)
+	}
+}
+
+// TestLookupAsksAnew: where a name server is silent, who waits again has it asked again beside the first query, no more often
+// than there is room for, and the first answer counts.
+func TestLookupAsksAnew(t *testing.T) {
+	before := net.DefaultResolver
+	defer func() { net.DefaultResolver = before }()
+	var queries atomic.Int32
+	var answers atomic.Bool
+	refused := errors.New("refused")
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		if answers.Load() {
+			return nil, refused
+		}
+		queries.Add(1)
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}}
+	l := StartLookup(Address{Kind: TCP, Host: "cache.example.net", Port: 9001})
+	defer l.Cancel()
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 2 * maxQueries {
+		if _, err := l.Wait(over); !errors.Is(err, ErrNotResolved) {
+			t.Fatalf("got %v, want ErrNotResolved", err)
+		}
+	}
+	for began := time.Now(); queries.Load() < maxQueries && time.Since(began) < 20*time.Second; {
+		time.Sleep(time.Millisecond)
+	}
+	l.mu.Lock()
+	if l.queries != maxQueries {
+		t.Errorf("got %d queries, want %d", l.queries, maxQueries)
+	}
+	l.queries-- // as if one had ended
+	l.mu.Unlock()
+	answers.Store(true)
+	if _, err := l.Wait(t.Context()); !errors.Is(err, refused) && (err == nil || !strings.Contains(err.Error(), "refused")) {
+		t.Errorf("got %v, want the answer of the last query", err)
 	}
 }
 
