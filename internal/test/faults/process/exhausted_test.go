@@ -93,12 +93,16 @@ func mustServeAtOnce(t *testing.T, jitter *kit.Jitter, want codec.Status, inside
 	jitter.MustTake(t, "answers to clients that are in", slowest, 0, kit.Promptly)
 }
 
-// mustRest holds that the process takes next to no CPU for a while.
+// mustRest holds that the process takes next to no CPU for a while: in one of a few, as the time of a
+// process is counted in ticks of 10 ms, with the tracer's. What spins takes more in all of them.
 func mustRest(t *testing.T, process *kit.Process) {
 	t.Helper()
-	share := cpuWhile(t, process, watched())
-	if t.Logf("%.1f %% of a CPU", share*100); share > restingCPU {
-		kit.TooSlow(t, "got %.1f %% of a CPU, want %.0f %% at most", share*100, restingCPU*100)
+	best := 1.0
+	for tries := 0; best > restingCPU && tries < kit.Sized(1, 5); tries++ {
+		best = min(best, cpuWhile(t, process, watched()))
+	}
+	if t.Logf("%.1f %% of a CPU", best*100); best > restingCPU {
+		kit.TooSlow(t, "got %.1f %% of a CPU, want %.0f %% at most", best*100, restingCPU*100)
 	}
 }
 
