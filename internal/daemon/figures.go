@@ -55,7 +55,7 @@ func (f *figures) logLast() {
 	}
 	f.ended = true
 	f.mu.Unlock()
-	slog.Info("stopped", f.monitor.Line()...)
+	slog.Info("stopped", f.monitor.LastLine()...)
 }
 
 // loopCopy is a copy of the counters of one loop.

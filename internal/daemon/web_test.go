@@ -140,7 +140,7 @@ func TestFiguresAreLogged(t *testing.T) {
 			_, line, _ := strings.Cut(process.Stderr(), "INFO "+message+" ")
 			line, _, _ = strings.Cut(line, "\n")
 			for _, want := range wants {
-				if !strings.Contains(line+" ", want+" ") {
+				if !strings.Contains(" "+line+" ", want+" ") {
 					t.Errorf("got line %s %q, want it with %q", message, line, want)
 				}
 			}
@@ -151,6 +151,9 @@ func TestFiguresAreLogged(t *testing.T) {
 		client.ExpectStatus(kit.Have(7, "nobody's"), p.absent)
 		mustEnd(t, process)
 		mustLog("stopped", " clients=0", " accepted=1", " requests_HAVE=2")
+		if strings.Contains(process.Stderr(), "INFO stopped status=") {
+			t.Error("got the state that the end has made of the daemon, want the figures alone")
+		}
 	})
 }
 

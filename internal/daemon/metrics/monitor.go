@@ -115,17 +115,29 @@ func (m *Monitor) look(span Span) {
 	}
 }
 
-// Line gives the figures that matter as keys and values of a line of the log. They are of now.
+// Line gives the state and the figures that matter as keys and values of a line of the log. They are of now.
 func (m *Monitor) Line() []any {
-	m.mu.Lock()
-	m.renew()
-	set := m.fresh
-	m.mu.Unlock()
-	var line []any
+	set := m.now()
 	if status := set.Line(); status != "" {
-		line = append(line, "status", status)
+		return append([]any{"status", status}, set.figures()...)
 	}
-	for _, f := range set.Families {
+	return set.figures()
+}
+
+// LastLine is Line at the end of the daemon, without the state: that is what the end has made of it.
+func (m *Monitor) LastLine() []any { return m.now().figures() }
+
+// now reads the figures anew.
+func (m *Monitor) now() *Set {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.renew()
+	return m.fresh
+}
+
+// figures are those that matter as keys and values of a line of the log.
+func (s *Set) figures() (line []any) {
+	for _, f := range s.Families {
 		line = append(line, f.line()...)
 	}
 	return line
