@@ -65,7 +65,7 @@ func TestTLSRefusals(t *testing.T) {
 			t.Parallel()
 			p, at := startSecured(t, kit.NewUpstream(t, kit.Loopback()), row.trusted, row.flags)
 			client := kit.Dial(t, at)
-			client.Send(kit.Ask(1, codec.OpHave, []byte("id")))
+			_ = client.Write(kit.Ask(1, codec.OpHave, []byte("id"))) // it may be closed already
 			kit.Wait(t, patience, row.want, func() bool { return strings.Contains(p.Stderr()+p.Stdout(), row.want) })
 			client.ExpectClosed()
 			stop(t, p)
