@@ -27,7 +27,7 @@
 //
 // A handshake never fails because of the cache: no answer, a refusal and a value that does not open
 // all mean a full handshake. Each operation ends within client.Options.Timeout. A full handshake
-// waits for one (the new session is stored before the handshake ends), a resumed one for two, with
-// SingleUse for three. A TLS 1.3 client may offer several tickets, of which crypto/tls looks
+// waits for one (the new session is stored before the handshake ends). A resumed one waits for two, or
+// for three with SingleUse. A TLS 1.3 client may offer several tickets, of which crypto/tls looks
 // at five, one after the other. Counts and OnError tell what happens.
 package tlscache

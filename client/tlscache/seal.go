@@ -8,7 +8,7 @@ import (
 	"errors"
 )
 
-// Key is the secret of a site: 32 random bytes that all its servers have, and nobody else. Make one
+// Key is the secret of a site: 32 random bytes that its servers share. Nobody else may have it. Make one
 // with “head -c 32 /dev/urandom”.
 type Key [32]byte
 

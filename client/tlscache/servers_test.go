@@ -159,7 +159,7 @@ func TestDeadCache(t *testing.T) {
 	}
 }
 
-// hung is where a socket listens, and nobody accepts.
+// hung gives the address of a listening socket that never accepts.
 func hung(t *testing.T) kit.Endpoint {
 	at := kit.Unix(t)
 	listener, err := net.Listen(at.Network, at.Address)

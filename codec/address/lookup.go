@@ -22,8 +22,8 @@ const (
 var ErrNotResolved = errors.New("no name server has answered yet")
 
 // Lookup is one look-up of the host of a TCP address. It may take longer than the caller has time for: it goes on when
-// Wait returns, so that a later Wait finds its result. That Wait asks anew beside it, since a name server that was silent may
-// answer now; the first result counts. It is safe for concurrent use.
+// Wait returns, so that a later Wait finds its result. The later Wait also sends another query, because a name server that
+// was silent may answer by now. The first result counts. It is safe for concurrent use.
 type Lookup struct {
 	of     Address
 	ctx    context.Context // of all queries
@@ -35,7 +35,7 @@ type Lookup struct {
 	done    chan struct{} // closed with that
 	found   []netip.AddrPort
 	err     error
-	gaveUp  bool // a Wait has, and nobody has asked anew since
+	gaveUp  bool // a Wait ended without a result, and no query was sent since
 	used    atomic.Bool
 }
 
@@ -47,7 +47,7 @@ func StartLookup(a Address) *Lookup {
 	return l
 }
 
-// query asks the name servers. mu is held, or nobody else knows l.
+// query sends a query on a goroutine of its own. The caller holds mu, or has just made l.
 func (l *Lookup) query() {
 	l.queries++
 	go func() {
