@@ -51,8 +51,8 @@ test-386: ## the tests of what does no input and output as 32-bit programs, on a
 	GOARCH=386 $(GO) vet ./...
 	GOARCH=$(or $(ARCH),386) $(GO) test -count=1 -short $(if $(EMULATOR),-exec $(EMULATOR)) $(PURE)
 
-race: ## run all the tests under the race detector (needs gcc)
-	CGO_ENABLED=1 $(GO) test -race -short ./...
+race: ## run tests and daemons under the race detector, without the faults (needs gcc)
+	CGO_ENABLED=1 $(GO) test -race -short $$($(GO) list ./... | grep -v /internal/test/faults/)
 
 vet: ## go vet, gofmt and go mod tidy, as checks
 	$(GO) vet ./...

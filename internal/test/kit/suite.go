@@ -98,18 +98,22 @@ func (s Suite) build(directory string) error {
 // buildTag puts the commands into the directory. All packages of a module build into one
 // directory, one after the other: the first links a command, and the go command of the
 // others sees that nothing has changed, in a few tenths of a second. What they get is a
-// link to the file, which a later build does not change.
+// link to the file, which a later build does not change. Tests with the race detector get
+// commands with it.
 func (s Suite) buildTag(into, tag string) error {
 	root, err := moduleRoot()
 	if err != nil {
 		return err
 	}
-	builds, unlock, err := lockBuilds(fmt.Sprint(root, runtime.Version(), tag))
+	builds, unlock, err := lockBuilds(fmt.Sprint(root, runtime.Version(), tag, raceDetector))
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	args := []string{"build", "-trimpath", "-tags", tag, "-o", builds + "/"}
+	args, cgo := []string{"build", "-trimpath", "-tags", tag, "-o", builds + "/"}, "CGO_ENABLED=0"
+	if raceDetector {
+		args, cgo = append(args, "-race"), "CGO_ENABLED=1"
+	}
 	for _, name := range s.Commands {
 		if !strings.Contains(name, "/") {
 			name = "cmd/" + name
@@ -117,7 +121,7 @@ func (s Suite) buildTag(into, tag string) error {
 		args = append(args, "distcache/"+name)
 	}
 	cmd := exec.Command("go", args...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Env = append(os.Environ(), cgo)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go %q: %w\n%s", args, err, out)
 	}
@@ -128,6 +132,14 @@ func (s Suite) buildTag(into, tag string) error {
 		}
 	}
 	return nil
+}
+
+// SkipWithRaceDetector skips a test which the race detector disturbs, for that reason.
+func SkipWithRaceDetector(t testing.TB, reason string) {
+	t.Helper()
+	if raceDetector {
+		t.Skip("the race detector: " + reason)
+	}
 }
 
 // lockBuilds gives the directory of one kind of builds, for this process alone until unlock.
