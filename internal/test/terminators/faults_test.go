@@ -48,11 +48,18 @@ func TestFaults(t *testing.T) {
 			c.end()
 			s.mustLive()
 			usual := median(well)
-			for what, visits := range map[string][]visit{"stopped": stopped, "hung": hung, "restarted": restarted} {
-				t.Logf("dc_server %s: %d visits, median %v, longest %v; before: %v", what, len(visits), median(visits), longest(visits), usual)
-				jitter.MustTake(t, "longest visit while dc_server is "+what, longest(visits), 0, usual+mostOperations*(timeout+kit.Promptly))
+			for _, phase := range []struct {
+				what   string
+				visits []visit
+			}{{"stopped", stopped}, {"hung", hung}, {"restarted", restarted}} {
+				most := longest(phase.visits)
+				t.Logf("dc_server %s: %d visits, median %v, longest %v; before: %v", phase.what, len(phase.visits), median(phase.visits), most, usual)
+				jitter.MustTake(t, "longest visit while dc_server is "+phase.what, most, 0, usual+mostOperations*(timeout+kit.Promptly))
 			}
 			jitter.MustTake(t, "most visits while dc_server is stopped", median(stopped), 0, usual+kit.Promptly)
+			if slices.ContainsFunc(slices.Concat(stopped, hung), func(v visit) bool { return v.resumed }) {
+				t.Error("got a session of the other host resumed without dc_server, want it to come from there")
+			}
 		})
 	}
 }
