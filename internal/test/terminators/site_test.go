@@ -35,10 +35,10 @@ type host struct {
 	Root                     bool
 	Recipes                  []string
 
-	socket, memcachedUNIX string // paths
-	memcachedIP, sessiond string // host:port
-	terminator            *kit.Process
-	workers               []int // its processes when it had begun
+	socket, memcachedUNIX, metrics string // paths
+	memcachedIP, sessiond          string // host:port
+	terminator                     *kit.Process
+	workers                        []int // its processes when it had begun
 }
 
 // newSite starts the daemons. flags are for the dc_clients.
@@ -54,6 +54,7 @@ func newSite(t *testing.T, flags ...string) *site {
 		h.BackendHost, h.BackendPort = split(backend)
 		h.Cert, h.Key, h.CA = filepath.Join(h.Dir, "cert.pem"), filepath.Join(h.Dir, "key.pem"), filepath.Join(h.Dir, "ca.pem")
 		h.socket, h.memcachedUNIX = filepath.Join(h.Dir, "scache"), filepath.Join(h.Dir, "memcached")
+		h.metrics = filepath.Join(h.Dir, "metrics")
 		h.write(h.Cert, pair.Cert, 0o644)
 		h.write(h.Key, pair.Key, 0o600)
 		h.write(h.CA, ca.PEM, 0o644)
@@ -61,7 +62,7 @@ func newSite(t *testing.T, flags ...string) *site {
 			t.Fatal(err)
 		}
 		kit.NewRig(t).Client(s.at, append([]string{"-listen", "UNIX:" + h.socket, "-memcached", "UNIX:" + h.memcachedUNIX, "-sockperms", "666",
-			"-memcached", "IP:" + h.memcachedIP, "-sessiond", "IP:" + h.sessiond, "-retry", "100"}, flags...)...)
+			"-memcached", "IP:" + h.memcachedIP, "-sessiond", "IP:" + h.sessiond, "-metrics", "UNIX:" + h.metrics, "-retry", "100"}, flags...)...)
 		s.hosts[i] = h
 	}
 	return s
