@@ -20,19 +20,21 @@ const supplicant = `network={
 	identity="visitor"
 	anonymous_identity="anonymous"
 	password="secret"
+	phase1="tls_disable_tlsv1_3=0"
 	phase2="auth=PAP"
 }
 `
 
-// openRadius starts two FreeRADIUS.
-func openRadius(t *testing.T, flags ...string) *site {
+// openRadius starts two FreeRADIUS that speak TLS up to that version; the recipe's is 1.2.
+func openRadius(t *testing.T, version string, flags ...string) *site {
 	t.Helper()
 	need(t, []string{"freeradius", "eapol_test"}, []string{"/usr/lib/freeradius/rlm_cache_memcached.so"})
 	s := newSite(t, flags...)
 	s.hosts[0].write(s.supplicant(), []byte(supplicant), 0o644)
 	for _, h := range s.hosts {
-		h.write(filepath.Join(h.Dir, "radiusd.conf"), []byte(h.configuration("freeradius.conf",
-			[]string{"freeradius-cache_tls.conf", "freeradius-tls-cache.conf", "freeradius-eap.conf"})), 0o644)
+		text := h.configuration("freeradius.conf", []string{"freeradius-cache_tls.conf", "freeradius-tls-cache.conf", "freeradius-eap.conf"})
+		text = strings.Replace(text, `tls_max_version = "1.2"`, fmt.Sprintf("tls_max_version = %q", version), 1)
+		h.write(filepath.Join(h.Dir, "radiusd.conf"), []byte(text), 0o644)
 		h.start("freeradius", nil, "-f", "-l", "stdout", "-d", h.Dir)
 	}
 	for _, h := range s.hosts {
@@ -63,19 +65,27 @@ func authenticate(s *site, times int) (resumed int, err error) {
 	return strings.Count(text, "resumed=1"), nil
 }
 
-// TestRadiusResumes: sessions of EAP-TTLS are resumed at the other of two FreeRADIUS, and back.
+// TestRadiusResumes: sessions of EAP-TTLS are resumed at the other of two FreeRADIUS, and back. In TLS 1.3 only the
+// session of a full handshake is: what a resumption gives is resumed nowhere, so that every second handshake is full.
 func TestRadiusResumes(t *testing.T) {
-	s := openRadius(t, "-timeout", "5000")
-	resumed, err := authenticate(s, 21)
-	if err != nil || resumed != 20 {
-		t.Fatalf("got %d sessions resumed and error %v, want 20", resumed, err)
+	for _, row := range []struct {
+		version string
+		want    int // of 20
+	}{{"1.2", 20}, {"1.3", 10}} {
+		t.Run("TLS "+row.version, func(t *testing.T) {
+			s := openRadius(t, row.version, "-timeout", "5000")
+			resumed, err := authenticate(s, 21)
+			if err != nil || resumed != row.want {
+				t.Fatalf("got %d sessions resumed and error %v, want %d", resumed, err, row.want)
+			}
+			s.mustLive()
+		})
 	}
-	s.mustLive()
 }
 
 // TestRadiusFaults: whatever becomes of dc_server, each authentication succeeds.
 func TestRadiusFaults(t *testing.T) {
-	s, jitter := openRadius(t, "-timeout", "200"), kit.MeasureJitter(t)
+	s, jitter := openRadius(t, "1.2", "-timeout", "200"), kit.MeasureJitter(t)
 	must := func(what string, times int, least, most int) time.Duration {
 		t.Helper()
 		began := time.Now()
