@@ -1,6 +1,7 @@
 package terminators
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -52,24 +54,32 @@ func (k *kind) browse(h *host, version, file string, resume bool) visit {
 	return v
 }
 
-// greet is a server without TLS that answers every request.
+// greet is a server without TLS that answers every request, and closes.
 func greet(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = io.WriteString(w, "welcome\n")
-	})}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = server.Serve(listener)
-	}()
+	var running sync.WaitGroup
+	serve := func(conn net.Conn) {
+		defer func() { _ = conn.Close() }()
+		if _, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
+			_, _ = io.WriteString(conn, "HTTP/1.0 200 OK\r\nContent-Length: 8\r\n\r\nwelcome\n")
+		}
+	}
+	running.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			running.Go(func() { serve(conn) })
+		}
+	})
 	t.Cleanup(func() {
-		_ = server.Close()
-		<-ended
+		_ = listener.Close()
+		running.Wait()
 	})
 	return listener.Addr().String()
 }
