@@ -19,7 +19,7 @@ const (
 	// DefaultKeep is the Keep of Options that set none.
 	DefaultKeep = time.Second
 	// maxKept is how many connections a Client keeps that is not Persistent. Further ones are closed.
-	maxKept = 4
+	maxKept = 8
 )
 
 // Options say how a Client connects. The zero value is right for an agent on the same
@@ -30,7 +30,7 @@ type Options struct {
 	Persistent bool
 	// Keep is how long a Client that is not Persistent keeps a connection after its last use; 0 is
 	// DefaultKeep, and with a negative Keep each operation opens a connection and closes it
-	// afterwards. Four are kept at most. Where an operation finds its kept connection closed it uses
+	// afterwards. Eight are kept at most. Where an operation finds its kept connection closed it uses
 	// a new one, unless it is an Add or a Remove that the service may have carried out already:
 	// that one fails with ErrDisconnected, as it does on a new connection.
 	Keep time.Duration

@@ -14,7 +14,7 @@
 //	afterwards:      kept, if the answer was right and there is room; else closed
 //
 // So operations never wait for one another, and as many connections are open as operations
-// are under way, and a few more: four for a second, or Options.MaxIdle if Persistent. An answer is believed only when it is
+// are under way, and a few more: eight for a second, or Options.MaxIdle if Persistent. An answer is believed only when it is
 // whole and has the uid and the operation of the request. A connection on which anything
 // else came, or whose operation was given up, is closed: no later operation can be taken in
 // by an answer that came late.

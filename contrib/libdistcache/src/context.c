@@ -11,7 +11,7 @@
 #include "lastget.h"
 
 /* More connections than this are not kept for operations that asked for one of their own. */
-enum { MOST_TEMPORARY = 4 };
+enum { MOST_TEMPORARY = 8 };
 
 enum {
 	ALL_FLAGS = DC_CTX_FLAG_PERSISTENT | DC_CTX_FLAG_PERSISTENT_PIDCHECK |

@@ -16,7 +16,7 @@
 #include "check.h"
 #include "distcache/dc_client.h"
 
-enum { MOST = 4, THREADS = 12, ADD = 0, GET, REMOVE, HAVE };
+enum { MOST = 8, THREADS = 20, ADD = 0, GET, REMOVE, HAVE };
 
 static const unsigned char held[32] = "0", unknown[32] = "1";
 

@@ -49,7 +49,7 @@ extern "C" {
  * library accepts less. */
 #define DC_MIN_TIMEOUT 500
 
-/* Flags of DC_CTX_new. Without flags each operation has a connection of its own. The library keeps up to 4 of them for
+/* Flags of DC_CTX_new. Without flags each operation has a connection of its own. The library keeps up to 8 of them for
  * a second after their last use, for the next operations (see DISTCACHE_KEEP_MSECS at DC_CTX_new); a program sees
  * nothing of that but descriptors. */
 
