@@ -98,7 +98,7 @@ func (f *Front) MakeRoom(hangUp func(c int) bool, now time.Duration) bool {
 			f.drop(c, Displaced, errFull, now)
 			return true
 		}
-		f.entries.Clear(c)
+		f.idle.Set(c, now) // where its request comes in a moment
 	}
 	return false
 }
