@@ -26,7 +26,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
 .PHONY: help build run certs-demo test check test-386 race vet lint fuzz corpus chaos soak faults faults-ci clean \
-	bench bench-quick bench-deps bench-report bench-compare bench-tls bench-go check-c test-apache test-terminators test-page metrics-doc \
+	bench bench-quick bench-deps bench-report bench-compare bench-tls bench-go bench-apache check-c test-apache test-terminators test-page metrics-doc \
 	install check-units man deb test-packages
 
 help: ## list the targets
@@ -95,6 +95,10 @@ test-terminators: ## resume TLS sessions between two of each terminator of docs/
 	contrib/terminators/deps.sh
 	contrib/apache/deps.sh && contrib/apache/module.sh || echo "mod_socache_dc cannot be built, and is not tested"
 	DISTCACHE_TERMINATORS=1 $(GO) test -count=1 -timeout 15m -v -run '$(RUN)' ./internal/test/terminators
+
+bench-apache: build ## what kept connections save httpd and dc_client, five minutes: ROUNDS=15 THREADS="1 16" HANDSHAKES=300
+	contrib/apache/deps.sh
+	DAEMONS=$(CURDIR)/$(BIN) ROUNDS=$(ROUNDS) THREADS="$(THREADS)" HANDSHAKES=$(HANDSHAKES) contrib/apache/bench.sh
 
 test-page: ## look at the status page with a real browser, and keep the pictures in bin/page (needs chromium)
 	@command -v chromium >/dev/null || echo "test-page: skipped, no chromium: apt-get install chromium"

@@ -9,25 +9,12 @@ build=$(cd "${1:-build}" && pwd)
 library=../libdistcache
 begun=$(date +%s)
 
-if [ ! -f "$build/httpd/configure" ]; then
-	echo "the source of httpd is missing: run contrib/apache/deps.sh first" >&2
-	exit 1
-fi
-if [ -z "${DAEMONS:-}" ]; then
-	DAEMONS=$build/daemons
-	mkdir -p "$DAEMONS"
-	(cd ../.. && CGO_ENABLED=0 "${GO:-go}" build -o "$DAEMONS/" ./cmd/dc_client ./cmd/dc_server)
-fi
-
-./module.sh "$build"
-gcc -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -o "$build/handshakes" handshakes.c -lssl -lcrypto -pthread
+. ./build.sh
 ./configure.sh "$build"
 
 . $library/tests/start.sh
 . ./site.sh
-chmod 755 "$directory"
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost \
-	-keyout "$directory/key" -out "$directory/cert" 2>/dev/null
+make_certificate
 echo "$("$httpd" -v | sed -n 's/^Server version: //p'), mod_socache_dc of apache2 $(cat "$build/version"), $(openssl version | cut -d' ' -f1-2)"
 
 # expect WHAT GOT WANT

@@ -13,7 +13,7 @@ import (
 )
 
 // patience is how long a test waits for what must come, on a busy machine.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // nobody is the user and the group of that number, on every Linux.
 const nobody = 65534
