@@ -87,8 +87,9 @@ func (l *Link) Stop(now time.Duration) {
 func (l *Link) Rest(now time.Duration) {
 	l.fail(ErrStopped, now)
 	l.retryAt = deadline.Never
-	l.mux.Finish(now)
-	l.mux.forget()
+	if l.mux.Deadline() == deadline.Never { // else the rest is answered in the next turns
+		l.mux.forget()
+	}
 	l.in = nil
 }
 

@@ -50,10 +50,10 @@ func (a *app) newLink(c *conn.Conn) *link {
 }
 
 // observer is what the agent reports to.
-type observer struct {
-	daemon.ClientLog
-	*link
-}
+type observer struct{ daemon.ClientLog }
+
+// ServingChanged has nothing to say: there is one server.
+func (*observer) ServingChanged(_, _ *upstream.Member, _ time.Duration) {}
 
 // Open joins the clients, the agent and the connection to dc_server.
 func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) ([]engine.Handler, error) {
@@ -65,7 +65,8 @@ func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) ([]eng
 	if a.first {
 		c.OnAddresses(a.foundAddresses)
 	}
-	a.agent = agent.New(a.agentConfig(), c, &observer{link: a.link})
+	a.agent = agent.New(a.agentConfig(), &observer{})
+	a.agent.Arrange([]string{a.config.server.String()}, func(string) upstream.Spec { return a.spec(a.link) }, l.Now())
 	l.Schedule(a.agent)
 	l.AtTurnEnd(a.agent.TurnEnded)
 	if a.first && a.config.sessiond.on() { // one loop takes what all stunnels of a host ask
@@ -99,7 +100,7 @@ func (a *app) secure(c *conn.Conn) error {
 
 func (a *app) agentConfig() agent.Config {
 	return agent.Config{
-		Server:    a.serverConfig(a.link),
+		Server:    a.serverConfig(),
 		Window:    clientWindow,
 		Gets:      clientGets,
 		Idle:      daemon.OrNever(a.config.clients.Idle),
@@ -112,13 +113,19 @@ func (a *app) agentConfig() agent.Config {
 // foundAddresses takes the addresses that the name of dc_server leads to.
 func (a *app) foundAddresses(all []string) { a.addresses = a.link.severalAddresses(all) }
 
-// serverConfig is for the dc_server behind l.
-func (a *app) serverConfig(l *link) upstream.Config {
+// serverConfig is for each dc_server.
+func (a *app) serverConfig() upstream.Config {
 	return upstream.Config{
 		MaxInFlight: upstream.MaxInFlight, MaxBatch: maxBatch,
 		Timeout: daemon.OrNever(a.config.timeout), Retry: a.config.retry, Random: random,
-		Stray: l.strayAnswer, Late: l.lateAnswers,
 	}
+}
+
+// spec is the dc_server behind l.
+func (a *app) spec(l *link) upstream.Spec {
+	config := a.serverConfig()
+	config.Stray, config.Late = l.strayAnswer, l.lateAnswers
+	return upstream.Spec{Name: l.server.String(), Config: config, Transport: l.conn, Watcher: l}
 }
 
 func random(b []byte) { _, _ = rand.Read(b) } // documented never to fail
@@ -135,9 +142,10 @@ func (a *app) Reload(time.Duration) {
 // refreshed moves to another address of dc_server when the name does not lead to the one in use
 // any more.
 func (a *app) refreshed(found []string, err error) {
-	if a.link.refreshed(found, err, a.agent.Server().State() == upstream.Up) {
+	member := a.agent.Servers().Members()[0]
+	if a.link.refreshed(found, err, member.State() == upstream.Up) {
 		next := a.newLink(a.link.conn.Next())
-		a.agent.Move(a.serverConfig(next), next.conn, next, func(moved bool, _ time.Duration) {
+		a.agent.Move(member, a.spec(next), func(moved bool, _ time.Duration) {
 			if moved {
 				a.link = next
 				return

@@ -27,8 +27,8 @@ type Snapshot struct {
 
 // Snapshot copies the counters.
 func (a *Agent) Snapshot(now time.Duration) *Snapshot {
-	s := &Snapshot{server: a.figures, agent: a.Counters, link: a.link, state: a.server.State(), status: a.Status(now),
-		inFlight: a.server.Mux().InFlight()}
+	s := &Snapshot{server: a.figures, agent: a.Counters, link: a.link, state: a.servers.Target().State(), status: a.Status(now),
+		inFlight: a.servers.InFlight()}
 	if a.config.Addresses != nil {
 		s.places = a.config.Addresses()
 	}

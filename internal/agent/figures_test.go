@@ -209,8 +209,8 @@ func TestTotalsOutliveAMove(t *testing.T) {
 	r.answer(r.seenOne(), "\x01")
 	next := &wire{rig: r}
 	r.now = time.Second
-	r.Agent.Move(testConfig().Server, next, r, func(bool, time.Duration) {}, r.now)
-	link := r.Agent.next.server.Link()
+	r.move(next, func(bool, time.Duration) {})
+	link := next.link
 	link.Connected(r.now)
 	link.Received(copy(link.Buffer(), codec.AppendStatus(nil, 0, codec.OpHave, codec.StatusNotOK)), r.now)
 	set := r.figuresOf()

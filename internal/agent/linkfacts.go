@@ -80,7 +80,7 @@ func (a *Agent) Status(now time.Duration) metrics.Status {
 	}
 	status := metrics.Status{LastError: l.lastError, ErrorAgo: now - l.errorAt}
 	switch {
-	case a.server.State() == upstream.Up:
+	case a.servers.Target().State() == upstream.Up:
 		status.Ready, status.Text, status.For = true, "Connected to "+name, now-l.upSince
 		return status
 	case l.ups == 0 && l.lastError == "":

@@ -45,6 +45,7 @@ func (s *still) WriteParted(c int, b []byte, _ int) (held bool, err error) { ret
 func (s *still) Unread(int) int { return 0 }
 
 func (s *still) LinkChanged(_, _ upstream.State, _ error, _ time.Duration) {}
+func (s *still) ServingChanged(_, _ *upstream.Member, _ time.Duration)     {}
 func (s *still) ClientDropped(int, front.Reason, error, time.Duration)     {}
 func (s *still) Close(int)                                                 {}
 
@@ -70,7 +71,7 @@ func (s stillWire) Write(b []byte) (int, error) {
 // stillAgent is up, and has clients 0 to clients-1.
 func stillAgent(tb testing.TB, clients int) (*stillRig, *still) {
 	s := &still{sent: make([]byte, 0, 4<<20)}
-	p := &stillRig{agent: New(testConfig(), stillWire{s}, s)}
+	p := &stillRig{agent: newSingle(testConfig(), stillWire{s}, s)}
 	p.front = p.agent.AddFront(front.NewDistcache(), s, buffer.NewPool(1<<20))
 	p.agent.Start(0)
 	p.agent.Server().Link().Connected(0)
