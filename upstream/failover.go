@@ -75,6 +75,7 @@ func (s *Servers) seek(o *Member, now time.Duration) {
 func (s *Servers) leave(o *Member, now time.Duration) {
 	if o.State() != Up || o.line.server.mux.Unanswered() == 0 {
 		o.rest(now) // an idle one at once: no turn may end soon
+		o.failure = nil
 		return
 	}
 	o.endMove(now)

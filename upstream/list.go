@@ -110,7 +110,7 @@ func (m *Member) endMove(now time.Duration) {
 // moveOver ends a move: its connection is the one in use.
 func (m *Member) moveOver(now time.Duration) {
 	s, old, next := m.of, m.line, m.next
-	m.line, m.next = next, nil
+	m.line, m.next, m.asked = next, nil, m.Asked()
 	if s.target == old.server {
 		s.target = next.server
 	}

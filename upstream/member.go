@@ -19,6 +19,8 @@ type Member struct {
 	tried   bool          // an attempt has ended, one way or the other
 	failure error         // of the last attempt, or of the lost connection; nil while it is up
 
+	asked uint64 // requests over connections that a Move has replaced
+
 	leaving bool          // it is not on the list any more, and serves until another one does
 	startAt time.Duration // when its link is to leave its rest; deadline.Never: not by itself
 	drainTo time.Duration // while up, when another serves: until then it may answer; deadline.Never: it is not left
@@ -102,7 +104,10 @@ func (m *Member) Resting() bool { return m.line.server.link.Resting() && m.start
 // Since is when the connection came up, or was lost; 0 before the first.
 func (m *Member) Since() time.Duration { return m.since }
 
-// Failure is why it is not connected; nil where it is, rests, or was not tried yet.
+// Asked is how many requests it was sent, with our own probes.
+func (m *Member) Asked() uint64 { return m.asked + m.line.server.mux.taken }
+
+// Failure is why it is not connected; nil where it is, stands by, or was not tried yet.
 func (m *Member) Failure() error { return m.failure }
 
 // Leaving reports that it is not on the list any more, and serves until another one does.

@@ -149,6 +149,14 @@ func (s *Servers) Settled() bool {
 	return s.cursorAt == deadline.Never && !slices.ContainsFunc(s.members, func(m *Member) bool { return m.State() != Down })
 }
 
+// Up reports whether each request finds a connection: one serves, or all are up where all do.
+func (s *Servers) Up() bool {
+	if s.config.Spread {
+		return len(s.members) > 0 && !slices.ContainsFunc(s.members, func(m *Member) bool { return m.State() != Up })
+	}
+	return s.target.State() == Up
+}
+
 // InFlight is the number of requests that wait for their answers.
 func (s *Servers) InFlight() int {
 	n := 0

@@ -26,8 +26,10 @@ type Config struct {
 	Gets      int             // of those, GETs
 	Idle      time.Duration   // the flag -idle; deadline.Never: none
 	MinExpiry time.Duration   // the flag -minexpiry; 0: none
-	// Name tells, for the status page, which dc_server that is; nil: it does not.
-	Name func() string
+	// Several tells that there can be more than one server, even where there is one now.
+	Several bool
+	// Name tells, for the status page, how a server of the list is shown; nil: it does not.
+	Name func(name string) string
 	// Addresses tells how many addresses of one IP version the name of dc_server has; nil: it does not.
 	Addresses func() int
 }
