@@ -107,7 +107,7 @@ func (s *Servers) lost(m *Member, now time.Duration) {
 			return
 		}
 	}
-	s.startRound(now)
+	s.startRound(m, now)
 }
 
 // penalize keeps a server that was lost soon after it had come from taking over again: for -retry at first, and twice as
@@ -121,10 +121,10 @@ func (s *Servers) penalize(m *Member, now time.Duration) {
 	m.heldTo = now + m.line.server.link.config.jittered(m.hold)
 }
 
-// startRound begins an attempt to each server that is not tried by itself, one after the other. None is kept from it: any is
-// better than none.
-func (s *Servers) startRound(now time.Duration) {
-	s.cursor = 0
+// startRound begins an attempt to each server, one after the other, but to the one that was just lost: its Link knows when
+// to try that. No server is kept from it for its past: any is better than none.
+func (s *Servers) startRound(lost *Member, now time.Duration) {
+	s.cursor, s.except = 0, lost
 	s.advance(now)
 }
 
@@ -134,14 +134,16 @@ func (s *Servers) advance(now time.Duration) {
 	for s.cursor < len(s.members) {
 		m := s.members[s.cursor]
 		s.cursor++
-		if !m.leaving && m.line.server.link.Resting() {
-			s.trying = m
-			if s.cursor < len(s.members) {
-				s.cursorAt = now + stagger
-			}
-			m.start(now)
-			return
+		if m == s.except || m.leaving || m.State() != Down {
+			continue
 		}
+		s.trying = m
+		if s.cursor < len(s.members) {
+			s.cursorAt = now + stagger
+		}
+		m.startAt = deadline.Never
+		m.line.server.Start(now)
+		return
 	}
 }
 

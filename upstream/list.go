@@ -59,7 +59,7 @@ func (s *Servers) rearrange(now time.Duration) {
 			return
 		}
 	}
-	s.startRound(now)
+	s.startRound(nil, now)
 }
 
 // remove takes a member off the list for good. What it was asked it may answer.

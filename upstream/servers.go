@@ -62,6 +62,7 @@ type Servers struct {
 
 	cursor   int           // failover, while none serves: the next member whose first attempt is to begin
 	trying   *Member       // the one before
+	except   *Member       // is passed over
 	cursorAt time.Duration // when cursor moves on in any case; deadline.Never: it has reached the end
 
 	started, stopping bool
@@ -91,7 +92,7 @@ func (s *Servers) Start(now time.Duration) {
 		}
 		return
 	}
-	s.startRound(now)
+	s.startRound(nil, now)
 }
 
 // Stop ends all connections for good; requests in flight are answered DISCONNECTED.

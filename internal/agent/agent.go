@@ -54,6 +54,7 @@ type Agent struct {
 	link      linkFacts
 	figures   upstream.Figures // of all servers together
 
+	started  bool
 	waiting  bool // for a connection, until waitEnds
 	waitEnds time.Duration
 	parked   []front.Asker // whose requests wait for it, or for their turn after that
@@ -82,11 +83,16 @@ func New(config Config, o Observer) *Agent {
 // Arrange makes names the list of servers, in this order; see upstream.Servers. add gives the connection to a new one, and
 // who is told of that; both use config.
 func (a *Agent) Arrange(names []string, add func(name string) upstream.Spec, now time.Duration) {
+	added := false
 	a.servers.Arrange(names, func(name string) upstream.Spec {
 		spec := add(name)
 		spec.Config.Figures = &a.figures
+		added = true
 		return spec
 	}, now)
+	if added && a.started && !a.waiting && !a.servers.Settled() {
+		a.beginWait(now)
+	}
 }
 
 // Servers are the dc_servers. Their list changes by Arrange, and where one is by Move.
@@ -145,7 +151,7 @@ func (a *Agent) Busy() int {
 
 // Start begins to connect.
 func (a *Agent) Start(now time.Duration) {
-	a.waiting, a.waitEnds = true, now+FirstWait
+	a.started, a.waiting, a.waitEnds = true, true, now+FirstWait
 	a.servers.Start(now)
 }
 
@@ -248,17 +254,16 @@ func (a *Agent) Dropped(c int, why front.Reason, err error, now time.Duration) {
 // waits reports whether a request that finds no connection may wait for one. Where there are several servers and the one
 // that served is lost, that is so until the others have been tried.
 func (a *Agent) waits(now time.Duration) bool {
-	if serving := a.servers.Serving(); !a.waiting && serving != nil && serving.State() != upstream.Up {
+	serving := a.servers.Serving()
+	if !a.waiting && serving != nil && serving.State() != upstream.Up && len(a.servers.Members()) > 1 {
 		a.beginWait(now) // it is being told that it is lost
 	}
 	return a.waiting
 }
 
-// beginWait lets requests wait, if there is another server.
+// beginWait lets requests wait for a server that was not tried yet.
 func (a *Agent) beginWait(now time.Duration) {
-	if len(a.servers.Members()) > 1 {
-		a.waiting, a.waitEnds = true, now+min(FirstWait, a.config.Server.Timeout)
-	}
+	a.waiting, a.waitEnds = true, now+min(FirstWait, a.config.Server.Timeout)
 }
 
 // MemberChanged implements upstream.Overseer. The wait is over when there is a connection, or none to be expected.
