@@ -80,7 +80,9 @@ func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) ([]eng
 	a.loop, a.roster, a.links = l, newRoster(a), map[string]*link{}
 	a.agent = agent.New(a.agentConfig(), &observer{app: a})
 	a.roster.use(a.config.inForce.get(), l.Now())
-	l.Schedule(a.roster)
+	if a.config.servers.perAddress {
+		l.Schedule(a.roster)
+	}
 	l.Schedule(a.agent)
 	l.AtTurnEnd(a.agent.TurnEnded)
 	if a.first && a.config.sessiond.on() { // one loop takes what all stunnels of a host ask
@@ -205,7 +207,7 @@ func (a *app) Reload(now time.Duration) {
 		l.conn.Review()
 	}
 	if a.config.servers.perAddress {
-		a.roster.refresh(now)
+		a.roster.refresh()
 		return
 	}
 	for _, m := range a.agent.Servers().Members() {

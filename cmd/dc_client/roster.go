@@ -28,14 +28,15 @@ type roster struct {
 	app     *app
 	names   []address.Address       // of -server
 	found   map[string][]netip.Addr // by name of the list: what was found last
-	due     time.Duration           // the next look-up; deadline.Never: none
+	asked   time.Duration           // when the last look-up ended
+	urgent  bool                    // the next one shall begin now
 	asking  bool
 	failure string // of the last look-up
 	quietTo time.Duration
 }
 
 func newRoster(a *app) *roster {
-	return &roster{app: a, found: map[string][]netip.Addr{}, due: deadline.Never}
+	return &roster{app: a, found: map[string][]netip.Addr{}}
 }
 
 // use takes the list of -server.
@@ -45,21 +46,26 @@ func (r *roster) use(list []address.Address, now time.Duration) {
 		r.app.arrange(targets(list), now)
 		return
 	}
-	r.due = now
+	r.urgent = true
 	if len(r.found) > 0 { // it may have become shorter
 		r.arrange(now)
 	}
 }
 
 // refresh has the names looked up soon.
-func (r *roster) refresh(now time.Duration) { r.due = now }
+func (r *roster) refresh() { r.urgent = true }
 
 // Deadline implements engine.Timed.
 func (r *roster) Deadline() time.Duration {
-	if r.asking {
+	switch {
+	case r.asking:
 		return deadline.Never
+	case r.urgent:
+		return 0
+	case r.app.complete():
+		return r.asked + calmLookups
 	}
-	return r.due
+	return r.asked + min(calmLookups, max(leastLookups, r.app.config.retry))
 }
 
 // Expire implements engine.Timed: it begins a look-up.
@@ -67,7 +73,7 @@ func (r *roster) Expire(now time.Duration) {
 	if now < r.Deadline() {
 		return
 	}
-	r.asking = true
+	r.asking, r.urgent = true, false
 	names := r.names
 	go func() {
 		found, failures := map[string][]netip.Addr{}, []string{}
@@ -102,7 +108,7 @@ func lookUp(a address.Address) ([]netip.Addr, error) {
 
 // take takes the result of a look-up.
 func (r *roster) take(found map[string][]netip.Addr, failures []string, now time.Duration) {
-	r.asking = false
+	r.asking, r.asked = false, now
 	for name, addresses := range found {
 		r.found[name] = addresses
 	}
@@ -113,11 +119,6 @@ func (r *roster) take(found map[string][]netip.Addr, failures []string, now time
 		r.failure = ""
 	}
 	r.arrange(now)
-	wait := calmLookups
-	if !r.app.complete() {
-		wait = min(wait, max(leastLookups, r.app.config.retry))
-	}
-	r.due = now + wait
 }
 
 // arrange makes each address that was found a server.
