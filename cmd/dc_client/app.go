@@ -218,8 +218,8 @@ func (a *app) Reload(now time.Duration) {
 
 // refreshed moves to another address of a dc_server when its name does not lead to the one in use any more.
 func (a *app) refreshed(m *upstream.Member, l *link, found []string, err error) {
-	if !l.refreshed(found, err, m.State() == upstream.Up) {
-		return
+	if !slices.Contains(a.agent.Servers().Members(), m) || !l.refreshed(found, err, m.State() == upstream.Up) {
+		return // the list may have changed meanwhile
 	}
 	next := a.newLink(l.conn.Next(), l.server)
 	a.agent.Move(m, a.spec(m.Name(), next), func(moved bool, _ time.Duration) {

@@ -158,7 +158,9 @@ func (a *Agent) Start(now time.Duration) {
 // Stop ends the connection; requests in flight are answered DISCONNECTED.
 func (a *Agent) Stop(now time.Duration) {
 	a.servers.Stop(now)
-	a.endWait(now)
+	for a.waiting || len(a.parked) > 0 {
+		a.endWait(now) // there is nothing to wait for any more
+	}
 	for _, f := range a.fronts {
 		f.TurnEnded(now)
 	}

@@ -199,6 +199,77 @@ func localLoops(tb testing.TB) []loop {
 	}}}
 }
 
+// spreadLoops are turns in which the session ID of each request chooses one of the servers.
+func spreadLoops(tb testing.TB) []loop {
+	var loops []loop
+	for _, servers := range []int{3, upstream.MaxServers} {
+		s, config := &still{}, testConfig()
+		config.Spread = true
+		agent, wires := New(config, s), map[string]*spreadWire{}
+		front := agent.AddFront(front.NewDistcache(), s, buffer.NewPool(1<<20))
+		names := make([]string, servers)
+		for i := range names {
+			names[i] = fmt.Sprintf("cache%d:9001", i)
+		}
+		agent.Arrange(names, func(name string) upstream.Spec {
+			wires[name] = &spreadWire{stillWire: stillWire{&still{sent: make([]byte, 0, 1<<16)}}}
+			return upstream.Spec{Name: name, Config: config.Server, Transport: wires[name]}
+		}, 0)
+		agent.Start(0)
+		for _, w := range wires {
+			w.link.Connected(0)
+			w.bring(codec.AppendStatus(nil, 0, codec.OpHave, codec.StatusNotOK))
+			w.sent = w.sent[:0]
+		}
+		const clients = 64
+		for c := range clients {
+			front.Opened(c, 0)
+		}
+		request := codec.AppendMessage(nil, codec.Request, 7, codec.OpGet, make([]byte, 32))
+		answer := codec.AppendMessage(nil, codec.Response, 7, codec.OpGet, make([]byte, 180))
+		loops = append(loops, loop{fmt.Sprintf("op=GET/servers=%d/clients=%d", servers, clients), func() {
+			before := s.answers
+			for c := range clients {
+				request[len(request)-1] = byte(c)
+				b := front.Buffer(c)
+				front.Received(c, b[:copy(b, request)], 0)
+			}
+			agent.TurnEnded(0)
+			for _, w := range wires {
+				w.answer(tb, answer)
+			}
+			must(tb, s.answers == before+clients)
+		}})
+	}
+	return loops
+}
+
+// spreadWire is the connection to one of several servers.
+type spreadWire struct {
+	stillWire
+	link *upstream.Link
+}
+
+func (w *spreadWire) Drive(l *upstream.Link) { w.link = l }
+func (w *spreadWire) bring(b []byte)         { w.link.Received(copy(w.link.Buffer(), b), 0) }
+
+// answer answers all requests that were sent since.
+func (w *spreadWire) answer(tb testing.TB, answer []byte) {
+	var assembler codec.Assembler
+	in, n := w.link.Buffer(), 0
+	for sent := w.sent; len(sent) > 0; {
+		m, err := assembler.Next(sent)
+		must(tb, err == nil)
+		sent = sent[len(m.Wire):]
+		codec.SetUID(answer, m.UID)
+		n += copy(in[n:], answer)
+	}
+	w.sent = w.sent[:0]
+	if n > 0 {
+		w.link.Received(n, 0)
+	}
+}
+
 // lossLoops lose the connection with requests in flight.
 func lossLoops(tb testing.TB) []loop {
 	p, s := stillAgent(tb, 64)
