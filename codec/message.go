@@ -44,6 +44,20 @@ func (m *Message) Payload(scratch []byte) []byte {
 	return scratch
 }
 
+// SessionID is the ID that a request is about, as far as its first frame has it: a view of Wire. Each ID
+// that can be stored is in the first frame as a whole. Of an ADD that is not valid it is what is there.
+func (m *Message) SessionID() []byte {
+	data := m.Wire[HeaderSize:min(len(m.Wire), FrameSize)]
+	if m.Op != OpAdd {
+		return data
+	}
+	if len(data) < AddOverhead {
+		return nil
+	}
+	rest := data[AddOverhead:]
+	return rest[:min(uint64(len(rest)), uint64(binary.BigEndian.Uint32(data[4:])))]
+}
+
 // SetUID puts uid into every frame of wire, which must be a whole message.
 func SetUID(wire []byte, uid uint32) {
 	for off := 0; off < len(wire); off += FrameSize {

@@ -1,4 +1,4 @@
-// Package upstream is the one connection to dc_server, shared by all clients.
+// Package upstream is the connection to dc_server, shared by all clients, and the choice among several dc_servers.
 //
 //	Server.Tail ◀── a client's bytes are read here, so that a request that came whole
 //	   │            is already where it is sent from
@@ -12,6 +12,11 @@
 //	   │
 //	   ▼
 //	Mux.Deliver: slot found by uid, the client's uid put back ──▶ Answers.Answer
+//
+// Servers is an ordered list of Servers. It hands each request to the one that serves, or to the one that the session ID
+// chooses, and passes on events that concern them all:
+//
+//	Servers ──▶ Member (a name of the list) ──▶ line (a connection and its part) ──▶ Server
 //
 // A Server is a Mux (the requests in flight) and a Link (the state of the connection). Both
 // are pure state machines: events and the time come in as calls, actions go out as calls

@@ -30,7 +30,7 @@ var (
 	// ErrSilent is the reason when dc_server sends nothing for SilentTimeouts request
 	// timeouts, or for SilentFloor if that is longer, with requests in flight.
 	ErrSilent = fmt.Errorf("no answer for %d times -timeout, %v at least", SilentTimeouts, SilentFloor)
-	// ErrStopped is the reason when Stop ended the connection.
+	// ErrStopped is the reason when Stop or Rest ended the connection.
 	ErrStopped = errors.New("stopping")
 	// ErrClosed is the reason when dc_server ends the connection.
 	ErrClosed = errors.New("closed by the server")

@@ -51,7 +51,7 @@ type Link struct {
 	more      bool // it filled the buffer
 
 	assembler codec.Assembler
-	in        []byte // what has been read and not yet been delivered
+	in        []byte // what has been read and not yet been delivered; nil before the first connection
 	probe     codec.Message
 	probeWire []byte
 }
@@ -64,7 +64,7 @@ func NewLink(config Config, mux *Mux, t Transport, w Watcher) *Link {
 	}
 	return &Link{
 		config: config, mux: mux, transport: t, watcher: w, silence: silence,
-		retryAt: deadline.Never, retry: min(FirstRetry, config.Retry), in: make([]byte, 0, ReadBuffer),
+		retryAt: deadline.Never, retry: min(FirstRetry, config.Retry),
 	}
 }
 
@@ -82,6 +82,20 @@ func (l *Link) Stop(now time.Duration) {
 	l.mux.Finish(now)
 }
 
+// Rest ends the connection, or the attempt. The next attempt begins with Start. What is in flight
+// is answered DISCONNECTED, and the memory for requests and answers is freed.
+func (l *Link) Rest(now time.Duration) {
+	l.fail(ErrStopped, now)
+	l.retryAt = deadline.Never
+	if l.mux.Deadline() == deadline.Never { // else the rest is answered in the next turns
+		l.mux.forget()
+	}
+	l.in = nil
+}
+
+// Resting reports whether no attempt will begin without Start.
+func (l *Link) Resting() bool { return l.state == Down && l.retryAt == deadline.Never }
+
 // Stopped reports whether Stop has been called.
 func (l *Link) Stopped() bool { return l.closing }
 
@@ -90,6 +104,9 @@ func (l *Link) Connected(now time.Duration) {
 	l.enter(Probing, nil, now)
 	l.heard = now
 	l.assembler = codec.NewAssembler(codec.Response)
+	if l.in == nil {
+		l.in = make([]byte, 0, ReadBuffer)
+	}
 	l.in = l.in[:0]
 	l.blocked = false
 	l.newProbe()
@@ -289,7 +306,7 @@ func (l *Link) planRetry(wasUp bool, now time.Duration) {
 	if wasUp && now-l.attemptAt >= l.config.Retry {
 		l.retry = min(FirstRetry, l.config.Retry)
 	}
-	l.retryAt = max(now, l.attemptAt+l.jittered(l.retry))
+	l.retryAt = max(now, l.attemptAt+l.config.jittered(l.retry))
 	l.retry = min(2*l.retry, l.config.Retry)
 }
 
@@ -315,9 +332,9 @@ func (l *Link) newProbe() {
 
 // jittered shortens d by up to a fifth, at random, so that the agents of a fleet do not all
 // reconnect at the same time.
-func (l *Link) jittered(d time.Duration) time.Duration {
+func (c *Config) jittered(d time.Duration) time.Duration {
 	var random [8]byte
-	l.config.Random(random[:])
+	c.Random(random[:])
 	const steps = 1 << 16
 	return d - time.Duration(binary.BigEndian.Uint64(random[:])%steps)*(d/5)/steps
 }

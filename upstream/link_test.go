@@ -350,7 +350,7 @@ func TestJitterIsFourFifthsToTheWhole(t *testing.T) {
 	least, most := time.Hour, time.Duration(0)
 	for range 10_000 {
 		r.random = rng.Uint64()
-		d := r.jittered(time.Second)
+		d := r.config.jittered(time.Second)
 		least, most = min(least, d), max(most, d)
 	}
 	if least < 800*ms || least > 805*ms || most > time.Second || most < 995*ms {
@@ -579,5 +579,25 @@ func TestStateNames(t *testing.T) {
 		if got := s.String(); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// TestRest: a connection that rests is not made anew before Start, and keeps no memory for sessions.
+func TestRest(t *testing.T) {
+	r := newRig(t)
+	r.up(0)
+	r.ask(1, "id", 0)
+	r.Rest(ms)
+	r.mustHave(answer{1, 1, codec.OpGet, disconnected})
+	if r.closes != 1 || r.in != nil || r.mux.batch.buf != nil || r.mux.InFlight() != 0 {
+		t.Errorf("got the connection closed %d times, %d requests in flight, want once and no memory", r.closes, r.mux.InFlight())
+	}
+	if !r.Resting() || r.Link.Deadline() != deadline.Never || r.mux.Deadline() != deadline.Never {
+		t.Errorf("got the next attempt at %v, want none", r.Link.Deadline())
+	}
+	r.written = nil
+	r.up(time.Hour)
+	if r.Resting() || r.dials != 2 {
+		t.Errorf("got %d attempts, want a second one after Start", r.dials)
 	}
 }

@@ -190,6 +190,12 @@ func (m *Mux) Finish(now time.Duration) {
 	}
 }
 
+// forget frees the memory of a Mux that has nothing in flight and nothing to send.
+func (m *Mux) forget() {
+	m.batch = batch{tailAt: moved}
+	m.slots = newSlots(m.config.MaxInFlight, m.config.Timeout, m.config.Generation)
+}
+
 // tellLost answers some of what was lost. A client may ask again from within its answer:
 // that request is not lost.
 func (m *Mux) tellLost(now time.Duration) {

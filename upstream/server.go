@@ -123,6 +123,9 @@ func (s *Server) Start(now time.Duration) { s.link.Start(now) }
 // Stop ends the connection for good and answers, with DISCONNECTED, what is in flight.
 func (s *Server) Stop(now time.Duration) { s.link.Stop(now) }
 
+// Rest ends the connection until the next Start; see Link.Rest.
+func (s *Server) Rest(now time.Duration) { s.link.Rest(now) }
+
 // Tail is memory behind the batch, to read a client's bytes into. The next Submit does not
 // copy a request that begins there. It is valid until the next Tail, Submit or Flush.
 func (s *Server) Tail() []byte { return s.mux.batch.tail(tailRoom) }

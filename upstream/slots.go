@@ -38,7 +38,8 @@ func (s *slot) took(now time.Duration) time.Duration {
 // the slot was used 65,536 times since. For a slow server, a slot whose request timed out is
 // not used again until its answer comes, the connection ends, or quarantine has passed.
 type slots struct {
-	table      []slot
+	limit      int
+	table      []slot // grows as slots are used; limit at most
 	free       []uint16
 	generation uint16 // of slots not used yet
 
@@ -58,7 +59,7 @@ const uidSlotBits = 16
 const MaxInFlight = 1 << uidSlotBits
 
 func newSlots(limit int, timeout time.Duration, generation uint16) *slots {
-	s := &slots{table: make([]slot, 0, limit), generation: generation}
+	s := &slots{limit: limit, generation: generation}
 	s.pending = s.entries.NewQueue(timeout)
 	s.overdue = s.entries.NewQueue(quarantine)
 	s.gone = s.entries.NewQueue(0)
@@ -73,7 +74,7 @@ func (s *slots) take() (int, bool) {
 		i := s.free[len(s.free)-1]
 		s.free = s.free[:len(s.free)-1]
 		return int(i), true
-	case len(s.table) < cap(s.table):
+	case len(s.table) < s.limit:
 		s.table = append(s.table, slot{generation: s.generation})
 		return len(s.table) - 1, true
 	}

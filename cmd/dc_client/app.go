@@ -3,8 +3,11 @@ package main
 import (
 	"crypto/rand"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
+	"distcache/codec/address"
 	"distcache/engine"
 	"distcache/engine/buffer"
 	"distcache/internal/agent"
@@ -16,16 +19,17 @@ import (
 	"distcache/upstream/conn"
 )
 
-// app is dc_client's daemon.App: the agent between its clients and its connection.
+// app is dc_client's daemon.App: the agent between its clients and its servers.
 type app struct {
 	config config
 	stats  *sharedStats // of all loops
 	first  bool         // of the loops: says what concerns them all
 	loop   *engine.Loop
 	agent  *agent.Agent
-	link   *link // to the dc_server in use
-
-	addresses int // of one IP version that the name of dc_server leads to; 0 before the first is found
+	roster *roster
+	wanted map[string]target // by name of the list
+	links  map[string]*link  // by name of the list; of those that were removed too, until the next change
+	choice servingLog
 }
 
 // newApps gives what makes the agent of each event loop.
@@ -41,31 +45,44 @@ func (c config) newApps() func() daemon.App {
 // link is a connection to dc_server, and the log of it.
 type link struct {
 	*linkLog
-	conn *conn.Conn
+	conn      *conn.Conn
+	addresses int // of one IP version that the name leads to; 0 before the first is found
 }
 
 // newLink makes the log of a connection.
-func (a *app) newLink(c *conn.Conn) *link {
-	return &link{&linkLog{server: a.config.server, address: c.Address, peer: c.Peer, timeout: a.config.timeout}, c}
+func (a *app) newLink(c *conn.Conn, at address.Address) *link {
+	l := &link{&linkLog{server: at, address: c.Address, peer: c.Peer, timeout: a.config.timeout}, c, 0}
+	if a.first {
+		c.OnAddresses(func(all []string) { l.addresses = l.severalAddresses(all) })
+	}
+	return l
 }
 
 // observer is what the agent reports to.
 type observer struct {
 	daemon.ClientLog
-	*link
+	app *app
 }
 
-// Open joins the clients, the agent and the connection to dc_server.
+// ServingChanged logs which of several servers serves.
+func (o *observer) ServingChanged(from, to *upstream.Member, now time.Duration) {
+	a := o.app
+	if a.config.servers.several() || len(a.agent.Servers().Members()) > 1 {
+		a.choice.changed(from, to, a.agent.Servers().Members(), a.display, now)
+	}
+}
+
+// Open joins the clients, the agent and the servers.
 func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) ([]engine.Handler, error) {
-	c := conn.New(l, a.config.server)
-	if err := a.secure(c); err != nil {
+	if err := a.loadCredentials(); err != nil {
 		return nil, err
 	}
-	a.loop, a.link = l, a.newLink(c)
-	if a.first {
-		c.OnAddresses(a.foundAddresses)
+	a.loop, a.roster, a.links = l, newRoster(a), map[string]*link{}
+	a.agent = agent.New(a.agentConfig(), &observer{app: a})
+	a.roster.use(a.config.inForce.get(), l.Now())
+	if a.config.servers.perAddress {
+		l.Schedule(a.roster)
 	}
-	a.agent = agent.New(a.agentConfig(), c, &observer{link: a.link})
 	l.Schedule(a.agent)
 	l.AtTurnEnd(a.agent.TurnEnded)
 	if a.first && a.config.sessiond.on() { // one loop takes what all stunnels of a host ask
@@ -81,14 +98,9 @@ func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) ([]eng
 	return handlers, nil
 }
 
-// secure makes the connection speak TLS, if its address says so. It reads the certificates while it
-// has the privileges for that.
-func (a *app) secure(c *conn.Conn) error {
-	if a.config.credentials == nil {
-		return nil
-	}
-	c.Secure(a.config.credentials.Config)
-	if !a.first { // they have been read
+// loadCredentials reads the certificates while the process has the privileges for that.
+func (a *app) loadCredentials() error {
+	if a.config.credentials == nil || !a.first { // they have been read
 		return nil
 	}
 	warnings, err := a.config.credentials.Load()
@@ -98,54 +110,127 @@ func (a *app) secure(c *conn.Conn) error {
 	return err
 }
 
+// arrange makes these the servers.
+func (a *app) arrange(all []target, now time.Duration) {
+	names, wanted := make([]string, 0, len(all)), make(map[string]target, len(all))
+	for _, t := range all {
+		names, wanted[t.name] = append(names, t.name), t
+	}
+	a.wanted = wanted
+	a.agent.Arrange(names, a.add, now)
+	maps.DeleteFunc(a.links, func(name string, _ *link) bool {
+		return !slices.ContainsFunc(a.agent.Servers().Members(), func(m *upstream.Member) bool { return m.Name() == name })
+	})
+}
+
+// add makes the connection to a server that is new on the list.
+func (a *app) add(name string) upstream.Spec {
+	t := a.wanted[name]
+	c := conn.New(a.loop, t.at)
+	a.config.secure(c, t)
+	a.links[name] = a.newLink(c, t.at)
+	return a.spec(name, a.links[name])
+}
+
+// complete reports whether no server is missing: the first of the list serves, or all are up.
+func (a *app) complete() bool {
+	servers := a.agent.Servers()
+	if !a.config.servers.spread {
+		return len(servers.Members()) > 0 && servers.Serving() == servers.Members()[0]
+	}
+	return !slices.ContainsFunc(servers.Members(), func(m *upstream.Member) bool { return m.State() != upstream.Up })
+}
+
 func (a *app) agentConfig() agent.Config {
 	return agent.Config{
-		Server:    a.serverConfig(a.link),
+		Server:    a.serverConfig(),
+		Spread:    a.config.servers.spread,
+		Several:   a.config.servers.several(),
 		Window:    clientWindow,
 		Gets:      clientGets,
 		Idle:      daemon.OrNever(a.config.clients.Idle),
 		MinExpiry: a.config.clients.MinExpiry,
-		Name:      func() string { return a.link.name() },
-		Addresses: func() int { return a.addresses },
+		Name:      a.display,
+		Addresses: a.addresses,
 	}
 }
 
-// foundAddresses takes the addresses that the name of dc_server leads to.
-func (a *app) foundAddresses(all []string) { a.addresses = a.link.severalAddresses(all) }
+// display is how a server is shown: the flag -server, and the address in use where that is another text.
+func (a *app) display(name string) string {
+	if l := a.links[name]; l != nil {
+		return l.name()
+	}
+	return name
+}
 
-// serverConfig is for the dc_server behind l.
-func (a *app) serverConfig(l *link) upstream.Config {
-	return upstream.Config{
+// addresses is how many addresses of one IP version a name of -server leads to, at most.
+func (a *app) addresses() (most int) {
+	for _, l := range a.links {
+		most = max(most, l.addresses)
+	}
+	return most
+}
+
+// serverConfig is for each dc_server.
+func (a *app) serverConfig() upstream.Config {
+	c := upstream.Config{
 		MaxInFlight: upstream.MaxInFlight, MaxBatch: maxBatch,
 		Timeout: daemon.OrNever(a.config.timeout), Retry: a.config.retry, Random: random,
-		Stray: l.strayAnswer, Late: l.lateAnswers,
 	}
+	if a.config.servers.spread {
+		c.MaxInFlight, c.MaxBatch = spreadInFlight, spreadBatch
+	}
+	return c
+}
+
+// spec is the dc_server behind l.
+func (a *app) spec(name string, l *link) upstream.Spec {
+	config := a.serverConfig()
+	config.Stray, config.Late = l.strayAnswer, l.lateAnswers
+	return upstream.Spec{Name: name, Config: config, Transport: l.conn, Watcher: l}
 }
 
 func random(b []byte) { _, _ = rand.Read(b) } // documented never to fail
 
-// Start begins to connect to dc_server.
-func (a *app) Start(now time.Duration) { a.agent.Start(now) }
-
-// Reload leaves a dc_server that has been revoked, and looks the name of -server up anew.
-func (a *app) Reload(time.Duration) {
-	a.link.conn.Review()
-	a.link.conn.Refresh(a.refreshed)
+// Start begins to connect.
+func (a *app) Start(now time.Duration) {
+	a.agent.Start(now)
 }
 
-// refreshed moves to another address of dc_server when the name does not lead to the one in use
-// any more.
-func (a *app) refreshed(found []string, err error) {
-	if a.link.refreshed(found, err, a.agent.Server().State() == upstream.Up) {
-		next := a.newLink(a.link.conn.Next())
-		a.agent.Move(a.serverConfig(next), next.conn, next, func(moved bool, _ time.Duration) {
-			if moved {
-				a.link = next
-				return
-			}
-			a.link.stays()
-		}, a.loop.Now())
+// Reload takes the list of -server that is in force now, leaves each dc_server that has been revoked, and looks the names of
+// -server up anew.
+func (a *app) Reload(now time.Duration) {
+	if list := a.config.inForce.get(); !slices.Equal(list, a.roster.names) {
+		slog.Info("SIGHUP: the list of -server has changed", "servers", joined(list))
+		a.roster.use(list, now)
 	}
+	for _, l := range a.links {
+		l.conn.Review()
+	}
+	if a.config.servers.perAddress {
+		a.roster.refresh()
+		return
+	}
+	for _, m := range a.agent.Servers().Members() {
+		l := a.links[m.Name()]
+		l.conn.Refresh(func(found []string, err error) { a.refreshed(m, l, found, err) })
+	}
+}
+
+// refreshed moves to another address of a dc_server when its name does not lead to the one in use any more.
+func (a *app) refreshed(m *upstream.Member, l *link, found []string, err error) {
+	if !slices.Contains(a.agent.Servers().Members(), m) || !l.refreshed(found, err, m.State() == upstream.Up) {
+		return // the list may have changed meanwhile
+	}
+	next := a.newLink(l.conn.Next(), l.server)
+	a.agent.Move(m, a.spec(m.Name(), next), func(moved bool, _ time.Duration) {
+		if moved {
+			next.addresses = max(next.addresses, l.addresses)
+			a.links[m.Name()] = next
+			return
+		}
+		l.stays()
+	}, a.loop.Now())
 }
 
 // Busy is the number of clients with something under way.

@@ -26,8 +26,13 @@ const (
 	// again for answers that are not read.
 	poolBytes = 32 << 20
 	// muxMemory is the size of the tables of requests in flight, in bytes. There are two of them
-	// while the connection moves to another dc_server.
-	muxMemory = upstream.MaxInFlight * 64
+	// while the connection moves to another dc_server. muxSlot is that of one request.
+	muxMemory = upstream.MaxInFlight * muxSlot
+	muxSlot   = 64
+	// spreadBatch and spreadInFlight are maxBatch and upstream.MaxInFlight for each of several servers that are used
+	// together: each has a share of the requests.
+	spreadBatch    = 1 << 20
+	spreadInFlight = 1 << 14
 	// clientWindow is how many requests a client may have in flight. A client that pipelines
 	// is served in parts of so many, with the others in between.
 	clientWindow = 64
@@ -42,7 +47,8 @@ const (
 type config struct {
 	daemonFlags daemon.Flags
 	clients     daemon.ClientFlags
-	server      address.Address
+	servers     serverFlags
+	inForce     *serverList // changes at SIGHUP
 	tls         credentials.Flags
 	credentials *credentials.Credentials // nil: no TLS
 	memcached   []address.Address
@@ -58,11 +64,7 @@ func (c *config) flags() *options.Set {
 	s := options.New(program, "-server address [options]",
 		"Passes the TLS session requests of applications on this host to dc_server, over one connection.")
 	c.daemonFlags.Declare(s, "UNIX:/tmp/scache")
-	s.Func("server", "address", "", "Address of dc_server: IP:host:port, TLS:host:port or UNIX:/path.", func(text string) (err error) {
-		c.server, err = address.ParseSecureConnect(text)
-		return err
-	})
-	s.Alias("connect", "server")
+	c.servers.declare(s)
 	s.Millis(&c.retry, "retry", 5*time.Second, time.Millisecond, time.Hour,
 		"Longest time between attempts to connect to dc_server.")
 	s.Millis(&c.timeout, "timeout", 200*time.Millisecond, 0, time.Hour,
@@ -95,6 +97,17 @@ func (c *config) reread(args []string) (*daemon.Reread, error) {
 	}
 	r := &daemon.Reread{Set: flags, Flags: next.daemonFlags}
 	r.Live, r.Reload = c.credentials.Follow(next.credentials)
+	if c.servers.takesEffect(&next.servers) {
+		certificates := r.Reload
+		r.Live, r.Reload = append(r.Live, "server"), func() bool {
+			if certificates != nil && !certificates() {
+				return false
+			}
+			c.servers.list = next.servers.list
+			c.inForce.set(next.servers.list) // each loop takes it at its Reload
+			return true
+		}
+	}
 	return r, nil
 }
 
@@ -106,26 +119,45 @@ func (c *config) validate(s *options.Set) error {
 	if !s.Given("server") {
 		return &options.UsageError{Flag: "server", Reason: "is required: the address of dc_server, such as IP:cache.example.net:9001"}
 	}
+	if err := c.servers.validate(); err != nil {
+		return err
+	}
 	for _, listen := range c.daemonFlags.Listen {
-		if isItself(listen, c.server) {
-			return &options.UsageError{Flag: "server", Value: c.server.String(),
-				Reason: c.server.String() + " is also the address of -listen: dc_client would connect to itself"}
+		for _, server := range c.servers.list {
+			if isItself(listen, server) {
+				return &options.UsageError{Flag: "server", Value: server.String(),
+					Reason: server.String() + " is also the address of -listen: dc_client would connect to itself"}
+			}
 		}
 	}
 	if err := c.sessiond.validate(s); err != nil {
 		return err
 	}
-	secure := c.server.Kind == address.TLS
-	if err := c.tls.Validate("server", secure, c.daemonFlags.Daemon); err != nil {
+	if err := c.validateTLS(); err != nil {
 		return err
-	}
-	if secure {
-		c.credentials = credentials.New(c.tls, c.server.Host)
 	}
 	if err := c.validateFronts(); err != nil {
 		return err
 	}
-	return c.daemonFlags.ValidatePath("server", c.server)
+	for _, server := range c.servers.list {
+		if err := c.daemonFlags.ValidatePath("server", server); err != nil {
+			return err
+		}
+	}
+	c.inForce = &serverList{list: c.servers.list}
+	return nil
+}
+
+// validateTLS checks the flags of TLS against the addresses, and makes the credentials that these need.
+func (c *config) validateTLS() error {
+	first, secure := c.servers.firstSecure()
+	if err := c.tls.Validate("server", secure, c.daemonFlags.Daemon); err != nil {
+		return err
+	}
+	if secure {
+		c.credentials = credentials.New(c.tls, first.Host)
+	}
+	return nil
 }
 
 // isItself reports whether the two addresses are the same by their text. Where the text
@@ -150,9 +182,10 @@ func (c *config) daemon() daemon.Config {
 		MaxClients: c.clients.MaxClients,
 		Loops:      c.loops,
 		PoolBytes:  poolBytes,
-		Memory:     daemon.Memory{Heap: int64(c.loops) * 2 * (maxBatch + muxMemory)},
+		Memory:     daemon.Memory{Heap: int64(c.loops) * c.servers.memory()},
 		Limit:      service.FindMemoryLimit(),
 		Show:       agent.Show,
+		Upstreams:  c.servers.most(),
 		Warnings:   c.warnings(),
 	}
 	c.addDoors(&d)
@@ -161,7 +194,7 @@ func (c *config) daemon() daemon.Config {
 	}
 	if c.credentials != nil {
 		d.Check, d.Reload = c.credentials.Load, c.credentials.Reload
-		d.Memory.Heap += int64(c.loops) * conn.SecureMemory
+		d.Memory.Heap += int64(c.loops) * int64(c.servers.most()) * conn.SecureMemory
 		d.CertificateExpires = c.credentials.Expires
 	}
 	return d
@@ -174,9 +207,11 @@ func (c *config) warnings() []string {
 	if c.sessiond.on() {
 		all = append(all, c.sessiond.warning())
 	}
-	if c.server.Kind == address.TCP && !c.server.IsLoopback() {
-		all = append(all, fmt.Sprintf("-server %s: the connection is neither encrypted nor authenticated, and sessions are secrets; "+
-			"use TLS:, or keep it inside a network that you trust", c.server))
+	for _, server := range c.servers.list {
+		if server.Kind == address.TCP && !server.IsLoopback() {
+			all = append(all, fmt.Sprintf("-server %s: the connection is neither encrypted nor authenticated, and sessions are secrets; "+
+				"use TLS:, or keep it inside a network that you trust", server))
+		}
 	}
 	return all
 }

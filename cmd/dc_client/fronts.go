@@ -58,9 +58,10 @@ func (c *config) validateFronts() error {
 		if slices.ContainsFunc(c.daemonFlags.Listen, a.Same) {
 			return &options.UsageError{Flag: "memcached", Value: a.String(), Reason: a.String() + " is also an address of -listen"}
 		}
-		if isItself(a, c.server) {
-			return &options.UsageError{Flag: "server", Value: c.server.String(),
-				Reason: c.server.String() + " is also an address of -memcached: dc_client would connect to itself"}
+		if i := slices.IndexFunc(c.servers.list, func(server address.Address) bool { return isItself(a, server) }); i >= 0 {
+			server := c.servers.list[i].String()
+			return &options.UsageError{Flag: "server", Value: server,
+				Reason: server + " is also an address of -memcached: dc_client would connect to itself"}
 		}
 		if err := c.daemonFlags.ValidatePath("memcached", a); err != nil {
 			return err

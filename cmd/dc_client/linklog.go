@@ -122,7 +122,7 @@ func (l *linkLog) severalAddresses(all []string) int {
 	}
 	if max(v4, v6) > 1 {
 		slog.Warn("the name of dc_server has several addresses: dc_clients that use different ones share no sessions",
-			"server", l.server.String(), "addresses", strings.Join(all, ", "), "hint", "use a name that has one address")
+			"server", l.server.String(), "addresses", strings.Join(all, ", "), "hint", "use a name that has one address, or -server-per-address")
 	}
 	return max(v4, v6)
 }

@@ -145,7 +145,11 @@ func oneClient(t *testing.T, fd int) *engine.Clients {
 		loop.Stop()
 		_ = loop.Run() // returns at once, which frees it
 	})
-	a := &app{}
+	var c config
+	if _, err := c.parse([]string{"-server", nowhere().String()}); err != nil {
+		t.Fatal(err)
+	}
+	a := &app{config: c}
 	clients := engine.NewClients(loop, buffer.NewPool(0))
 	handlers, err := a.Open(loop, clients, buffer.NewPool(0))
 	if err != nil {

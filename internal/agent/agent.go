@@ -10,47 +10,52 @@ import (
 	"distcache/upstream"
 )
 
-// FirstWait is how long requests may wait for the very first connection to dc_server;
-// from then on a request that finds no connection is answered at once.
+// FirstWait is how long requests may wait for the very first connection to dc_server, and for the next
+// server of several when one was lost. Otherwise a request that finds no connection is answered at once.
 const FirstWait = 250 * time.Millisecond
+
+// drainLimit is how long requests at a server that was left may take to be answered.
+// Config.Server.Timeout is the limit when it is shorter. What is left then is answered DISCONNECTED.
+const drainLimit = 10 * time.Second
 
 // Config sets an Agent's limits and times.
 type Config struct {
-	Server    upstream.Config
-	Window    int           // requests that a client may have in flight; see front.Config
-	Gets      int           // of those, GETs
-	Idle      time.Duration // the flag -idle; deadline.Never: none
-	MinExpiry time.Duration // the flag -minexpiry; 0: none
-	// Name tells, for the status page, which dc_server that is; nil: it does not.
-	Name func() string
+	Server    upstream.Config // of each server
+	Spread    bool            // the session ID chooses the server; see upstream.Servers
+	Window    int             // requests that a client may have in flight; see front.Config
+	Gets      int             // of those, GETs
+	Idle      time.Duration   // the flag -idle; deadline.Never: none
+	MinExpiry time.Duration   // the flag -minexpiry; 0: none
+	// Several tells that there can be more than one server, even where there is one now.
+	Several bool
+	// Name tells, for the status page, how a server of the list is shown; nil: it does not.
+	Name func(name string) string
 	// Addresses tells how many addresses of one IP version the name of dc_server has; nil: it does not.
 	Addresses func() int
 }
 
 // Observer is told what an operator may want to know.
 type Observer interface {
-	upstream.Watcher
+	// ServingChanged is called when another server serves than before; see upstream.Overseer.
+	ServingChanged(from, to *upstream.Member, now time.Duration)
 	// ClientDropped is called when a client is closed that did not ask for it.
 	ClientDropped(c int, why front.Reason, err error, now time.Duration)
 }
 
-// Agent joins the fronts that clients come through with the dc_server that answers.
+// Agent joins the fronts that clients come through with the dc_servers that answer.
 type Agent struct {
 	config    Config
 	fronts    []*front.Front
 	memcached []*memcached.Wire          // of those that speak it
 	refusal   [codec.HeaderSize + 1]byte // an answer that is given here
 	datagrams *front.Datagrams           // nil: none
-	server    *upstream.Server
+	servers   *upstream.Servers
 	observer  Observer
 	link      linkFacts
-	figures   upstream.Figures // of all servers, one after the other
+	figures   upstream.Figures // of all servers together
 
-	next     *watch           // the server to move to, until it is up; nil: none
-	retiring *upstream.Server // the one that was moved away from, while it owes answers; nil: none
-	retireAt time.Duration    // when it ends in any case
-
-	waiting  bool // for the very first connection, until waitEnds
+	started  bool
+	waiting  bool // for a connection, until waitEnds
 	waitEnds time.Duration
 	parked   []front.Asker // whose requests wait for it, or for their turn after that
 
@@ -64,11 +69,39 @@ type Counters struct {
 	ShortAdds   uint64 // ADDs answered here, that an old dc_server would take for an attack
 }
 
-// New makes an Agent that does nothing until Start. AddFront gives it clients.
-func New(config Config, t upstream.Transport, o Observer) *Agent {
+// New makes an Agent without a server, that does nothing until Start. Arrange gives it servers, and AddFront
+// clients.
+func New(config Config, o Observer) *Agent {
 	a := &Agent{config: config, observer: o}
-	a.server = a.addServer(config.Server, t, o).server
+	a.servers = upstream.NewServers(upstream.ServersConfig{
+		Spread: config.Spread, Retry: config.Server.Retry, Random: config.Server.Random,
+		Drain: min(drainLimit, config.Server.Timeout),
+	}, a, a)
 	return a
+}
+
+// Arrange makes names the list of servers, in this order; see upstream.Servers. add gives the connection to a new one, and
+// who is told of that; both use config.
+func (a *Agent) Arrange(names []string, add func(name string) upstream.Spec, now time.Duration) {
+	added := false
+	a.servers.Arrange(names, func(name string) upstream.Spec {
+		spec := add(name)
+		spec.Config.Figures = &a.figures
+		added = true
+		return spec
+	}, now)
+	if added && a.started && !a.waiting && !a.servers.Settled() {
+		a.beginWait(now)
+	}
+}
+
+// Servers are the dc_servers. Their list changes by Arrange, and where one is by Move.
+func (a *Agent) Servers() *upstream.Servers { return a.servers }
+
+// Move connects a member to the server behind t; see upstream.Member.
+func (a *Agent) Move(m *upstream.Member, spec upstream.Spec, ended func(moved bool, now time.Duration), now time.Duration) {
+	spec.Config.Figures = &a.figures
+	m.Move(spec.Config, spec.Transport, spec.Watcher, ended, now)
 }
 
 // AddFront makes a front for the clients of s, which speak w. pool holds what they have sent
@@ -115,9 +148,6 @@ func (a *Agent) MakeRoom(hangUp func(c int) bool, now time.Duration) bool {
 	return false
 }
 
-// Server is the dc_server that answers. Move changes it.
-func (a *Agent) Server() *upstream.Server { return a.server }
-
 // Busy is the number of clients with something under way.
 func (a *Agent) Busy() int {
 	n := 0
@@ -132,25 +162,26 @@ func (a *Agent) Busy() int {
 
 // Start begins to connect.
 func (a *Agent) Start(now time.Duration) {
-	a.waiting, a.waitEnds = true, now+FirstWait
-	a.server.Start(now)
+	a.started, a.waiting, a.waitEnds = true, true, now+FirstWait
+	a.servers.Start(now)
 }
 
 // Stop ends the connection; requests in flight are answered DISCONNECTED.
 func (a *Agent) Stop(now time.Duration) {
-	a.endMove(now)
-	a.retire(now)
-	a.server.Stop(now)
+	a.servers.Stop(now)
+	for a.waiting || len(a.parked) > 0 {
+		a.endWait(now) // there is nothing to wait for any more
+	}
 	for _, f := range a.fronts {
 		f.TurnEnded(now)
 	}
 }
 
 // ReadInto gives the end of the batch: a request that comes whole is where it is sent from.
-func (a *Agent) ReadInto() []byte { return a.server.Tail() }
+func (a *Agent) ReadInto() []byte { return a.servers.Tail() }
 
 // Consumed wipes what was read, except what is on its way to dc_server.
-func (a *Agent) Consumed(b []byte) { a.server.Consumed(len(b)) }
+func (a *Agent) Consumed(b []byte) { a.servers.Consumed(len(b)) }
 
 // Arriving needs no preparation.
 func (a *Agent) Arriving([]front.Incoming) {}
@@ -165,12 +196,12 @@ func (a *Agent) Request(asker front.Asker, m *codec.Message, now time.Duration) 
 		}
 		a.prolong(m, &a.fronts[asker.Front].Counters)
 	}
-	err := a.server.Submit(upstream.Owner(asker), m, now)
+	err := a.servers.Submit(upstream.Owner(asker), m, now)
 	if err == nil {
 		return true
 	}
 	if err == upstream.ErrNotUp {
-		if a.waiting {
+		if a.waits(now) {
 			a.parked = append(a.parked, asker)
 			return false
 		}
@@ -192,7 +223,7 @@ func (a *Agent) Forward(asker front.Asker, m *codec.Message, now time.Duration) 
 	if m.Op == codec.OpAdd {
 		a.prolong(m, &a.datagrams.Asked)
 	}
-	err := a.server.Submit(upstream.Owner(asker), m, now)
+	err := a.servers.Submit(upstream.Owner(asker), m, now)
 	if err == nil {
 		return true
 	}
@@ -233,15 +264,36 @@ func (a *Agent) Dropped(c int, why front.Reason, err error, now time.Duration) {
 	a.observer.ClientDropped(c, why, err, now)
 }
 
-// linkChanged ends the wait for the very first connection, which is over when it is there and
-// when it failed. A server that was connected to anew is where its name leads: a move is over.
-func (a *Agent) linkChanged(to upstream.State, now time.Duration) {
-	if to == upstream.Up {
-		a.endMove(now)
+// waits reports whether a request that finds no connection may wait for one. Where there are several servers and the one
+// that served is lost, that is so until the others have been tried.
+func (a *Agent) waits(now time.Duration) bool {
+	serving := a.servers.Serving()
+	if !a.waiting && serving != nil && serving.State() != upstream.Up && len(a.servers.Members()) > 1 {
+		a.beginWait(now) // it is being told that it is lost
 	}
-	if to == upstream.Up || to == upstream.Down {
+	return a.waiting
+}
+
+// beginWait lets requests wait for a server that was not tried yet.
+func (a *Agent) beginWait(now time.Duration) {
+	a.waiting, a.waitEnds = true, now+min(FirstWait, a.config.Server.Timeout)
+}
+
+// MemberChanged implements upstream.Overseer. The wait is over when there is a connection, or none to be expected.
+func (a *Agent) MemberChanged(m *upstream.Member, from, to upstream.State, why error, now time.Duration) {
+	a.link.changed(from, to, why, now)
+	settled := a.servers.Settled()
+	switch {
+	case settled && (to == upstream.Up || to == upstream.Down):
 		a.endWait(now)
+	case !settled && from == upstream.Up && !a.waiting && !a.config.Spread:
+		a.beginWait(now)
 	}
+}
+
+// ServingChanged implements upstream.Overseer.
+func (a *Agent) ServingChanged(from, to *upstream.Member, now time.Duration) {
+	a.observer.ServingChanged(from, to, now)
 }
 
 // retriesPerCall bounds how long retries keep the loop from its clients.
@@ -267,21 +319,12 @@ func (a *Agent) TurnEnded(now time.Duration) {
 	for _, f := range a.fronts {
 		f.TurnEnded(now)
 	}
-	a.server.Flush(now)
-	if a.retiring != nil {
-		a.finishOld(now)
-	}
+	a.servers.Flush(now)
 }
 
 // Deadline is when Expire is to be called next.
 func (a *Agent) Deadline() time.Duration {
-	next := a.server.Deadline()
-	if a.next != nil {
-		next = min(next, a.next.server.Deadline())
-	}
-	if a.retiring != nil {
-		next = min(next, a.retiring.Deadline(), a.retireAt)
-	}
+	next := a.servers.Deadline()
 	for _, f := range a.fronts {
 		next = min(next, f.Deadline())
 	}
@@ -296,16 +339,7 @@ func (a *Agent) Deadline() time.Duration {
 
 // Expire does what is due.
 func (a *Agent) Expire(now time.Duration) {
-	a.server.Expire(now)
-	if a.next != nil {
-		a.next.server.Expire(now)
-	}
-	if a.retiring != nil {
-		a.retiring.Expire(now)
-	}
-	if a.retiring != nil {
-		a.finishOld(now)
-	}
+	a.servers.Expire(now)
 	for _, f := range a.fronts {
 		f.Expire(now)
 	}

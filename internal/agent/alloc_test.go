@@ -16,6 +16,7 @@ func TestNothingAllocates(t *testing.T) {
 		{"Local", localLoops(t)},
 		{"Datagrams", datagramLoops(t)},
 		{"Memcached", memcachedLoops(t)},
+		{"Spread", spreadLoops(t)},
 	}
 	for _, tt := range tests {
 		for _, l := range tt.loops {

@@ -7,6 +7,7 @@ func BenchmarkShortLived(b *testing.B) { benchmark(b, shortLivedLoops(b)) }
 func BenchmarkMemcached(b *testing.B)  { benchmark(b, memcachedLoops(b)) }
 func BenchmarkLocal(b *testing.B)      { benchmark(b, localLoops(b)) }
 func BenchmarkLoss(b *testing.B)       { benchmark(b, lossLoops(b)) }
+func BenchmarkSpread(b *testing.B)     { benchmark(b, spreadLoops(b)) }
 func BenchmarkDatagrams(b *testing.B)  { benchmark(b, datagramLoops(b)) }
 
 func benchmark(b *testing.B, loops []loop) {

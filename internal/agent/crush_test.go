@@ -37,7 +37,7 @@ type crush struct {
 func newCrush(idle time.Duration) *crush {
 	c := &crush{}
 	const timeout = 200 * ms
-	c.Agent = New(Config{
+	c.Agent = newSingle(Config{
 		Server: upstream.Config{
 			MaxInFlight: upstream.MaxInFlight, MaxBatch: 64 << 20,
 			Timeout: timeout, Retry: time.Second, Random: func(b []byte) { clear(b) },
@@ -105,6 +105,7 @@ func (c *crush) Resume(int)     {}
 func (c *crush) Close(int)      { c.closed++ }
 
 func (c *crush) LinkChanged(_, _ upstream.State, _ error, _ time.Duration) {}
+func (c *crush) ServingChanged(_, _ *upstream.Member, _ time.Duration)     {}
 func (c *crush) ClientDropped(int, front.Reason, error, time.Duration)     {}
 
 // crushLink is an upstream.Transport that takes everything.

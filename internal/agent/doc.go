@@ -1,7 +1,7 @@
-// Package agent is dc_client's behaviour: clients' requests are forwarded over the one
-// connection to dc_server, and answered here while there is none.
+// Package agent is dc_client's behaviour: clients' requests are forwarded to the
+// dc_server that is to answer, and answered here while there is no connection.
 //
-//	front.Front ── Request ──▶ Agent ── Submit ──▶ upstream.Server
+//	front.Front ── Request ──▶ Agent ── Submit ──▶ upstream.Servers
 //	     ▲                                              │
 //	     └───────────── Agent ◀──── Answer ─────────────┘
 //

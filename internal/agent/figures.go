@@ -19,18 +19,29 @@ type Snapshot struct {
 	server    upstream.Figures
 	agent     Counters
 	link      linkFacts
-	state     upstream.State
+	up        bool // each request finds a connection
+	servers   []serverFacts
 	status    metrics.Status
 	inFlight  int
 	places    int // addresses of dc_server
 }
 
+// serverFacts are of one dc_server.
+type serverFacts struct {
+	name  string
+	up    bool
+	asked uint64
+}
+
 // Snapshot copies the counters.
 func (a *Agent) Snapshot(now time.Duration) *Snapshot {
-	s := &Snapshot{server: a.figures, agent: a.Counters, link: a.link, state: a.server.State(), status: a.Status(now),
-		inFlight: a.server.Mux().InFlight()}
+	s := &Snapshot{server: a.figures, agent: a.Counters, link: a.link, up: a.servers.Up(), status: a.Status(now),
+		inFlight: a.servers.InFlight()}
 	if a.config.Addresses != nil {
 		s.places = a.config.Addresses()
+	}
+	for _, m := range a.servers.Members() {
+		s.servers = append(s.servers, serverFacts{m.Name(), m.State() == upstream.Up, m.Asked()})
 	}
 	for _, f := range a.fronts {
 		s.fronts = append(s.fronts, f.Snapshot())
@@ -91,6 +102,8 @@ const (
 	Answered     = "distcache_answer_seconds"
 	Batches      = "distcache_link_batch_requests"
 	LinkUp       = "distcache_link_up"
+	ServerUp     = "distcache_server_up"
+	ServerAsked  = "distcache_server_requests_total"
 	Addresses    = "distcache_link_addresses"
 )
 
@@ -99,10 +112,28 @@ var figures = []metrics.Figure[Snapshot]{
 		Help: "Event loops whose connection to dc_server is up; distcache_loops is how many there are"},
 		Read: func(s *Snapshot, put metrics.Put) {
 			up := 0.0
-			if s.state == upstream.Up {
+			if s.up {
 				up = 1
 			}
 			put(up)
+		}},
+	{Description: metrics.Description{Name: ServerUp, Kind: metrics.Gauge, Labels: []string{"server"},
+		Help: "Event loops that are connected to this dc_server; of several, the ones that stand by are not"},
+		Read: func(s *Snapshot, put metrics.Put) {
+			for _, one := range s.servers {
+				up := 0.0
+				if one.up {
+					up = 1
+				}
+				put(up, one.name)
+			}
+		}},
+	{Description: metrics.Description{Name: ServerAsked, Kind: metrics.Counter, Labels: []string{"server"},
+		Help: "Requests sent to this dc_server, with dc_client's own probes"},
+		Read: func(s *Snapshot, put metrics.Put) {
+			for _, one := range s.servers {
+				put(float64(one.asked), one.name)
+			}
 		}},
 	{Description: metrics.Description{Name: Addresses, Kind: metrics.Gauge,
 		Help: "Addresses of one IP version that the name of -server leads to; dc_clients that use different ones share no sessions"},

@@ -141,7 +141,7 @@ func TestTimesAreCounted(t *testing.T) {
 // TestStatusOfTheLink: the page reads whether it is up, since when, and what was wrong last.
 func TestStatusOfTheLink(t *testing.T) {
 	config := testConfig()
-	config.Name = func() string { return "IP:cache:9001" }
+	config.Name = func(string) string { return "IP:cache:9001" }
 	r := newRig(t, config)
 	r.now = 2 * time.Second
 	if got := r.figuresOf().Status[0]; got.Ready || got.Text != "Connecting to dc_server at IP:cache:9001" || got.For != r.now {
@@ -209,8 +209,8 @@ func TestTotalsOutliveAMove(t *testing.T) {
 	r.answer(r.seenOne(), "\x01")
 	next := &wire{rig: r}
 	r.now = time.Second
-	r.Agent.Move(testConfig().Server, next, r, func(bool, time.Duration) {}, r.now)
-	link := r.Agent.next.server.Link()
+	r.move(next, func(bool, time.Duration) {})
+	link := next.link
 	link.Connected(r.now)
 	link.Received(copy(link.Buffer(), codec.AppendStatus(nil, 0, codec.OpHave, codec.StatusNotOK)), r.now)
 	set := r.figuresOf()

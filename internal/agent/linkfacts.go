@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"distcache/codec"
-	"distcache/internal/daemon/metrics"
 	"distcache/upstream"
 )
 
@@ -70,24 +69,4 @@ func (l *linkFacts) changed(from, to upstream.State, why error, now time.Duratio
 		l.faults[faultOf(why)]++
 		l.lastError, l.errorAt = why.Error(), now
 	}
-}
-
-// Status tells whether the connection to dc_server is up, since when, and what was wrong with it last.
-func (a *Agent) Status(now time.Duration) metrics.Status {
-	name, l := "dc_server", &a.link
-	if a.config.Name != nil {
-		name = "dc_server at " + a.config.Name()
-	}
-	status := metrics.Status{LastError: l.lastError, ErrorAgo: now - l.errorAt}
-	switch {
-	case a.server.State() == upstream.Up:
-		status.Ready, status.Text, status.For = true, "Connected to "+name, now-l.upSince
-		return status
-	case l.ups == 0 && l.lastError == "":
-		status.Text = "Connecting to " + name
-	default:
-		status.Text = "No connection to " + name
-	}
-	status.For, status.Detail = now-l.downSince, "Requests are answered DISCONNECTED"
-	return status
 }

@@ -45,6 +45,7 @@ func (s *still) WriteParted(c int, b []byte, _ int) (held bool, err error) { ret
 func (s *still) Unread(int) int { return 0 }
 
 func (s *still) LinkChanged(_, _ upstream.State, _ error, _ time.Duration) {}
+func (s *still) ServingChanged(_, _ *upstream.Member, _ time.Duration)     {}
 func (s *still) ClientDropped(int, front.Reason, error, time.Duration)     {}
 func (s *still) Close(int)                                                 {}
 
@@ -70,7 +71,7 @@ func (s stillWire) Write(b []byte) (int, error) {
 // stillAgent is up, and has clients 0 to clients-1.
 func stillAgent(tb testing.TB, clients int) (*stillRig, *still) {
 	s := &still{sent: make([]byte, 0, 4<<20)}
-	p := &stillRig{agent: New(testConfig(), stillWire{s}, s)}
+	p := &stillRig{agent: newSingle(testConfig(), stillWire{s}, s)}
 	p.front = p.agent.AddFront(front.NewDistcache(), s, buffer.NewPool(1<<20))
 	p.agent.Start(0)
 	p.agent.Server().Link().Connected(0)
@@ -196,6 +197,77 @@ func localLoops(tb testing.TB) []loop {
 		p.front.Received(0, b[:copy(b, request)], 0)
 		must(tb, s.answers == before+1)
 	}}}
+}
+
+// spreadLoops are turns in which the session ID of each request chooses one of the servers.
+func spreadLoops(tb testing.TB) []loop {
+	var loops []loop
+	for _, servers := range []int{3, upstream.MaxServers} {
+		s, config := &still{}, testConfig()
+		config.Spread = true
+		agent, wires := New(config, s), map[string]*spreadWire{}
+		front := agent.AddFront(front.NewDistcache(), s, buffer.NewPool(1<<20))
+		names := make([]string, servers)
+		for i := range names {
+			names[i] = fmt.Sprintf("cache%d:9001", i)
+		}
+		agent.Arrange(names, func(name string) upstream.Spec {
+			wires[name] = &spreadWire{stillWire: stillWire{&still{sent: make([]byte, 0, 1<<16)}}}
+			return upstream.Spec{Name: name, Config: config.Server, Transport: wires[name]}
+		}, 0)
+		agent.Start(0)
+		for _, w := range wires {
+			w.link.Connected(0)
+			w.bring(codec.AppendStatus(nil, 0, codec.OpHave, codec.StatusNotOK))
+			w.sent = w.sent[:0]
+		}
+		const clients = 64
+		for c := range clients {
+			front.Opened(c, 0)
+		}
+		request := codec.AppendMessage(nil, codec.Request, 7, codec.OpGet, make([]byte, 32))
+		answer := codec.AppendMessage(nil, codec.Response, 7, codec.OpGet, make([]byte, 180))
+		loops = append(loops, loop{fmt.Sprintf("op=GET/servers=%d/clients=%d", servers, clients), func() {
+			before := s.answers
+			for c := range clients {
+				request[len(request)-1] = byte(c)
+				b := front.Buffer(c)
+				front.Received(c, b[:copy(b, request)], 0)
+			}
+			agent.TurnEnded(0)
+			for _, w := range wires {
+				w.answer(tb, answer)
+			}
+			must(tb, s.answers == before+clients)
+		}})
+	}
+	return loops
+}
+
+// spreadWire is the connection to one of several servers.
+type spreadWire struct {
+	stillWire
+	link *upstream.Link
+}
+
+func (w *spreadWire) Drive(l *upstream.Link) { w.link = l }
+func (w *spreadWire) bring(b []byte)         { w.link.Received(copy(w.link.Buffer(), b), 0) }
+
+// answer answers all requests that were sent since.
+func (w *spreadWire) answer(tb testing.TB, answer []byte) {
+	var assembler codec.Assembler
+	in, n := w.link.Buffer(), 0
+	for sent := w.sent; len(sent) > 0; {
+		m, err := assembler.Next(sent)
+		must(tb, err == nil)
+		sent = sent[len(m.Wire):]
+		codec.SetUID(answer, m.UID)
+		n += copy(in[n:], answer)
+	}
+	w.sent = w.sent[:0]
+	if n > 0 {
+		w.link.Received(n, 0)
+	}
 }
 
 // lossLoops lose the connection with requests in flight.

@@ -24,7 +24,7 @@ func startMove(t *testing.T, config Config) (m *moving, inFlight codec.Message) 
 	inFlight = r.seenOne()
 	m = &moving{rig: r, old: r.wire}
 	r.wire = &wire{rig: r}
-	r.Move(config.Server, r.wire, r, func(moved bool, _ time.Duration) { m.moved = append(m.moved, moved) }, r.now)
+	r.move(r.wire, func(moved bool, _ time.Duration) { m.moved = append(m.moved, moved) })
 	return m, inFlight
 }
 
@@ -77,7 +77,7 @@ func TestF10MoveFailsNoRequest(t *testing.T) {
 	m.at(testTimeout) // of what the old server never answers
 	m.mustGetBytes(2, append(codec.AppendMessage(nil, codec.Response, 8, codec.OpGet, []byte(disconnected)),
 		codec.AppendMessage(nil, codec.Response, 9, codec.OpGet, []byte("new"))...))
-	if m.old.closes != 1 || m.retiring != nil {
+	if m.old.closes != 1 {
 		t.Errorf("got the old connection closed %d times, want once, when nothing is owed any more", m.old.closes)
 	}
 }
@@ -89,7 +89,7 @@ func TestF10MoveEndsTheOldWhenQuiet(t *testing.T) {
 	m.wire.link.Connected(m.now)
 	n := copy(m.wire.link.Buffer(), codec.AppendStatus(nil, 0, codec.OpHave, codec.StatusNotOK))
 	m.wire.link.Received(n, m.now)
-	if m.old.closes != 1 || m.retiring != nil {
+	if m.old.closes != 1 {
 		t.Errorf("got the old connection closed %d times, want once", m.old.closes)
 	}
 	m.at(time.Minute)
@@ -106,7 +106,7 @@ func TestF10MoveFails(t *testing.T) {
 	m.bring(m.old, codec.AppendMessage(nil, codec.Response, before.UID, before.Op, []byte("old")))
 	m.mustGet(1, 7, "old")
 	m.at(testRetry * 3)
-	if m.wire.dials != 1 || m.next != nil || m.Server().Link() != m.old.link {
+	if m.wire.dials != 1 || m.Server().Link() != m.old.link {
 		t.Errorf("got %d attempts to connect to the new server, want one", m.wire.dials)
 	}
 }
@@ -119,7 +119,7 @@ func TestF10MoveWhileDown(t *testing.T) {
 	m.mustGet(1, 7, disconnected)
 	m.arrive()
 	m.at(testRetry * 3)
-	if m.old.dials != 1 || m.retiring != nil {
+	if m.old.dials != 1 {
 		t.Errorf("got %d attempts to connect to the old server, want the first alone", m.old.dials)
 	}
 
@@ -128,22 +128,22 @@ func TestF10MoveWhileDown(t *testing.T) {
 	m.at(FirstWait)
 	m.old.link.Connected(m.now)
 	m.bring(m.old, codec.AppendStatus(nil, 0, codec.OpHave, codec.StatusNotOK))
-	if m.next != nil || m.wire.closes != 1 || m.Server().State() != upstream.Up {
+	if m.wire.closes != 1 || m.Server().State() != upstream.Up {
 		t.Error("the move goes on although the old connection was made anew")
 	}
 	m.mustHaveMoved()
 }
 
 // TestF10MoveBoundsTheOld: without a timeout, a server that never answers is waited for no longer
-// than retireLimit after the move.
+// than drainLimit after the move.
 func TestF10MoveBoundsTheOld(t *testing.T) {
 	config := testConfig()
 	config.Server.Timeout = deadline.Never
 	m, _ := startMove(t, config)
 	m.arrive()
-	m.at(retireLimit - 1)
+	m.at(drainLimit - 1)
 	m.mustGetNothing(1)
-	m.at(retireLimit)
+	m.at(drainLimit)
 	m.mustGet(1, 7, disconnected)
 	if m.old.closes != 1 {
 		t.Errorf("got the old connection closed %d times, want once", m.old.closes)
@@ -155,7 +155,7 @@ func TestF10StopDuringAMove(t *testing.T) {
 	for name, until := range map[string]func(*moving){
 		"connecting":    func(*moving) {},
 		"the old owes":  (*moving).arrive,
-		"another start": func(m *moving) { m.Move(testConfig().Server, &wire{rig: m.rig}, m, nil, m.now) },
+		"another start": func(m *moving) { m.move(&wire{rig: m.rig}, nil) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, _ := startMove(t, testConfig())

@@ -9,6 +9,7 @@ import (
 
 	"distcache/codec"
 	"distcache/engine/buffer"
+	"distcache/engine/deadline"
 	"distcache/internal/test/kit"
 	"distcache/upstream"
 )
@@ -75,11 +76,11 @@ func (m *mover) step() {
 	case k < 16 && m.rng.IntN(3) == 0:
 		next := &hop{m: m}
 		m.hops = append(m.hops, next)
-		m.Move(testConfig().Server, next, m, func(moved bool, _ time.Duration) {
+		m.move(next, func(moved bool, _ time.Duration) {
 			if moved {
 				m.moved++
 			}
-		}, m.now)
+		})
 	case k < 18:
 		m.at(m.now + time.Duration(m.rng.IntN(60))*ms)
 	}
@@ -161,8 +162,8 @@ func TestF10MovesAtRandom(t *testing.T) {
 				t.Errorf("history %d: the connection to server %d is still there", history, i)
 			}
 		}
-		if m.next != nil || m.retiring != nil {
-			t.Errorf("history %d: a move goes on after the end", history)
+		if due := m.Deadline(); due != deadline.Never {
+			t.Errorf("history %d: something is due at %v after the end", history, due)
 		}
 		moved += m.moved
 	}

@@ -70,10 +70,25 @@ func newRig(t testing.TB, config Config) *rig {
 
 // start makes the agent, whose connection is over w, and starts it.
 func (r *rig) start(config Config, w upstream.Transport) {
-	r.Agent = New(config, w, r)
+	r.Agent = newSingle(config, w, r)
 	r.Front = r.Agent.AddFront(front.NewDistcache(), r, r.pool)
 	r.Start(0)
 }
+
+// newSingle is an agent with one server, behind t.
+func newSingle(config Config, t upstream.Transport, o interface {
+	Observer
+	upstream.Watcher
+}) *Agent {
+	a := New(config, o)
+	a.Arrange([]string{"one"}, func(string) upstream.Spec {
+		return upstream.Spec{Name: "one", Config: config.Server, Transport: t, Watcher: o}
+	}, 0)
+	return a
+}
+
+// Server is the dc_server that serves, or served last.
+func (a *Agent) Server() *upstream.Server { return a.servers.Target() }
 
 // upRig is one whose connection is up.
 func upRig(t testing.TB, config Config) *rig {
@@ -127,10 +142,17 @@ func (r *rig) WriteParted(c int, b []byte, _ int) (bool, error) { return r.Write
 // Unread never becomes less before all has been read.
 func (r *rig) Unread(int) int { return 0 }
 
-// LinkChanged and ClientDropped implement Observer.
+// move has the one server moved to the one behind t.
+func (r *rig) move(t upstream.Transport, ended func(bool, time.Duration)) {
+	r.Move(r.Servers().Members()[0], upstream.Spec{Config: r.config.Server, Transport: t, Watcher: r}, ended, r.now)
+}
+
+// LinkChanged implements upstream.Watcher; ServingChanged and ClientDropped implement Observer.
 func (r *rig) LinkChanged(_, to upstream.State, _ error, _ time.Duration) {
 	r.changes = append(r.changes, to)
 }
+
+func (r *rig) ServingChanged(_, _ *upstream.Member, _ time.Duration) {}
 
 func (r *rig) ClientDropped(_ int, why front.Reason, _ error, _ time.Duration) {
 	r.drops = append(r.drops, why)

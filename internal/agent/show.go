@@ -31,7 +31,7 @@ var Show = metrics.Plan{
 		},
 		{
 			ID: "several-addresses", Title: "The name of dc_server leads to several addresses",
-			Remedy: "Give -server a name that has one address: dc_clients that use different ones share no sessions.",
+			Remedy: "Give -server a name that has one address, or use -server-per-address: dc_clients that use different ones share no sessions.",
 			Found:  severalAddresses, Logged: true,
 		},
 	},

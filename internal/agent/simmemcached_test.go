@@ -77,7 +77,7 @@ type memClient struct {
 func newMemWorld(rng *rand.Rand, trace *strings.Builder) *memWorld {
 	w := &memWorld{rng: rng, trace: trace, faults: rng.IntN(2) == 0, values: map[string]string{}, store: map[string][]byte{}}
 	w.pool = buffer.NewPool(8 << 20)
-	w.agent = New(Config{
+	w.agent = newSingle(Config{
 		Server: upstream.Config{MaxInFlight: 64, MaxBatch: 256 << 10, Timeout: 200 * ms, Retry: 50 * ms, Random: func(b []byte) { clear(b) }},
 		Window: 1 + rng.IntN(20), Gets: 1 + rng.IntN(4), Idle: deadline.Never,
 	}, w, w)
@@ -124,7 +124,10 @@ func (w *memWorld) Write(b []byte) (int, error) {
 	}
 }
 
-// LinkChanged and ClientDropped implement Observer.
+// ServingChanged implements Observer: there is one server.
+func (w *memWorld) ServingChanged(_, _ *upstream.Member, _ time.Duration) {}
+
+// LinkChanged implements upstream.Watcher, and ClientDropped Observer.
 func (w *memWorld) LinkChanged(_, to upstream.State, why error, _ time.Duration) {
 	w.note("link %v: %v", to, why)
 }

@@ -26,6 +26,7 @@ import (
 //	simworld_test.go    the clock, and what happens next
 //	simrules_test.go    what must hold after each event, and at the end
 //	simmemcached_test.go  the same of clients that speak memcached's protocols, in small
+//	simservers_test.go    the same of three servers that fail and come back, in small
 //
 // Nothing in it waits. A life in which a rule is broken is played again with a log of its
 // events; SEED=n HISTORIES=1 plays it alone.
@@ -69,6 +70,7 @@ func TestSimulation(t *testing.T) {
 	if n >= 20_000 { // so many hold each of them
 		totals.mustHaveSeenEverything(t)
 	}
+	t.Run("servers", func(t *testing.T) { simulateServers(t, seed, (n+9)/10) })
 	t.Run("memcached", func(t *testing.T) { simulateMemcached(t, seed, (n+29)/30) })
 }
 

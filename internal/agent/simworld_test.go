@@ -66,7 +66,7 @@ func newWorld(rng *rand.Rand, trace *strings.Builder) *world {
 	}
 	w.pool = buffer.NewPool(limit)
 	w.server = server{w: w, lastDial: -time.Hour}
-	w.agent = New(w.config, &w.server, w)
+	w.agent = newSingle(w.config, &w.server, w)
 	w.front = w.agent.AddFront(front.NewDistcache(), w, w.pool)
 	if w.roll(25) {
 		w.stunnel = w.addStunnels()
@@ -278,7 +278,10 @@ func (w *world) pass(d time.Duration) {
 	w.fail("Deadline stays in the past: the loop spins")
 }
 
-// LinkChanged implements Observer.
+// ServingChanged implements Observer: there is one server.
+func (w *world) ServingChanged(_, _ *upstream.Member, _ time.Duration) {}
+
+// LinkChanged implements upstream.Watcher.
 func (w *world) LinkChanged(from, to upstream.State, why error, now time.Duration) {
 	w.note("link: %v to %v, %v", from, to, why)
 	w.must(from == w.state && to != from && now == w.now, "told of %v to %v while %v", from, to, w.state)

@@ -74,7 +74,7 @@ func newCrowd(t *testing.T, clients int, generation uint16) *crowd {
 	}
 	c.server = &crowdServer{crowd: c}
 	const timeout = 200 * ms
-	c.agent = New(Config{
+	c.agent = newSingle(Config{
 		Server: upstream.Config{
 			MaxInFlight: clients + 64, MaxBatch: 1 << 20,
 			Timeout: timeout, Retry: time.Second, Random: func(b []byte) { clear(b) },
@@ -166,6 +166,8 @@ func (c *crowd) LinkChanged(_, to upstream.State, why error, _ time.Duration) {
 }
 
 // ClientDropped implements Observer.
+func (c *crowd) ServingChanged(_, _ *upstream.Member, _ time.Duration) {}
+
 func (c *crowd) ClientDropped(i int, why front.Reason, _ error, _ time.Duration) {
 	c.t.Fatalf("client %d was dropped: %v", i, why)
 }

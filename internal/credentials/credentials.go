@@ -20,6 +20,7 @@ type Credentials struct {
 	mu      sync.Mutex                 // of flags, and held by Load
 	flags   Flags                      // as given
 	current atomic.Pointer[tls.Config] // nil before Load
+	named   atomic.Bool                // by -tlsname
 }
 
 // New makes Credentials of valid flags. host is that of the address that a client connects to.
@@ -29,6 +30,17 @@ func New(flags Flags, host string) *Credentials {
 
 // Config is the configuration of the next handshake. Load must have succeeded once.
 func (c *Credentials) Config() *tls.Config { return c.current.Load() }
+
+// ConfigFor is Config for the server at another host than that of New: its certificate must have that name, unless
+// -tlsname gives one for all servers.
+func (c *Credentials) ConfigFor(host string) *tls.Config {
+	config := c.Config()
+	if name := nameOf(host); !c.named.Load() && config.ServerName != name {
+		config = config.Clone()
+		config.ServerName = name
+	}
+	return config
+}
 
 // Expires is when the certificate in force expires; the zero time before Load.
 func (c *Credentials) Expires() time.Time {
@@ -56,6 +68,7 @@ func (c *Credentials) load(flags Flags) (warnings []string, err error) {
 		return nil, err
 	}
 	c.flags = flags
+	c.named.Store(flags.Name != "")
 	c.current.Store(next)
 	return warnings, nil
 }

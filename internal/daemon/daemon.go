@@ -51,6 +51,7 @@ type Config struct {
 	Doors      []Door // where clients connect that speak other protocols
 	MaxClients int    // connections at a time
 	Loops      int    // event loops; 0 is 1
+	Upstreams  int    // connections of each loop to other daemons; 0 is 1
 	PoolBytes  int    // memory for requests that are not whole, and as much again for answers that are not read
 	Memory     Memory
 	Limit      service.MemoryLimit // a bound of memory beyond it gives a warning

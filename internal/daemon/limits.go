@@ -21,6 +21,8 @@ const (
 	// listenDescriptors is how many each further listening socket takes in each loop: itself,
 	// a spare one, its file and the directory of that.
 	listenDescriptors = 4
+	// upstreamDescriptors is how many each further dc_server takes in each loop: a connection, or an attempt to make one.
+	upstreamDescriptors = 2
 )
 
 // fitDescriptors raises the limit of open descriptors to what the clients need. Where it
@@ -52,6 +54,7 @@ func (c *Config) fitDescriptors() (warning string, err error) {
 func (c Config) ownDescriptors() int {
 	listeners := max(1, len(c.Flags.Listen), len(c.Flags.passed())) + len(c.doorAddresses())
 	own := otherDescriptors + (c.loops()-1)*loopDescriptors + (listeners-1)*c.loops()*listenDescriptors + c.inherited
+	own += max(0, c.Upstreams-1) * c.loops() * upstreamDescriptors
 	if c.Flags.Metrics.on() {
 		own += metricsDescriptors
 	}

@@ -15,6 +15,7 @@ type Status struct {
 	Detail    string        // more about it, as a sentence without a full stop; "": there is none
 	LastError string        // the last error, also where all is well again; "": there was none
 	ErrorAgo  time.Duration // how long ago that was
+	Whole     bool          // /readyz tells all of it, also when the daemon is ready
 	Loops     int           // of how many event loops that is said; AddStatus counts them
 }
 

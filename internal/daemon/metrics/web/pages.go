@@ -93,8 +93,22 @@ func (p *pages) health(w http.ResponseWriter, _ *http.Request) {
 func (p *pages) ready(w http.ResponseWriter, _ *http.Request) {
 	set := p.config.Monitor.Set()
 	if !set.Ready() {
-		http.Error(w, set.Status[0].Text, http.StatusServiceUnavailable)
+		http.Error(w, readiness(set.Status[0]), http.StatusServiceUnavailable)
 		return
 	}
-	_, _ = w.Write([]byte("ok\n"))
+	text := "ok\n"
+	for _, status := range set.Status {
+		if status.Whole {
+			text += readiness(status) + "\n"
+		}
+	}
+	_, _ = w.Write([]byte(text))
+}
+
+// readiness is what /readyz says of a status.
+func readiness(s metrics.Status) string {
+	if s.Whole {
+		return s.String()
+	}
+	return s.Text
 }

@@ -32,6 +32,7 @@ type rig struct {
 	t        *testing.T
 	at       string
 	ready    atomic.Bool
+	whole    atomic.Bool
 	loops    atomic.Int64 // that answer, of 2
 	gathered atomic.Int64
 }
@@ -82,7 +83,7 @@ func (r *rig) gather(time.Duration) *metrics.Set {
 	f.took.ObserveMany(100*time.Microsecond, 3)
 	s := metrics.NewSet()
 	metrics.Collect(s, table, f)
-	s.AddStatus(metrics.Status{Ready: r.ready.Load(), Text: "connection to dc_server"})
+	s.AddStatus(metrics.Status{Ready: r.ready.Load(), Text: "connection to dc_server", Detail: "more of it", Whole: r.whole.Load()})
 	return s
 }
 
@@ -179,6 +180,25 @@ func TestHealthAndReadiness(t *testing.T) {
 				t.Errorf("readyz: got %q, want what is wrong", body)
 			}
 		})
+	}
+}
+
+// TestReadinessTellsTheWhole: of a daemon with several parts it says more than that it is ready.
+func TestReadinessTellsTheWhole(t *testing.T) {
+	for _, row := range []struct {
+		ready, whole bool
+		want         string
+	}{
+		{true, false, "ok\n"}, {true, true, "ok\nconnection to dc_server. more of it\n"},
+		{false, false, "connection to dc_server\n"}, {false, true, "connection to dc_server. more of it\n"},
+	} {
+		r := newRig(t, false)
+		r.loops.Store(1)
+		r.ready.Store(row.ready)
+		r.whole.Store(row.whole)
+		if _, body := r.get("/readyz"); body != row.want {
+			t.Errorf("ready %v, whole %v: got %q, want %q", row.ready, row.whole, body, row.want)
+		}
 	}
 }
 

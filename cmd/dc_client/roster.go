@@ -1,0 +1,147 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"distcache/codec/address"
+	"distcache/engine/deadline"
+	"distcache/upstream"
+)
+
+const (
+	// calmLookups is how often names are looked up while all is well.
+	calmLookups = time.Minute
+	// leastLookups is the least time between two look-ups.
+	leastLookups = time.Second
+)
+
+// roster is the list of servers of one loop. With -server-per-address it looks the names up, beside the loop: at the
+// start, at SIGHUP, every -retry while a server is missing, and once a minute otherwise. When a look-up fails, the addresses that
+// it found before stay.
+type roster struct {
+	app     *app
+	names   []address.Address       // of -server
+	found   map[string][]netip.Addr // by name of the list: what was found last
+	asked   time.Duration           // when the last look-up ended
+	urgent  bool                    // the next one shall begin now
+	asking  bool
+	failure string // of the last look-up
+	quietTo time.Duration
+}
+
+func newRoster(a *app) *roster {
+	return &roster{app: a, found: map[string][]netip.Addr{}}
+}
+
+// use takes the list of -server.
+func (r *roster) use(list []address.Address, now time.Duration) {
+	r.names = list
+	if !r.app.config.servers.perAddress {
+		r.app.arrange(targets(list), now)
+		return
+	}
+	r.urgent = true
+	if len(r.found) > 0 { // it may have become shorter
+		r.arrange(now)
+	}
+}
+
+// refresh has the names looked up soon.
+func (r *roster) refresh() { r.urgent = true }
+
+// Deadline implements engine.Timed.
+func (r *roster) Deadline() time.Duration {
+	switch {
+	case r.asking:
+		return deadline.Never
+	case r.urgent:
+		return 0
+	case r.app.complete():
+		return r.asked + calmLookups
+	}
+	return r.asked + min(calmLookups, max(leastLookups, r.app.config.retry))
+}
+
+// Expire implements engine.Timed: it begins a look-up.
+func (r *roster) Expire(now time.Duration) {
+	if now < r.Deadline() {
+		return
+	}
+	r.asking, r.urgent = true, false
+	names := r.names
+	go func() {
+		found, failures := map[string][]netip.Addr{}, []string{}
+		for _, a := range names {
+			addresses, err := lookUp(a)
+			if err != nil {
+				failures = append(failures, err.Error())
+				continue
+			}
+			found[nameOf(a)] = addresses
+		}
+		_ = r.app.loop.Post(func() { r.take(found, failures, r.app.loop.Now()) }) // an error means that the loop has ended
+	}()
+}
+
+// lookUp gives the addresses of a name, in order: name servers change theirs each time, and all hosts shall have the same.
+func lookUp(a address.Address) ([]netip.Addr, error) {
+	if a.Kind == address.Unix {
+		return nil, nil
+	}
+	found, err := address.StartLookup(a).Wait(context.Background()) // it ends by itself
+	if err != nil {
+		return nil, err
+	}
+	all := make([]netip.Addr, 0, len(found))
+	for _, f := range found {
+		all = append(all, f.Addr())
+	}
+	slices.SortFunc(all, netip.Addr.Compare)
+	return slices.Compact(all), nil
+}
+
+// take takes the result of a look-up.
+func (r *roster) take(found map[string][]netip.Addr, failures []string, now time.Duration) {
+	r.asking, r.asked = false, now
+	for name, addresses := range found {
+		r.found[name] = addresses
+	}
+	if reason := strings.Join(failures, "; "); reason != "" && (reason != r.failure || now >= r.quietTo) {
+		slog.Warn("no address of dc_server was found, nothing changes", "reason", reason)
+		r.failure, r.quietTo = reason, now+repeatAfter
+	} else if reason == "" {
+		r.failure = ""
+	}
+	r.arrange(now)
+}
+
+// arrange makes each address that was found a server.
+func (r *roster) arrange(now time.Duration) {
+	var all []target
+	for _, a := range r.names {
+		if a.Kind == address.Unix {
+			all = append(all, targets([]address.Address{a})...)
+		}
+		for _, ip := range r.found[nameOf(a)] {
+			one := a
+			one.Host = ip.String()
+			t := target{nameOf(one), one, cmp.Or(a.Host, one.Host)}
+			if !slices.ContainsFunc(all, func(o target) bool { return o.name == t.name }) {
+				all = append(all, t)
+			}
+		}
+	}
+	if len(all) > upstream.MaxServers {
+		slog.Warn("too many addresses of dc_server: the first ones are used", "addresses", len(all), "limit", upstream.MaxServers)
+		all = all[:upstream.MaxServers]
+	}
+	if len(all) > 0 {
+		r.app.arrange(all, now)
+	}
+}

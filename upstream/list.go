@@ -1,0 +1,124 @@
+package upstream
+
+import (
+	"slices"
+	"time"
+
+	"distcache/engine/deadline"
+)
+
+// Arrange makes names the list, in this order. Members that are on it already stay as they are; add gives what a new one
+// needs. The one that serves and is not on the list any more goes on to serve until another one does.
+func (s *Servers) Arrange(names []string, add func(name string) Spec, now time.Duration) {
+	old := s.members
+	s.members = make([]*Member, 0, len(names)+1)
+	for _, name := range names {
+		if i := slices.IndexFunc(old, func(m *Member) bool { return m.name == name }); i >= 0 {
+			old[i].leaving = false
+			s.members = append(s.members, old[i])
+		} else {
+			s.members = append(s.members, s.newMember(add(name)))
+		}
+	}
+	s.share = newRendezvous(names)
+	for _, m := range old {
+		switch {
+		case slices.Contains(s.members, m):
+		case m == s.serving:
+			m.leaving = true
+			s.members = append(s.members, m)
+		default:
+			s.remove(m, now)
+		}
+	}
+	if !slices.ContainsFunc(s.members, func(m *Member) bool { return m.line.server == s.target }) {
+		s.target = s.members[0].line.server
+	}
+	if s.started && !s.stopping {
+		s.rearrange(now)
+	}
+}
+
+func (s *Servers) newMember(spec Spec) *Member {
+	m := &Member{name: spec.Name, of: s, startAt: deadline.Never, drainTo: deadline.Never}
+	m.line = s.newLine(m, spec.Config, spec.Transport, spec.Watcher)
+	return m
+}
+
+// rearrange acts on a list that has changed.
+func (s *Servers) rearrange(now time.Duration) {
+	if s.config.Spread {
+		for _, m := range s.members {
+			m.start(now)
+		}
+		return
+	}
+	for _, m := range s.members { // the best that is up, be it about to be left
+		if m.State() == Up && !(m.leaving && m != s.serving) {
+			s.serve(m, now)
+			return
+		}
+	}
+	s.startRound(nil, now)
+}
+
+// remove takes a member off the list for good. What it was asked it may answer.
+func (s *Servers) remove(m *Member, now time.Duration) {
+	m.endMove(now)
+	s.orphan(m.line, now)
+}
+
+// orphan lets a connection end that belongs to no member any more: at once when it owes nothing.
+func (s *Servers) orphan(l *line, now time.Duration) {
+	l.member, l.until = nil, now+s.config.Drain
+	s.orphans = append(s.orphans, l)
+	switch {
+	case l.server.State() != Up, l.server.mux.Unanswered() == 0: // no turn may end soon
+		s.bury(l, now)
+	case len(s.orphans) > max(1, len(s.members)):
+		s.bury(s.orphans[0], now)
+	}
+}
+
+// bury ends an orphan.
+func (s *Servers) bury(l *line, now time.Duration) {
+	if i := slices.Index(s.orphans, l); i >= 0 {
+		s.orphans = slices.Delete(s.orphans, i, i+1)
+		l.server.Stop(now)
+	}
+}
+
+// Move connects m to the server behind t, and uses that in place of the present one once the connection is up. No request
+// fails for that: those that are in flight then are finished over the old connection. When the first attempt fails,
+// the present server stays. ended tells which, unless another Move comes before, m rests, stops, or is connected to
+// anew.
+func (m *Member) Move(config Config, t Transport, w Watcher, ended func(moved bool, now time.Duration), now time.Duration) {
+	m.endMove(now)
+	m.next = m.of.newLine(m, config, t, w)
+	m.next.ended = ended
+	m.next.server.Start(now)
+}
+
+// endMove gives up a move that is under way.
+func (m *Member) endMove(now time.Duration) {
+	if next := m.next; next != nil {
+		m.next, next.member = nil, nil
+		next.server.Stop(now)
+	}
+}
+
+// moveOver ends a move: its connection is the one in use.
+func (m *Member) moveOver(now time.Duration) {
+	s, old, next := m.of, m.line, m.next
+	m.line, m.next, m.asked = next, nil, m.Asked()
+	if s.target == old.server {
+		s.target = next.server
+	}
+	s.orphan(old, now)
+	m.note(Probing, Up, nil, now)
+	if !s.config.Spread {
+		s.failOver(m, Probing, Up, now)
+	}
+	s.overseer.MemberChanged(m, Probing, Up, nil, now)
+	next.ended(true, now)
+}
