@@ -150,7 +150,7 @@ func addresses(all []*kit.Redis) string {
 func TestClusterOfThree(t *testing.T) {
 	needCluster(t)
 	all := kit.StartRedisCluster(t, 3, 0)
-	l := newLive(t, "redis://"+all[0].Address(), nil)
+	l := newLive(t, "redis://"+all[0].Address())
 	l.served()
 	c := newCrowd(l, 16)
 
@@ -201,7 +201,7 @@ func (c *crowd) allServe() bool {
 func TestClusterWithReplicas(t *testing.T) {
 	needCluster(t)
 	all := kit.StartRedisCluster(t, 3, 1)
-	l := newLive(t, addresses(all), nil)
+	l := newLive(t, addresses(all))
 	l.served()
 	c := newCrowd(l, 16)
 	time.Sleep(500 * time.Millisecond)
@@ -261,7 +261,7 @@ func TestSentinel(t *testing.T) {
 		t.Fatal(err)
 	}
 	kit.Start(t, sentinel, file, "--sentinel")
-	l := newLive(t, fmt.Sprintf("redis://127.0.0.1:%d?master=main", port), nil)
+	l := newPatient(t, fmt.Sprintf("redis://127.0.0.1:%d?master=main", port))
 	l.served()
 	kit.Wait(t, kit.Patience, "replica to follow", func() bool { return strings.Contains(replica.Do("info", "replication"), "master_link_status:up") })
 	time.Sleep(time.Second) // for the sentinel to know it

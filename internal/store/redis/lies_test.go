@@ -46,7 +46,7 @@ func TestLies(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			f := newFake(t, honest)
-			l := newLive(t, "redis://"+f.address, nil)
+			l := newLive(t, "redis://"+f.address)
 			l.served()
 			f.answers(liar(row.answer))
 			for range 3 {
@@ -64,7 +64,7 @@ func TestLies(t *testing.T) {
 // TestMovedToItself: a server that sends commands to itself is asked a few times, and not for ever.
 func TestMovedToItself(t *testing.T) {
 	f := newFake(t, honest)
-	l := newLive(t, "redis://"+f.address, nil)
+	l := newLive(t, "redis://"+f.address)
 	l.served()
 	f.answers(liar("-MOVED 1 " + f.address + "\r\n"))
 	l.must(codec.OpGet, "id", "", codec.StatusDisconnected)
@@ -92,7 +92,7 @@ func TestAnswersNobodyAskedFor(t *testing.T) {
 		}
 		return honest(words)
 	})
-	l := newLive(t, "redis://"+f.address, nil)
+	l := newLive(t, "redis://"+f.address)
 	l.served()
 	for range 50 {
 		f.mu.Lock()
@@ -109,7 +109,7 @@ func TestAnswersNobodyAskedFor(t *testing.T) {
 // TestOnlyRelativeTimes: the clocks of two hosts are never compared (T08).
 func TestOnlyRelativeTimes(t *testing.T) {
 	f := newFake(t, honest)
-	l := newLive(t, "redis://"+f.address, nil)
+	l := newLive(t, "redis://"+f.address)
 	l.served()
 	for _, ttl := range []time.Duration{0, time.Millisecond, 1999 * time.Millisecond, 7 * 24 * time.Hour} {
 		l.do(codec.OpAdd, "id", "s", ttl)

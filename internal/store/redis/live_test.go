@@ -11,17 +11,18 @@ import (
 	"distcache/internal/test/kit"
 )
 
-// liveTimeout is that of the Stores in these tests: other programs may use the machine.
-const liveTimeout = 150 * time.Millisecond
+// liveTimeout is that of Stores whose servers hang, and patientTimeout that of the others: the machine may be busy.
+const liveTimeout, patientTimeout = 150 * time.Millisecond, 20 * time.Second
 
 // live is a Store with real connections, and a loop of its own.
 type live struct {
-	t     testing.TB
-	store *Store
-	net   *Net
-	began time.Time
-	queue chan func()
-	ended sync.WaitGroup
+	t       testing.TB
+	timeout time.Duration
+	store   *Store
+	net     *Net
+	began   time.Time
+	queue   chan func()
+	ended   sync.WaitGroup
 
 	turn    bool                   // EndTurn was called
 	waiting map[uint32]chan answer // loop only
@@ -32,18 +33,24 @@ type live struct {
 	found   [][]string
 }
 
-// newLive starts a Store at a location.
-func newLive(t testing.TB, location string, change func(c *Config, n *Net)) *live {
+// newLive starts a Store at a location, and newPatient one that waits long for an answer.
+func newLive(t testing.TB, location string) *live { return startLive(t, location, liveTimeout, nil) }
+
+func newPatient(t testing.TB, location string) *live {
+	return startLive(t, location, patientTimeout, nil)
+}
+
+func startLive(t testing.TB, location string, timeout time.Duration, change func(n *Net)) *live {
 	t.Helper()
 	at, err := ParseLocation(location)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &live{t: t, began: time.Now(), queue: make(chan func(), 1024), waiting: map[uint32]chan answer{}}
-	c := Config{Prefix: "t:", Timeout: liveTimeout}
+	c := Config{Prefix: "t:", Timeout: timeout}
+	l := &live{t: t, timeout: timeout, began: time.Now(), queue: make(chan func(), 1024), waiting: map[uint32]chan answer{}}
 	l.net = NewNet(at, c, l)
 	if change != nil {
-		change(&c, l.net)
+		change(l.net)
 	}
 	l.store = New(c, l, l.net, l)
 	l.store.Serve(l)
@@ -127,8 +134,8 @@ func (l *live) do(op codec.Op, id, data string, ttl time.Duration) answer {
 	began := time.Now()
 	select {
 	case a := <-l.start(op, id, data, ttl):
-		if took := time.Since(began); took > liveTimeout+50*time.Millisecond {
-			kit.TooSlow(l.t, "got an answer after %v, want it within %v", took, liveTimeout)
+		if took := time.Since(began); took > l.timeout+50*time.Millisecond {
+			kit.TooSlow(l.t, "got an answer after %v, want it within %v", took, l.timeout)
 		}
 		return a
 	case <-time.After(kit.Patience):
