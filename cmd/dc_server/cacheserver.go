@@ -26,26 +26,44 @@ type cacheServer struct {
 	sockets   *engine.Clients // nil until Open
 	evictions logging.Limiter
 	store     store.Store
+	remote    *remoteStore // nil: the store is in memory
 	server    *server.Server
 }
 
 // newApp makes the server of the one event loop.
 func (c config) newApp() daemon.App { return &cacheServer{config: c} }
 
-// Check reads the certificates, and makes the store, which takes address space alone, and frees it.
+// Check reads the files, and makes a store in memory, which takes address space alone, and frees it. A store elsewhere is not
+// asked: a start succeeds without it, too.
 func (cs *cacheServer) Check() (warnings []string, err error) {
 	if warnings, err = cs.loadCredentials(); err != nil {
 		return nil, err
 	}
-	store, err := cs.newStore()
+	if cs.config.store.remote() {
+		s, err := cs.config.store.load()
+		return append(warnings, s.warnings...), err
+	}
+	store, err := cs.newMemory()
 	if err != nil {
 		return nil, err
 	}
 	return warnings, store.Close()
 }
 
-func (cs *cacheServer) newStore() (store.Store, error) {
-	memory, err := store.NewMemory(cs.config.store())
+// newStore makes the store that the flags want.
+func (cs *cacheServer) newStore(l *engine.Loop) (err error) {
+	if !cs.config.store.remote() {
+		cs.store, err = cs.newMemory()
+		return err
+	}
+	if cs.remote, err = openRemote(cs.config.store, l); err == nil {
+		cs.store = cs.remote.store
+	}
+	return err
+}
+
+func (cs *cacheServer) newMemory() (store.Store, error) {
+	memory, err := store.NewMemory(cs.config.memoryStore())
 	switch {
 	case errors.Is(err, store.ErrLock):
 		return nil, fmt.Errorf("-lock: %w", err)
@@ -76,32 +94,37 @@ func (cs *cacheServer) Open(l *engine.Loop, clients *engine.Clients, pool *buffe
 	if cs.config.credentials != nil {
 		clients.Secure(cs.config.credentials.Config)
 	}
-	store, err := cs.newStore()
-	if err != nil {
+	if err := cs.newStore(l); err != nil {
 		return nil, err
 	}
-	cs.store = store
 	config := server.Config{
 		Idle:      daemon.OrNever(cs.config.clients.Idle),
 		MinExpiry: cs.config.clients.MinExpiry,
 		Progress:  uint64(cs.config.progress),
 	}
-	cs.server = server.New(config, store, clients, pool, cs)
+	cs.server = server.New(config, cs.store, clients, pool, cs)
 	l.Schedule(cs.server)
 	l.AtTurnEnd(cs.server.TurnEnded)
 	return []engine.Handler{cs.server.Front()}, nil
 }
 
-// Start has nothing to start.
-func (cs *cacheServer) Start(time.Duration) {}
+// Start looks for the servers of a store elsewhere.
+func (cs *cacheServer) Start(now time.Duration) {
+	if cs.remote != nil {
+		cs.remote.store.Start(now)
+	}
+}
 
-// Reload closes clients that have been revoked: daemon.Config.Reload has read the certificates anew. Without any, and
-// without -config, it says that there is nothing to reload.
+// Reload closes clients that have been revoked: daemon.Config.Reload has read the certificates anew. It reads the files of
+// the store anew. Without any of these, and without -config, it says that there is nothing to reload.
 func (cs *cacheServer) Reload(time.Duration) {
-	switch {
-	case cs.config.credentials != nil:
+	if cs.config.credentials != nil {
 		cs.sockets.Review()
-	case cs.config.daemonFlags.Config == "":
+	}
+	switch {
+	case cs.remote != nil && cs.remote.hasFiles():
+		cs.remote.reload()
+	case cs.config.credentials == nil && cs.config.daemonFlags.Config == "":
 		slog.Info("SIGHUP: nothing to reload")
 	}
 }
@@ -115,7 +138,7 @@ func (cs *cacheServer) Status(now time.Duration) metrics.Status { return cs.serv
 // Snapshot copies the figures.
 func (cs *cacheServer) Snapshot(now time.Duration) metrics.Source { return cs.server.Snapshot(now) }
 
-// Stop has nothing to answer: the memory store answers every request at once.
+// Stop has nothing to answer: a store answers every request in less time than an orderly end waits for.
 func (cs *cacheServer) Stop(time.Duration) {}
 
 // Close wipes the sessions, and tells of what the log had no room for.

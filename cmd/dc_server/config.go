@@ -10,6 +10,7 @@ import (
 	"distcache/internal/daemon/service"
 	"distcache/internal/server"
 	"distcache/internal/store"
+	"distcache/internal/store/redis"
 	"distcache/internal/version"
 )
 
@@ -33,12 +34,14 @@ type config struct {
 	limit       service.MemoryLimit // of the process
 	lock        bool                // keep the sessions out of swap
 	progress    int                 // operations between two lines of statistics; 0: none
+	store       storeFlags
+	warnings    []string // of the flags
 	tls         credentials.Flags
 	credentials *credentials.Credentials // nil: no TLS
 }
 
 func (c *config) flags() *options.Set {
-	s := options.New(program, "[options]", "Stores TLS sessions in memory and serves them to the dc_clients of all hosts.")
+	s := options.New(program, "[options]", "Stores TLS sessions, in memory or in Redis, and serves them to the dc_clients of all hosts.")
 	c.daemonFlags.Secure = true
 	c.daemonFlags.Declare(s, "IP:127.0.0.1:9001")
 	s.Int(&c.sessions, "sessions", "number", 100_000, 64, maxSessions,
@@ -48,6 +51,7 @@ func (c *config) flags() *options.Set {
 	s.Bool(&c.lock, "lock", "Keep the sessions out of swap (mlock); needs root or RLIMIT_MEMLOCK as large as their memory.")
 	s.Int(&c.progress, "progress", "operations", 0, 0, 1<<31-1,
 		"Log statistics each time this many operations are done (0: never).")
+	c.store.declare(s)
 	c.clients.Declare(s, 16384)
 	c.tls.DeclareServer(s)
 	s.Version(version.Text(program))
@@ -60,7 +64,7 @@ func (c *config) parse(args []string) (*options.Set, error) {
 	if err := s.Parse(args); err != nil {
 		return s, err
 	}
-	return s, s.Locate(c.validate())
+	return s, s.Locate(c.validate(s))
 }
 
 // reread reads the same command line at a SIGHUP. c is what is in force.
@@ -76,10 +80,14 @@ func (c *config) reread(args []string) (*daemon.Reread, error) {
 }
 
 // validate checks the flags against each other.
-func (c *config) validate() error {
+func (c *config) validate(s *options.Set) error {
 	if err := c.daemonFlags.Validate(); err != nil {
 		return err
 	}
+	if err := c.store.validate(s, c.daemonFlags.Daemon); err != nil {
+		return err
+	}
+	c.warnings = c.store.warnings(s)
 	secure := c.daemonFlags.ListensSecurely()
 	if err := c.tls.Validate("listen", secure, c.daemonFlags.Daemon); err != nil {
 		return err
@@ -97,7 +105,13 @@ func (c *config) validate() error {
 
 func (c *config) daemon() daemon.Config {
 	d := c.daemonWithout()
-	s := c.store()
+	if c.store.remote() {
+		d.Memory, d.Beside = daemon.Memory{Heap: redis.Heap}, true
+		d.Ready = []any{"store", c.store.location.String(), "sealed", c.store.seal != ""}
+		d.Show = server.ShowRemote
+		return d
+	}
+	s := c.memoryStore()
 	d.Memory = daemon.Memory{OffHeap: s.Bound(), Text: c.arithmetic(s)}
 	d.Ready = []any{"sessions", c.sessions, "sessions_mib", daemon.Mebibytes(s.Bound()), "sessions_mib_by", c.limitedBy(s)}
 	return d
@@ -113,6 +127,7 @@ func (c *config) daemonWithout() daemon.Config {
 		Limit:      c.limit,
 		Show:       server.Show,
 		Check:      (&cacheServer{config: *c}).Check,
+		Warnings:   c.warnings,
 	}
 	if c.credentials != nil {
 		d.Reload, d.CertificateExpires = c.credentials.Reload, c.credentials.Expires

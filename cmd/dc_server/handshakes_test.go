@@ -126,7 +126,7 @@ func TestK05TLSFiles(t *testing.T) {
 	if err := os.Chmod(open[3], 0o644); err != nil {
 		t.Fatal(err)
 	}
-	const want = ": other users have access to the key: chmod 600 (its mode is 644)"
+	const want = ": other users have access to the file: chmod 600 (its mode is 644)"
 	for _, row := range []struct {
 		args []string
 		code int

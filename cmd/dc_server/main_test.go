@@ -11,7 +11,7 @@ import (
 const patience = time.Minute
 
 func TestMain(m *testing.M) {
-	kit.Suite{Commands: []string{program}, Parallel: 16, Programs: map[string]func(){program: main}}.Run(m)
+	kit.Suite{Commands: []string{program, "dc_client"}, Parallel: 16, Programs: map[string]func(){program: main}}.Run(m)
 }
 
 // start runs dc_server until the test ends.

@@ -11,9 +11,9 @@ import (
 // bytes beside their index. The start then warns that its bound is over the limit.
 const leastRecords = 16 << 20
 
-// store is the limits of the store. Without -memory it may take half of what is to spare
+// memoryStore is the limits of a store in memory. Without -memory it may take half of what is to spare
 // beside clients and program: the rest is for the kernel's buffers and for other programs.
-func (c *config) store() store.Config {
+func (c *config) memoryStore() store.Config {
 	s := store.Config{MaxSessions: c.sessions, Locked: c.lock}
 	switch {
 	case c.memory > 0:

@@ -45,10 +45,7 @@ func TestMemoryDefault(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(row.limit.Bytes>>20, " ", row.args), func(t *testing.T) {
 			c := config{limit: row.limit}
-			if err := c.flags().Parse(row.args); err != nil {
-				t.Fatal(err)
-			}
-			if err := c.validate(); err != nil {
+			if _, err := c.parse(row.args); err != nil {
 				t.Fatal(err)
 			}
 			d := c.daemon()

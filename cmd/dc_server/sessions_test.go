@@ -128,7 +128,7 @@ func TestF14MostSessions(t *testing.T) {
 		t.Fatal(err)
 	}
 	const indexBytes = 25 // of a session, docs/dc_server.md
-	if bound := c.store().Bound(); bound < maxSessions*indexBytes || maxSessions*indexBytes > math.MaxInt {
+	if bound := c.memoryStore().Bound(); bound < maxSessions*indexBytes || maxSessions*indexBytes > math.MaxInt {
 		t.Errorf("got a bound of %d bytes for %d sessions, want %d at least, and an index below %d", bound, maxSessions, maxSessions*indexBytes, math.MaxInt)
 	}
 	one := strconv.FormatInt(maxSessions+1, 10)

@@ -133,11 +133,7 @@ func (f *Flags) load() (config *tls.Config, warnings []string, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	pool := x509.NewCertPool()
-	for _, ca := range cas {
-		pool.AddCert(ca)
-		warnings = append(warnings, caFile.expiry(ca)...)
-	}
+	pool, warnings := caFile.pool(cas)
 	warnings = append(warnings, certFile.expiry(own.Leaf)...)
 	warnings = append(warnings, certFile.use(own.Leaf, f.server)...)
 	v := verifier{allow: f.Allow}

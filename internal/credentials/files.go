@@ -22,7 +22,6 @@ var (
 	errNoCertificate = errors.New("the file has no PEM certificate")
 	errNoKey         = errors.New("the file has no PEM private key")
 	errEncrypted     = errors.New("the key is encrypted: write it without a passphrase, to a file that only its owner can read")
-	errKeyAccess     = errors.New("other users have access to the key: chmod 600")
 	errMismatch      = errors.New("the key does not belong to the certificate of -tlscert")
 	errNoList        = errors.New("the file has no PEM list of revoked certificates (X509 CRL)")
 )
@@ -39,20 +38,13 @@ func (f file) fail(err error) error { return fmt.Errorf("-%s %s: %w", f.flag, f.
 func (f file) read(secret bool) ([]byte, error) {
 	var checks []func(fs.FileInfo) error
 	if secret {
-		checks = append(checks, keptSecret)
+		checks = append(checks, options.OwnerOnly)
 	}
 	content, err := options.ReadFile(f.path, maxFile, checks...)
 	if err != nil {
 		return nil, f.fail(err)
 	}
 	return content, nil
-}
-
-func keptSecret(info fs.FileInfo) error {
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return fmt.Errorf("%w (its mode is %03o)", errKeyAccess, mode)
-	}
-	return nil
 }
 
 // certificates reads all certificates of the file, of which there is one at least.
@@ -127,4 +119,25 @@ func pair(chain []*x509.Certificate, key crypto.Signer) (tls.Certificate, bool) 
 	}
 	public, ok := key.Public().(interface{ Equal(crypto.PublicKey) bool })
 	return p, ok && public.Equal(chain[0].PublicKey)
+}
+
+// Pool reads the certificates of the CAs in the file that a flag names. Warnings tell of those that are not valid now.
+func Pool(flag, path string) (pool *x509.CertPool, warnings []string, err error) {
+	f := file{flag, path}
+	all, err := f.certificates()
+	if err != nil {
+		return nil, nil, err
+	}
+	pool, warnings = f.pool(all)
+	return pool, warnings, nil
+}
+
+// pool makes a pool of the certificates of the file.
+func (f file) pool(cas []*x509.Certificate) (pool *x509.CertPool, warnings []string) {
+	pool = x509.NewCertPool()
+	for _, ca := range cas {
+		pool.AddCert(ca)
+		warnings = append(warnings, f.expiry(ca)...)
+	}
+	return pool, warnings
 }

@@ -51,7 +51,7 @@ func TestK05BadFiles(t *testing.T) {
 		{"key of another certificate", func(f *Flags) { f.Key = file(ca.Issue("other").Key) },
 			"-tlskey {}: the key does not belong to the certificate of -tlscert"},
 		{"key readable by all", func(f *Flags) { f.Key = kit.WriteFile(t, "k", pair.Key, 0o644) },
-			"-tlskey {}: other users have access to the key: chmod 600 (its mode is 644)"},
+			"-tlskey {}: other users have access to the file: chmod 600 (its mode is 644)"},
 		{"key readable by the group", func(f *Flags) { f.Key = kit.WriteFile(t, "k", pair.Key, 0o640) }, "(its mode is 640)"},
 		{"CA missing", func(f *Flags) { f.CA = "/nowhere/ca.pem" }, "-tlsca /nowhere/ca.pem: no such file or directory"},
 		{"CA empty", func(f *Flags) { f.CA = file([]byte("\n")) }, "-tlsca {}: the file has no PEM certificate"},

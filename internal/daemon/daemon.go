@@ -52,6 +52,7 @@ type Config struct {
 	MaxClients int    // connections at a time
 	Loops      int    // event loops; 0 is 1
 	Upstreams  int    // connections of each loop to other daemons; 0 is 1
+	Beside     bool   // goroutines beside the loops have work all the time: they get a processor
 	PoolBytes  int    // memory for requests that are not whole, and as much again for answers that are not read
 	Memory     Memory
 	Limit      service.MemoryLimit // a bound of memory beyond it gives a warning
@@ -76,6 +77,14 @@ type Config struct {
 }
 
 func (c Config) loops() int { return max(1, c.Loops) }
+
+// processors is how many the Go runtime uses.
+func (c Config) processors() int {
+	if c.Beside {
+		return c.loops() + 1
+	}
+	return c.loops()
+}
 
 // Run runs a daemon until it ends, with an App of newApp for each of its event loops. It
 // returns the exit code.
@@ -168,7 +177,7 @@ func (d *running) start(parent *service.Parent) (err error) {
 }
 
 func (d *running) open() error {
-	tuneRuntime(d.config.loops())
+	tuneRuntime(d.config.processors())
 	reserveThreads(d.config.loops())
 	total := new(atomic.Int64)
 	for i := range d.config.loops() {

@@ -166,9 +166,9 @@ const spareThreads = 8
 // With a processor to spare the scheduler wakes a second thread each time that a loop
 // has polled and found no event. That thread finds no work, or takes the loop over: at
 // low load this costs a third of all CPU time (bench/NOTES.md).
-func tuneRuntime(loops int) {
+func tuneRuntime(processors int) {
 	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(loops)
+		runtime.GOMAXPROCS(processors)
 	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"fmt"
 	"time"
 
 	"distcache/internal/daemon/metrics"
@@ -14,26 +13,35 @@ type Snapshot struct {
 	Front  front.Snapshot
 	Server Counters
 	Store  store.Stats
+	Remote metrics.Source // of a store in another machine; nil: it is in this process
 	Status metrics.Status
 }
 
 // Snapshot copies the counters.
 func (s *Server) Snapshot(now time.Duration) *Snapshot {
-	return &Snapshot{Front: s.front.Snapshot(), Server: s.Counters, Store: s.store.Stats(), Status: s.Status(now)}
+	return &Snapshot{Front: s.front.Snapshot(), Server: s.Counters, Store: s.store.Stats(), Remote: s.store.Figures(), Status: s.Status(now)}
 }
 
 // Collect reads the figures.
 func (s *Snapshot) Collect(set *metrics.Set) {
 	metrics.Collect(set, front.Figures, &s.Front)
 	metrics.Collect(set, figures, s)
+	if s.Remote != nil {
+		s.Remote.Collect(set)
+	}
 	set.AddStatus(s.Status)
 }
 
-// Status tells how full the cache is.
-func (s *Server) Status(now time.Duration) metrics.Status {
-	stats := s.store.Stats()
-	return metrics.Status{Ready: true, Text: "Serving sessions from memory", For: now,
-		Detail: fmt.Sprintf("Sessions: %d of %d", stats.Sessions, stats.Capacity)}
+// Status tells where the store stands.
+func (s *Server) Status(now time.Duration) metrics.Status { return s.store.Status(now) }
+
+// holds gives an entry that tells something of sessions in this process.
+func holds(d metrics.Description, value func(s *store.Stats) float64) metrics.Figure[Snapshot] {
+	return metrics.Figure[Snapshot]{Description: d, Read: func(s *Snapshot, put metrics.Put) {
+		if s.Store.Capacity > 0 {
+			put(value(&s.Store))
+		}
+	}}
 }
 
 // Figures describes the figures of a Server.
@@ -53,18 +61,18 @@ const (
 )
 
 var figures = []metrics.Figure[Snapshot]{
-	{Description: metrics.Description{Name: Sessions, Kind: metrics.Gauge, Line: "sessions",
+	holds(metrics.Description{Name: Sessions, Kind: metrics.Gauge, Line: "sessions",
 		Help: "Sessions held"},
-		Read: func(s *Snapshot, put metrics.Put) { put(float64(s.Store.Sessions)) }},
-	{Description: metrics.Description{Name: Capacity, Kind: metrics.Gauge,
+		func(s *store.Stats) float64 { return float64(s.Sessions) }),
+	holds(metrics.Description{Name: Capacity, Kind: metrics.Gauge,
 		Help: "Limit of sessions (-sessions)"},
-		Read: func(s *Snapshot, put metrics.Put) { put(float64(s.Store.Capacity)) }},
-	{Description: metrics.Description{Name: "distcache_session_bytes", Kind: metrics.Gauge, Unit: metrics.Bytes,
+		func(s *store.Stats) float64 { return float64(s.Capacity) }),
+	holds(metrics.Description{Name: "distcache_session_bytes", Kind: metrics.Gauge, Unit: metrics.Bytes,
 		Help: "Bytes of the IDs and data of the sessions held"},
-		Read: func(s *Snapshot, put metrics.Put) { put(float64(s.Store.Bytes)) }},
-	{Description: metrics.Description{Name: Memory, Kind: metrics.Gauge, Unit: metrics.Bytes,
+		func(s *store.Stats) float64 { return float64(s.Bytes) }),
+	holds(metrics.Description{Name: Memory, Kind: metrics.Gauge, Unit: metrics.Bytes,
 		Help: "Memory that the sessions and their index take of the machine"},
-		Read: func(s *Snapshot, put metrics.Put) { put(float64(s.Store.Memory)) }},
+		func(s *store.Stats) float64 { return float64(s.Memory) }),
 	{Description: metrics.Description{Name: Gets, Kind: metrics.Counter, Labels: []string{"result"}, Line: "gets",
 		Help: "GETs by result: hit (a session) or miss"},
 		Read: func(s *Snapshot, put metrics.Put) {
@@ -78,12 +86,12 @@ var figures = []metrics.Figure[Snapshot]{
 			put(float64(s.Store.Exists), "exists")
 			put(float64(s.Store.Refused), "refused")
 		}},
-	{Description: metrics.Description{Name: Evicted, Kind: metrics.Counter, Line: "evicted",
+	holds(metrics.Description{Name: Evicted, Kind: metrics.Counter, Line: "evicted",
 		Help: "Sessions dropped before they expired, to make room"},
-		Read: func(s *Snapshot, put metrics.Put) { put(float64(s.Store.Evicted)) }},
-	{Description: metrics.Description{Name: "distcache_sessions_expired_total", Kind: metrics.Counter,
+		func(s *store.Stats) float64 { return float64(s.Evicted) }),
+	holds(metrics.Description{Name: "distcache_sessions_expired_total", Kind: metrics.Counter,
 		Help: "Sessions dropped because their time was over"},
-		Read: func(s *Snapshot, put metrics.Put) { put(float64(s.Store.Expired)) }},
+		func(s *store.Stats) float64 { return float64(s.Expired) }),
 	{Description: metrics.Description{Name: "distcache_sessions_removed_total", Kind: metrics.Counter,
 		Help: "Sessions removed by clients"},
 		Read: func(s *Snapshot, put metrics.Put) { put(float64(s.Store.Removed)) }},

@@ -149,7 +149,7 @@ func (s *Server) Answer(t store.Ticket, op codec.Op, status codec.Status, data [
 		s.Counters.Hits++
 		batch = codec.AppendMessage(batch, codec.Response, t.UID, op, data)
 	} else {
-		if op == codec.OpGet {
+		if op == codec.OpGet && status == codec.StatusNotOK {
 			s.Counters.Misses++
 		}
 		batch = codec.AppendStatus(batch, t.UID, op, status)

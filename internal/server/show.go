@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"distcache/internal/daemon/metrics"
+	"distcache/internal/store"
 )
 
 // Show is what the status page of dc_server shows.
@@ -20,17 +21,31 @@ var Show = metrics.Plan{
 	},
 	Mistakes: []metrics.Mistake{
 		metrics.AddsWithoutGets,
-		{
-			ID: "brief-adds", Title: "Sessions are stored for less than a second",
-			Remedy: "Give dc_client or dc_server -minexpiry 300000: Apache's mod_socache_dc sends a timeout of 0 to 999 ms.",
-			Found:  metrics.BriefAdds(func(metrics.Span) float64 { return 0 }),
-		},
+		briefAdds,
 		{
 			ID: "evictions", Title: "Sessions are evicted before they expire",
 			Remedy: "Raise -sessions to the number that would do, and -memory with it; -check shows what that takes.",
 			Found:  evictions,
 		},
 	},
+}
+
+// ShowRemote is the same where the store is in another machine, which alone knows what it holds.
+var ShowRemote = metrics.Plan{
+	Series: []metrics.Series{
+		{ID: "operations", Title: "Operations per second", Of: metrics.RateOf(metrics.Requests)},
+		{ID: "hits", Title: "Hit rate", Unit: metrics.Ratio, Good: 1, Of: metrics.ShareOf(Gets, []string{"hit"}, []string{"miss"})},
+		{ID: "store-time", Title: "Time of the store, 99 % below", Unit: metrics.Seconds, Good: -1, Of: metrics.QuantileOf(store.FigureTimes, 0.99)},
+		{ID: "store-errors", Title: "Requests that the store failed, per second", Good: -1, Of: metrics.RateOf(store.FigureErrors)},
+		{ID: "clients", Title: "Connections", Of: metrics.ValueOf(metrics.Clients)},
+	},
+	Mistakes: []metrics.Mistake{metrics.AddsWithoutGets, briefAdds},
+}
+
+var briefAdds = metrics.Mistake{
+	ID: "brief-adds", Title: "Sessions are stored for less than a second",
+	Remedy: "Give dc_client or dc_server -minexpiry 300000: Apache's mod_socache_dc sends a timeout of 0 to 999 ms.",
+	Found:  metrics.BriefAdds(func(metrics.Span) float64 { return 0 }),
 }
 
 // evictions finds that the cache is too small, and tells how many sessions would do: as many as come

@@ -1,9 +1,11 @@
 package store
 
 import (
+	"fmt"
 	"time"
 
 	"distcache/codec"
+	"distcache/internal/daemon/metrics"
 )
 
 // Serve implements Store.
@@ -48,3 +50,12 @@ func (m *Memory) addFor(r *Request, now time.Duration) codec.Status {
 
 // Flush implements Store: every request has been answered.
 func (m *Memory) Flush(time.Duration) {}
+
+// Status implements Store: it is always ready.
+func (m *Memory) Status(now time.Duration) metrics.Status {
+	return metrics.Status{Ready: true, Text: "Serving sessions from memory", For: now,
+		Detail: fmt.Sprintf("Sessions: %d of %d", m.stats.Sessions, m.stats.Capacity)}
+}
+
+// Figures implements Store: all of them are in Stats.
+func (m *Memory) Figures() metrics.Source { return nil }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"distcache/codec"
+	"distcache/internal/daemon/metrics"
 )
 
 // Store answers requests about sessions, and keeps the sessions until they expire. It is for
@@ -33,6 +34,10 @@ type Store interface {
 	Deadline() time.Duration
 	// Stats gives the figures for logs and metrics. It is cheap: nothing is walked.
 	Stats() Stats
+	// Status tells where the store stands.
+	Status(now time.Duration) metrics.Status
+	// Figures copies the figures that it has beside Stats; nil: there are none.
+	Figures() metrics.Source
 	// Close wipes the sessions and gives the memory back. After it only another Close is
 	// allowed.
 	Close() error
@@ -129,7 +134,7 @@ func (o Outcome) String() string {
 // once as Removed, Expired or Evicted.
 type Stats struct {
 	Sessions int   // held now, as Len
-	Capacity int   // the most that can be held
+	Capacity int   // the most that can be held; 0: they are not in this process, and only what happens is known
 	Bytes    int64 // of ids and data held now
 	// Memory is what the store takes of the machine's memory, in bytes: an upper estimate
 	// of its part of the resident set.
@@ -142,3 +147,10 @@ type Stats struct {
 	Expired uint64 // sessions dropped after their time
 	Evicted uint64 // sessions dropped before their time, to make room
 }
+
+// The names of figures of stores in other machines.
+const (
+	FigureUp     = "distcache_store_up"
+	FigureErrors = "distcache_store_errors_total"
+	FigureTimes  = "distcache_store_seconds"
+)

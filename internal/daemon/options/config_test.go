@@ -230,3 +230,26 @@ func TestExample(t *testing.T) {
 		}
 	}
 }
+
+// TestSecretValuesAreNotShown: neither by -check nor in the error about a second one.
+func TestSecretValuesAreNotShown(t *testing.T) {
+	var p string
+	s := New("tool", "", "")
+	s.String(&p, "store", "where", "", "")
+	s.Secret("store", func(string) string { return "redis://…" })
+	if err := s.Parse([]string{"-store", "redis://:hunter2@a"}); err != nil || p != "redis://:hunter2@a" {
+		t.Fatalf("got %q, %v, want the whole value", p, err)
+	}
+	if text := s.Values(); strings.Contains(text, "hunter2") || !strings.Contains(text, "redis://… (command line)") {
+		t.Errorf("got %q, want what may be shown", text)
+	}
+	if !s.OnLine("store") {
+		t.Error("got that the value is not from the command line")
+	}
+	again := New("tool", "", "")
+	again.String(&p, "store", "where", "", "")
+	again.Secret("store", func(string) string { return "…" })
+	if err := again.Parse([]string{"-store", "hunter1", "-store", "hunter2"}); err == nil || strings.Contains(err.Error(), "hunter") {
+		t.Errorf("got %v, want an error without the values", err)
+	}
+}

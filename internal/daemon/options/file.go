@@ -16,7 +16,17 @@ var (
 	ErrNotFile = errors.New("it is not a regular file")
 	// ErrTooLarge is returned for a file of more bytes than the caller takes.
 	ErrTooLarge = errors.New("it is too large")
+	// ErrAccess is returned by OwnerOnly.
+	ErrAccess = errors.New("other users have access to the file: chmod 600")
 )
+
+// OwnerOnly is a check for ReadFile of a file with a secret: other users may not have access to it.
+func OwnerOnly(info fs.FileInfo) error {
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return fmt.Errorf("%w (its mode is %03o)", ErrAccess, mode)
+	}
+	return nil
+}
 
 // ReadFile reads a regular file of at most so many bytes, once each check has accepted it. What is looked at is what is
 // read, whatever the path leads to meanwhile. The errors do not repeat the path. No copy of the content is left behind

@@ -32,12 +32,13 @@ type entry struct {
 	argument string   // the name of its argument; "" when it takes none
 	note     string   // its range and default, for the usage text
 	help     string
-	check    func(text string) error // checks a value and stores it
-	given    string                  // the name that was used, "" when the flag was not given
-	values   []string                // the current values as text: one at most, unless many
-	places   []string                // where each value was given, when the flag was given
-	many     bool                    // it may be given more than once
-	lineOnly bool                    // it may not be in a file
+	check    func(text string) error  // checks a value and stores it
+	given    string                   // the name that was used, "" when the flag was not given
+	values   []string                 // the current values as text: one at most, unless many
+	places   []string                 // where each value was given, when the flag was given
+	many     bool                     // it may be given more than once
+	lineOnly bool                     // it may not be in a file
+	show     func(text string) string // gives what may be shown of a value; nil: all of it
 }
 
 // New returns an empty set. The synopsis follows the program's name on the first line of the usage text; about is a
@@ -160,8 +161,22 @@ func (s *Set) LineOnly(names ...string) {
 	}
 }
 
+// Secret says that values of a flag may hold a secret. show gives what is shown of one.
+func (s *Set) Secret(name string, show func(text string) string) { s.lookup(name).show = show }
+
+// shown gives what may be shown of a value.
+func (e *entry) shown(text string) string {
+	if e.show == nil {
+		return text
+	}
+	return e.show(text)
+}
+
 // Given reports whether the flag was on the line or in the file, under any of its names.
 func (s *Set) Given(name string) bool { return s.lookup(name).given != "" }
+
+// OnLine reports whether the value in force of a flag is from the command line, where other users can read it.
+func (s *Set) OnLine(name string) bool { return slices.Contains(s.lookup(name).places, commandLine) }
 
 func (s *Set) declare(e *entry) {
 	s.entries = append(s.entries, e)

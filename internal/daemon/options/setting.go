@@ -43,7 +43,7 @@ func (g setting) repeated() *UsageError {
 	case first != commandLine:
 		reason += ", first at " + first
 	case !e.isBool():
-		reason += fmt.Sprintf(" (the second value is %q)", g.text)
+		reason += fmt.Sprintf(" (the second value is %q)", e.shown(g.text))
 	}
 	return g.wrong(&UsageError{Value: g.text, Reason: reason})
 }

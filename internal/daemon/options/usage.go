@@ -102,7 +102,11 @@ func (s *Set) Values() string {
 
 // inForce returns, for example: 5000 (default).
 func (e *entry) inForce() string {
-	text := oneLine(strings.Join(e.values, " "))
+	var texts []string
+	for _, text := range e.values {
+		texts = append(texts, e.shown(text))
+	}
+	text := oneLine(strings.Join(texts, " "))
 	switch {
 	case e.given != "":
 		return text + " (" + oneLine(strings.Join(slices.Compact(slices.Clone(e.places)), ", ")) + ")"

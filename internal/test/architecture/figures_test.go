@@ -12,6 +12,7 @@ import (
 	"distcache/internal/daemon"
 	"distcache/internal/daemon/metrics"
 	"distcache/internal/server"
+	"distcache/internal/store/redis"
 )
 
 // metricsDocument is made from the tables of figures:
@@ -29,7 +30,7 @@ var daemons = []struct {
 }{
 	{"Both daemons", common(), metrics.Plan{}},
 	{"dc_client", without(agent.Figures(), common()), agent.Show},
-	{"dc_server", without(server.Figures(), common()), server.Show},
+	{"dc_server", without(append(server.Figures(), redis.Figures()...), common()), server.Show},
 }
 
 // common is what both daemons have in their tables.

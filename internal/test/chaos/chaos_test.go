@@ -32,6 +32,13 @@ func TestChaos(t *testing.T) { chaos(t, plainLink()) }
 // TestChaosOverTLS is TestChaos with TLS between the daemons: the Proxy cuts, stalls and changes ciphertext.
 func TestChaosOverTLS(t *testing.T) { chaos(t, secureLink(t)) }
 
+// TestChaosOverRedis is TestChaos with the sessions in Redis, which is killed and frozen, too: a dc_server that ends takes no
+// session with it, and a Redis that ends takes them all.
+func TestChaosOverRedis(t *testing.T) {
+	kit.NeedFull(t, "is TestChaos with another store (make test-redis and make chaos STORE=redis have it too)")
+	chaos(t, redisLink(t))
+}
+
 func chaos(t *testing.T, l *link) {
 	t.Parallel()
 	length := durationOf(t, "CHAOS_DURATION", fullLength, testLength)
@@ -83,7 +90,7 @@ func newArena(t *testing.T, l *link, rate float64) *arena {
 	a := &arena{t: t, machine: measureLag(t, c), link: l}
 	a.field = &field{
 		clock: c, kills: k, ledger: &ledger{}, tardy: &tardy{limit: requestTimeout + grace}, patience: patience,
-		quit: make(chan struct{}),
+		quit: make(chan struct{}), shared: l.redis != nil,
 	}
 	a.checker = newChecker(k, a.field.ledger)
 	at := freePort(t, random)
@@ -228,7 +235,7 @@ func (a *arena) summary(elapsed time.Duration, excused int) string {
 	slowest := a.field.tardy.slowest
 	line("slowest answer %v, limit %v; this machine was up to %v late, for which %d answers were excused, %d not",
 		slowest.length(), a.field.tardy.limit, time.Duration(a.machine.worst), excused, l.counts[late].Load())
-	line("dc_server killed %d times; faults:", a.nemesis.kills.begun())
+	line("all sessions lost %d times; faults:", a.nemesis.kills.begun())
 	for _, name := range slices.Sorted(maps.Keys(a.nemesis.done)) {
 		fmt.Fprintf(out, " %s %d,", name, a.nemesis.done[name])
 	}

@@ -38,6 +38,7 @@ type field struct {
 	patience time.Duration // for an answer, far beyond any timeout
 	rate     float64       // requests a second of each client; 0: as fast as answers come
 	quit     chan struct{}
+	shared   bool         // the sessions outlive a dc_server: what failed in one may still be on its way when the next one serves
 	gate     sync.RWMutex // who holds it has no connection of a client open
 }
 

@@ -9,7 +9,9 @@
 //
 // TestChaos is `make chaos`; a short form of it is in `make test`. TestChaosOverTLS is `make chaos TLS=1`: dc_clients and
 // dc_server speak TLS, the Proxy damages ciphertext, of which it also changes bits, and certificates are renewed meanwhile.
-// What both hold:
+// TestChaosOverRedis is `make chaos STORE=redis`: dc_server has its sessions in Redis. A killed dc_server loses none then, a
+// killed Redis all.
+// What all of them hold:
 //
 //   - Each request is answered once, or its connection closes (PROTOCOL.md, “What
 //     dc_client does to a frame”); an honest client of a dc_client is never hung up on.

@@ -112,7 +112,9 @@ func (c *client) read(q *request, payload []byte, o *operation) bool {
 	case s == codec.StatusNotOK && q.op != codec.OpAdd, s == codec.StatusAddExists && q.op == codec.OpAdd:
 		o.outcome = no
 	case s == codec.StatusDisconnected:
-		o.outcome, o.epoch = refused, c.kills.begun()
+		if o.outcome = refused; !c.shared {
+			o.epoch = c.kills.begun()
+		}
 	default:
 		return false
 	}

@@ -11,8 +11,9 @@ import (
 
 // link is how dc_clients reach dc_server.
 type link struct {
-	ca             *kit.CA  // nil: plain
-	server, client []string // flags for TLS
+	redis          *kit.Redis // where dc_server has its sessions; nil: in its memory
+	ca             *kit.CA    // nil: plain
+	server, client []string   // flags for TLS
 }
 
 func plainLink() *link { return &link{} }
@@ -25,12 +26,18 @@ func secureLink(t *testing.T) *link {
 	return l
 }
 
+// redisLink is plain, and dc_server's store is a Redis that keeps nothing over a restart.
+func redisLink(t *testing.T) *link { return &link{redis: kit.StartRedis(t)} }
+
 // listen is dc_server's flags.
 func (l *link) listen(at kit.Endpoint) []string {
-	if l.ca == nil {
-		return []string{"-listen", at.String()}
+	if l.redis != nil {
+		return []string{"-listen", at.String(), "-store", "redis://" + l.redis.Address()}
 	}
-	return append([]string{"-listen", "TLS:" + at.Address}, l.server...)
+	if l.ca == nil {
+		return []string{"-listen", at.String(), "-sessions", serverSessions}
+	}
+	return append([]string{"-listen", "TLS:" + at.Address, "-sessions", serverSessions}, l.server...)
 }
 
 // connect is dc_client's flags.
@@ -41,12 +48,28 @@ func (l *link) connect(server kit.Endpoint) []string {
 	return append([]string{"-server", "TLS:" + server.Address}, l.client...)
 }
 
-// faults are those that only TLS has.
+// faults are those that only TLS has, or only Redis.
 func (l *link) faults() []fault {
-	if l.ca == nil {
+	switch {
+	case l.redis != nil:
+		return []fault{{"Redis killed", 4, (*nemesis).killRedis}, {"Redis frozen", 4, (*nemesis).freezeRedis}}
+	case l.ca == nil:
 		return nil
 	}
 	return []fault{{"certificates renewed", 3, (*nemesis).renew}, {"link corrupted", 2, (*nemesis).corrupt}}
+}
+
+// killRedis ends the Redis as a crash does, and starts it anew: it has kept nothing.
+func (n *nemesis) killRedis() {
+	n.kills.record(n.between.redis.Kill)
+	n.wait(0, 400*time.Millisecond)
+	n.between.redis.Restart()
+}
+
+func (n *nemesis) freezeRedis() {
+	n.between.redis.Signal(syscall.SIGSTOP)
+	n.wait(20*time.Millisecond, time.Second)
+	n.between.redis.Signal(syscall.SIGCONT)
 }
 
 // corrupt changes a bit in each connection, which plain connections would not notice.

@@ -100,8 +100,14 @@ func (n *nemesis) wait(least, most time.Duration) bool {
 	}
 }
 
-// kill ends dc_server as a crash does.
-func (n *nemesis) kill() { n.kills.record(n.server.Kill) }
+// kill ends dc_server as a crash does. What it has in Redis stays.
+func (n *nemesis) kill() {
+	if n.between.redis != nil {
+		n.server.Kill()
+	} else {
+		n.kills.record(n.server.Kill)
+	}
+}
 
 // restart starts dc_server again after up to that long.
 func (n *nemesis) restart(most time.Duration) {
@@ -110,7 +116,7 @@ func (n *nemesis) restart(most time.Duration) {
 }
 
 func (n *nemesis) startServer() {
-	n.server = kit.NewRig(n.t).Start("dc_server", append(n.between.listen(n.at), "-sessions", serverSessions)...)
+	n.server = kit.NewRig(n.t).Start("dc_server", n.between.listen(n.at)...)
 }
 
 func (n *nemesis) freeze(most time.Duration) {

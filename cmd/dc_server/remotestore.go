@@ -1,0 +1,129 @@
+package main
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"distcache/engine"
+	"distcache/internal/credentials"
+	"distcache/internal/daemon/options"
+	"distcache/internal/store/redis"
+	"distcache/internal/store/seal"
+)
+
+// maxSecret is more than a file of -seal or -storepassword has, in bytes. A larger one is refused.
+const maxSecret = 64 << 10
+
+// remoteStore is what the files of the flags -store… hold, and the store that uses it.
+type remoteStore struct {
+	flags storeFlags
+	net   *redis.Net
+	store *redis.Store
+	log   *storeLog
+}
+
+// secrets is what the files hold.
+type secrets struct {
+	keys     *seal.Keys  // nil: no -seal
+	password *string     // nil: no -storepassword
+	tls      *tls.Config // nil: not rediss
+	warnings []string
+}
+
+// load reads the files. Its errors name the flag and the file, and hold nothing of their content.
+func (f *storeFlags) load() (s secrets, err error) {
+	if f.seal != "" {
+		content, err := readSecret("seal", f.seal)
+		if err != nil {
+			return s, err
+		}
+		s.keys, err = seal.Parse(content)
+		clear(content)
+		if err != nil {
+			return s, fmt.Errorf("-seal %s: %w", f.seal, err)
+		}
+	}
+	if f.password != "" {
+		content, err := readSecret("storepassword", f.password)
+		if err != nil {
+			return s, err
+		}
+		password := string(bytes.TrimRight(content, "\r\n"))
+		clear(content)
+		if password == "" {
+			return s, fmt.Errorf("-storepassword %s: %w", f.password, errors.New("the file is empty"))
+		}
+		s.password = &password
+	}
+	if f.location.TLS {
+		s.tls = &tls.Config{MinVersion: tls.VersionTLS12}
+		if f.ca != "" {
+			s.tls.RootCAs, s.warnings, err = credentials.Pool("storeca", f.ca)
+		}
+	}
+	return s, err
+}
+
+func readSecret(flag, path string) ([]byte, error) {
+	content, err := options.ReadFile(path, maxSecret, options.OwnerOnly)
+	if err != nil {
+		return nil, fmt.Errorf("-%s %s: %w", flag, path, err)
+	}
+	return content, nil
+}
+
+// openRemote makes the store. It asks nobody before its Start.
+func openRemote(f storeFlags, l *engine.Loop) (*remoteStore, error) {
+	s, err := f.load()
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range s.warnings {
+		slog.Warn(w)
+	}
+	r := &remoteStore{flags: f, log: &storeLog{location: f.location.String()}}
+	config := redis.Config{Prefix: f.prefix, Timeout: f.timeout, Seal: s.keys}
+	r.net = redis.NewNet(f.location, config, l)
+	r.net.SetTLS(s.tls)
+	if s.password != nil {
+		r.net.SetPassword(*s.password)
+	}
+	r.store = redis.New(config, l, r.net, r.log)
+	if s.keys != nil {
+		r.log.sealed(s.keys)
+	}
+	return r, nil
+}
+
+// hasFiles reports whether there is anything to read anew.
+func (r *remoteStore) hasFiles() bool {
+	return r.flags.seal != "" || r.flags.password != "" || r.flags.ca != ""
+}
+
+// reload reads the files anew, at a SIGHUP: it is called on the loop, and the files are small. When one is bad, all of the
+// old ones stay in force.
+func (r *remoteStore) reload() {
+	s, err := r.flags.load()
+	if err != nil {
+		slog.Error("SIGHUP: the old keys and password of the store stay in force", "reason", err)
+		return
+	}
+	for _, w := range s.warnings {
+		slog.Warn(w)
+	}
+	if s.keys != nil {
+		r.store.Reseal(s.keys)
+	}
+	r.net.SetTLS(s.tls)
+	if s.password != nil {
+		r.net.SetPassword(*s.password)
+	}
+	attributes := []any{"store", r.log.location}
+	if s.keys != nil {
+		attributes = append(attributes, "sealing_key", s.keys.Sealing(), "keys", s.keys.Len())
+	}
+	slog.Info("SIGHUP: keys and password of the store read again", attributes...)
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"time"
+
+	"distcache/internal/daemon/options"
+	"distcache/internal/store/redis"
+)
+
+// inMemory is the default of -store.
+const inMemory = "memory"
+
+// storeFlags say where the sessions are, when that is not this process.
+type storeFlags struct {
+	location *redis.Location // nil: memory
+	password string          // a file, or ""
+	ca       string          // a file, or ""
+	seal     string          // a file, or ""
+	prefix   string
+	timeout  time.Duration
+}
+
+func (f *storeFlags) declare(s *options.Set) {
+	s.Func("store", "where", inMemory, "Where the sessions are: memory, or Redis or Valkey at redis://host:port, with a user, a password or several servers: "+
+		"redis://user:password@host,host/database; rediss:// over TLS, ?master=name asks sentinels; clusters are recognised.", func(text string) (err error) {
+		f.location = nil
+		if text != inMemory {
+			f.location, err = redis.ParseLocation(text)
+		}
+		return err
+	})
+	s.Secret("store", func(text string) string {
+		if l, err := redis.ParseLocation(text); err == nil {
+			return l.String()
+		}
+		return text
+	})
+	s.String(&f.password, "storepassword", "file", "", "File with the password for -store; only its owner may have access to it.")
+	s.String(&f.ca, "storeca", "file", "", "Certificates of the CAs that sign the certificates of a rediss:// store, in PEM; default: those of the system.")
+	s.String(&f.prefix, "storeprefix", "text", "distcache:", "What the keys of all sessions in -store redis:// begin with.")
+	s.Millis(&f.timeout, "storetimeout", 150*time.Millisecond, 10*time.Millisecond, 10*time.Second,
+		"Longest time for an answer of -store redis://; requests that take longer are answered DISCONNECTED.")
+	s.String(&f.seal, "seal", "file", "", "Seal the sessions in -store redis:// with the keys in this file, and hash their IDs; only its owner may have access to it.")
+}
+
+// remote reports whether the sessions are in another process.
+func (f *storeFlags) remote() bool { return f.location != nil }
+
+// storeNames are the flags that need -store redis://, and memoryNames those that exclude it.
+var (
+	storeNames  = []string{"storepassword", "storeca", "storeprefix", "storetimeout", "seal"}
+	memoryNames = []string{"sessions", "memory", "lock"}
+)
+
+// validate checks the flags against each other. With -daemon paths must be absolute.
+func (f *storeFlags) validate(s *options.Set, daemon bool) error {
+	names, reason := storeNames, "has no effect: -store is memory"
+	if f.remote() {
+		names, reason = memoryNames, "has no effect: the sessions are in -store, which has limits of its own"
+	}
+	for _, name := range names {
+		if s.Given(name) {
+			return &options.UsageError{Flag: name, Reason: reason}
+		}
+	}
+	if !f.remote() {
+		return nil
+	}
+	for name, path := range map[string]string{"storepassword": f.password, "storeca": f.ca, "seal": f.seal} {
+		if daemon && path != "" && !filepath.IsAbs(path) {
+			return &options.UsageError{Flag: name, Value: path,
+				Reason: path + " is a relative path, but -daemon changes the working directory to /: give an absolute path"}
+		}
+	}
+	switch l := f.location; {
+	case f.ca != "" && !l.TLS:
+		return &options.UsageError{Flag: "storeca", Value: f.ca, Reason: "has no effect: -store is not rediss://"}
+	case f.password != "" && l.Password != "":
+		return &options.UsageError{Flag: "storepassword", Value: f.password, Reason: "-store has a password already: take it out there"}
+	case len(f.prefix) > 64 || strings.ContainsAny(f.prefix, "{}"):
+		return &options.UsageError{Flag: "storeprefix", Value: f.prefix, Reason: "must be at most 64 bytes without braces, which a cluster reads as the slot"}
+	}
+	return nil
+}
+
+// warnings are about what the flags give away.
+func (f *storeFlags) warnings(s *options.Set) (all []string) {
+	if !f.remote() {
+		return nil
+	}
+	if f.location.Password != "" && s.OnLine("store") {
+		all = append(all, "-store: the password on the command line can be read by every user of this host: use -storepassword, or put -store into the file of -config")
+	}
+	if !f.location.TLS && !local(f.location.Hosts) {
+		about := "sessions and the password travel unencrypted"
+		if f.seal != "" {
+			about = "the password travels unencrypted"
+		}
+		all = append(all, "-store "+f.location.String()+": "+about+": use rediss://, or a network that you trust")
+	}
+	return all
+}
+
+// local reports whether all hosts are this one.
+func local(hosts []string) bool {
+	for _, host := range hosts {
+		if !strings.HasPrefix(host, "127.") && !strings.HasPrefix(host, "localhost:") && !strings.HasPrefix(host, "[::1]:") {
+			return false
+		}
+	}
+	return true
+}

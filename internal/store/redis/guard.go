@@ -1,0 +1,72 @@
+package redis
+
+import (
+	"errors"
+	"net"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+var (
+	// errUnasked is returned when a server answers what it was not asked: whose the answers after that are cannot be known.
+	errUnasked = errors.New("the server answers what it was not asked")
+	// errStale is returned by Write when the connection ended while nothing was under way: nothing has been sent.
+	errStale = errors.New("the server has closed the connection")
+)
+
+// guard stands between rueidis and a connection. rueidis believes its server: an answer too many would become that to the
+// next question, and a length is allocated as it comes. A guard counts commands and replies, and ends the connection of a
+// server that sends what it was not asked for, or what is no reply. It is for one goroutine at a time.
+type guard struct {
+	net.Conn
+	raw     syscall.RawConn // nil: what is under TLS comes without having been asked for
+	owed    int             // replies
+	replies scanner
+	asked   scanner
+	peek    [1]byte
+	stale   bool
+	look    func(fd uintptr)
+}
+
+// newGuard makes the guard of a connection. raw is that of the socket, unless it carries TLS.
+func newGuard(c net.Conn, raw syscall.RawConn) *guard {
+	g := &guard{Conn: c, raw: raw}
+	g.look = func(fd uintptr) {
+		_, _, err := unix.Recvfrom(int(fd), g.peek[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		g.stale = err != unix.EAGAIN && err != unix.EINTR
+	}
+	return g
+}
+
+// Write sends commands. A connection that has ended, or has bytes to read while no reply is due, is not used any more.
+func (g *guard) Write(b []byte) (int, error) {
+	if g.owed == 0 && g.raw != nil {
+		if err := g.raw.Control(g.look); err != nil || g.stale {
+			_ = g.Conn.Close() // the error is that of Write
+			return 0, errStale
+		}
+	}
+	n, err := g.asked.scan(b)
+	if err != nil {
+		return 0, err
+	}
+	g.owed += n
+	return g.Conn.Write(b)
+}
+
+// Read reads replies, and nothing else.
+func (g *guard) Read(b []byte) (int, error) {
+	n, err := g.Conn.Read(b)
+	ended, bad := g.replies.scan(b[:n])
+	g.owed -= ended
+	if bad == nil && (g.owed < 0 || g.owed == 0 && g.replies.begun()) {
+		bad = errUnasked
+	}
+	if bad != nil {
+		clear(b[:n])
+		_ = g.Conn.Close() // the error is bad
+		return 0, bad
+	}
+	return n, err
+}

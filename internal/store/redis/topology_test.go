@@ -1,0 +1,53 @@
+package redis
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/redis/rueidis"
+)
+
+// TestSlots compares with rueidis, which computes them for itself.
+func TestSlots(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	builder := rueidis.Builder{}
+	keys := [][]byte{nil, []byte("123456789"), []byte("{a}b"), []byte("b{a}"), []byte("{}a"), []byte("{a"), []byte("a}"), []byte("}{a}"), []byte("{{a}}"), []byte("{a}{b}")}
+	for range 2000 {
+		key := make([]byte, random.IntN(80))
+		for i := range key {
+			key[i] = byte(random.Uint32())
+			if random.IntN(10) == 0 {
+				key[i] = "{}"[random.IntN(2)]
+			}
+		}
+		keys = append(keys, key)
+	}
+	for _, key := range keys {
+		command := builder.Arbitrary("GET").Build().SetSlot(string(key))
+		if got, want := slotOf(key), int(command.Slot()); got != want {
+			t.Fatalf("key %q: got slot %d, want %d", key, got, want)
+		}
+	}
+	if got := slotOf([]byte("123456789")); got != 0x31c3 {
+		t.Errorf("got slot %#x, want that of the specification, 0x31c3", got)
+	}
+}
+
+func TestTopology(t *testing.T) {
+	got, err := cluster([]slotLine{
+		{0, 5460, "10.0.0.1", 7000}, {5461, 10922, "", 7001}, {10923, 16383, "fd00::1", 7002},
+		{-1, 5, "x", 1}, {5, 4, "x", 1}, {0, 16384, "x", 1}, {1, 2, "?", 1}, {1, 2, "x", 0}, {1, 2, "x", 65536},
+	}, "10.0.0.9:6379")
+	want := []slotRange{{0, 5460, "10.0.0.1:7000"}, {5461, 10922, "10.0.0.9:7001"}, {10923, 16383, "[fd00::1]:7002"}}
+	if err != nil || len(got.ranges) != len(want) {
+		t.Fatalf("got %+v, %v, want %+v", got, err, want)
+	}
+	for i, r := range want {
+		if got.ranges[i] != r {
+			t.Errorf("got %+v, want %+v", got.ranges[i], r)
+		}
+	}
+	if _, err := cluster([]slotLine{{1, 2, "?", 1}}, "10.0.0.9:6379"); err != errNoSlots {
+		t.Errorf("got %v, want %v", err, errNoSlots)
+	}
+}
