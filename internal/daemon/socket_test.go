@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -97,18 +98,25 @@ func TestSocketNeverMoreOpen(t *testing.T) {
 			if err := os.Chmod(filepath.Dir(at.Address), 0o755); err != nil {
 				t.Fatal(err)
 			}
-			quit, connects := make(chan struct{}), make(chan int)
-			go func() { connects <- connectAs(nobody, at.Address, quit) }()
+			var connects atomic.Int64
+			quit, ended := make(chan struct{}), make(chan error)
+			go func() { ended <- connectAs(nobody, at.Address, quit, &connects) }()
 			for n := range row.starts {
 				// Under umask 000 a socket is open to everybody between bind and chmod, in a
 				// daemon that is not careful.
 				process := programs()[n%2].run(t, underUmask("000",
 					programs()[n%2].command("-listen", at.String(), "-sockperms", row.perms)))
+				if row.open {
+					kit.Wait(t, patience, "connect of a stranger", func() bool { return connects.Load() > 0 })
+				}
 				mustEnd(t, process)
 			}
 			close(quit)
-			if got := <-connects; (got > 0) != row.open {
-				t.Errorf("got %d connects of a stranger in %d starts with -sockperms %s, want some: %v", got, row.starts, row.perms, row.open)
+			if err := <-ended; err != nil {
+				t.Fatal(err)
+			}
+			if got := connects.Load(); !row.open && got > 0 {
+				t.Errorf("got %d connects of a stranger in %d starts with -sockperms %s, want none", got, row.starts, row.perms)
 			}
 		})
 	}

@@ -2,22 +2,23 @@ package daemon
 
 import (
 	"runtime"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
 
 // connectAs connects to the unix socket over and over until quit is closed, with the
-// rights of the user of that ID, and gives how often that went well. Its thread is never
+// rights of the user of that ID, and counts how often that went well. Its thread is never
 // used for anything else again.
-func connectAs(uid int, path string, quit <-chan struct{}) (connects int) {
+func connectAs(uid int, path string, quit <-chan struct{}, connects *atomic.Int64) error {
 	runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
 	if err := unix.Setfsuid(uid); err != nil {
-		return -1
+		return err
 	}
 	for {
 		select {
 		case <-quit:
-			return connects
+			return nil
 		default:
 		}
 		fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
@@ -25,7 +26,7 @@ func connectAs(uid int, path string, quit <-chan struct{}) (connects int) {
 			continue
 		}
 		if unix.Connect(fd, &unix.SockaddrUnix{Name: path}) == nil {
-			connects++
+			connects.Add(1)
 		}
 		_ = unix.Close(fd)
 	}
