@@ -92,8 +92,7 @@ type Client struct {
 	late    error // the cause that a context has when Options.Timeout is over
 
 	mu     sync.Mutex
-	idle   []*conn     // the last one was released last, and is used first
-	sweep  *time.Timer // closes those that are kept for too long; nil: none are
+	idle   []*conn // the last one was released last, and is used first
 	closed bool
 }
 
@@ -147,9 +146,6 @@ func (c *Client) Close() error {
 		idle.close()
 	}
 	c.idle = nil
-	if c.sweep != nil {
-		c.sweep.Stop()
-	}
 	c.dialer.close()
 	return nil
 }
@@ -181,6 +177,9 @@ func (c *Client) popIdle() *conn {
 	c.idle[last] = nil
 	c.idle = c.idle[:last]
 	kept.used = true
+	if kept.expiry != nil {
+		kept.expiry.Stop()
+	}
 	return kept
 }
 
@@ -193,27 +192,18 @@ func (c *Client) release(free *conn) {
 		return
 	}
 	c.idle = append(c.idle, free)
-	if c.opt.Persistent {
-		return
-	}
-	free.released = time.Now()
-	if c.sweep == nil {
-		c.sweep = time.AfterFunc(c.opt.Keep, c.closeOld)
+	if !c.opt.Persistent {
+		free.expireIn(c.opt.Keep, func() { c.expire(free) })
 	}
 }
 
-// closeOld closes the connections that were not used for Options.Keep, and comes again for the others.
-func (c *Client) closeOld() {
+// expire closes a connection that was not used for Options.Keep. One that an operation has just taken stays.
+func (c *Client) expire(old *conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	old := 0
-	for old < len(c.idle) && time.Since(c.idle[old].released) >= c.opt.Keep {
-		c.idle[old].close()
-		old++
-	}
-	c.idle = slices.Delete(c.idle, 0, old)
-	if c.sweep = nil; len(c.idle) > 0 {
-		c.sweep = time.AfterFunc(c.opt.Keep-time.Since(c.idle[0].released), c.closeOld)
+	if i := slices.Index(c.idle, old); i >= 0 {
+		c.idle = slices.Delete(c.idle, i, i+1)
+		old.close()
 	}
 }
 

@@ -25,7 +25,7 @@ type conn struct {
 	used   bool   // an earlier operation used it
 	spoilt bool   // it must not be kept
 
-	released time.Time // where it is kept for a while
+	expiry *time.Timer // closes it where it is kept for a while; nil: it was not idle yet
 }
 
 func newConn(socket net.Conn) *conn {
@@ -33,7 +33,21 @@ func newConn(socket net.Conn) *conn {
 }
 
 // close ignores the error: no answer is awaited any more.
-func (c *conn) close() { _ = c.socket.Close() }
+func (c *conn) close() {
+	if c.expiry != nil {
+		c.expiry.Stop()
+	}
+	_ = c.socket.Close()
+}
+
+// expireIn calls end after d, unless the timer is stopped before.
+func (c *conn) expireIn(d time.Duration, end func()) {
+	if c.expiry == nil {
+		c.expiry = time.AfterFunc(d, end)
+	} else {
+		c.expiry.Reset(d)
+	}
+}
 
 // loss is what became of a request whose connection failed.
 type loss uint8

@@ -26,6 +26,7 @@ func BenchmarkMemory(b *testing.B) {
 			name string
 			run  func(b *testing.B, m *Memory, sessions int)
 		}{
+			{"chase", benchChase},
 			{"get-hit", benchGetHit},
 			{"get-hit-warmed", benchGetHitWarmed},
 			{"get-miss", benchGetMiss},
@@ -135,4 +136,22 @@ func benchAddEvict(b *testing.B, m *Memory, sessions int) {
 		}
 		n++
 	}
+}
+
+// benchChase is what the memory itself costs a GET: the line of a bucket and, when that is there, the
+// lines of a record, for one session after the other. There is no hash, no comparison and no copy.
+func benchChase(b *testing.B, m *Memory, _ int) {
+	rng := rand.NewPCG(1, 2)
+	sum := uint64(0)
+	for b.Loop() {
+		// The sum is used, so a read ends before the next one begins.
+		bucket := &m.table.buckets[m.table.home(rng.Uint64()+sum&1)]
+		for _, r := range bucket.refs {
+			if r != 0 {
+				sum += uint64(m.slab.warm(r))
+				break
+			}
+		}
+	}
+	m.warmed += uint8(sum)
 }
