@@ -26,7 +26,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
 .PHONY: help build run certs-demo test check test-386 race vet lint fuzz corpus chaos soak faults faults-ci clean \
-	bench bench-quick bench-deps bench-report bench-compare bench-tls bench-go check-c test-apache test-page metrics-doc \
+	bench bench-quick bench-deps bench-report bench-compare bench-tls bench-go bench-apache check-c test-apache test-terminators test-page metrics-doc \
 	install check-units man deb test-packages
 
 help: ## list the targets
@@ -39,7 +39,7 @@ run: build ## start dc_server and dc_client, send them real operations, stop the
 	@scripts/demo.sh $(BIN)
 
 test: ## run all the tests: at most two minutes, also beside other work (make vet is a step of its own)
-	$(GO) test -count=1 -trimpath -vet=off -p 4 ./...
+	GO=$(GO) scripts/test.sh -count=1 -trimpath -vet=off -p 4 ./...
 
 certs-demo: ## make a throw-away CA, and pairs for a server and hosts: DIRECTORY=certs SERVER=localhost HOSTS="host1 host2"
 	@scripts/certs-demo.sh $(or $(DIRECTORY),certs) $(or $(SERVER),localhost) $(HOSTS)
@@ -51,8 +51,8 @@ test-386: ## the tests of what does no input and output as 32-bit programs, on a
 	GOARCH=386 $(GO) vet ./...
 	GOARCH=$(or $(ARCH),386) $(GO) test -count=1 -short $(if $(EMULATOR),-exec $(EMULATOR)) $(PURE)
 
-race: ## run all the tests under the race detector (needs gcc)
-	CGO_ENABLED=1 $(GO) test -race -short ./...
+race: ## run tests and daemons under the race detector, without the faults (needs gcc)
+	CGO_ENABLED=1 $(GO) test -race -short $$($(GO) list ./... | grep -v /internal/test/faults/)
 
 vet: ## go vet, gofmt and go mod tidy, as checks
 	$(GO) vet ./...
@@ -90,6 +90,15 @@ check-c: build ## build and test contrib/libdistcache, the C library (needs gcc,
 test-apache: build ## resume TLS sessions between two Apache httpd (installs them, as root)
 	contrib/apache/deps.sh
 	DAEMONS=$(CURDIR)/$(BIN) contrib/apache/test.sh
+
+test-terminators: ## resume TLS sessions between two of each terminator of docs/TERMINATORS.md (installs them, as root): RUN=/h2o
+	contrib/terminators/deps.sh
+	contrib/apache/deps.sh && contrib/apache/module.sh || echo "mod_socache_dc cannot be built, and is not tested"
+	DISTCACHE_TERMINATORS=1 $(GO) test -count=1 -timeout 15m -v -run '$(RUN)' ./internal/test/terminators
+
+bench-apache: build ## what kept connections save httpd and dc_client, five minutes: ROUNDS=15 THREADS="1 16" HANDSHAKES=300
+	contrib/apache/deps.sh
+	DAEMONS=$(CURDIR)/$(BIN) ROUNDS=$(ROUNDS) THREADS="$(THREADS)" HANDSHAKES=$(HANDSHAKES) contrib/apache/bench.sh
 
 test-page: ## look at the status page with a real browser, and keep the pictures in bin/page (needs chromium)
 	@command -v chromium >/dev/null || echo "test-page: skipped, no chromium: apt-get install chromium"

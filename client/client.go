@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,14 +16,24 @@ const (
 	DefaultTimeout = 2 * time.Second
 	// DefaultMaxIdle is the MaxIdle of Options that set none.
 	DefaultMaxIdle = 8
+	// DefaultKeep is the Keep of Options that set none.
+	DefaultKeep = time.Second
+	// maxKept is how many connections a Client keeps that is not Persistent. Further ones are closed.
+	maxKept = 8
 )
 
 // Options say how a Client connects. The zero value is right for an agent on the same
-// host: a connection per operation.
+// host: a connection per operation, used again when the next one comes soon.
 type Options struct {
 	// Persistent keeps connections for later operations. The Client notices that the service
 	// has closed one, as dc_client -idle does, and replaces it before use.
 	Persistent bool
+	// Keep is how long a Client that is not Persistent keeps a connection after its last use; 0 is
+	// DefaultKeep, and with a negative Keep each operation opens a connection and closes it
+	// afterwards. Eight are kept at most. Where an operation finds its kept connection closed it uses
+	// a new one, unless it is an Add or a Remove that the service may have carried out already:
+	// that one fails with ErrDisconnected, as it does on a new connection.
+	Keep time.Duration
 	// Retry sends a request once more, over a new connection, when the service closed a kept
 	// connection after the request was sent and before any byte of the answer came. It
 	// applies to all four operations: Add only stores an absent session, so a second Add
@@ -61,6 +72,15 @@ func (o Options) complete() (Options, error) {
 	if o.MaxIdle == 0 {
 		o.MaxIdle = DefaultMaxIdle
 	}
+	if o.Keep == 0 {
+		o.Keep = DefaultKeep
+	}
+	if !o.Persistent {
+		o.MaxIdle = maxKept
+		if o.Keep < 0 || !looksAhead {
+			o.MaxIdle = 0
+		}
+	}
 	return o, nil
 }
 
@@ -72,7 +92,8 @@ type Client struct {
 	late    error // the cause that a context has when Options.Timeout is over
 
 	mu     sync.Mutex
-	idle   []*conn // the last one was released last, and is used first
+	idle   []*conn     // the last one was released last, and is used first
+	sweep  *time.Timer // closes those that are kept for too long; nil: none are
 	closed bool
 }
 
@@ -98,8 +119,8 @@ func Open(addr string, opt Options) (*Client, error) {
 	return &Client{address: addr, dialer: dialer{to: to}, opt: opt, late: late}, nil
 }
 
-// Dial is Open, and connects, so that the caller learns at once that the service is down. A
-// persistent Client uses that connection for its first operation. Beside the errors of Open
+// Dial is Open, and connects, so that the caller learns at once that the service is down. The
+// first operation uses that connection if it is kept. Beside the errors of Open
 // it returns an error that wraps ErrDisconnected or ErrListener, or the error of the context.
 func Dial(ctx context.Context, addr string, opt Options) (*Client, error) {
 	c, err := Open(addr, opt)
@@ -126,6 +147,9 @@ func (c *Client) Close() error {
 		idle.close()
 	}
 	c.idle = nil
+	if c.sweep != nil {
+		c.sweep.Stop()
+	}
 	c.dialer.close()
 	return nil
 }
@@ -164,11 +188,33 @@ func (c *Client) popIdle() *conn {
 func (c *Client) release(free *conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.opt.Persistent || c.closed || free.spoilt || len(c.idle) >= c.opt.MaxIdle {
+	if c.closed || free.spoilt || len(c.idle) >= c.opt.MaxIdle {
 		free.close()
 		return
 	}
 	c.idle = append(c.idle, free)
+	if c.opt.Persistent {
+		return
+	}
+	free.released = time.Now()
+	if c.sweep == nil {
+		c.sweep = time.AfterFunc(c.opt.Keep, c.closeOld)
+	}
+}
+
+// closeOld closes the connections that were not used for Options.Keep, and comes again for the others.
+func (c *Client) closeOld() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old := 0
+	for old < len(c.idle) && time.Since(c.idle[old].released) >= c.opt.Keep {
+		c.idle[old].close()
+		old++
+	}
+	c.idle = slices.Delete(c.idle, 0, old)
+	if c.sweep = nil; len(c.idle) > 0 {
+		c.sweep = time.AfterFunc(c.opt.Keep-time.Since(c.idle[0].released), c.closeOld)
+	}
 }
 
 func (c *Client) isClosed() bool {

@@ -3,9 +3,11 @@ package client
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"syscall"
 	"time"
 
 	"distcache/codec"
@@ -22,6 +24,8 @@ type conn struct {
 	buf    []byte // for the request, then for its answer
 	used   bool   // an earlier operation used it
 	spoilt bool   // it must not be kept
+
+	released time.Time // where it is kept for a while
 }
 
 func newConn(socket net.Conn) *conn {
@@ -31,38 +35,58 @@ func newConn(socket net.Conn) *conn {
 // close ignores the error: no answer is awaited any more.
 func (c *conn) close() { _ = c.socket.Close() }
 
+// loss is what became of a request whose connection failed.
+type loss uint8
+
+const (
+	noLoss   loss = iota // none: the answer came, a part of it, or another fault
+	unsure               // the connection ended, and the service may have carried out the request
+	notTaken             // the connection ended before the service had taken the whole request
+)
+
 // exchange sends a request and returns the payload of its answer, which the caller may keep.
-// dropped says that the connection ended before any byte of the answer came. After an error
-// the connection is spoilt.
-func (c *conn) exchange(ctx context.Context, op codec.Op, payload []byte) (answer []byte, dropped bool, err error) {
+// After an error the connection is spoilt, and lost is of use.
+func (c *conn) exchange(ctx context.Context, op codec.Op, payload []byte) (answer []byte, lost loss, err error) {
 	stop := context.AfterFunc(ctx, c.giveUp)
-	answer, dropped, err = c.send(op, payload)
+	answer, lost, err = c.send(op, payload)
 	if !stop() || err != nil {
 		c.spoilt = true
 	}
-	return answer, dropped, err
+	return answer, lost, err
 }
 
 // giveUp ends a read or write of the connection, from another goroutine.
 func (c *conn) giveUp() { _ = c.socket.SetDeadline(time.Unix(1, 0)) }
 
-func (c *conn) send(op codec.Op, payload []byte) (answer []byte, dropped bool, err error) {
+func (c *conn) send(op codec.Op, payload []byte) (answer []byte, lost loss, err error) {
 	c.uid++
 	c.buf = codec.AppendMessage(c.buf[:0], codec.Request, c.uid, op, payload)
 	if _, err := c.socket.Write(c.buf); err != nil {
-		return nil, true, err
+		return nil, notTaken, err
 	}
 	m, err := c.receive()
-	if err != nil {
-		return nil, len(c.buf) == 0, err
+	switch {
+	case err != nil && len(c.buf) > 0:
+		return nil, noLoss, err
+	case err != nil && c.reportsUnread(err):
+		return nil, notTaken, err
+	case err != nil:
+		return nil, unsure, err
 	}
 	if m.UID != c.uid || m.Op != op {
-		return nil, false, fmt.Errorf("%w: it is for uid %08x, %v; the request was uid %08x, %v", ErrProtocol, m.UID, m.Op, c.uid, op)
+		return nil, noLoss, fmt.Errorf("%w: it is for uid %08x, %v; the request was uid %08x, %v", ErrProtocol, m.UID, m.Op, c.uid, op)
 	}
 	if m.Single() {
-		return bytes.Clone(m.Payload(nil)), false, nil
+		return bytes.Clone(m.Payload(nil)), noLoss, nil
 	}
-	return m.Payload(make([]byte, 0, m.PayloadLen)), false, nil
+	return m.Payload(make([]byte, 0, m.PayloadLen)), noLoss, nil
+}
+
+// reportsUnread reports whether err says that the service closed the connection and had not read all
+// that was sent. Only a unix socket is sure of that.
+func (c *conn) reportsUnread(err error) bool {
+	_, isUnix := c.socket.(*net.UnixConn)
+	return isUnix && errors.Is(err, syscall.ECONNRESET)
 }
 
 // receive reads one whole answer into buf. Bytes after it spoil the connection.

@@ -11,10 +11,10 @@
 //	              ┌─ an idle connection, if one is kept and still good ─┐
 //	operation ────┤                                                     ├──▶ request ──▶ answer
 //	              └─ else a new one ────────────────────────────────────┘
-//	afterwards:      kept, if Persistent, the answer was right and there is room; else closed
+//	afterwards:      kept, if the answer was right and there is room; else closed
 //
 // So operations never wait for one another, and as many connections are open as operations
-// are under way, and at most Options.MaxIdle more. An answer is believed only when it is
+// are under way, and a few more: eight for a second, or Options.MaxIdle if Persistent. An answer is believed only when it is
 // whole and has the uid and the operation of the request. A connection on which anything
 // else came, or whose operation was given up, is closed: no later operation can be taken in
 // by an answer that came late.
@@ -27,8 +27,13 @@
 //	DC_CTX_FLAG_PERSISTENT_PIDCHECK   none: a Go program cannot go on after a fork, and what
 //	                                  it executes inherits no connection
 //
-// Without Persistent each operation has a connection of its own, which is what agents
-// expect.
+// Without Persistent each operation has a connection of its own. It is kept for Options.Keep after its last
+// use, as most of the cost of an operation is to connect and to close. dc_client closes idle connections
+// first when it has as many clients as it may have, so that those that are kept are in nobody's way. A kept
+// connection that the service has closed is replaced before anything is sent, and a request that the
+// service did not take whole is sent again. When the connection ends after the request may have been
+// read, a Get or Have is sent again, and an Add or Remove fails: its outcome is unknown, and asked again
+// it could meet its own effect.
 //
 // # Time
 //

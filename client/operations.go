@@ -75,12 +75,13 @@ type request struct {
 func (c *Client) ask(ctx context.Context, r request) ([]byte, error) {
 	ctx, cancel := c.limit(ctx)
 	defer cancel()
-	answer, again, err := c.attempt(ctx, r, c.takeIdle)
+	answer, lost, err := c.attempt(ctx, r, c.takeIdle)
+	again := c.mayRepeat(r.op, lost) && ctx.Err() == nil
 	if again {
 		answer, _, err = c.attempt(ctx, r, noIdle)
 	}
 	if err != nil {
-		return nil, &Error{Op: r.op, Address: c.address, Retried: again, Err: err}
+		return nil, &Error{Op: r.op, Address: c.address, Retried: again && lost == unsure, Err: err}
 	}
 	return answer, nil
 }
@@ -93,21 +94,40 @@ func (c *Client) refuse(op codec.Op, err error) error {
 // noIdle makes an attempt use a new connection: the service may have closed the idle ones as well.
 func noIdle() *conn { return nil }
 
-// attempt sends the request over one connection. again says that the caller should retry once.
-func (c *Client) attempt(ctx context.Context, r request, idle func() *conn) (answer []byte, again bool, err error) {
+// mayRepeat reports whether a request that was lost with a kept connection is sent once more. One that was
+// not taken is sent once that way. Of another one nobody knows whether it was carried out: a second
+// Add could meet the session that the first one stored. It is repeated if Options.Retry says so, or,
+// where the caller asked for a connection of its own, if asking twice changes nothing.
+func (c *Client) mayRepeat(op codec.Op, lost loss) bool {
+	switch lost {
+	case notTaken:
+		return true
+	case unsure:
+		if c.opt.Persistent {
+			return c.opt.Retry
+		}
+		return op == codec.OpGet || op == codec.OpHave
+	}
+	return false
+}
+
+// attempt sends the request over one connection. lost is what became of it if that was a kept one.
+func (c *Client) attempt(ctx context.Context, r request, idle func() *conn) (answer []byte, lost loss, err error) {
 	over, err := c.acquire(ctx, idle)
 	if err != nil {
-		return nil, false, err
+		return nil, noLoss, err
 	}
 	defer c.release(over)
-	answer, dropped, err := over.exchange(ctx, r.op, r.payload)
+	answer, lost, err = over.exchange(ctx, r.op, r.payload)
 	if err != nil {
-		again = dropped && over.used && c.opt.Retry && ctx.Err() == nil
-		return nil, again, failure(ctx, err)
+		if !over.used {
+			lost = noLoss
+		}
+		return nil, lost, failure(ctx, err)
 	}
 	err = r.judge(answer)
 	over.spoilt = over.spoilt || errors.Is(err, ErrProtocol)
-	return answer, false, err
+	return answer, noLoss, err
 }
 
 // acquire returns an idle connection or makes a new one. Its error is that of the context,

@@ -116,10 +116,10 @@ func addAndGet(t *testing.T, c *Client, name string) error {
 	return errors.Join(err, c.Remove(t.Context(), id))
 }
 
-// TestConnectionPerOperation: without Persistent none is kept.
+// TestConnectionPerOperation: without Persistent, and with a negative Keep, none is kept.
 func TestConnectionPerOperation(t *testing.T) {
 	up := kit.NewUpstream(t, kit.Unix(t))
-	c := open(t, up.Endpoint(), Options{Retry: true})
+	c := open(t, up.Endpoint(), Options{Retry: true, Keep: -1})
 	for range 3 {
 		wantHave(t, c, []byte("id"), false)
 	}

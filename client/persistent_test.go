@@ -58,7 +58,8 @@ func TestDialConnectsAtOnce(t *testing.T) {
 		opt         Options
 		open, conns int // after Dial, and after one operation
 	}{
-		{"temporary", Options{}, 0, 2},
+		{"temporary", Options{Keep: -1}, 0, 2},
+		{"kept for a while", Options{Keep: patience}, 1, 1},
 		{"persistent", Options{Persistent: true}, 1, 1},
 	}
 	for _, test := range tests {

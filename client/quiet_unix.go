@@ -7,6 +7,9 @@ import (
 	"syscall"
 )
 
+// looksAhead tells that isQuiet does.
+const looksAhead = true
+
 // isQuiet reports whether an idle connection has received nothing: neither its end nor bytes
 // that answer no request. It does not wait.
 func isQuiet(socket net.Conn) bool {

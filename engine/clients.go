@@ -41,6 +41,10 @@ type Clients struct {
 	total    *atomic.Int64 // with those of other loops, and those that are being closed
 	gone     func()        // subtracts from total; bound once
 
+	// MakeRoom closes an idle client, so that another one can be accepted, and reports whether it
+	// did; nil: none is closed. It is called when a client comes and the limit is reached.
+	MakeRoom func(now time.Duration) bool
+
 	security *security // nil: no client speaks TLS
 	hungUp   bool      // HangUp was called
 }
@@ -100,6 +104,16 @@ func (cs *Clients) HangUp() {
 		}
 	}
 }
+
+// HangUpOn is HangUp for one client. It reports whether all that the client has sent was read. If so, a
+// client over a unix socket that sends later learns that it sent nothing.
+func (cs *Clients) HangUpOn(fd int) (silent bool) {
+	_ = unix.Shutdown(fd, unix.SHUT_RD) // a socket that has ended needs none
+	return socket.Arrived(fd) == 0
+}
+
+// makeRoom closes a client for another one, if one can go.
+func (cs *Clients) makeRoom() bool { return cs.MakeRoom != nil && cs.MakeRoom(cs.loop.Now()) }
 
 // Adopt takes the accepted, non-blocking socket fd as a client, to which no peer can pass
 // descriptors. When the kernel's limit of watches is reached, it closes fd and returns the error.

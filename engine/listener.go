@@ -104,16 +104,24 @@ func openSpare() int {
 
 // Ready accepts.
 func (ln *Listener) Ready(poll.Events) {
+	full := ln.clients.all() >= ln.max
+	if full && ln.clients.makeRoom() {
+		return // the descriptor is free at the end of the turn
+	}
+	if full && ln.Pauses {
+		ln.pause(errFull)
+		return
+	}
 	accepted := 0
 	for accepted < acceptsPerTurn {
 		// The only descriptors left for clients may be those of clients that have gone in this
 		// turn, which are free at its end.
-		if open := ln.clients.all(); open < ln.max && open+ln.loop.poller.Dying() >= ln.max {
+		open := ln.clients.all()
+		if open < ln.max && open+ln.loop.poller.Dying() >= ln.max {
 			break
 		}
-		if ln.Pauses && ln.clients.all() >= ln.max {
-			ln.pause(errFull)
-			return
+		if open >= ln.max && !full {
+			break // the next turn looks whether one can go
 		}
 		if !ln.accepted(socket.Accept(ln.fd, ln.Adopted)) {
 			break

@@ -74,18 +74,24 @@ func describe(b []byte) []string {
 	return lines
 }
 
-// memcached is the text protocol of memcached, as twemproxy speaks it too.
-type memcached struct{}
+// memcached is the text protocol of memcached, as twemproxy and dc_client -memcached speak it too.
+type memcached struct {
+	prefix string // of the keys, before the session ID in hex
+}
 
 // Memcached returns memcached's text protocol.
 func Memcached() plan.Protocol { return memcached{} }
+
+// Apache returns the same, with the keys of Apache's mod_socache_memcache.
+func Apache() plan.Protocol { return memcached{prefix: "mod_ssl-sess:"} }
 
 // Name returns "memcached".
 func (memcached) Name() string { return "memcached" }
 
 // AppendRequest appends one command.
-func (memcached) AppendRequest(dst []byte, r *plan.Request) []byte {
+func (m memcached) AppendRequest(dst []byte, r *plan.Request) []byte {
 	dst = append(dst, command(r.Op)...)
+	dst = append(dst, m.prefix...)
 	dst = hex.AppendEncode(dst, r.ID)
 	if r.Op != codec.OpAdd {
 		return append(dst, newline...)

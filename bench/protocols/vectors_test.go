@@ -186,3 +186,10 @@ func TestNothingIsAllocated(t *testing.T) {
 		t.Error("the requests were not made")
 	}
 }
+
+func TestApacheKeys(t *testing.T) {
+	r := plan.Request{Asked: plan.Asked{Op: codec.OpGet}, ID: []byte{0xab, 1}}
+	if got, want := string(Apache().AppendRequest(nil, &r)), "get mod_ssl-sess:ab01\r\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -73,11 +73,13 @@ const (
 	Idle  = "idle"  // many connections that ask nothing
 	Store = "store" // one connection to a store that holds many sessions, pipelined
 	Calm  = "calm"  // a store at half of its highest rate
+	// Doors is GETs of TLS terminators, from kept connections: in distcache's protocol or memcached's.
+	Doors = "doors"
 	// Steady is very many operations by way of one proxy, to see what it allocates.
 	Steady = "steady"
 )
 
-// The operations of the experiment Store.
+// The operations of the experiments Store and Doors; Doors has no Set.
 const (
 	Set  = "SET"
 	Hit  = "GET hit"
@@ -93,7 +95,7 @@ type Sample struct {
 	KeepAlive  bool    `json:"keep_alive,omitempty"`
 	Rate       float64 `json:"rate,omitempty"`     // Rate, Calm: operations per second that were asked for
 	Sessions   int     `json:"sessions,omitempty"` // Store, Calm: that the store holds
-	Op         string  `json:"op,omitempty"`       // Store: Set, Hit or Miss
+	Op         string  `json:"op,omitempty"`       // Store, Doors: Set, Hit or Miss
 	Round      int     `json:"round"`              // from 1
 
 	// Error says why the figures are not to be used, or are missing.

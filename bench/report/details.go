@@ -135,6 +135,28 @@ func idleTable(f *figures) *table {
 	return t
 }
 
+// doorTable has what a GET costs through each door.
+func doorTable(f *figures) *table {
+	t := newTable("GET, clients, target", "CPU us/op", "over dc_client's own protocol", "all processes", "of twemproxy+memcached", "op/s",
+		"p50 us", "p99", "errors", "rounds")
+	clients := distinct(f, record.Doors, func(s *record.Sample) int { return s.Clients }, nil)
+	slices.Sort(clients)
+	for _, op := range []string{record.Hit, record.Miss} {
+		for _, n := range clients {
+			total := func(target string) stat.Rounds { return f.rounds(doorCell(target, n, op), (*record.Sample).TotalCPU) }
+			for _, target := range f.targets(record.Doors) {
+				c := doorCell(target, n, op)
+				t.add(fmt.Sprintf("%s, %s, %s", op, count(n), target), spread(f.cpu(c)), times(stat.Ratio(f.cpu(c), f.cpu(doorCell(pair, n, op)))),
+					spread(total(target)), times(stat.Ratio(total(target), total(twemproxy))),
+					median(f.rounds(c, (*record.Sample).Throughput)),
+					median(f.rounds(c, func(s *record.Sample) float64 { return s.Latency.P50 })),
+					median(f.rounds(c, func(s *record.Sample) float64 { return s.Latency.P99 })), failures(f, c), usable(f, c))
+			}
+		}
+	}
+	return t
+}
+
 // rateTable has latency at given rates.
 func rateTable(f *figures) *table {
 	t := newTable("asked op/s", "target", "answered op/s", "p50 us", "p90", "p99", "p99.9", "max",

@@ -44,6 +44,10 @@ func storeCell(target string, sessions int, op string) cell {
 	return cell{experiment: record.Store, target: target, sessions: sessions, op: op}
 }
 
+func doorCell(target string, clients int, op string) cell {
+	return cell{experiment: record.Doors, target: target, clients: clients, keepAlive: true, op: op}
+}
+
 // samples returns those of the cell, the unusable ones too.
 func (f *figures) samples(c cell) []*record.Sample {
 	var found []*record.Sample
@@ -143,6 +147,7 @@ const (
 	floor     = "floor"
 	stubbed   = "dc_client"
 	pair      = "dc_client+dc_server"
+	door      = "dc_client -memcached+dc_server"
 	secure    = "dc_client+dc_server TLS"
 	twemproxy = "twemproxy+memcached"
 	goroutine = "goroutine"

@@ -25,6 +25,11 @@ const (
 
 	aboutIdle = "What the resident memory of a proxy grows by, divided by the connections that asked once and stay."
 
+	aboutDoors = "What one GET of a TLS terminator costs, from kept connections, as fast as answers come; of the sessions " +
+		"that are there each client has stored four. dc_client is asked in its own protocol, or in memcached's by the keys " +
+		"of Apache (-memcached); twemproxy in memcached's. Ratios are of the same round: what -memcached takes over the " +
+		"first, and what all processes take over twemproxy and its memcached."
+
 	aboutStores = "One connection with 64 requests under way. SET (ADD, where it is called so) fills the empty store; " +
 		"GETs then ask for what is there, or is not, at random. Bytes are what the resident memory grew by from empty."
 
@@ -98,7 +103,7 @@ func (w *writer) report(results string) string {
 		experiment string
 		write      func()
 	}{
-		{record.Proxy, w.proxies}, {record.Rate, w.rates}, {record.Idle, w.idle}, {record.Store, w.stores}, {record.Calm, w.calm},
+		{record.Proxy, w.proxies}, {record.Rate, w.rates}, {record.Idle, w.idle}, {record.Doors, w.doors}, {record.Store, w.stores}, {record.Calm, w.calm},
 		{record.Steady, w.steady},
 	} {
 		if len(w.figures.targets(part.experiment)) > 0 {
@@ -124,6 +129,10 @@ func (w *writer) rates() {
 
 func (w *writer) idle() {
 	w.section("Idle connections", aboutIdle, idleTable(w.figures).String(), "\n")
+}
+
+func (w *writer) doors() {
+	w.section("Doors", aboutDoors, doorTable(w.figures).String(), "\n")
 }
 
 func (w *writer) steady() {
@@ -211,6 +220,8 @@ func where(s *record.Sample) string {
 		return fmt.Sprintf("%s %s", plural(s.Clients, "client"), style(s.KeepAlive))
 	case record.Rate:
 		return fmt.Sprintf("%s operations a second", number(s.Rate))
+	case record.Doors:
+		return fmt.Sprintf("%s of %s", s.Op, plural(s.Clients, "client"))
 	case record.Idle:
 		return fmt.Sprintf("%s idle", plural(s.Clients, "connection"))
 	}

@@ -27,6 +27,8 @@ type form struct {
 	idle       int // connections
 	idleRounds int
 
+	doors []int // clients
+
 	stores []int  // sessions
 	calm   []int  // sessions
 	steady uint64 // operations; 0 for none
@@ -41,6 +43,7 @@ func full() form {
 		cells: append(shortLived(1, 16, 256, 2000, 10000), keptAlive(1, 16, 64, 256, 2000, 10000)...),
 		rates: []float64{1000, 2500, 5000, 10000, 15000, 20000, 25000, 30000, 35000, 40000, 50000, 60000}, rateClients: 1000,
 		idle: 10000, idleRounds: 3,
+		doors:  []int{64, 256},
 		stores: []int{1000, 100_000, 1_000_000},
 		calm:   []int{1000, 1_000_000},
 		steady: 1_000_000, steadyWarmup: time.Second,
@@ -54,6 +57,7 @@ func quick() form {
 		cells: append(shortLived(1, 16, 256, 2000, 10000), keptAlive(64, 2000)...),
 		rates: []float64{2500, 10000, 20000, 30000}, rateClients: 1000,
 		idle: 10000, idleRounds: 1,
+		doors:  []int{64},
 		stores: []int{1000, 100_000},
 		calm:   []int{1000, 100_000},
 	}

@@ -103,13 +103,15 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 }
 
 func experiments() []string {
-	return []string{record.Proxy, record.Rate, record.Idle, record.Store, record.Calm, record.Steady}
+	return []string{record.Proxy, record.Rate, record.Idle, record.Doors, record.Store, record.Calm, record.Steady}
 }
 
 func targetNames() []string {
 	var names []string
-	for _, t := range append(proxies(builds{}), stores(builds{}, 0)...) {
-		names = append(names, t.name)
+	for _, t := range slices.Concat(proxies(builds{}), doors(builds{}), stores(builds{}, 0)) {
+		if !slices.Contains(names, t.name) {
+			names = append(names, t.name)
+		}
 	}
 	return names
 }

@@ -26,6 +26,7 @@ func (h *harness) plan() ([]step, []record.Skip) {
 		p.proxies(round)
 		p.rates(round)
 		p.idle(round)
+		p.doors(round)
 		p.stores(round)
 		p.calm(round)
 		p.steady(round)
@@ -129,6 +130,18 @@ func (p *planner) idle(round int) {
 	p.each(targets, record.Sample{Experiment: record.Idle, Round: round, Clients: n}, measureIdle)
 }
 
+func (p *planner) doors(round int) {
+	if !p.wants(record.Doors) {
+		return
+	}
+	for _, n := range p.harness.form.doors {
+		for _, op := range []string{record.Hit, record.Miss} {
+			cell := record.Sample{Experiment: record.Doors, Round: round, Clients: n, KeepAlive: true, Op: op}
+			p.each(doors(p.harness.builds), cell, measureDoor)
+		}
+	}
+}
+
 func (p *planner) stores(round int) {
 	if !p.wants(record.Store) {
 		return
@@ -183,6 +196,8 @@ func (s step) String() string {
 		what = fmt.Sprintf("%s, %d clients", style(c.KeepAlive), c.Clients)
 	case record.Rate:
 		what = fmt.Sprintf("%.0f/s", c.Rate)
+	case record.Doors:
+		what = fmt.Sprintf("%s, %d clients", c.Op, c.Clients)
 	case record.Idle:
 		what = fmt.Sprintf("%d connections", c.Clients)
 	case record.Store, record.Calm:

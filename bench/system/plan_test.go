@@ -69,6 +69,20 @@ func TestLinksTakeTurns(t *testing.T) {
 	}
 }
 
+// The doors that are compared follow each other.
+func TestDoorsAreSideBySide(t *testing.T) {
+	steps, _ := planned(options{targets: namePair + "," + nameDoor}, form{rounds: 2, doors: []int{64}}, 20000).plan()
+	var want []string
+	for round := 1; round <= 2; round++ {
+		for range 2 { // hit and miss
+			want = append(want, fmt.Sprintf("%d/64/%s", round, namePair), fmt.Sprintf("%d/64/%s", round, nameDoor))
+		}
+	}
+	if got := names(steps, record.Doors); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 func TestTooFewDescriptors(t *testing.T) {
 	f := form{rounds: 3, cells: shortLived(16, 10000), idle: 10000, idleRounds: 1}
 	steps, skips := planned(options{targets: nameFloor}, f, 4096).plan()
@@ -110,6 +124,9 @@ func TestForms(t *testing.T) {
 				t.Errorf("%s: got no step of %s", f.name, target.name)
 			}
 		}
+	}
+	if f := full(); !slices.Contains(f.doors, 64) || !slices.Contains(quick().doors, 64) {
+		t.Errorf("got doors of %v and %v clients, want 64 in both", f.doors, quick().doors)
 	}
 	if f := full(); f.rounds < 5 || !slices.Contains(f.stores, 1_000_000) {
 		t.Errorf("full: got %d rounds and stores of %v, want at least 5, and 1,000,000", f.rounds, f.stores)

@@ -26,6 +26,7 @@ const (
 	nameFloor     = "floor"
 	nameStub      = "dc_client"
 	namePair      = "dc_client+dc_server"
+	nameDoor      = "dc_client -memcached+dc_server"
 	nameSecure    = "dc_client+dc_server TLS"
 	nameTwemproxy = "twemproxy+memcached"
 	nameGoroutine = "goroutine"

@@ -90,6 +90,7 @@ func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) ([]eng
 			return nil, err
 		}
 	}
+	cs.MakeRoom = func(now time.Duration) bool { return a.agent.MakeRoom(cs.HangUpOn, now) }
 	handlers := []engine.Handler{a.agent.AddFront(front.NewDistcache(), cs, pool)}
 	if len(a.config.memcached) > 0 {
 		handlers = append(handlers, a.agent.AddMemcached(memcached.New(a.memcachedConfig(), pool), cs, pool))

@@ -15,8 +15,8 @@ import (
 	"distcache/internal/test/kit"
 )
 
-// TestMaxClients lets so many in, and closes those that come then at once. The log tells, but
-// once a second.
+// TestMaxClients lets so many in, and closes those that come then at once, while all wait for answers.
+// The log tells, but once a second.
 func TestMaxClients(t *testing.T) {
 	t.Parallel()
 	for _, loops := range []string{"1", "2"} {
@@ -31,14 +31,17 @@ func testMaxClients(t *testing.T, loops string) {
 	const most = 5
 	jitter := measure(t)
 	up := kit.NewUpstream(t, kit.Loopback())
-	process, at := startLinked(t, up.Endpoint(), "-maxclients", "5", "-loops", loops)
+	waiting := make(chan *kit.Exchange, most)
+	up.Expect(codec.OpHave, "nobody's").Times(most).Do(func(x *kit.Exchange) { waiting <- x })
+	process, at := startLinked(t, up.Endpoint(), "-maxclients", "5", "-loops", loops, "-timeout", "0")
 	process.Wait(patience, "connections of all loops", func() bool { return strconv.Itoa(up.Conns()) == loops })
 	var let []*kit.Client
 	for range most {
 		client := kit.Dial(t, at)
-		client.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
+		client.Send(kit.Have(1, "nobody's"))
 		let = append(let, client)
 	}
+	process.Wait(patience, "requests of all", func() bool { return len(waiting) == most })
 	began := time.Now()
 	for range 50 {
 		came := time.Now()
@@ -50,11 +53,42 @@ func testMaxClients(t *testing.T, loops string) {
 	if lines := strings.Count(process.Stderr(), "clients are refused"); lines > 2*seconds {
 		t.Errorf("got %d lines about clients that are refused, want %d at most", lines, 2*seconds)
 	}
+	for range most {
+		x := <-waiting
+		x.Write(x.Answer)
+	}
 	for _, client := range let {
-		client.ExpectStatus(kit.Have(2, "nobody's"), codec.StatusNotOK)
+		client.Expect(kit.Answer(1, codec.OpHave, []byte{byte(codec.StatusNotOK)}))
 	}
 	_ = let[0].Close()
 	process.Wait(patience, "room for another client", func() bool { return served(at) })
+	mustEnd(t, process)
+}
+
+// TestMaxClientsIdle: when all clients are idle, each that comes is served, in place of the one that
+// was answered longest ago; the figures and the log tell. One that has asked nothing yet stays.
+func TestMaxClientsIdle(t *testing.T) {
+	t.Parallel()
+	const most, more = 5, 20
+	up := kit.NewUpstream(t, kit.Loopback())
+	process, at := startLinked(t, up.Endpoint(), "-maxclients", strconv.Itoa(most+1), "-memcached", kit.Unix(t).String())
+	early := kit.Dial(t, at)
+	var clients []*kit.Client
+	for i := range most + more {
+		client := kit.Dial(t, at)
+		client.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
+		clients = append(clients, client)
+		if i >= most {
+			clients[i-most].ExpectClosed()
+		}
+	}
+	for _, client := range append(clients[more:], early) {
+		client.ExpectStatus(kit.Have(2, "nobody's"), codec.StatusNotOK)
+	}
+	process.WaitStderr(patience, "reason=displaced")
+	if strings.Contains(process.Stderr(), "clients are refused") {
+		t.Errorf("got clients refused, want none:\n%s", process.Stderr())
+	}
 	mustEnd(t, process)
 }
 
@@ -85,10 +119,14 @@ func TestF08InheritedDescriptors(t *testing.T) {
 	if want := " (32768 and 64 for the daemon itself and 100 open already)"; !strings.Contains(process.Stderr(), want) {
 		t.Errorf("got %q, want%s in it", process.Stderr(), want)
 	}
-	for range most {
+	first := kit.Dial(t, at)
+	first.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusDisconnected)
+	for range most - 1 {
 		kit.Dial(t, at).ExpectStatus(kit.Have(1, "nobody's"), codec.StatusDisconnected)
 	}
-	kit.Dial(t, at).ExpectClosed()
+	first.ExpectQuiet(10 * time.Millisecond)
+	kit.Dial(t, at).ExpectStatus(kit.Have(1, "nobody's"), codec.StatusDisconnected)
+	first.ExpectClosed() // there was no room for one more
 	kit.NewUpstream(t, server)
 	if err := os.Chmod(server.Address, 0o777); err != nil {
 		t.Fatal(err)

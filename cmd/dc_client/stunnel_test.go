@@ -24,7 +24,7 @@ func startStunnel(t *testing.T, d *door, pair kit.Pair, greeter string) terminat
 	t.Helper()
 	host, _, _ := net.SplitHostPort(kit.Loopback().Address)
 	s := terminator{at: net.JoinHostPort(host, "8443")}
-	config := fmt.Sprintf("foreground = yes\npid =\ndebug = 6\n[https]\naccept = %s\nconnect = %s\ncert = %s\nkey = %s\nsessiond = %s\n", s.at, greeter,
+	config := fmt.Sprintf("foreground = yes\npid =\nsyslog = no\ndebug = 6\n[https]\naccept = %s\nconnect = %s\ncert = %s\nkey = %s\nsessiond = %s\n", s.at, greeter,
 		kit.WriteFile(t, "cert.pem", pair.Cert, 0o644), kit.WriteFile(t, "key.pem", pair.Key, 0o600), d.udp)
 	s.process = kit.Start(t, "stunnel4", kit.WriteFile(t, "stunnel.conf", []byte(config), 0o644))
 	s.process.WaitListening(patience, kit.Endpoint{Network: "tcp", Address: s.at})

@@ -1,4 +1,4 @@
-# Sourced by test.sh after start.sh: a site of several httpds that share one dc_client and dc_server.
+# Sourced by test.sh and bench.sh after start.sh: a site of several httpds that share one dc_client and dc_server.
 # Set before: directory (temporary), DAEMONS, build (with mod_socache_dc.so).
 
 httpd=${HTTPD:-/usr/sbin/apache2}
@@ -9,16 +9,30 @@ identity() {
 	[ "$(id -u)" != 0 ] || printf 'User www-data\\nGroup www-data'
 }
 
+# make_certificate: for all httpds, in a directory that their users can read.
+make_certificate() {
+	chmod 755 "$directory"
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost \
+		-keyout "$directory/key" -out "$directory/cert" 2>/dev/null
+}
+
 # start_server: dc_server; its pid is in $server.
 start_server() {
 	start dc_server ' ready ' "$DAEMONS/dc_server" -listen "UNIX:$directory/server"
 	server=$started
 }
 
-# start_client FLAGS...: dc_client on $directory/s, open to httpd's group alone; its pid is in $client.
-start_client() {
+# start_client_at SOCKET LOG FLAGS...: dc_client on $directory/SOCKET, open to httpd's group alone; its pid is in $started.
+start_client_at() {
+	socket=$1 log=$2
+	shift 2
 	[ "$(id -u)" != 0 ] || set -- -sockgroup www-data -sockperms 660 "$@"
-	start dc_client ' ready ' "$DAEMONS/dc_client" -listen "UNIX:$directory/s" -server "UNIX:$directory/server" -retry 200 "$@"
+	start "$log" ' ready ' "$DAEMONS/dc_client" -listen "UNIX:$directory/$socket" -server "UNIX:$directory/server" -retry 200 "$@"
+}
+
+# start_client FLAGS...: the same on $directory/s; its pid is in $client.
+start_client() {
+	start_client_at s dc_client "$@"
 	client=$started
 }
 

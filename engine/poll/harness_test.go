@@ -10,7 +10,7 @@ import (
 )
 
 // soon bounds what takes no time but on a machine that is busy with something else.
-const soon = 10 * time.Second
+const soon = time.Minute
 
 type handlerFunc func(ev Events)
 

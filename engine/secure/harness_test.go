@@ -19,7 +19,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for what must come, on a busy machine.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // site is a CA with the certificates of a server and a client, and a loop that a test turns.
 type site struct {

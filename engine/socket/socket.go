@@ -100,6 +100,16 @@ func Unread(fd int) int {
 	return n
 }
 
+// Arrived is the number of bytes that have come and were not read. It is 1 if the kernel does not
+// tell.
+func Arrived(fd int) int {
+	n, err := unix.IoctlGetInt(fd, unix.SIOCINQ)
+	if err != nil {
+		return 1
+	}
+	return n
+}
+
 // Family is the kernel's name of the IP version of ip: unix.AF_INET or unix.AF_INET6.
 func Family(ip netip.Addr) int {
 	if ip.Is4() {

@@ -34,7 +34,7 @@ type Config struct {
 type Observer interface {
 	// ServingChanged is called when another server serves than before; see upstream.Overseer.
 	ServingChanged(from, to *upstream.Member, now time.Duration)
-	// ClientDropped is called when a client is closed for a fault of its own.
+	// ClientDropped is called when a client is closed that did not ask for it.
 	ClientDropped(c int, why front.Reason, err error, now time.Duration)
 }
 
@@ -103,12 +103,12 @@ func (a *Agent) Move(m *upstream.Member, spec upstream.Spec, ended func(moved bo
 // AddFront makes a front for the clients of s, which speak w. pool holds what they have sent
 // of requests that are not whole.
 func (a *Agent) AddFront(w front.Wire, s front.Sockets, pool *buffer.Pool) *front.Front {
-	return a.addFront(front.Config{Window: a.config.Window, Idle: a.config.Idle}, w, s, pool)
+	return a.addFront(front.Config{Window: a.config.Window, Idle: a.config.Idle, Yields: true}, w, s, pool)
 }
 
 // AddMemcached makes a front for the clients of s, which speak memcached's protocols. Such clients
-// suffer when a connection ends: it is idle for leastIdle at least, and none is closed with a part
-// of an answer written.
+// suffer when a connection ends, and may take dc_client for dead then: it is idle for leastIdle at
+// least, does not make room for another one, and none is closed with a part of an answer written.
 func (a *Agent) AddMemcached(w *memcached.Wire, s front.Sockets, pool *buffer.Pool) *front.Front {
 	config := front.Config{Window: min(a.config.Window, memcached.Window), Idle: max(a.config.Idle, leastIdle), Patient: true}
 	a.memcached = append(a.memcached, w)
@@ -131,6 +131,17 @@ func (a *Agent) addFront(config front.Config, w front.Wire, s front.Sockets, poo
 func (a *Agent) AddDatagrams(s front.Sender, honours bool) *front.Datagrams {
 	a.datagrams = front.NewDatagrams(s, a, honours)
 	return a.datagrams
+}
+
+// MakeRoom closes a client that is idle, so that another one can come, of whichever front; see
+// front.Front.MakeRoom.
+func (a *Agent) MakeRoom(hangUp func(c int) bool, now time.Duration) bool {
+	for _, f := range a.fronts {
+		if f.MakeRoom(hangUp, now) {
+			return true
+		}
+	}
+	return false
 }
 
 // Busy is the number of clients with something under way.
@@ -244,7 +255,7 @@ func (a *Agent) Answer(owner upstream.Owner, wire []byte, now time.Duration) boo
 	return true
 }
 
-// Dropped passes on that a client was closed for a fault of its own.
+// Dropped passes on that a client was closed that did not ask for it.
 func (a *Agent) Dropped(c int, why front.Reason, err error, now time.Duration) {
 	a.observer.ClientDropped(c, why, err, now)
 }

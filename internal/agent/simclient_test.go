@@ -72,6 +72,10 @@ func (c *client) String() string { return fmt.Sprintf("client %d (life %d)", c.n
 // given up, more often than not.
 func (w *world) open() {
 	number := slices.Index(w.clients[:], nil)
+	if number < 0 || w.roll(10) { // all places are taken, or -maxclients is less than that
+		w.agent.MakeRoom(w.hangUp, w.now)
+		number = slices.Index(w.clients[:], nil)
+	}
 	if number < 0 {
 		return
 	}
@@ -86,6 +90,18 @@ func (w *world) open() {
 	w.totals.Clients++
 	w.note("%v comes", c)
 	w.front.Opened(number, w.now)
+}
+
+// hangUp keeps a client from writing more.
+func (w *world) hangUp(number int) (silent bool) {
+	c := w.clients[number]
+	w.must(c != nil, "client %d was hung up on, which is not there", number)
+	c.fin = true
+	w.note("%v is hung up on, with %d bytes unread", c, len(c.unread))
+	if len(c.unread) > 0 {
+		c.freeAt = w.now // it is about to ask
+	}
+	return len(c.unread) == 0
 }
 
 // act lets the program write its next request, or something that is none.

@@ -133,6 +133,13 @@ func (w *world) mayDrop(c *client, why front.Reason) {
 	case front.IdleTimeout:
 		w.totals.Idle++
 		w.must(free && c.read == c.whole && w.now >= c.freeAt+w.config.Idle, "%v is dropped as idle", c)
+	case front.Displaced:
+		w.totals.Displaced++
+		w.must(free && c.whole > 0 && c.read == c.whole && len(c.unread) == 0, "%v is displaced", c)
+		for _, o := range w.clients {
+			w.must(o == nil || o.fin || o.whole == 0 || len(o.owed) > 0 || o.blocked || o.read > o.whole || o.freeAt >= c.freeAt,
+				"%v is displaced and not %v, which was answered longer ago", c, o)
+		}
 	case front.NoMemory:
 		w.totals.NoMemory++
 		w.must(!w.plenty, "%v is dropped for memory", c)

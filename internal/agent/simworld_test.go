@@ -48,11 +48,11 @@ type world struct {
 
 // totals are what the histories held, and what the agent's counters must agree with.
 type totals struct {
-	Histories, Steps, Clients, Requests, Answers, Disconnected, ShortAdds uint64
-	Ups, Silent, Held, Refused, Late, Swallowed, Unsolicited              uint64
-	Corrupt, Partial, Unread, Idle, NoMemory, SocketError, Full           uint64
-	Datagrams, DatagramHits                                               uint64
-	Unseen                                                                uint64 // requests open at the end of a client
+	Histories, Steps, Clients, Requests, Answers, Disconnected, ShortAdds  uint64
+	Ups, Silent, Held, Refused, Late, Swallowed, Unsolicited               uint64
+	Corrupt, Partial, Unread, Idle, NoMemory, SocketError, Displaced, Full uint64
+	Datagrams, DatagramHits                                                uint64
+	Unseen                                                                 uint64 // requests open at the end of a client
 }
 
 func newWorld(rng *rand.Rand, trace *strings.Builder) *world {

@@ -62,7 +62,14 @@ func TestFewDescriptors(t *testing.T) {
 			client.ExpectStatus(kit.Have(1, "nobody's"), p.absent)
 			let = append(let, client)
 		}
-		kit.Dial(t, at).ExpectClosed()
+		late := kit.Dial(t, at)
+		if p.name == "dc_client" { // all are idle
+			late.ExpectStatus(kit.Have(1, "nobody's"), p.absent)
+			let[0].ExpectClosed()
+			let = append(let[1:], late)
+		} else {
+			late.ExpectClosed()
+		}
 		for _, client := range let {
 			client.ExpectStatus(kit.Have(2, "nobody's"), p.absent)
 		}

@@ -134,6 +134,8 @@ func (f *Front) update(c int, now time.Duration) {
 		d.paced = size
 		f.partial.Set(c, now)
 	case !changed:
+	case p == idle && f.config.Yields:
+		f.kept.Set(c, now)
 	case p == idle && f.config.Idle != deadline.Never:
 		f.idle.Set(c, now)
 	case p == idle, p == waiting:

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"errors"
 	"time"
 
 	"distcache/engine/deadline"
@@ -17,6 +18,7 @@ const (
 	IdleTimeout                  // it asked nothing for the idle time
 	SocketError                  // its socket failed
 	NoMemory                     // the memory for unfinished requests, or for unread answers, is used up
+	Displaced                    // it was idle, and another client needed its place
 
 	// NumReasons is the number of reasons: tables by reason have this length.
 	NumReasons
@@ -37,6 +39,8 @@ func (r Reason) String() string {
 		return "socket-error"
 	case NoMemory:
 		return "no-memory"
+	case Displaced:
+		return "displaced"
 	}
 	return "unknown"
 }
@@ -74,9 +78,34 @@ func (f *Front) close(c int) {
 	f.sockets.Close(c)
 }
 
+// errFull is the detail of Displaced.
+var errFull = errors.New("it was idle, and the client limit is reached (-maxclients)")
+
+// roomTries is how many clients MakeRoom looks at: one that it does not close leaves by itself soon.
+const roomTries = 4
+
+// MakeRoom closes the client that was answered longest ago and is idle, so that another one can
+// come. It reports false when there is none: a client that has asked nothing yet may be about to.
+// hangUp keeps a client from sending more, and reports whether all that it has sent was read. If
+// not, that is a request: the client gets its answer, and then its end.
+func (f *Front) MakeRoom(hangUp func(c int) bool, now time.Duration) bool {
+	for range roomTries {
+		c, ok := f.kept.First()
+		if !ok {
+			break
+		}
+		if hangUp(c) {
+			f.drop(c, Displaced, errFull, now)
+			return true
+		}
+		f.idle.Set(c, now) // where its request comes in a moment
+	}
+	return false
+}
+
 // Deadline is when the next client has kept the daemon waiting too long.
 func (f *Front) Deadline() time.Duration {
-	return min(f.idle.Deadline(), f.partial.Deadline(), f.unread.Deadline())
+	return min(f.idle.Deadline(), f.kept.Deadline(), f.partial.Deadline(), f.unread.Deadline())
 }
 
 // expirePerCall bounds how long closing clients keeps the loop from the others.
@@ -87,6 +116,7 @@ const expirePerCall = 256
 func (f *Front) Expire(now time.Duration) {
 	budget := expirePerCall
 	budget = f.expire(f.idle, IdleTimeout, budget, now)
+	budget = f.expire(f.kept, IdleTimeout, budget, now)
 	budget = f.expire(f.partial, PartialTimeout, budget, now)
 	f.expireUnread(budget, now)
 }

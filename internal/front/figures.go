@@ -21,7 +21,7 @@ var Figures = []metrics.Figure[Snapshot]{
 		Help: "Clients that connected and were served"},
 		Read: func(s *Snapshot, put metrics.Put) { put(float64(s.Counters.Clients), s.Name) }},
 	{Description: metrics.Description{Name: "distcache_clients_dropped_total", Kind: metrics.Counter, Labels: []string{"reason", metrics.Front}, Line: "dropped",
-		Help: "Clients closed for a fault of their own"},
+		Help: "Clients closed by the daemon, by reason; displaced: idle, and closed for another one at -maxclients"},
 		Read: func(s *Snapshot, put metrics.Put) {
 			for why, n := range s.Counters.Dropped {
 				put(float64(n), Reason(why).String(), s.Name)

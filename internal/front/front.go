@@ -95,6 +95,7 @@ type Config struct {
 	Gets    int           // where Ordered, how many of those requests may be GETs
 	Idle    time.Duration // how long a client may stay without a request; deadline.Never: for ever
 	Patient bool          // a client may leave answers unread for ever; it gets no more of them
+	Yields  bool          // a client that was answered and is idle may be closed for another one: see MakeRoom
 }
 
 // Front serves the clients of one listening socket.
@@ -109,6 +110,7 @@ type Front struct {
 
 	entries deadline.Entries
 	idle    *deadline.Queue // asking nothing
+	kept    *deadline.Queue // the same where the Front Yields, once they have been answered
 	partial *deadline.Queue // in the middle of a request
 	unread  *deadline.Queue // with answers that the socket does not take
 
@@ -154,6 +156,7 @@ func (c *Counters) Answered(op codec.Op, s codec.Status) { c.Answers[op][s.Index
 func New(config Config, w Wire, s Sockets, r Requests, pool *buffer.Pool) *Front {
 	f := &Front{config: config, wire: w, sockets: s, requests: r, pool: pool, outFor: none, pumping: none}
 	f.idle = f.entries.NewQueue(config.Idle)
+	f.kept = f.entries.NewQueue(config.Idle)
 	f.partial = f.entries.NewQueue(WholeTimeout)
 	f.unread = f.entries.NewQueue(readCheck)
 	f.out = make([]byte, 0, BatchBytes+codec.MaxMessageSize+foreignRoom)

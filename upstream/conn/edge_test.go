@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long a test waits for what must happen, on a slow machine too.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // edge is a Server over a Conn on a real loop.
 type edge struct {

@@ -2,26 +2,37 @@
 
 #include <stdlib.h>
 
-enum { DEFAULT_MSECS = 2000, MAX_MSECS = 3600000 };
+enum { DEFAULT_BUDGET_MSECS = 2000, DEFAULT_KEEP_MSECS = 1000, MAX_MSECS = 3600000 };
 
-/* parse returns the number in text, 1 to MAX_MSECS and digits only, or 0 if text is not such a number. */
+/* parse returns the number in text, 0 to MAX_MSECS and digits only, or -1 if text is not such a number. */
 static int parse(const char *text)
 {
+	const char *at = text;
 	int value = 0;
 
-	for (; *text >= '0' && *text <= '9'; text++) {
-		value = value * 10 + (*text - '0');
+	for (; *at >= '0' && *at <= '9'; at++) {
+		value = value * 10 + (*at - '0');
 		if (value > MAX_MSECS)
-			return 0;
+			return -1;
 	}
-	return *text == '\0' ? value : 0;
+	return *at == '\0' && at > text ? value : -1;
 }
 
-/* A bad value is ignored: a library has no place to report it, and TLS must work. */
+/* of_environment ignores a bad value: a library has no place to report it, and TLS must work. */
+static int of_environment(const char *name, int least, int otherwise)
+{
+	const char *text = secure_getenv(name);
+	int msecs = text ? parse(text) : -1;
+
+	return msecs >= least ? msecs : otherwise;
+}
+
 int dc_budget_msecs(void)
 {
-	const char *text = secure_getenv("DISTCACHE_TIMEOUT_MSECS");
-	int msecs = text ? parse(text) : 0;
+	return of_environment("DISTCACHE_TIMEOUT_MSECS", 1, DEFAULT_BUDGET_MSECS);
+}
 
-	return msecs > 0 ? msecs : DEFAULT_MSECS;
+int dc_keep_msecs(void)
+{
+	return of_environment("DISTCACHE_KEEP_MSECS", 0, DEFAULT_KEEP_MSECS);
 }

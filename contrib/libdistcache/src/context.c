@@ -10,6 +10,9 @@
 #include "deadline.h"
 #include "lastget.h"
 
+/* More connections than this are not kept for operations that asked for one of their own. */
+enum { MOST_TEMPORARY = 8 };
+
 enum {
 	ALL_FLAGS = DC_CTX_FLAG_PERSISTENT | DC_CTX_FLAG_PERSISTENT_PIDCHECK |
 	            DC_CTX_FLAG_PERSISTENT_RETRY | DC_CTX_FLAG_PERSISTENT_LATE
@@ -25,14 +28,25 @@ static unsigned long next_serial(void)
 /* connect_early opens the first connection of a persistent context, unless LATE is set. */
 static bool connect_early(DC_CTX *ctx)
 {
-	int fd;
+	struct dc_connection first;
 
 	if (!(ctx->flags & DC_CTX_FLAG_PERSISTENT) || ctx->flags & DC_CTX_FLAG_PERSISTENT_LATE)
 		return true;
-	fd = dc_connect(&ctx->target, &ctx->peers, dc_deadline_in(ctx->budget_msecs));
-	if (fd >= 0)
-		dc_pool_give(&ctx->pool, fd);
-	return fd >= 0;
+	first = dc_connection_of(dc_connect(&ctx->target, &ctx->peers, dc_deadline_in(ctx->budget_msecs)));
+	if (first.fd >= 0)
+		dc_pool_give(&ctx->pool, &first);
+	return first.fd >= 0;
+}
+
+/* init_pool decides how many connections are kept, and for how long. */
+static void init_pool(DC_CTX *ctx)
+{
+	int msecs = dc_keep_msecs();
+
+	if (ctx->flags & DC_CTX_FLAG_PERSISTENT)
+		dc_pool_init(&ctx->pool, DC_MAX_IDLE, 0);
+	else
+		dc_pool_init(&ctx->pool, msecs > 0 ? MOST_TEMPORARY : 0, msecs);
 }
 
 static bool set_up(DC_CTX *ctx, const char *target, unsigned int flags)
@@ -41,7 +55,7 @@ static bool set_up(DC_CTX *ctx, const char *target, unsigned int flags)
 	ctx->budget_msecs = dc_budget_msecs();
 	ctx->serial = next_serial();
 	atomic_init(&ctx->next_uid, 1);
-	dc_pool_init(&ctx->pool);
+	init_pool(ctx);
 	dc_silence_init(&ctx->silence, ctx->budget_msecs);
 	return dc_peers_init(&ctx->peers) && dc_target_resolve(&ctx->target, target) && connect_early(ctx);
 }

@@ -61,7 +61,7 @@ size_t dc_stream_receive(int fd, unsigned char *buffer, size_t size, dc_deadline
 		if (got > 0)
 			return (size_t)got;
 		if (got == 0)
-			errno = ECONNRESET;
+			errno = EPIPE;
 		if (got == 0 || !is_passing())
 			return 0;
 	}

@@ -13,7 +13,8 @@
 bool dc_stream_send(int fd, struct iovec *parts, size_t count, dc_deadline deadline);
 
 /* dc_stream_receive waits for bytes and returns how many it got, 1 to size, or 0 with errno: ETIMEDOUT,
- * or ECONNRESET when the other side has closed. */
+ * EPIPE when the other side has closed, or ECONNRESET when it has not read all that was sent (over TCP that is
+ * not certain). */
 size_t dc_stream_receive(int fd, unsigned char *buffer, size_t size, dc_deadline deadline);
 
 /* dc_stream_is_idle reports whether fd is open and has nothing to read. */

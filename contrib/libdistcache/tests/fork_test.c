@@ -1,5 +1,6 @@
 /* A context that parent and children go on using after fork. */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -87,8 +88,7 @@ static void test_all_at_once(void)
 		CHECK_INT("the parent meanwhile", use(ctx, 0, ROUNDS), 0);
 		for (int i = 0; i < CHILDREN; i++)
 			CHECK_INT("exit of a child", collect(children[i]), 0);
-		if (flags[n] != 0)
-			CHECK_INT("connections", agent_count(agent), 1 + CHILDREN);
+		CHECK_INT("connections", agent_count(agent), 1 + CHILDREN);
 		DC_CTX_free(ctx);
 		agent_stop(agent);
 	}
@@ -137,6 +137,46 @@ static void test_grandchild(void)
 	CHECK_INT("connections", agent_count(agent), 3);
 	DC_CTX_free(ctx);
 	agent_stop(agent);
+}
+
+/* occupy closes what the parent has left open, and opens files under the same numbers. */
+static void occupy(int from, int to)
+{
+	for (int fd = from; fd <= to; fd++)
+		close(fd);
+	for (int fd = from; fd <= to; fd++)
+		REQUIRE(open("/dev/null", O_WRONLY) == fd);
+}
+
+/* test_child_closes_all: a child that begins as daemons do. The library closes none of its files. */
+static void test_child_closes_all(void)
+{
+	static const unsigned int flags[] = {0, PERSISTENT};
+	enum { FIRST = 3, LAST = 40 };
+
+	for (size_t n = 0; n < sizeof flags / sizeof flags[0]; n++) {
+		struct agent *agent = agent_start(agent_cache, NULL);
+		DC_CTX *ctx = DC_CTX_new(agent_target(agent), flags[n]);
+		pid_t child;
+
+		CHECK_INT("before the fork", use(ctx, 0, 10), 0);
+		child = fork();
+		if (child == 0) {
+			int wrong, closed = 0;
+
+			occupy(FIRST, LAST);
+			wrong = use(ctx, 1, 10);
+			DC_CTX_free(ctx);
+			for (int fd = FIRST; fd <= LAST; fd++)
+				closed += fcntl(fd, F_GETFD) < 0;
+			_exit(wrong + closed == 0 ? 0 : 1);
+		}
+		CHECK_INT("exit of the child", collect(child), 0);
+		CHECK_INT("the parent afterwards", use(ctx, 0, 10), 0);
+		CHECK_INT("connections", agent_count(agent), 2);
+		DC_CTX_free(ctx);
+		agent_stop(agent);
+	}
 }
 
 static void test_reget_after_fork(void)
@@ -271,9 +311,11 @@ static void test_fork_among_threads(void)
 int main(int argc, char **argv)
 {
 	kernel_is_old = argc > 1;
+	setenv("DISTCACHE_KEEP_MSECS", "3600000", 1);
 	RUN(test_all_at_once);
 	RUN(test_child_leaves);
 	RUN(test_grandchild);
+	RUN(test_child_closes_all);
 	RUN(test_reget_after_fork);
 	RUN(test_same_pid);
 	RUN(test_fork_among_threads);

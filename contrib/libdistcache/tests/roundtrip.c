@@ -153,6 +153,38 @@ static void test_disconnected(void)
 	DC_CTX_free(ctx);
 }
 
+/* test_many: the caller counts the connections. */
+static void test_many(void)
+{
+	DC_CTX *ctx = open_context();
+	unsigned char id[32];
+	int wrong = 0;
+
+	make_id(id, sizeof id);
+	for (int i = 0; i < 10000; i++)
+		wrong += DC_CTX_has_session(ctx, id, sizeof id) != 0;
+	CHECK_INT("wrong", wrong, 0);
+	DC_CTX_free(ctx);
+}
+
+/* test_restarted: between the first operation and the others the caller ends dc_client and starts another one. */
+static void test_restarted(void)
+{
+	DC_CTX *ctx = open_context();
+	unsigned char id[32];
+	unsigned int used;
+
+	make_id(id, sizeof id);
+	CHECK_INT("before", DC_CTX_has_session(ctx, id, sizeof id), 0);
+	printf("asked\n");
+	fflush(stdout);
+	REQUIRE(getchar() != EOF);
+	CHECK_INT("add", DC_CTX_add_session(ctx, id, sizeof id, id, sizeof id, 10000), 1);
+	CHECK_INT("get", DC_CTX_get_session(ctx, id, sizeof id, NULL, 0, &used), 1);
+	CHECK_INT("remove", DC_CTX_remove_session(ctx, id, sizeof id), 1);
+	DC_CTX_free(ctx);
+}
+
 int main(int argc, char **argv)
 {
 	REQUIRE(argc == 3);
@@ -165,6 +197,10 @@ int main(int argc, char **argv)
 			RUN(test_short_lived);
 		} else if (strcmp(argv[1], "raised") == 0) {
 			RUN(test_raised);
+		} else if (strcmp(argv[1], "many") == 0) {
+			RUN(test_many);
+		} else if (strcmp(argv[1], "restarted") == 0) {
+			RUN(test_restarted);
 		} else {
 			RUN(test_disconnected);
 		}

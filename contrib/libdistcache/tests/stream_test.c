@@ -110,8 +110,15 @@ static void test_receive(void)
 	CHECK_INT("a byte is there, though no time", dc_stream_receive(pair[0], &got, 1, dc_deadline_in(0)), 1);
 	close(pair[1]);
 	CHECK_INT("closed", dc_stream_receive(pair[0], &got, 1, dc_deadline_in(100)), 0);
-	CHECK_INT("errno", errno, ECONNRESET);
+	CHECK_INT("errno", errno, EPIPE);
 	CHECK_INT("idle when closed", dc_stream_is_idle(pair[0]), 0);
+	close(pair[0]);
+
+	make_pair(pair);
+	REQUIRE(write(pair[0], &byte, 1) == 1);
+	close(pair[1]);
+	CHECK_INT("closed before it was read", dc_stream_receive(pair[0], &got, 1, dc_deadline_in(100)), 0);
+	CHECK_INT("errno", errno, ECONNRESET);
 	close(pair[0]);
 }
 

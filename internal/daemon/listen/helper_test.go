@@ -29,7 +29,7 @@ const (
 const nobody = 65534
 
 // patience bounds every wait for another process.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func TestMain(m *testing.M) {
 	helpers := map[string]func(){

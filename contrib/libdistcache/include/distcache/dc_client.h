@@ -49,14 +49,17 @@ extern "C" {
  * library accepts less. */
 #define DC_MIN_TIMEOUT 500
 
-/* Flags of DC_CTX_new. Without flags each operation opens a connection and closes it afterwards. */
+/* Flags of DC_CTX_new. Without flags each operation has a connection of its own. The library keeps up to 8 of them for
+ * a second after their last use, for the next operations (see DISTCACHE_KEEP_MSECS at DC_CTX_new); a program sees
+ * nothing of that but descriptors. */
 
 /* Keep connections between operations. DC_CTX_new opens the first one, and fails if it cannot. */
 #define DC_CTX_FLAG_PERSISTENT 0x0001
 /* Notice fork(): a child opens its own connections. The library always does; the flag is accepted. */
 #define DC_CTX_FLAG_PERSISTENT_PIDCHECK 0x0002
 /* If the other side closes a kept connection during an operation, try that operation once more, over a
- * new connection. (A connection that was closed before is replaced without this flag too.) */
+ * new connection. (A connection that was closed before the other side took the request is replaced without this
+ * flag too.) */
 #define DC_CTX_FLAG_PERSISTENT_RETRY 0x0004
 /* Open the first connection with the first operation, not in DC_CTX_new. */
 #define DC_CTX_FLAG_PERSISTENT_LATE 0x0008
@@ -73,10 +76,13 @@ typedef struct st_DC_CTX DC_CTX;
  * flags is 0, or DC_CTX_FLAG_PERSISTENT with any of the others; without it the others have no effect.
  * If the environment variable DISTCACHE_TIMEOUT_MSECS (1 to 3600000) is set, it is the budget of each
  * operation of this context, instead of 2000.
+ * If DISTCACHE_KEEP_MSECS (0 to 3600000) is set, a context without DC_CTX_FLAG_PERSISTENT uses a connection again
+ * for so many milliseconds after its last use, instead of 1000. With 0 each operation opens a connection and
+ * closes it afterwards.
  * If DISTCACHE_AGENT_USERS is set, the process that listens at a unix socket must belong to root, to the user of
  * this process, or to one of the users in it: names or numbers with commas between them, 8 at most, or none.
  * DC_CTX_new fails with EINVAL if one does not exist. What listens at a TCP address is not checked.
- * A program with raised privileges ignores both variables. */
+ * A program with raised privileges ignores these variables. */
 DC_CTX_API DC_CTX *DC_CTX_new(const char *target, unsigned int flags);
 
 /* DC_CTX_free frees ctx, which no other thread may be using. NULL is allowed. */

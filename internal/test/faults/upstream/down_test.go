@@ -176,6 +176,8 @@ func TestU15FrozenServer(t *testing.T) {
 			server.Signal(syscall.SIGSTOP)
 			stopped := time.Now()
 			time.Sleep(frozen)
+			kit.Wait(t, patience, "answer while it stands still", func() bool { return len(load.Since(stopped.Add(timeout))) > 0 })
+			time.Sleep(timeout) // what is asked from now on it may still answer
 			server.Signal(syscall.SIGCONT)
 			back := time.Now()
 			took := load.FirstServed(patience, back)
