@@ -10,10 +10,6 @@ import (
 	"distcache/upstream"
 )
 
-// FirstWait is how long requests may wait for the very first connection to dc_server, and for the next
-// server of several when one was lost. Otherwise a request that finds no connection is answered at once.
-const FirstWait = 250 * time.Millisecond
-
 // drainLimit is how long requests at a server that was left may take to be answered.
 // Config.Server.Timeout is the limit when it is shorter. What is left then is answered DISCONNECTED.
 const drainLimit = 10 * time.Second
@@ -264,53 +260,9 @@ func (a *Agent) Dropped(c int, why front.Reason, err error, now time.Duration) {
 	a.observer.ClientDropped(c, why, err, now)
 }
 
-// waits reports whether a request that finds no connection may wait for one. Where there are several servers and the one
-// that served is lost, that is so until the others have been tried.
-func (a *Agent) waits(now time.Duration) bool {
-	serving := a.servers.Serving()
-	if !a.waiting && serving != nil && serving.State() != upstream.Up && len(a.servers.Members()) > 1 {
-		a.beginWait(now) // it is being told that it is lost
-	}
-	return a.waiting
-}
-
-// beginWait lets requests wait for a server that was not tried yet.
-func (a *Agent) beginWait(now time.Duration) {
-	a.waiting, a.waitEnds = true, now+min(FirstWait, a.config.Server.Timeout)
-}
-
-// MemberChanged implements upstream.Overseer. The wait is over when there is a connection, or none to be expected.
-func (a *Agent) MemberChanged(m *upstream.Member, from, to upstream.State, why error, now time.Duration) {
-	a.link.changed(from, to, why, now)
-	settled := a.servers.Settled()
-	switch {
-	case settled && (to == upstream.Up || to == upstream.Down):
-		a.endWait(now)
-	case !settled && from == upstream.Up && !a.waiting && !a.config.Spread:
-		a.beginWait(now)
-	}
-}
-
 // ServingChanged implements upstream.Overseer.
 func (a *Agent) ServingChanged(from, to *upstream.Member, now time.Duration) {
 	a.observer.ServingChanged(from, to, now)
-}
-
-// retriesPerCall bounds how long retries keep the loop from its clients.
-const retriesPerCall = 512
-
-// endWait takes the requests that waited. When they are many, Deadline stays in the past and
-// the rest follow.
-func (a *Agent) endWait(now time.Duration) {
-	a.waiting = false
-	some := a.parked[:min(len(a.parked), retriesPerCall)]
-	a.parked = a.parked[len(some):]
-	for _, asker := range some {
-		a.fronts[asker.Front].Retry(int(asker.Client), now)
-	}
-	if len(a.parked) == 0 {
-		a.parked = nil
-	}
 }
 
 // TurnEnded sends what the turn has gathered: answers first, since their clients may ask

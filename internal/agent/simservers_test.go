@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"distcache/codec"
 	"distcache/engine/buffer"
 	"distcache/engine/deadline"
 	"distcache/internal/front"
@@ -23,12 +22,11 @@ type fleet struct {
 	trace   *strings.Builder // nil: not wanted
 	broken  string
 	spread  bool
-	list    []string          // as arranged last
-	ships   map[string]*ship  // by name: the last connection to each server
-	old     []*ship           // connections of servers that were removed
-	goesTo  map[string]string // by payload: the server that it must go to; spread alone, for a list that stays
-	owed    map[int][]*hail   // by client, in order
-	hails   map[string]*hail  // by payload
+	list    []string         // as arranged last
+	ships   map[string]*ship // by name: the last connection to each server
+	old     []*ship          // connections of servers that were removed
+	owed    map[int][]*hail  // by client, in order
+	hails   map[string]*hail // by payload
 	uid     uint32
 	lostAt  time.Duration // when a server served last, or one was added
 	refused uint64        // requests answered here, as counted
@@ -50,59 +48,9 @@ type hail struct {
 	asked  time.Duration
 }
 
-// ship is the connection to one server, and the server.
-type ship struct {
-	f        *fleet
-	name     string
-	link     *upstream.Link
-	state    connection
-	hung     bool
-	voyage   int           // connections and attempts so far
-	failedAt time.Duration // when the last one ended
-	requests codec.Assembler
-	in       []byte
-	pending  []codec.Message // their Wire is a copy
-	late     bool            // it is left, and owes answers
-}
-
-// Drive, Dial, Close, EndTurn and Write implement upstream.Transport.
-func (s *ship) Drive(l *upstream.Link) { s.link = l }
-func (s *ship) EndTurn()               {}
-
-func (s *ship) Dial() {
-	s.f.must(s.state == off, "%s: dialed while connected", s.name)
-	s.state = dialing
-	s.voyage++
-	s.f.note("%s: dial", s.name)
-}
-
-func (s *ship) Close() {
-	s.f.must(s.state != off, "%s: closed what is closed", s.name)
-	s.f.note("%s: closed, with %d requests", s.name, len(s.pending))
-	s.state, s.in, s.pending, s.failedAt = off, nil, nil, s.f.now
-	s.voyage++
-}
-
-func (s *ship) Write(b []byte) (int, error) {
-	s.f.must(s.state == connected, "%s: written to without a connection", s.name)
-	s.in = append(s.in, b...)
-	for {
-		m, err := s.requests.Next(s.in)
-		if err != nil {
-			return len(b), nil
-		}
-		rest := s.in[len(m.Wire):]
-		m.Wire = slices.Clone(m.Wire)
-		s.pending, s.in = append(s.pending, m), rest
-		if m.Op == codec.OpGet {
-			s.f.arrived(s, string(m.Payload(nil)))
-		}
-	}
-}
-
 // newFleet is a started agent.
 func newFleet(t testing.TB, seed uint64, trace *strings.Builder) *fleet {
-	f := &fleet{rng: rand.New(rand.NewPCG(seed, 2)), trace: trace, ships: map[string]*ship{}, goesTo: map[string]string{},
+	f := &fleet{rng: rand.New(rand.NewPCG(seed, 2)), trace: trace, ships: map[string]*ship{},
 		owed: map[int][]*hail{}, hails: map[string]*hail{}}
 	f.spread = f.rng.IntN(3) == 0
 	config := testConfig()
@@ -137,7 +85,6 @@ func (f *fleet) arrange(names string) {
 	f.note("the list is %s", names)
 	hopeless := !f.Agent.waiting // a wait that goes on does not begin again
 	f.list = strings.Split(names, "")
-	clear(f.goesTo)
 	f.Arrange(f.list, func(name string) upstream.Spec {
 		if old := f.ships[name]; old != nil {
 			f.old = append(f.old, old)
@@ -162,21 +109,6 @@ func (f *fleet) must(holds bool, format string, args ...any) {
 		f.broken = fmt.Sprintf(format, args...)
 		f.note("BROKEN: %s", f.broken)
 		panic(violation{})
-	}
-}
-
-// arrived takes a request that a server has got: once, and the right server.
-func (f *fleet) arrived(s *ship, payload string) {
-	h := f.hails[payload]
-	f.must(h != nil && h.to == nil, "%s got %q, which was not asked, or once", s.name, payload)
-	f.note("%s has %s", s.name, payload)
-	h.to, h.voyage, h.at = s, s.voyage, f.now
-	if h.at > h.asked {
-		f.Waited++
-	}
-	key := payload[:1] // a session: it is asked again and again
-	if want, ok := f.goesTo[key]; f.spread && ok {
-		f.must(want == s.name, "%q went to %s, and %q to %s", payload, s.name, key, want)
 	}
 }
 
@@ -231,39 +163,6 @@ func (f *fleet) pass(d time.Duration) {
 	f.must(false, "the deadline stays at %v: the loop spins", f.Deadline())
 }
 
-// finishDial ends an attempt, mostly well. A server that hangs may still connect.
-func (f *fleet) finishDial(s *ship) {
-	if s.state != dialing {
-		return
-	}
-	if s.hung && f.rng.IntN(2) == 0 {
-		return
-	}
-	if f.rng.IntN(5) == 0 {
-		f.lose(s)
-		return
-	}
-	f.connect(s)
-}
-
-func (f *fleet) connect(s *ship) {
-	f.note("%s: connected", s.name)
-	s.state, s.requests, s.in = connected, codec.NewAssembler(codec.Request), nil
-	s.link.Connected(f.now)
-}
-
-// lose ends a connection or an attempt. No more requests are answered DISCONNECTED than that connection had.
-func (f *fleet) lose(s *ship) {
-	had, before := uint64(len(s.pending)), f.figures.Mux.Lost
-	f.note("%s is lost", s.name)
-	s.link.Broken(upstream.ErrClosed, f.now)
-	f.TurnEnded(f.now)
-	f.collect()
-	lost := f.figures.Mux.Lost - before
-	f.must(lost <= had, "%d requests were lost with %s, which had %d", lost, s.name, had)
-	f.MostLost = max(f.MostLost, lost)
-}
-
 // askAny sends a request of any client.
 func (f *fleet) askAny() {
 	c := 1 + f.rng.IntN(4)
@@ -278,111 +177,6 @@ func (f *fleet) askAny() {
 	f.Requests++
 	f.note("client %d asks %s", c, payload)
 	f.ask(c, f.uid, payload)
-}
-
-// answerOne lets s answer one of its requests, any: a GET with its own payload.
-func (f *fleet) answerOne(s *ship) {
-	if s.state != connected || len(s.pending) == 0 || s.hung {
-		return
-	}
-	i := f.rng.IntN(len(s.pending))
-	q := s.pending[i]
-	s.pending = slices.Delete(s.pending, i, i+1)
-	payload := []byte{byte(codec.StatusNotOK)}
-	if q.Op == codec.OpGet {
-		payload = q.Payload(nil)
-	}
-	f.note("%s answers %q", s.name, payload)
-	if serving := f.Servers().Serving(); !f.spread && serving != nil && serving.Server().Link() != s.link && s.link.State() == upstream.Up {
-		f.LateAnswers++
-	}
-	n := copy(s.link.Buffer(), codec.AppendMessage(nil, codec.Response, q.UID, q.Op, payload))
-	s.link.Received(n, f.now)
-}
-
-// collect takes what clients got: the answers to their requests in order, each their own or DISCONNECTED with a reason.
-func (f *fleet) collect() {
-	for c, got := range f.got {
-		answers := codec.NewAssembler(codec.Response)
-		for len(got) > 0 {
-			a, err := answers.Next(got)
-			f.must(err == nil && len(f.owed[c]) > 0, "client %d got %.40x, %v, and is owed %d", c, got, err, len(f.owed[c]))
-			h := f.owed[c][0]
-			f.must(a.UID == h.uid, "client %d got uid %d for %d", c, a.UID, h.uid)
-			switch p := string(a.Payload(nil)); p {
-			case fmt.Sprintf("session %d", a.UID):
-				f.Answered++
-			case disconnected:
-				f.excused(h)
-			default:
-				f.must(false, "client %d got %q for uid %d", c, p, a.UID)
-			}
-			got, f.owed[c] = got[len(a.Wire):], f.owed[c][1:]
-		}
-		delete(f.got, c)
-	}
-	f.refusals()
-}
-
-// excused holds that a request may be answered DISCONNECTED.
-func (f *fleet) excused(h *hail) {
-	f.note("uid %d is answered DISCONNECTED", h.uid)
-	switch {
-	case h.to == nil:
-		f.Refused++
-	case h.to.voyage != h.voyage:
-		f.Lost++
-	default:
-		f.TimedOut++
-		f.must(f.now >= h.at+testTimeout, "uid %d was given up after %v", h.uid, f.now-h.at)
-	}
-}
-
-// refusals holds that requests were answered here only where no server was to be hoped for: each has been tried since the
-// last one was lost, or the wait for them is over.
-func (f *fleet) refusals() {
-	refused := f.Counters().Unavailable
-	if refused == f.refused || f.spread { // spread: TestSpreadLosesOneShare of upstream
-		f.refused = refused
-		return
-	}
-	f.note("%d requests are refused", refused-f.refused)
-	f.refused = refused
-	f.must(f.Servers().Serving() == nil, "requests are refused while a server serves")
-	f.must(f.waited(), "requests are refused with servers untried since %v", f.lostAt)
-}
-
-// waited reports whether there is no server to be hoped for.
-func (f *fleet) waited() bool {
-	untried := slices.ContainsFunc(f.list, func(name string) bool { return f.ships[name].failedAt < f.lostAt || f.ships[name].voyage < 2 })
-	return !untried || f.now >= f.lostAt+min(FirstWait, testTimeout)
-}
-
-// Counters are the agent's.
-func (f *fleet) Counters() Counters { return f.Agent.Counters }
-
-// rules are what holds after each step.
-func (f *fleet) rules() {
-	up := 0
-	for _, name := range f.list {
-		if s := f.ships[name]; s.state == connected && s.link.State() == upstream.Up {
-			up++
-		}
-	}
-	serving := f.Servers().Serving()
-	switch {
-	case f.spread:
-		f.must(serving == nil, "%v serves although all do", serving)
-	case serving == nil:
-		f.must(up == 0, "%d servers are up and none serves", up)
-	default:
-		f.lostAt = f.now
-		f.must(serving.State() == upstream.Up, "%s serves while %v", serving.Name(), serving.State())
-		f.must(up <= 4, "%d servers are connected", up)
-	}
-	for c, owed := range f.owed {
-		f.must(len(owed) == 0 || f.now <= owed[0].asked+4*testTimeout+FirstWait, "client %d waits since %v", c, owed)
-	}
 }
 
 // settle lets all servers be well: in the end the first of the list serves, and alone is connected; or all are.

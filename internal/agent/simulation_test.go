@@ -26,7 +26,8 @@ import (
 //	simworld_test.go    the clock, and what happens next
 //	simrules_test.go    what must hold after each event, and at the end
 //	simmemcached_test.go  the same of clients that speak memcached's protocols, in small
-//	simservers_test.go    the same of three servers that fail and come back, in small
+//	simservers_test.go    the same of three servers that fail and come back, in small; with simships_test.go and
+//	                      simfleetrules_test.go
 //
 // Nothing in it waits. A life in which a rule is broken is played again with a log of its
 // events; SEED=n HISTORIES=1 plays it alone.
