@@ -39,7 +39,7 @@ run: build ## start dc_server and dc_client, send them real operations, stop the
 	@scripts/demo.sh $(BIN)
 
 test: ## run all the tests: at most two minutes, also beside other work (make vet is a step of its own)
-	$(GO) test -count=1 -trimpath -vet=off -p 4 ./...
+	GO=$(GO) scripts/test.sh -count=1 -trimpath -vet=off -p 4 ./...
 
 certs-demo: ## make a throw-away CA, and pairs for a server and hosts: DIRECTORY=certs SERVER=localhost HOSTS="host1 host2"
 	@scripts/certs-demo.sh $(or $(DIRECTORY),certs) $(or $(SERVER),localhost) $(HOSTS)
@@ -51,8 +51,8 @@ test-386: ## the tests of what does no input and output as 32-bit programs, on a
 	GOARCH=386 $(GO) vet ./...
 	GOARCH=$(or $(ARCH),386) $(GO) test -count=1 -short $(if $(EMULATOR),-exec $(EMULATOR)) $(PURE)
 
-race: ## run all the tests under the race detector (needs gcc)
-	CGO_ENABLED=1 $(GO) test -race -short ./...
+race: ## run tests and daemons under the race detector, without the faults (needs gcc)
+	CGO_ENABLED=1 $(GO) test -race -short $$($(GO) list ./... | grep -v /internal/test/faults/)
 
 vet: ## go vet, gofmt and go mod tidy, as checks
 	$(GO) vet ./...

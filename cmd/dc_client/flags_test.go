@@ -11,6 +11,9 @@ import (
 // TestScripts runs what testdata/script holds of the command line.
 func TestScripts(t *testing.T) { kit.RunScripts(t) }
 
+// TestNumbersOutOfRange: each flag with a number says what is out of its range.
+func TestNumbersOutOfRange(t *testing.T) { kit.RefusesNumbers(t, program, run) }
+
 // TestServerSpellings: all of them reach the same dc_server.
 func TestServerSpellings(t *testing.T) {
 	t.Parallel()

@@ -96,6 +96,7 @@ func TestMemoryEvicts(t *testing.T) {
 // TestMemoryRefused: under RLIMIT_DATA the store evicts before its own limits are reached, and
 // the log names that limit.
 func TestMemoryRefused(t *testing.T) {
+	kit.SkipWithRaceDetector(t, "it needs memory of its own")
 	t.Parallel()
 	at := kit.Unix(t)
 	process := kit.Start(t, "/bin/sh", "-c", `ulimit -d 150000; exec "$0" "$@"`, kit.Tool(program),

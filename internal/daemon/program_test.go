@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"hash/crc32"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,11 +41,7 @@ func programs() []program {
 // chooses.
 func forEach(t *testing.T, test func(t *testing.T, p program)) {
 	t.Parallel()
-	run := programs()
-	if one := crc32.ChecksumIEEE([]byte(t.Name())) % 2; !kit.Full() {
-		run = run[one : one+1]
-	}
-	for _, p := range run {
+	for _, p := range kit.Chosen(t, programs()) {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
 			test(t, p)

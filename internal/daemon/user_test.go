@@ -42,6 +42,7 @@ func threadStatus(t *testing.T, pid int) []map[string]string {
 // mustRunAs holds that every thread has these IDs and groups alone, and no way back.
 func mustRunAs(t *testing.T, pid, uid, gid int, groups ...int) {
 	t.Helper()
+	kit.SkipWithRaceDetector(t, "its threads are not the daemon's")
 	slices.Sort(groups)
 	var texts []string
 	for _, g := range groups {

@@ -20,7 +20,7 @@ const notifyLimit = 250 * time.Millisecond
 // call may wait for 250 ms.
 type Notifier struct {
 	fd       int
-	to       unix.SockaddrUnix
+	to       string // the name of the service manager's socket
 	watchdog time.Duration
 }
 
@@ -60,7 +60,7 @@ func newNotifier(path string) (*Notifier, error) {
 		_ = unix.Close(fd) // nothing was sent
 		return nil, os.NewSyscallError("setsockopt", err)
 	}
-	return &Notifier{fd: fd, to: unix.SockaddrUnix{Name: path}}, nil
+	return &Notifier{fd: fd, to: path}, nil
 }
 
 // microseconds reads WATCHDOG_USEC; 0 stands for no watchdog.
@@ -110,7 +110,8 @@ func (n *Notifier) send(message string) error {
 		return nil
 	}
 	for {
-		err := unix.Sendto(n.fd, []byte(message), unix.MSG_NOSIGNAL, &n.to)
+		// Sendto writes to the address: goroutines may not share one.
+		err := unix.Sendto(n.fd, []byte(message), unix.MSG_NOSIGNAL, &unix.SockaddrUnix{Name: n.to})
 		if err != unix.EINTR {
 			return os.NewSyscallError("sendto", err)
 		}

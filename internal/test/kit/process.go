@@ -2,9 +2,11 @@ package kit
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -134,12 +136,28 @@ func (p *Process) Wait(within time.Duration, what string, done func() bool) {
 	}
 }
 
-// Signal sends it a signal.
+// Signal sends it a signal. After SIGSTOP it waits until each thread stands still: one may run on
+// for a while on another processor, and answer.
 func (p *Process) Signal(s os.Signal) {
 	p.t.Helper()
 	if err := p.cmd.Process.Signal(s); err != nil {
 		p.t.Fatalf("%v to %s: %v", s, p.cmd.Path, err)
 	}
+	if s == syscall.SIGSTOP {
+		Wait(p.t, Patience, p.cmd.Path+" stopped", func() bool { return stopped(p.PID()) })
+	}
+}
+
+func stopped(pid int) bool {
+	paths, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid)) // the pattern is a valid one
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		_, state, _ := strings.Cut(string(text), ") ")
+		if err == nil && !strings.HasPrefix(state, "T") && !strings.HasPrefix(state, "t") {
+			return false
+		}
+	}
+	return len(paths) > 0
 }
 
 // Exit waits until it has ended, and gives its exit code: 128 and the signal's number

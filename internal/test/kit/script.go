@@ -3,6 +3,7 @@ package kit
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,7 +25,6 @@ const updateEnv = "DISTCACHE_UPDATE_SCRIPTS"
 //
 //	exits CODE program [args...]   run it; it must end with that exit code
 //	refuses program [args...]      the same with 2, one line on stderr and nothing on stdout
-//	numbers program                each flag whose usage text gives a range refuses what is out of it
 //
 // $PATH_107 is a path of 107 bytes, which is the longest that a unix socket can have, and $CONTRIB the directory of the
 // files for -config. The test must run two directories below the module's root.
@@ -35,7 +35,7 @@ func RunScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv(updateEnv) != "",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "refuses": refuses, "numbers": numbers,
+			"exits": exits, "refuses": refuses,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH_107", "/"+strings.Repeat("x", 106))
@@ -85,38 +85,47 @@ func refuses(ts *testscript.TestScript, neg bool, args []string) {
 // rangeNote matches the range in the usage text of a flag.
 var rangeNote = regexp.MustCompile(`\((\d+) to (\d+), default`)
 
-func numbers(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: numbers program")
+// RefusesNumbers holds that each flag whose usage text gives a range refuses the numbers beside both
+// ends of it. run is the main function of a program, which gets arguments and gives its exit code.
+func RefusesNumbers(t *testing.T, program string, run func(args []string, stdout, stderr io.Writer) int) {
+	var usage strings.Builder
+	if code := run([]string{"-h"}, &usage, io.Discard); code != 0 {
+		t.Fatalf("got exit code %d of -h, want 0", code)
 	}
-	exits(ts, false, []string{"0", args[0], "-h"})
 	found := false
-	for _, entry := range strings.Split(ts.ReadFile("stdout"), "\n  -")[1:] {
+	for _, entry := range strings.Split(usage.String(), "\n  -")[1:] {
 		words := strings.Fields(entry)
 		if ends := rangeNote.FindStringSubmatch(strings.Join(words, " ")); ends != nil {
 			found = true
-			refusesOutside(ts, args[0], "-"+words[0], ends[1], ends[2])
+			for _, value := range []string{beside(t, ends[1], -1), beside(t, ends[2], 1)} {
+				mustRefuseNumber(t, program, run, "-"+words[0], value, ends[1]+" to "+ends[2])
+			}
 		}
 	}
 	if !found {
-		ts.Fatalf("got no flag with a range in the usage text of %s, want some", args[0])
+		t.Fatalf("got no flag with a range in the usage text of %s, want some", program)
 	}
 }
 
-// refusesOutside gives a flag the numbers beside both ends of its range.
-func refusesOutside(ts *testscript.TestScript, program, flag, lowest, highest string) {
-	for _, value := range []string{outside(ts, lowest, -1), outside(ts, highest, 1)} {
-		refuses(ts, false, []string{program, flag + "=" + value})
-		line, want := ts.ReadFile("stderr"), fmt.Sprintf("%s: %s: %q ", program, flag, value)
-		if !strings.HasPrefix(line, want) || !strings.Contains(line, lowest+" to "+highest) {
-			ts.Fatalf("got %q, want it to begin with %q and to name %s to %s", line, want, lowest, highest)
-		}
+func mustRefuseNumber(t *testing.T, program string, run func(args []string, stdout, stderr io.Writer) int, flag, value, ends string) {
+	t.Helper()
+	var stdout, stderr strings.Builder
+	code := run([]string{flag + "=" + value}, &stdout, &stderr)
+	line, want := stderr.String(), fmt.Sprintf("%s: %s: %q ", program, flag, value)
+	if code != 2 || stdout.Len() > 0 || strings.IndexByte(line, '\n') != len(line)-1 {
+		t.Errorf("%s=%s: got exit code %d, %q on stdout and %q on stderr, want 2, nothing and one line", flag, value, code, stdout.String(), line)
+	}
+	if !strings.HasPrefix(line, want) || !strings.Contains(line, ends) {
+		t.Errorf("got %q, want it to begin with %q and to name %s", line, want, ends)
 	}
 }
 
-// outside is the number one step beyond an end of a range.
-func outside(ts *testscript.TestScript, end string, step int64) string {
+// beside is the number one step beyond an end of a range.
+func beside(t *testing.T, end string, step int64) string {
+	t.Helper()
 	n, err := strconv.ParseInt(end, 10, 64)
-	ts.Check(err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return strconv.FormatInt(n+step, 10)
 }

@@ -21,7 +21,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// toolsEnv names the directory of the commands that a Suite has built.
+// toolsEnv names the directory of the commands that a Suite has built, or that somebody has
+// built for it: see scripts/test.sh.
 const toolsEnv = "DISTCACHE_TEST_TOOLS"
 
 // Suite is the tests of a package that run the commands themselves. TestMain calls Run.
@@ -75,10 +76,15 @@ func (st suiteTests) Run() (code int) {
 	return code
 }
 
-// build leaves the directory open to everybody: some tests run as an ordinary user.
+// build leaves the directory open to everybody: some tests run as an ordinary user. Where the
+// environment names a directory, the commands are there: `make test` builds them once for all
+// packages, as even the builds that find nothing to do cost a second of CPU each.
 func (s Suite) build(directory string) error {
 	if len(s.Commands) == 0 {
 		return nil
+	}
+	if built := os.Getenv(toolsEnv); built != "" {
+		return s.find(built)
 	}
 	for _, tag := range append([]string{""}, s.Tags...) {
 		into := filepath.Join(directory, tag)
@@ -95,21 +101,37 @@ func (s Suite) build(directory string) error {
 	return os.Setenv(toolsEnv, directory)
 }
 
+// find holds that each of the commands is there.
+func (s Suite) find(built string) error {
+	for _, tag := range append([]string{""}, s.Tags...) {
+		for _, name := range s.Commands {
+			if _, err := os.Stat(filepath.Join(built, tag, filepath.Base(name))); err != nil {
+				return fmt.Errorf("%s: %w", toolsEnv, err)
+			}
+		}
+	}
+	return nil
+}
+
 // buildTag puts the commands into the directory. All packages of a module build into one
 // directory, one after the other: the first links a command, and the go command of the
 // others sees that nothing has changed, in a few tenths of a second. What they get is a
-// link to the file, which a later build does not change.
+// link to the file, which a later build does not change. Tests with the race detector get
+// commands with it.
 func (s Suite) buildTag(into, tag string) error {
 	root, err := moduleRoot()
 	if err != nil {
 		return err
 	}
-	builds, unlock, err := lockBuilds(fmt.Sprint(root, runtime.Version(), tag))
+	builds, unlock, err := lockBuilds(fmt.Sprint(root, runtime.Version(), tag, raceDetector))
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	args := []string{"build", "-trimpath", "-tags", tag, "-o", builds + "/"}
+	args, cgo := []string{"build", "-trimpath", "-tags", tag, "-o", builds + "/"}, "CGO_ENABLED=0"
+	if raceDetector {
+		args, cgo = append(args, "-race"), "CGO_ENABLED=1"
+	}
 	for _, name := range s.Commands {
 		if !strings.Contains(name, "/") {
 			name = "cmd/" + name
@@ -117,7 +139,7 @@ func (s Suite) buildTag(into, tag string) error {
 		args = append(args, "distcache/"+name)
 	}
 	cmd := exec.Command("go", args...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Env = append(os.Environ(), cgo)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("go %q: %w\n%s", args, err, out)
 	}
@@ -128,6 +150,14 @@ func (s Suite) buildTag(into, tag string) error {
 		}
 	}
 	return nil
+}
+
+// SkipWithRaceDetector skips a test which the race detector disturbs, for that reason.
+func SkipWithRaceDetector(t testing.TB, reason string) {
+	t.Helper()
+	if raceDetector {
+		t.Skip("the race detector: " + reason)
+	}
 }
 
 // lockBuilds gives the directory of one kind of builds, for this process alone until unlock.

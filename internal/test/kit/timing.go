@@ -2,6 +2,7 @@ package kit
 
 import (
 	"errors"
+	"hash/crc32"
 	"os"
 	"strconv"
 	"sync/atomic"
@@ -20,6 +21,16 @@ func Sized[T any](short, full T) T {
 		return full
 	}
 	return short
+}
+
+// Chosen are those of some that are alike with which the test runs: one, which the name of the
+// test chooses, or all of them where the tests run at full size.
+func Chosen[T any](t testing.TB, alike []T) []T {
+	if Full() {
+		return alike
+	}
+	one := int(crc32.ChecksumIEEE([]byte(t.Name())) % uint32(len(alike)))
+	return alike[one : one+1]
 }
 
 // NeedFull skips a test that is of no use, or no fun, beside others: one that compares
