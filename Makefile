@@ -94,7 +94,7 @@ test-apache: build ## resume TLS sessions between two Apache httpd (installs the
 test-terminators: ## resume TLS sessions between two of each terminator of docs/TERMINATORS.md (installs them, as root): RUN=/h2o
 	contrib/terminators/deps.sh
 	contrib/apache/deps.sh && contrib/apache/module.sh || echo "mod_socache_dc cannot be built, and is not tested"
-	DISTCACHE_TERMINATORS=1 $(GO) test -count=1 -timeout 15m -v -run '$(RUN)' ./internal/test/terminators
+	DISTCACHE_TERMINATORS=1 $(GO) test -count=1 -timeout 30m -v -run '$(RUN)' ./internal/test/terminators
 
 test-page: ## look at the status page with a real browser, and keep the pictures in bin/page (needs chromium)
 	@command -v chromium >/dev/null || echo "test-page: skipped, no chromium: apt-get install chromium"
