@@ -100,7 +100,7 @@ test-apache: build ## resume TLS sessions between two Apache httpd (installs the
 test-terminators: ## resume TLS sessions between two of each terminator of docs/TERMINATORS.md (installs them, as root): RUN=/h2o
 	contrib/terminators/deps.sh
 	contrib/apache/deps.sh && contrib/apache/module.sh || echo "mod_socache_dc cannot be built, and is not tested"
-	DISTCACHE_TERMINATORS=1 $(GO) test -count=1 -timeout 15m -v -run '$(RUN)' ./internal/test/terminators
+	DISTCACHE_TERMINATORS=1 $(GO) test -count=1 -timeout 30m -v -run '$(RUN)' ./internal/test/terminators
 
 bench-apache: build ## what kept connections save httpd and dc_client, five minutes: ROUNDS=15 THREADS="1 16" HANDSHAKES=300
 	contrib/apache/deps.sh
