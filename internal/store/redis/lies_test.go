@@ -86,6 +86,7 @@ func TestAnswersNobodyAskedFor(t *testing.T) {
 	f := newFake(t, func(words []string) string {
 		switch words[0] {
 		case "GET":
+			time.Sleep(5 * time.Millisecond) // so that what was sent before is read before
 			return "$4\r\nmine\r\n"
 		case "EXISTS":
 			return ":0\r\n"
