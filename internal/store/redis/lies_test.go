@@ -95,7 +95,10 @@ func TestAnswersNobodyAskedFor(t *testing.T) {
 	})
 	l := newLive(t, "redis://"+f.address)
 	l.served()
-	for range 50 {
+	for range 5 {
+		for range 2 * connections { // each has a connection
+			l.do(codec.OpGet, "id", "", 0)
+		}
 		f.mu.Lock()
 		for c := range f.open {
 			_, _ = c.Write([]byte("$6\r\nothers\r\n"))
