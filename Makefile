@@ -17,7 +17,7 @@ CERTDIR     ?= /etc/distcache
 FUZZTIME ?= 5m
 # The packages whose tests need no daemon and no socket.
 PURE := ./codec/... ./upstream ./engine/deadline ./engine/buffer ./internal/front ./internal/agent \
-	./internal/server ./internal/store ./internal/daemon/options
+	./internal/server ./internal/store ./internal/store/seal ./internal/daemon/options
 # The packages that judge times, or have long forms of their tests.
 TIMED := ./internal/test/... ./cmd/... ./client/... ./engine/... ./upstream ./internal/agent ./internal/daemon/... ./internal/store
 # What takes minutes, or compares times and nothing else.

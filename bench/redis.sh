@@ -43,10 +43,11 @@ serve() {
 measure() {
 	local before after operations
 	before=$(cpu "$server")
-	operations=$(bin/dc_test -connect "UNIX:$dir/s" -clients 8 -pipeline 32 -duration "$seconds" -datamin 180 -datamax 180 -sessions 1000 -mix 1:3:0:0 |
-		awk '$1 == "all" {print $2}')
+	operations=$(bin/dc_test -connect "UNIX:$dir/s" -lossy -clients 8 -pipeline 32 -duration "$seconds" -datamin 180 -datamax 180 -sessions 1000 \
+		-mix 1:3:0:0 2>/dev/null | awk '$1 == "all" {print $2, $7}')
 	after=$(cpu "$server")
-	awk -v n="$operations" -v t="$((after - before))" -v hz="$ticks" -v s="$seconds" 'BEGIN {printf "%.0f op/s, %.2f us of CPU an operation\n", n / s, t / hz * 1e6 / n}'
+	awk -v n="${operations% *}" -v e="${operations#* }" -v t="$((after - before))" -v hz="$ticks" -v s="$seconds" \
+		'BEGIN {printf "%.0f op/s, %.2f us of CPU an operation, %d failed\n", n / s, t / hz * 1e6 / n, e}'
 }
 
 for _ in $(seq "$rounds"); do
@@ -64,6 +65,6 @@ bin/dc_client -listen "UNIX:$dir/c" -server "UNIX:$dir/s" 2>"$dir/client.log" &
 pids+=($!)
 answers "$dir/c"
 echo "through dc_client, dc_server and Redis at $rate op/s (RATE=):"
-bin/dc_test -connect "UNIX:$dir/c" -clients 64 -persistent -duration "$seconds" -rate "$rate" -datamin 180 -datamax 180 -mix 1:3:0:0 | grep -E 'operation|all'
+bin/dc_test -connect "UNIX:$dir/c" -lossy -clients 64 -persistent -duration "$seconds" -rate "$rate" -datamin 180 -datamax 180 -mix 1:3:0:0 2>/dev/null | grep -E '^ +(operation|all) '
 echo "redis-benchmark, 64 clients that ask Redis directly, as fast as they can:"
 redis-benchmark -p "$port" -c 64 -n 200000 -d 180 -r 100000 -t set,get --csv
