@@ -17,7 +17,7 @@ CERTDIR     ?= /etc/distcache
 FUZZTIME ?= 5m
 # The packages whose tests need no daemon and no socket.
 PURE := ./codec/... ./upstream ./engine/deadline ./engine/buffer ./internal/front ./internal/agent \
-	./internal/server ./internal/store ./internal/daemon/options
+	./internal/server ./internal/store ./internal/store/seal ./internal/daemon/options
 # The packages that judge times, or have long forms of their tests.
 TIMED := ./internal/test/... ./cmd/... ./client/... ./engine/... ./upstream ./internal/agent ./internal/daemon/... ./internal/store
 # What takes minutes, or compares times and nothing else.
@@ -26,7 +26,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
 .PHONY: help build run certs-demo test check test-386 race vet lint fuzz corpus chaos soak faults faults-ci clean \
-	bench bench-quick bench-deps bench-report bench-compare bench-tls bench-go bench-apache check-c test-apache test-terminators test-page metrics-doc test-redis \
+	bench bench-quick bench-deps bench-report bench-compare bench-tls bench-redis bench-go bench-apache check-c test-apache test-terminators test-page metrics-doc test-redis \
 	install check-units man deb test-packages
 
 help: ## list the targets
@@ -159,6 +159,9 @@ bench-compare: ## compare dc_client and dc_server of two revisions: OLD=rev [NEW
 
 bench-tls: ## compare dc_client and dc_server over TLS with the same over TCP, six minutes: FLAGS="-rounds 3 -calm 0.1"
 	$(GO) run ./bench/system -tls -o $(BIN)/tls.json $(FLAGS)
+
+bench-redis: build ## CPU time and latency of dc_server before a Redis, sealed and not: ROUNDS=5 (needs redis-server, an idle machine)
+	bench/redis.sh $(or $(ROUNDS),5)
 
 bench-go: ## Go benchmarks, for benchstat: COUNT=10 times each
 	$(GO) test -run '^$$' -bench . -count $(or $(COUNT),1) ./codec ./upstream ./engine ./internal/...

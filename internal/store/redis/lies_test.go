@@ -86,6 +86,7 @@ func TestAnswersNobodyAskedFor(t *testing.T) {
 	f := newFake(t, func(words []string) string {
 		switch words[0] {
 		case "GET":
+			time.Sleep(5 * time.Millisecond) // so that what was sent before is read before
 			return "$4\r\nmine\r\n"
 		case "EXISTS":
 			return ":0\r\n"
@@ -94,7 +95,10 @@ func TestAnswersNobodyAskedFor(t *testing.T) {
 	})
 	l := newLive(t, "redis://"+f.address)
 	l.served()
-	for range 50 {
+	for range 5 {
+		for range 2 * connections { // each has a connection
+			l.do(codec.OpGet, "id", "", 0)
+		}
 		f.mu.Lock()
 		for c := range f.open {
 			_, _ = c.Write([]byte("$6\r\nothers\r\n"))

@@ -70,7 +70,7 @@ func (n *node) dispatch() {
 			return
 		}
 		b := n.queue[0]
-		n.queue = n.queue[1:]
+		n.queue = n.queue[:copy(n.queue, n.queue[1:])]
 		if n.store.drop(b); len(b.commands) == 0 { // nobody waits for any of it
 			n.store.release(b)
 			continue

@@ -110,7 +110,6 @@ var clocks = []struct{ path, reason string }{
 	{"internal/daemon/metrics", "a scrape runs beside the loop, and is bounded in time"},
 	{"internal/daemon/listen/namelock.go", "a start may wait for another one that has locked the directory, before there is a loop"},
 	{"internal/daemon/service/notify.go", "systemd wants to know when a reload began, by the kernel's monotonic clock"},
-	{"client/client.go", "an application's connection is kept for a time after its use"},
 	{"internal/test/kit", "test support"},
 	{"cmd", ""},
 	{"bench", ""},
