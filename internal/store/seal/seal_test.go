@@ -9,7 +9,7 @@ import (
 )
 
 // secret gives 64 digits that differ by n.
-func secret(n int) string { return fmt.Sprintf("%064x", 1<<40+n) }
+func secret(n int) string { return fmt.Sprintf("%064x", 1<<20+n) }
 
 // ring makes Keys of an id line and these key lines.
 func ring(t testing.TB, keys ...int) *Keys {

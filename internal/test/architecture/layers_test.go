@@ -97,7 +97,7 @@ func TestEveryPackageHasALayer(t *testing.T) {
 // pure are the packages that link no poller: they run in simulations, and client programs
 // link codec.
 var pure = []string{"codec", "codec/address", "codec/memcached", "codec/sessiond", "internal/front", "internal/front/memcached", "internal/agent",
-	"internal/server", "upstream"}
+	"internal/server", "internal/store/seal", "upstream"}
 
 // polls reports whether a package is a poller or has one.
 func polls(pkg string) bool {
