@@ -3,6 +3,7 @@ package redis
 import (
 	"errors"
 	"net"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -17,9 +18,11 @@ var (
 
 // guard stands between rueidis and a connection. rueidis believes its server: an answer too many would become that to the
 // next question, and a length is allocated as it comes. A guard counts commands and replies, and ends the connection of a
-// server that sends what it was not asked for, or what is no reply. It is for one goroutine at a time.
+// server that sends what it was not asked for, or what is no reply. One goroutine may read while another one writes, as
+// rueidis does when it closes a client.
 type guard struct {
 	net.Conn
+	mu      sync.Mutex      // of what follows; it is not held while bytes travel
 	raw     syscall.RawConn // nil: what is under TLS comes without having been asked for
 	owed    int             // replies
 	replies scanner
@@ -41,32 +44,46 @@ func newGuard(c net.Conn, raw syscall.RawConn) *guard {
 
 // Write sends commands. A connection that has ended, or has bytes to read while no reply is due, is not used any more.
 func (g *guard) Write(b []byte) (int, error) {
+	if err := g.writes(b); err != nil {
+		return 0, err
+	}
+	return g.Conn.Write(b)
+}
+
+// writes notes commands that are about to be sent.
+func (g *guard) writes(b []byte) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if g.owed == 0 && g.raw != nil {
 		if err := g.raw.Control(g.look); err != nil || g.stale {
 			_ = g.Conn.Close() // the error is that of Write
-			return 0, errStale
+			return errStale
 		}
 	}
 	n, err := g.asked.scan(b)
-	if err != nil {
-		return 0, err
-	}
 	g.owed += n
-	return g.Conn.Write(b)
+	return err
 }
 
 // Read reads replies, and nothing else.
 func (g *guard) Read(b []byte) (int, error) {
 	n, err := g.Conn.Read(b)
-	ended, bad := g.replies.scan(b[:n])
-	g.owed -= ended
-	if bad == nil && (g.owed < 0 || g.owed == 0 && g.replies.begun()) {
-		bad = errUnasked
-	}
-	if bad != nil {
+	if bad := g.reads(b[:n]); bad != nil {
 		clear(b[:n])
 		_ = g.Conn.Close() // the error is bad
 		return 0, bad
 	}
 	return n, err
+}
+
+// reads notes bytes that have come, and tells what is wrong with them.
+func (g *guard) reads(b []byte) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	ended, bad := g.replies.scan(b)
+	g.owed -= ended
+	if bad == nil && (g.owed < 0 || g.owed == 0 && g.replies.begun()) {
+		bad = errUnasked
+	}
+	return bad
 }
