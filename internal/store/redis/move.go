@@ -51,6 +51,9 @@ func (s *Store) transfer(c *command, n *node, asking bool) {
 	for _, running := range n.running { // one of them may have an earlier request for the ID
 		to.wait(running)
 	}
+	for _, queued := range n.queue { // or one of these
+		to.wait(queued)
+	}
 	was := len(to.bytes)
 	e.serial++
 	e.batch = to

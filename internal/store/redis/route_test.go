@@ -3,6 +3,7 @@ package redis
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"distcache/codec"
@@ -56,6 +57,26 @@ func TestOrderThroughRedirects(t *testing.T) {
 	r.want(remove, codec.StatusNotOK)
 	r.links["b:1"].finish(0, good)
 	r.want(get, codec.StatusNotOK)
+}
+
+// TestOrderThroughFullBatches: a later request for an ID that moves follows it into another batch, since the first is full.
+func TestOrderThroughFullBatches(t *testing.T) {
+	r := newRig(t)
+	r.put(codec.OpAdd, "1")
+	for i := range batchCommands - 1 {
+		r.put(codec.OpGet, fmt.Sprint("other", i))
+	}
+	r.put(codec.OpGet, "1")
+	r.Flush(r.now)
+	r.links["a:1"].finish(0, always(refusal("MOVED 5 b:1")))
+	got := r.sent("b:1")
+	if len(got) != 1 || !strings.HasPrefix(got[0], "SET p:1 ") {
+		t.Fatalf("got %d batches at b:1, want that of the ADD alone", len(got))
+	}
+	r.links["b:1"].finish(0, good)
+	if got := r.sent("b:1"); !slices.Equal(got, []string{"GET p:1;"}) {
+		t.Errorf("got %q at b:1, want the GET that waited", got)
+	}
 }
 
 // TestAHangingServerHoldsUpNoOther: of a cluster of three, one hangs.
