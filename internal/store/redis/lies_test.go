@@ -1,6 +1,8 @@
 package redis
 
 import (
+	"maps"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -79,6 +81,33 @@ func TestMovedToItself(t *testing.T) {
 	if asked != maxMoves+1 {
 		t.Errorf("got the command %d times, want %d", asked, maxMoves+1)
 	}
+}
+
+// TestRedial: of a server that takes no ADDs each connection is made anew, and GETs are served meanwhile.
+func TestRedial(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, func(words []string) string {
+		if words[0] == "SET" {
+			return "-READONLY You can't write against a read only replica.\r\n"
+		}
+		return honest(words)
+	})
+	l := newPatient(t, "redis://"+f.address+"?mode=single")
+	l.served()
+	for range 2 * connections { // each has a connection
+		l.must(codec.OpGet, "id", "", codec.StatusNotOK)
+	}
+	f.mu.Lock()
+	old := maps.Clone(f.open)
+	f.mu.Unlock()
+	l.must(codec.OpAdd, "id", "session", codec.StatusDisconnected)
+	kit.Wait(t, kit.Patience, "end of the old connections", func() bool {
+		l.must(codec.OpGet, "id", "", codec.StatusNotOK)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		maps.DeleteFunc(old, func(c net.Conn, _ struct{}) bool { _, open := f.open[c]; return !open })
+		return len(old) == 0
+	})
 }
 
 // TestAnswersNobodyAskedFor: what a server sends while nothing is due becomes no answer.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/redis/rueidis"
@@ -14,6 +15,7 @@ type wires struct {
 	net     *Net
 	address string
 	jobs    chan job
+	redials atomic.Uint32 // how often Redial was called
 
 	mu   sync.Mutex
 	open []net.Conn // by worker; nil: none
@@ -52,6 +54,9 @@ func (l *wires) HangUp() {
 	}
 }
 
+// Redial implements Link.
+func (l *wires) Redial() { l.redials.Add(1) }
+
 // Close implements Link.
 func (l *wires) Close() {
 	l.HangUp()
@@ -63,6 +68,7 @@ type worker struct {
 	link     *wires
 	number   int
 	client   rueidis.Client // nil: not yet
+	redials  uint32         // those that it knows of
 	commands []rueidis.Completed
 }
 
@@ -76,13 +82,29 @@ func (w *worker) work() {
 		r := w.probe()
 		_ = w.link.net.loop.Post(func() { j.answered(r) })
 	}
-	if w.client != nil {
-		w.client.Close()
+	w.hangUp()
+}
+
+// hangUp ends the connection, and with it the client.
+func (w *worker) hangUp() {
+	if w.client == nil {
+		return
 	}
+	w.link.mu.Lock()
+	if c := w.link.open[w.number]; c != nil {
+		_ = c.Close() // so that the client does not wait for its server
+	}
+	w.link.mu.Unlock()
+	w.client.Close()
+	w.client = nil
 }
 
 // connect makes the client. Its connection is made when it is used, and again when it was lost.
 func (w *worker) connect() (err error) {
+	if now := w.link.redials.Load(); now != w.redials {
+		w.redials = now
+		w.hangUp()
+	}
 	if w.client == nil {
 		w.client, err = w.link.net.client(w.link.address, false, func(c net.Conn) {
 			w.link.mu.Lock()

@@ -36,6 +36,7 @@ type instant struct {
 func (l *instant) Run(b *batch)               { l.last = b }
 func (l *instant) Probe(answered func(reply)) { answered(reply{shape: isNumber}) }
 func (l *instant) HangUp()                    {}
+func (l *instant) Redial()                    {}
 func (l *instant) Close()                     {}
 
 func (l *instant) finish() {

@@ -11,8 +11,8 @@ const (
 	probePause = 100 * time.Millisecond
 	// idleProbe is after how long without an answer a server is probed: /readyz and the status page tell what that finds.
 	idleProbe = time.Second
-	// reconnectPause is the least time between two hang-ups because a server takes no ADDs: its name may lead elsewhere now.
-	reconnectPause = time.Second
+	// redialPause is the least time between two Redials because a server takes no ADDs: its name may lead elsewhere now.
+	redialPause = time.Second
 )
 
 // Link is the connections to one server. Its methods return at once, and are for the loop.
@@ -23,6 +23,8 @@ type Link interface {
 	Probe(answered func(r reply))
 	// HangUp ends the connections; those under way end with a failure.
 	HangUp()
+	// Redial makes each connection anew before it is used again. What is under way goes on.
+	Redial()
 	// Close ends them for good.
 	Close()
 }
@@ -43,7 +45,7 @@ type node struct {
 	probing bool
 	probeAt time.Duration
 	heard   time.Duration // the last answer
-	hungUp  time.Duration // because of writes
+	redial  time.Duration // not before then
 	retired bool          // it is in no topology any more: its link is closed once nothing runs
 }
 
@@ -103,9 +105,9 @@ func (n *node) fail(k Kind, reason string, count uint64, now time.Duration) {
 	c, news := h.bad(k, reason, count, now)
 	n.tell(c, news, k.refusesADDs(), now)
 	if k.refusesADDs() {
-		if k == ReadOnly && now-n.hungUp >= reconnectPause {
-			n.hungUp = now
-			n.link.HangUp()
+		if k == ReadOnly && now >= n.redial {
+			n.redial = now + redialPause
+			n.link.Redial()
 		}
 		n.store.refresh(now)
 		return

@@ -90,6 +90,7 @@ type fakeLink struct {
 	running []*batch
 	probes  []func(reply)
 	hungUp  int
+	redials int
 	closed  bool
 }
 
@@ -100,6 +101,7 @@ func (l *fakeLink) Run(b *batch) {
 }
 func (l *fakeLink) Probe(answered func(reply)) { l.probes = append(l.probes, answered) }
 func (l *fakeLink) HangUp()                    { l.hungUp++ }
+func (l *fakeLink) Redial()                    { l.redials++ }
 func (l *fakeLink) Close()                     { l.closed = true }
 
 // finish answers batch i, each command by give.

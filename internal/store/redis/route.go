@@ -54,7 +54,7 @@ func (r *route) due(started bool) time.Duration {
 func (r *route) at(address string, s *Store) *node {
 	n := r.where[address]
 	if n == nil && len(r.nodes) < maxNodes {
-		n = &node{store: s, address: address, link: s.dialer.Link(address), hungUp: -never}
+		n = &node{store: s, address: address, link: s.dialer.Link(address)}
 		r.where[address] = n
 		r.nodes = append(r.nodes, n)
 	}

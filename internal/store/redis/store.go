@@ -99,13 +99,6 @@ func (s *Store) Start(now time.Duration) {
 // Reseal puts other keys in force. It is for a Store that was made with some.
 func (s *Store) Reseal(k *seal.Keys) { s.config.Seal = k }
 
-// Renew ends all connections, so that new ones are made with what the Dialer knows now.
-func (s *Store) Renew() {
-	for _, n := range s.route.nodes {
-		n.link.HangUp()
-	}
-}
-
 // Serve implements store.Store.
 func (s *Store) Serve(a store.Answers) { s.answers = a }
 

@@ -220,6 +220,20 @@ func TestGETsAreServedWhileADDsAreRefused(t *testing.T) {
 	}
 }
 
+// TestAReplicaIsDialedAnew: its name may lead to the master by now; at most once a second, and no request fails for it.
+func TestAReplicaIsDialedAnew(t *testing.T) {
+	r := newRig(t)
+	l := r.links["a:1"]
+	for i, want := range []int{1, 1, 1, 2} {
+		r.now += 400 * ms
+		r.ask(codec.OpAdd, fmt.Sprint(i))
+		l.finish(0, always(refusal("READONLY x")))
+		if l.redials != want || l.hungUp != 0 {
+			t.Errorf("ADD %d: got %d redials, %d hang-ups, want %d and none", i, l.redials, l.hungUp, want)
+		}
+	}
+}
+
 // TestALyingServer: an answer of the wrong form ends the connections, since whose the next ones are cannot be known.
 func TestALyingServer(t *testing.T) {
 	r := newRig(t)
