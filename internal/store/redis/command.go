@@ -67,7 +67,9 @@ func failure(k Kind, text string) reply {
 }
 
 // refusal makes the reply of an error that the server answered.
-func refusal(text string) reply { return reply{shape: isError, kind: kindOf(text), text: text} }
+func refusal(text string) reply {
+	return reply{shape: isError, kind: kindOf(text), text: harmless(text)}
+}
 
 // outcome is what a reply means to the client.
 type outcome struct {

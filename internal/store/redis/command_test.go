@@ -1,10 +1,12 @@
 package redis
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"distcache/codec"
+	"distcache/internal/test/kit"
 )
 
 func TestVerbs(t *testing.T) {
@@ -99,6 +101,31 @@ func TestKinds(t *testing.T) {
 			t.Errorf("%q: got %v, want %v", text, got, want)
 		}
 	}
+}
+
+// TestReasonsHoldNoSecret: an error may quote the command that was refused.
+func TestReasonsHoldNoSecret(t *testing.T) {
+	quoting := "unknown command 'SET', with args beginning with: 'p:id' 'session' 'NX' "
+	for text, want := range map[string]string{
+		quoting:                          "unknown command 'SET'",
+		"LOADING x":                      "LOADING x",
+		strings.Repeat("x", maxReason+1): strings.Repeat("x", maxReason) + "…",
+	} {
+		if r := refusal(text); r.text != want {
+			t.Errorf("got %q, want %q", r.text, want)
+		}
+	}
+	f := newFake(t, func([]string) string { return "-ERR " + quoting + "\r\n" })
+	l := newLive(t, "redis://"+f.address+"?mode=cluster")
+	kit.Wait(t, kit.Patience, "the reason", func() bool {
+		reason := make(chan string)
+		_ = l.Post(func() { reason <- l.store.Status(l.Now()).LastError })
+		text := <-reason
+		if strings.Contains(text, "session") {
+			t.Fatalf("got %q on the status page, want no argument", text)
+		}
+		return strings.Contains(text, "unknown command")
+	})
 }
 
 func TestRedirects(t *testing.T) {

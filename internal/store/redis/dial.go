@@ -125,7 +125,7 @@ var errNoHandshake = errors.New("connected, but the TLS handshake did not end in
 func kindOfError(err error) (Kind, string) {
 	if r, ok := rueidis.IsRedisErr(err); ok {
 		text := r.Error()
-		return kindOf(text), text
+		return kindOf(text), harmless(text)
 	}
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):

@@ -67,6 +67,18 @@ func kindOf(text string) Kind {
 	return Other
 }
 
+// maxReason is the most bytes of a text of a server that are kept: a redirect with the longest host name fits.
+const maxReason = 300
+
+// harmless cuts what a server says: a Redis that does not know a command quotes its arguments, which are secrets.
+func harmless(text string) string {
+	text, _, _ = strings.Cut(text, ", with args beginning")
+	if len(text) > maxReason {
+		text = text[:maxReason] + "…"
+	}
+	return strings.ToValidUTF8(text, "?")
+}
+
 // redirect is where a MOVED or ASK leads.
 type redirect struct {
 	address string // host:port
