@@ -83,6 +83,26 @@ func TestMovedToItself(t *testing.T) {
 	}
 }
 
+// TestAskingIsRefused: the reason is that of ASKING, which the user may not say, and not that of what came after it.
+func TestAskingIsRefused(t *testing.T) {
+	t.Parallel()
+	target := newFake(t, func(words []string) string {
+		switch words[0] {
+		case "ASKING":
+			return "-NOPERM User distcache has no permissions to run the 'asking' command\r\n"
+		case "GET":
+			return "-MOVED 5 127.0.0.1:1\r\n"
+		}
+		return honest(words)
+	})
+	f := newFake(t, honest)
+	l := newPatient(t, "redis://"+f.address+"?mode=single")
+	l.served()
+	f.answers(liar("-ASK 5 " + target.address + "\r\n"))
+	l.do(codec.OpGet, "id", "", 0)
+	l.told(Auth)
+}
+
 // TestRedial: of a server that takes no ADDs each connection is made anew, and GETs are served meanwhile.
 func TestRedial(t *testing.T) {
 	t.Parallel()

@@ -130,10 +130,15 @@ func (w *worker) run(b *batch) {
 	}
 	results := w.send()
 	for i := range b.commands {
+		var asked reply
 		if b.commands[i].asking {
-			results = results[1:]
+			asked, results = replyOf(&results[0], set), results[1:]
 		}
-		b.replies = append(b.replies, replyOf(&results[0], b.commands[i].verb))
+		r := replyOf(&results[0], b.commands[i].verb)
+		if b.commands[i].asking && asked.shape == isError && !r.broken { // the user may not be allowed to say ASKING
+			r = asked
+		}
+		b.replies = append(b.replies, r)
 		results = results[1:]
 	}
 	clear(w.commands)

@@ -3,6 +3,7 @@ package redis
 import (
 	"crypto/tls"
 	"fmt"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -85,6 +86,28 @@ func TestRealWrongPassword(t *testing.T) {
 		if !strings.Contains(location, "nobody") {
 			l.net.SetPassword("right")
 			l.served()
+		}
+	}
+}
+
+// TestRealUser: the user of docs/STORE.md may say all that dc_server says.
+func TestRealUser(t *testing.T) {
+	t.Parallel()
+	doc, err := os.ReadFile("../../../docs/STORE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, line, _ := strings.Cut(string(doc), "\n    user ")
+	line, _, _ = strings.Cut(line, "\n")
+	r := kit.StartRedis(t)
+	if got := r.Do(append([]string{"acl", "setuser"}, strings.Fields(line)...)...); got != "OK" {
+		t.Fatalf("%s: got %s", line, got)
+	}
+	for _, command := range []string{"get distcache:1", "set distcache:1 s nx px 10", "del distcache:1", "exists distcache:1", "asking",
+		"cluster slots", "role", "select 0", "client setname dc_server", "hello 2", "ping"} {
+		got := r.Do(append([]string{"--user", "distcache", "--pass", "password", "--no-auth-warning"}, strings.Fields(command)...)...)
+		if strings.Contains(got, "NOPERM") || strings.Contains(got, "WRONGPASS") {
+			t.Errorf("%s: got %s", command, got)
 		}
 	}
 }
