@@ -138,8 +138,12 @@ func (cs *cacheServer) Status(now time.Duration) metrics.Status { return cs.serv
 // Snapshot copies the figures.
 func (cs *cacheServer) Snapshot(now time.Duration) metrics.Source { return cs.server.Snapshot(now) }
 
-// Stop has nothing to answer: a store answers every request in less time than an orderly end waits for.
-func (cs *cacheServer) Stop(time.Duration) {}
+// Stop answers what a store elsewhere has not answered yet.
+func (cs *cacheServer) Stop(now time.Duration) {
+	if cs.remote != nil {
+		cs.remote.store.Stop(now)
+	}
+}
 
 // Close wipes the sessions, and tells of what the log had no room for.
 func (cs *cacheServer) Close() error {

@@ -118,6 +118,30 @@ func keyFile(keys ...string) string {
 	return text
 }
 
+// TestStopAnswers: an orderly end leaves no request without an answer, however long -storetimeout is.
+func TestStopAnswers(t *testing.T) {
+	t.Parallel()
+	r := kit.StartRedis(t)
+	p, at := start(t, "-store", "redis://"+r.Address(), "-storetimeout", "10000")
+	kit.Wait(t, patience, "ADD", func() bool { return tryAsk(t, at, kit.Add(1, "id", "session", time.Hour)) })
+	r.Signal(syscall.SIGSTOP)
+	defer r.Signal(syscall.SIGCONT)
+	c := kit.Dial(t, at)
+	defer c.Close()
+	if err := c.Write(kit.Have(2, "id")); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(20 * time.Millisecond) // if it is not read before the end, it fails as it should, too
+	p.Signal(syscall.SIGTERM)
+	m, err := c.ReadMessage()
+	if err != nil {
+		t.Fatalf("got %v, want an answer", err)
+	}
+	if status, err := codec.ParseStatus(m); err != nil || status != codec.StatusDisconnected {
+		t.Errorf("got %v, %v, want DISCONNECTED", status, err)
+	}
+}
+
 // TestSealedStore: Redis sees neither sessions nor IDs; keys are rotated by SIGHUP, a file with a mistake changes nothing, and
 // the password comes from a file, too. No secret is in any output.
 func TestSealedStore(t *testing.T) {

@@ -134,6 +134,14 @@ func (s *Store) Expire(now time.Duration, _ int) int {
 	return 0
 }
 
+// Stop answers whoever still waits: the daemon ends, and -storetimeout may be longer than that takes.
+func (s *Store) Stop(now time.Duration) {
+	for s.requests.oldest != none {
+		late := outcome{status: codec.StatusDisconnected, kind: Late}
+		s.answer(s.requests.oldest, &late, now)
+	}
+}
+
 // Stats implements store.Store. How many sessions there are, Redis alone knows.
 func (s *Store) Stats() store.Stats { return s.stats }
 

@@ -125,6 +125,18 @@ func TestDeadline(t *testing.T) {
 	r.wantChanges("a:1 late")
 }
 
+// TestStop: whoever waits is answered at once, and once.
+func TestStop(t *testing.T) {
+	r := newRig(t)
+	sent, waits := r.ask(codec.OpAdd, "1"), r.ask(codec.OpGet, "1")
+	r.Stop(r.now)
+	r.links["a:1"].finish(0, good)
+	for _, uid := range []uint32{sent, waits} {
+		r.want(uid, codec.StatusDisconnected)
+	}
+	r.wantChanges() // of the server it says nothing
+}
+
 // TestBreaker: a server that hangs is asked nothing but a probe every 100 ms, and requests are answered at once. It is
 // back with the first answer.
 func TestBreaker(t *testing.T) {
