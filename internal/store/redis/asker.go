@@ -19,13 +19,13 @@ type asker struct {
 	net     *Net
 	client  rueidis.Client // of the server that has answered last; nil: none
 	address string
-	known   []string // servers that the last answer named
+	known   []string // servers that answers have named
 }
 
 // Topology implements Dialer.
-func (n *Net) Topology(found func(t topology, err error)) {
+func (n *Net) Topology(elsewhere bool, found func(t topology, err error)) {
 	go func() {
-		t, err := n.asker.ask()
+		t, err := n.asker.ask(elsewhere)
 		_ = n.loop.Post(func() { found(t, err) }) // an error means that the loop has ended
 	}()
 }
@@ -33,8 +33,8 @@ func (n *Net) Topology(found func(t topology, err error)) {
 // Close implements Dialer. A question that is under way ends by itself; its answer is not looked at any more.
 func (n *Net) Close() {}
 
-// ask asks one server after the other, the one that has answered last first.
-func (a *asker) ask() (topology, error) {
+// ask asks one server after the other, the one that has answered last first; elsewhere: last.
+func (a *asker) ask(elsewhere bool) (topology, error) {
 	l := a.net.location
 	if l.Mode == Single && len(l.Hosts) == 1 {
 		return one(Single, l.Hosts[0]), nil // there is nothing to ask
@@ -42,7 +42,7 @@ func (a *asker) ask() (topology, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), askTime)
 	defer cancel()
 	var first error
-	for _, address := range a.candidates() {
+	for _, address := range a.candidates(elsewhere) {
 		t, err := a.askOne(ctx, address)
 		if err == nil {
 			for _, r := range t.ranges {
@@ -63,14 +63,18 @@ func (a *asker) ask() (topology, error) {
 	return topology{}, first
 }
 
-// candidates are the servers to ask, in order.
-func (a *asker) candidates() []string {
+// candidates are the servers to ask, in order. elsewhere: those after the one that has answered last come first.
+func (a *asker) candidates(elsewhere bool) []string {
 	l := a.net.location
 	all := append([]string{}, l.Hosts...)
 	if l.Mode == Auto || l.Mode == Cluster {
 		all = append(all, a.known...)
 	}
-	if a.client != nil {
+	at := slices.Index(all, a.address)
+	switch {
+	case elsewhere && at >= 0:
+		all = slices.Concat(all[at+1:], all[:at+1])
+	case !elsewhere && a.client != nil:
 		all = append([]string{a.address}, all...)
 	}
 	for i := len(all) - 1; i > 0; i-- {

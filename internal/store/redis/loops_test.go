@@ -18,7 +18,7 @@ func (s *still) Post(fn func()) error                                           
 func (s *still) EndTurn()                                                           {}
 func (s *still) Now() time.Duration                                                 { return 0 }
 func (s *still) Link(string) Link                                                   { return &instant{} }
-func (s *still) Topology(found func(topology, error))                               { found(one(Single, "a:1"), nil) }
+func (s *still) Topology(_ bool, found func(topology, error))                       { found(one(Single, "a:1"), nil) }
 func (s *still) Close()                                                             {}
 func (s *still) StoreChanged(Change, time.Duration)                                 {}
 func (s *still) StoreFound(Mode, []string, time.Duration)                           {}

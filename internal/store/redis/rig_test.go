@@ -15,17 +15,18 @@ const ms = time.Millisecond
 // rig is a Store between a loop, servers and an observer that only remember.
 type rig struct {
 	*Store
-	t        testing.TB
-	now      time.Duration
-	posted   []func()
-	links    map[string]*fakeLink
-	looks    []func(topology, error) // questions which servers there are
-	answers  map[uint32][]answer     // by UID
-	changes  []Change
-	found    [][]string
-	notFound []string
-	notOpen  []error
-	uid      uint32
+	t         testing.TB
+	now       time.Duration
+	posted    []func()
+	links     map[string]*fakeLink
+	looks     []func(topology, error) // questions which servers there are
+	elsewhere bool                    // the last one is for another server than before
+	answers   map[uint32][]answer     // by UID
+	changes   []Change
+	found     [][]string
+	notFound  []string
+	notOpen   []error
+	uid       uint32
 }
 
 type answer struct {
@@ -63,8 +64,10 @@ func (r *rig) Link(address string) Link {
 	return l
 }
 
-func (r *rig) Topology(found func(topology, error)) { r.looks = append(r.looks, found) }
-func (r *rig) Close()                               {}
+func (r *rig) Topology(elsewhere bool, found func(topology, error)) {
+	r.looks, r.elsewhere = append(r.looks, found), elsewhere
+}
+func (r *rig) Close() {}
 
 // StoreChanged and the like implement Observer.
 func (r *rig) StoreChanged(c Change, _ time.Duration)           { r.changes = append(r.changes, c) }

@@ -93,7 +93,8 @@ func (s *Store) lookAround(now time.Duration) {
 		return
 	}
 	s.route.looking, s.route.looked, s.route.lookAt = true, now, never
-	s.dialer.Topology(func(t topology, err error) { s.found(t, err, s.loop.Now()) })
+	elsewhere := s.route.mode != Single && s.troubled() // of servers that are no cluster, each has sessions of its own
+	s.dialer.Topology(elsewhere, func(t topology, err error) { s.found(t, err, s.loop.Now()) })
 }
 
 // found takes the answer.

@@ -38,8 +38,9 @@ type Loop interface {
 type Dialer interface {
 	// Link makes the connections to a server. It returns at once.
 	Link(address string) Link
-	// Topology asks which servers there are. It returns at once; found is posted.
-	Topology(found func(t topology, err error))
+	// Topology asks which servers there are. It returns at once; found is posted. elsewhere: the server that has answered
+	// last may be wrong, so another one is asked first.
+	Topology(elsewhere bool, found func(t topology, err error))
 	// Close ends what Topology keeps. The Links are closed before.
 	Close()
 }

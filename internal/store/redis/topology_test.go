@@ -2,9 +2,12 @@ package redis
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/redis/rueidis"
+
+	"distcache/codec"
 )
 
 // TestSlots compares with rueidis, which computes them for itself.
@@ -30,6 +33,40 @@ func TestSlots(t *testing.T) {
 	}
 	if got := slotOf([]byte("123456789")); got != 0x31c3 {
 		t.Errorf("got slot %#x, want that of the specification, 0x31c3", got)
+	}
+}
+
+// TestOthersAreAskedInTrouble: the server that has answered last may be cut off, and know of no failover.
+func TestOthersAreAskedInTrouble(t *testing.T) {
+	l, err := ParseLocation("redis://a,b,c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := NewNet(l, Config{}, nil)
+	n.asker.known = []string{"d:1", "a:6379"}
+	var got []string
+	for range 5 {
+		n.asker.address = n.asker.candidates(true)[0] // it answers
+		got = append(got, n.asker.address)
+	}
+	if want := []string{"a:6379", "b:6379", "c:6379", "d:1", "a:6379"}; !slices.Equal(got, want) {
+		t.Errorf("got %q asked, want all in turn: %q", got, want)
+	}
+	r := newCluster(t)
+	r.pass(lookCluster)
+	if r.elsewhere {
+		t.Error("without trouble: got another server asked, want the same")
+	}
+	r.look(threeServers(), nil)
+	uid := r.ask(codec.OpGet, "1")
+	for _, l := range r.links {
+		if len(l.running) > 0 {
+			l.finish(0, always(failure(Connection, "connection refused")))
+		}
+	}
+	r.want(uid, codec.StatusDisconnected)
+	if r.pass(lookPause); len(r.looks) != 1 || !r.elsewhere {
+		t.Errorf("in trouble: got %d questions, elsewhere %v, want one, and true", len(r.looks), r.elsewhere)
 	}
 }
 
