@@ -23,6 +23,10 @@ func (s *Store) Do(r *store.Request, now time.Duration) {
 		n = s.route.nodeOf(key)
 	}
 	switch {
+	case n == nil && s.route.slots != nil:
+		s.route.uncovered.failed++
+		s.lookSoon(now)
+		s.refuse(r, ClusterDown, now)
 	case n == nil:
 		s.refuse(r, s.route.health.trouble, now)
 	case n.down:

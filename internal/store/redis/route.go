@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -20,10 +21,11 @@ type route struct {
 	slots  []*node          // by slot; nil: one server has all
 	single *node
 
-	health  health // of finding the servers
-	looking bool
-	looked  time.Duration // when the last question began
-	lookAt  time.Duration // of the next
+	health    health // of finding the servers
+	uncovered health // slots of a cluster without a server
+	looking   bool
+	looked    time.Duration // when the last question began
+	lookAt    time.Duration // of the next
 }
 
 func newRoute() route { return route{where: map[string]*node{}, lookAt: never} }
@@ -132,7 +134,7 @@ func (s *Store) notFound(err error, now time.Duration) {
 
 // troubled reports whether something is wrong that other servers could mend.
 func (s *Store) troubled() bool {
-	return slices.ContainsFunc(s.route.nodes, func(n *node) bool { return !n.retired && (n.down || n.reach.trouble != OK || n.writes.trouble != OK) })
+	return s.route.uncovered.trouble != OK || slices.ContainsFunc(s.route.nodes, func(n *node) bool { return !n.retired && (n.down || n.reach.trouble != OK || n.writes.trouble != OK) })
 }
 
 // apply puts a topology in force.
@@ -175,9 +177,31 @@ func (s *Store) apply(t topology, now time.Duration) {
 			r.forget(n)
 		}
 	}
+	s.cover(now)
 	if changed := !slices.Equal(was, addresses); changed || r.mode != t.mode {
 		r.mode = t.mode
 		s.observer.StoreFound(t.mode, addresses, now)
+	}
+}
+
+// cover tells when slots lose their server, and when all have one again.
+func (s *Store) cover(now time.Duration) {
+	r, missing := &s.route, 0
+	for _, n := range r.slots {
+		if n == nil {
+			missing++
+		}
+	}
+	var c Change
+	var news bool
+	if missing > 0 {
+		c, news = r.uncovered.bad(ClusterDown, fmt.Sprintf("%d of %d slots have no server", missing, slots), 0, now)
+	} else {
+		c, news = r.uncovered.good(now)
+	}
+	if news {
+		c.Address = "the cluster"
+		s.observer.StoreChanged(c, now)
 	}
 }
 

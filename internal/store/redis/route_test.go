@@ -127,6 +127,39 @@ func threeServers() topology {
 	return topology{mode: Cluster, ranges: []slotRange{{0, 5000, "a:1"}, {5001, 10000, "b:1"}, {10001, slots - 1, "c:1"}}}
 }
 
+// TestSlotsWithoutAServer: their requests fail as of a cluster that is down; it is told once, and the servers are asked again.
+func TestSlotsWithoutAServer(t *testing.T) {
+	r := newCluster(t)
+	part := threeServers()
+	part.ranges = part.ranges[:1]
+	r.pass(lookCluster)
+	r.look(part, nil)
+	id := ""
+	for i := 0; id == ""; i++ {
+		if s := fmt.Sprint(i); r.route.nodeOf([]byte("p:"+s)) == nil {
+			id = s
+		}
+	}
+	for range 5 {
+		r.want(r.ask(codec.OpGet, id), codec.StatusDisconnected)
+		r.pass(lookPause)
+		r.look(part, nil)
+	}
+	if got := r.counters.Errors[ClusterDown]; got != 5 {
+		t.Errorf("got %d errors of the kind clusterdown, want 5", got)
+	}
+	if s := r.Status(r.now); s.Text != "Slots of the cluster have no server" || s.LastError != "11383 of 16384 slots have no server" {
+		t.Errorf("got the status %+v", s)
+	}
+	r.now += calm
+	r.pass(lookPause)
+	r.look(threeServers(), nil)
+	r.wantChanges("the cluster clusterdown", "the cluster ok")
+	if c := r.changes[1]; c.Failed != 5 {
+		t.Errorf("got %d failed requests told, want 5", c.Failed)
+	}
+}
+
 // TestFailover: another server takes the slots; the old one is forgotten once it has nothing to do.
 func TestFailover(t *testing.T) {
 	r := newCluster(t)

@@ -34,6 +34,10 @@ func (s *Store) Status(now time.Duration) metrics.Status {
 	case up == 0:
 		status.Text = "The store does not answer"
 		status.For = now - trouble.reach.since
+	case s.route.uncovered.trouble != OK:
+		h := &s.route.uncovered
+		status.Text = "Slots of the cluster have no server"
+		status.LastError, status.ErrorAgo, status.For = h.reason, now-h.last, now-h.since
 	case up < all:
 		status.Text = fmt.Sprintf("Serving sessions from %d of %d servers of the cluster", up, all)
 		status.For = now - trouble.reach.since
