@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 
-	"distcache/engine"
 	"distcache/internal/credentials"
 	"distcache/internal/daemon/options"
 	"distcache/internal/store/redis"
@@ -19,10 +19,12 @@ const maxSecret = 64 << 10
 
 // remoteStore is what the files of the flags -store… hold, and the store that uses it.
 type remoteStore struct {
-	flags storeFlags
-	net   *redis.Net
-	store *redis.Store
-	log   *storeLog
+	flags     storeFlags
+	net       *redis.Net
+	store     *redis.Store
+	log       *storeLog
+	loop      redis.Loop
+	reloading sync.Mutex // one SIGHUP after the other
 }
 
 // secrets is what the files hold.
@@ -76,7 +78,7 @@ func readSecret(flag, path string) ([]byte, error) {
 }
 
 // openRemote makes the store. It asks nobody before its Start.
-func openRemote(f storeFlags, l *engine.Loop) (*remoteStore, error) {
+func openRemote(f storeFlags, l redis.Loop) (*remoteStore, error) {
 	s, err := f.load()
 	if err != nil {
 		return nil, err
@@ -84,7 +86,7 @@ func openRemote(f storeFlags, l *engine.Loop) (*remoteStore, error) {
 	for _, w := range s.warnings {
 		slog.Warn(w)
 	}
-	r := &remoteStore{flags: f, log: &storeLog{location: f.location.String()}}
+	r := &remoteStore{flags: f, log: &storeLog{location: f.location.String()}, loop: l}
 	config := redis.Config{Prefix: f.prefix, Timeout: f.timeout, Seal: s.keys}
 	r.net = redis.NewNet(f.location, config, l)
 	r.net.SetTLS(s.tls)
@@ -103,10 +105,18 @@ func (r *remoteStore) hasFiles() bool {
 	return r.flags.seal != "" || r.flags.password != "" || r.flags.ca != ""
 }
 
-// reload reads the files anew, at a SIGHUP: it is called on the loop, and the files are small. When one is bad, all of the
-// old ones stay in force.
+// reload reads the files anew, at a SIGHUP. It returns at once: a disk may be slow, and the loop has the requests to serve.
 func (r *remoteStore) reload() {
-	s, err := r.flags.load()
+	go func() {
+		r.reloading.Lock()
+		defer r.reloading.Unlock()
+		s, err := r.flags.load()
+		_ = r.loop.Post(func() { r.adopt(s, err) }) // an error means that the loop has ended
+	}()
+}
+
+// adopt puts what was read in force. When a file was bad, all of the old ones stay.
+func (r *remoteStore) adopt(s secrets, err error) {
 	if err != nil {
 		slog.Error("SIGHUP: the old keys and password of the store stay in force", "reason", err)
 		return

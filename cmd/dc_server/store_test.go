@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"distcache/codec"
+	"distcache/internal/store/redis"
 	"distcache/internal/test/kit"
 )
 
@@ -116,6 +117,33 @@ func keyFile(keys ...string) string {
 		text += "key " + strings.Repeat(k, 64) + "\n"
 	}
 	return text
+}
+
+// postLoop gives what is posted to the test.
+type postLoop chan func()
+
+func (l postLoop) Post(fn func()) error { l <- fn; return nil }
+func (postLoop) EndTurn()               {}
+func (postLoop) Now() time.Duration     { return 0 }
+
+// TestSecretsAreReadOffTheLoop: a slow disk holds up no request.
+func TestSecretsAreReadOffTheLoop(t *testing.T) {
+	location, err := redis.ParseLocation("redis://127.0.0.1:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := postLoop(make(chan func(), 1))
+	r, err := openRemote(storeFlags{location: location, timeout: time.Second}, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.reload()
+	select {
+	case adopt := <-l:
+		adopt()
+	case <-time.After(patience):
+		t.Error("got nothing posted, want what was read")
+	}
 }
 
 // TestStopAnswers: an orderly end leaves no request without an answer, however long -storetimeout is.
