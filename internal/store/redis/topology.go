@@ -87,13 +87,18 @@ type slotLine struct {
 }
 
 // cluster makes the topology of what CLUSTER SLOTS answers. Lines that make no sense are left out; without any that does
-// the error is errNoSlots.
+// the error is errNoSlots. What has more slots or servers than a cluster can is refused: it would keep the loop busy.
 func cluster(lines []slotLine, from string) (topology, error) {
 	t := topology{mode: Cluster}
+	total, servers := 0, map[string]bool{}
 	for _, l := range lines {
 		address, err := endpoint(l.host, strconv.FormatInt(l.port, 10), from)
 		if err != nil || l.first < 0 || l.last < l.first || l.last >= slots {
 			continue
+		}
+		servers[address] = true
+		if total += int(l.last-l.first) + 1; total > slots || len(servers) > maxNodes {
+			return topology{}, errGarbage
 		}
 		t.ranges = append(t.ranges, slotRange{int(l.first), int(l.last), address})
 	}

@@ -84,6 +84,15 @@ func TestTopology(t *testing.T) {
 			t.Errorf("got %+v, want %+v", got.ranges[i], r)
 		}
 	}
+	many := make([]slotLine, maxNodes+1)
+	for i := range many {
+		many[i] = slotLine{int64(i), int64(i), "x", int64(1 + i)}
+	}
+	for _, lines := range [][]slotLine{{{0, 16383, "x", 1}, {5, 5, "y", 1}}, many} {
+		if got, err := cluster(lines, "10.0.0.9:6379"); err != errGarbage {
+			t.Errorf("got %d ranges, %v, want %v", len(got.ranges), err, errGarbage)
+		}
+	}
 	if _, err := cluster([]slotLine{{1, 2, "?", 1}}, "10.0.0.9:6379"); err != errNoSlots {
 		t.Errorf("got %v, want %v", err, errNoSlots)
 	}
