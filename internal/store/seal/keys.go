@@ -46,7 +46,7 @@ type key struct {
 // lines that begin with # are skipped. Errors name the line and hold nothing of its content.
 func Parse(text []byte) (*Keys, error) {
 	k := &Keys{}
-	seen := map[[secretLen]byte]bool{}
+	seen := map[[sha256.Size]byte]bool{} // hashes: secrets are not kept
 	number := 0
 	for line := range bytes.Lines(text) {
 		number++
@@ -68,7 +68,7 @@ func Parse(text []byte) (*Keys, error) {
 }
 
 // take reads one line.
-func (k *Keys) take(line []byte, seen map[[secretLen]byte]bool) error {
+func (k *Keys) take(line []byte, seen map[[sha256.Size]byte]bool) error {
 	what, digits, _ := bytes.Cut(line, []byte(" "))
 	digits = bytes.TrimSpace(digits)
 	var secret [secretLen]byte
@@ -79,10 +79,11 @@ func (k *Keys) take(line []byte, seen map[[secretLen]byte]bool) error {
 	if _, err := hex.Decode(secret[:], digits); err != nil {
 		return errLine // the error of hex quotes what it read
 	}
-	if seen[secret] {
+	hashed := sha256.Sum256(secret[:])
+	if seen[hashed] {
 		return errTwice
 	}
-	seen[secret] = true
+	seen[hashed] = true
 	switch string(what) {
 	case "id":
 		return k.setName(secret[:])
