@@ -103,6 +103,18 @@ func (s *Store) release(b *batch) {
 	}
 }
 
+// giveUp answers the requests of a batch that was not sent, and tells how many there were.
+func (s *Store) giveUp(b *batch, k Kind, now time.Duration) (count uint64) {
+	for i := range b.commands {
+		if c := &b.commands[i]; s.requests.of(c) != nil {
+			o := outcome{status: codec.StatusDisconnected, kind: k}
+			s.answer(c.request, &o, now)
+			count++
+		}
+	}
+	return count
+}
+
 // drop takes the commands out of a batch whose requests have been answered meanwhile.
 func (s *Store) drop(b *batch) {
 	kept := b.commands[:0]

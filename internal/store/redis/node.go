@@ -117,11 +117,17 @@ func (n *node) fail(k Kind, reason string, count uint64, now time.Duration) {
 	}
 }
 
-// lose is fail of a server that cannot be asked.
+// lose is fail of a server that cannot be asked. What waits to be sent fails with it.
 func (n *node) lose(k Kind, reason string, count uint64, now time.Duration) {
 	if !n.down {
 		n.down, n.probeAt = true, now+probePause
 		n.store.counters.Opened++
+		for _, b := range n.queue {
+			count += n.store.giveUp(b, k, now)
+		}
+		if n.gathering != nil {
+			count += n.store.giveUp(n.gathering, k, now)
+		}
 	}
 	n.fail(k, reason, count, now)
 }

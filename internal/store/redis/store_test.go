@@ -167,6 +167,25 @@ func TestBreaker(t *testing.T) {
 	}
 }
 
+// TestTheBreakerStopsWhatWaits: it is not sent to a server that was just lost, each in its time.
+func TestTheBreakerStopsWhatWaits(t *testing.T) {
+	r := newRig(t)
+	l := r.links["a:1"]
+	first := r.ask(codec.OpAdd, "1")
+	waits, behind := r.ask(codec.OpGet, "1"), r.put(codec.OpGet, "2")
+	l.finish(0, always(failure(Connection, "connection refused")))
+	r.Flush(r.now)
+	for _, uid := range []uint32{first, waits, behind} {
+		r.want(uid, codec.StatusDisconnected)
+	}
+	if len(l.running) != 0 || r.bytes != 0 {
+		t.Errorf("got %q sent and %d bytes kept, want nothing", r.sent("a:1"), r.bytes)
+	}
+	if h := r.route.nodes[0].reach; h.failed != 3 {
+		t.Errorf("got %d failed requests noted, want 3", h.failed)
+	}
+}
+
 // TestOverloadOpensNoBreaker: requests that were late before they were sent say nothing of a server that answers.
 func TestOverloadOpensNoBreaker(t *testing.T) {
 	r := newRig(t)
