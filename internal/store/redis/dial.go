@@ -48,8 +48,8 @@ func NewNet(l *Location, c Config, loop Loop) *Net {
 func (n *Net) SetPassword(password string) { n.password.Store(&password) }
 
 // client makes a rueidis client of one connection, which is not made before it is used. bare is without user and database.
-// opened is given each connection.
-func (n *Net) client(address string, bare bool, opened func(net.Conn)) (rueidis.Client, error) {
+// most bounds what the server may send. opened is given each connection.
+func (n *Net) client(address string, bare bool, most limits, opened func(net.Conn)) (rueidis.Client, error) {
 	dialTime := max(n.timeout, leastDial)
 	option := rueidis.ClientOption{
 		InitAddress: []string{address}, ForceSingleClient: true, PipelineMultiplex: -1,
@@ -60,7 +60,7 @@ func (n *Net) client(address string, bare bool, opened func(net.Conn)) (rueidis.
 		DialCtxFn: func(ctx context.Context, _ string, _ *net.Dialer, _ *tls.Config) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, dialTime)
 			defer cancel()
-			c, err := n.dial(ctx, address)
+			c, err := n.dial(ctx, address, most)
 			if err == nil {
 				opened(c)
 			}
@@ -93,7 +93,7 @@ func (n *Net) secret() string {
 }
 
 // dial connects, and puts a guard before the connection.
-func (n *Net) dial(ctx context.Context, address string) (net.Conn, error) {
+func (n *Net) dial(ctx context.Context, address string, most limits) (net.Conn, error) {
 	d := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: keepAlive, Interval: keepAlive / 3, Count: 3}}
 	c, err := d.DialContext(ctx, "tcp", address)
 	if err != nil {
@@ -104,7 +104,7 @@ func (n *Net) dial(ctx context.Context, address string) (net.Conn, error) {
 		if err != nil {
 			return nil, errors.Join(err, c.Close())
 		}
-		return newGuard(c, raw), nil
+		return newGuard(c, raw, most), nil
 	}
 	config := n.tls.Load().Clone()
 	config.ServerName, _, _ = net.SplitHostPort(address)
@@ -116,7 +116,7 @@ func (n *Net) dial(ctx context.Context, address string) (net.Conn, error) {
 		}
 		return nil, err
 	}
-	return newGuard(secured, nil), nil
+	return newGuard(secured, nil, most), nil
 }
 
 var errNoHandshake = errors.New("connected, but the TLS handshake did not end in time: does that port speak TLS?")

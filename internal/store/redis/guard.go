@@ -33,8 +33,8 @@ type guard struct {
 }
 
 // newGuard makes the guard of a connection. raw is that of the socket, unless it carries TLS.
-func newGuard(c net.Conn, raw syscall.RawConn) *guard {
-	g := &guard{Conn: c, raw: raw}
+func newGuard(c net.Conn, raw syscall.RawConn, most limits) *guard {
+	g := &guard{Conn: c, raw: raw, replies: scanner{most: most}, asked: scanner{most: askLimits}}
 	g.look = func(fd uintptr) {
 		_, _, err := unix.Recvfrom(int(fd), g.peek[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
 		g.stale = err != unix.EAGAIN && err != unix.EINTR

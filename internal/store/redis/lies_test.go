@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"fmt"
 	"maps"
 	"net"
 	"strings"
@@ -35,6 +36,7 @@ func TestLies(t *testing.T) {
 		{"HTTP", "HTTP/1.1 400 Bad Request\r\n\r\n" + closing, Protocol},
 		{"a length of 2^62", "$4611686018427387904\r\n", Protocol},
 		{"a length below nothing", "$-7\r\n", Protocol},
+		{"more than any session", fmt.Sprintf("$%d\r\n", dataLimits.bulk+1), Protocol},
 		{"an array of 2^40", "*1099511627776\r\n", Protocol},
 		{"two answers", "+OK\r\n+OK\r\n", Protocol},
 		{"two numbers", ":1\r\n:1\r\n", Protocol},

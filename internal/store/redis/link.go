@@ -106,7 +106,7 @@ func (w *worker) connect() (err error) {
 		w.hangUp()
 	}
 	if w.client == nil {
-		w.client, err = w.link.net.client(w.link.address, false, func(c net.Conn) {
+		w.client, err = w.link.net.client(w.link.address, false, dataLimits, func(c net.Conn) {
 			w.link.mu.Lock()
 			defer w.link.mu.Unlock()
 			w.link.open[w.number] = c

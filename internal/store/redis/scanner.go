@@ -4,13 +4,25 @@ import (
 	"bytes"
 	"errors"
 	"strconv"
+
+	"distcache/codec"
+	"distcache/internal/store/seal"
+)
+
+// limits are what a server may send. A connection on which it sends more is closed.
+type limits struct {
+	bulk     int // bytes of one value
+	elements int // in all arrays of one reply
+}
+
+var (
+	// dataLimits are those of connections for sessions: only the greeting of a connection has an array, of its modules too.
+	dataLimits = limits{bulk: codec.MaxDataLen + seal.Overhead, elements: 1024}
+	// askLimits are those of connections that ask for the servers: CLUSTER SLOTS of a large cluster has 50,000 elements.
+	askLimits = limits{bulk: 1 << 16, elements: 1 << 18}
 )
 
 const (
-	// maxBulk is the most bytes of one value that a server may send. A connection on which it sends more is closed.
-	maxBulk = 1 << 20
-	// maxElements is the most elements in all arrays of one reply: CLUSTER SLOTS of a large cluster has 50,000.
-	maxElements = 1 << 18
 	// maxDepth is how many arrays may be in each other.
 	maxDepth = 8
 	// maxLine is the longest line of a reply without a length, in bytes.
@@ -22,6 +34,7 @@ var errGarbage = errors.New("the server sends what is no reply of Redis")
 
 // scanner finds where values of RESP2 end, in bytes that come in pieces. It keeps none of them.
 type scanner struct {
+	most  limits
 	skip  int           // bytes of a value, and its line end, that are to come
 	line  int           // bytes of a line that came already
 	head  [24]byte      // the first of them
@@ -88,12 +101,12 @@ func (s *scanner) takeLine() (ended int, err error) {
 		return 0, errGarbage
 	case n == -1:
 		return s.ends(), nil
-	case line[0] == '$' && n <= maxBulk:
+	case line[0] == '$' && n <= s.most.bulk:
 		s.skip = n + 2
 		return 0, nil
 	case line[0] == '*' && n == 0:
 		return s.ends(), nil
-	case line[0] == '*' && n <= maxElements-s.many && s.depth < maxDepth:
+	case line[0] == '*' && n <= s.most.elements-s.many && s.depth < maxDepth:
 		s.many += n
 		s.left[s.depth] = n
 		s.depth++

@@ -18,7 +18,7 @@ func TestScanner(t *testing.T) {
 		{"+OK\r", 0}, {"$3\r\nabc", 0}, {"*2\r\n:1\r\n", 0}, {"$1", 0},
 	} {
 		for cut := range len(row.text) + 1 {
-			var s scanner
+			s := scanner{most: dataLimits}
 			got := 0
 			for _, part := range []string{row.text[:cut], row.text[cut:]} {
 				n, err := s.scan([]byte(part))
@@ -38,10 +38,10 @@ func TestScanner(t *testing.T) {
 func TestScannerRefuses(t *testing.T) {
 	for _, text := range []string{
 		"x", "HTTP/1.1 400 Bad Request\r\n", "\r\n", ">1\r\n", "%1\r\n", "_\r\n", "$\r\n", "$x\r\n", "$-2\r\n", "$1\n", "*-2\r\n", "$99999999999999999999\r\n",
-		fmt.Sprintf("$%d\r\n", maxBulk+1), fmt.Sprintf("*%d\r\n", maxElements+1), fmt.Sprintf("*2\r\n*%d\r\n", maxElements-1),
+		fmt.Sprintf("$%d\r\n", dataLimits.bulk+1), fmt.Sprintf("*%d\r\n", dataLimits.elements+1), fmt.Sprintf("*2\r\n*%d\r\n", dataLimits.elements-1),
 		strings.Repeat("*1\r\n", maxDepth+1), "+" + strings.Repeat("x", maxLine) + "\r\n", "$" + strings.Repeat("0", 100) + "\r\n",
 	} {
-		var s scanner
+		s := scanner{most: dataLimits}
 		if n, err := s.scan([]byte(text + "\n")); err == nil || n != 0 {
 			t.Errorf("%.30q: got %d values, %v, want an error", text, n, err)
 		}
@@ -53,7 +53,7 @@ func FuzzScanner(f *testing.F) {
 	f.Add([]byte("*2\r\n*1\r\n:1\r\n$3\r\nabc\r\n+OK\r\n"))
 	f.Add([]byte("$-1\r\n$0\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		var whole, parts scanner
+		whole, parts := scanner{most: dataLimits}, scanner{most: dataLimits}
 		want, wantErr := whole.scan(b)
 		got := 0
 		var err error
