@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -20,7 +21,11 @@ func (s *Servers) Arrange(names []string, add func(name string) Spec, now time.D
 			s.members = append(s.members, s.newMember(add(name)))
 		}
 	}
-	s.share = newRendezvous(names)
+	shares := make([]string, 0, len(names))
+	for _, m := range s.members {
+		shares = append(shares, m.share)
+	}
+	s.share = newRendezvous(shares)
 	for _, m := range old {
 		switch {
 		case slices.Contains(s.members, m):
@@ -40,7 +45,7 @@ func (s *Servers) Arrange(names []string, add func(name string) Spec, now time.D
 }
 
 func (s *Servers) newMember(spec Spec) *Member {
-	m := &Member{name: spec.Name, of: s, startAt: deadline.Never, drainTo: deadline.Never}
+	m := &Member{name: spec.Name, share: cmp.Or(spec.Share, spec.Name), of: s, startAt: deadline.Never, drainTo: deadline.Never}
 	m.line = s.newLine(m, spec.Config, spec.Transport, spec.Watcher)
 	return m
 }

@@ -129,7 +129,9 @@ func (a *app) add(name string) upstream.Spec {
 	c := conn.New(a.loop, t.at)
 	a.config.secure(c, t)
 	a.links[name] = a.newLink(c, t.at)
-	return a.spec(name, a.links[name])
+	s := a.spec(name, a.links[name])
+	s.Share = t.share
+	return s
 }
 
 // complete reports whether no server is missing: the first of the list serves, or all are up.

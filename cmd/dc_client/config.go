@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"log/slog"
 	"net/netip"
 	"time"
 
@@ -102,6 +102,9 @@ func (c *config) reread(args []string) (*daemon.Reread, error) {
 		r.Live, r.Reload = append(r.Live, "server"), func() bool {
 			if certificates != nil && !certificates() {
 				return false
+			}
+			for _, w := range next.servers.plainWarnings(c.servers.list) {
+				slog.Warn(w)
 			}
 			c.servers.list = next.servers.list
 			c.inForce.set(next.servers.list) // each loop takes it at its Reload
@@ -207,11 +210,5 @@ func (c *config) warnings() []string {
 	if c.sessiond.on() {
 		all = append(all, c.sessiond.warning())
 	}
-	for _, server := range c.servers.list {
-		if server.Kind == address.TCP && !server.IsLoopback() {
-			all = append(all, fmt.Sprintf("-server %s: the connection is neither encrypted nor authenticated, and sessions are secrets; "+
-				"use TLS:, or keep it inside a network that you trust", server))
-		}
-	}
-	return all
+	return append(all, c.servers.plainWarnings(nil)...)
 }

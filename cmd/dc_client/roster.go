@@ -131,8 +131,8 @@ func (r *roster) arrange(now time.Duration) {
 		for _, ip := range r.found[nameOf(a)] {
 			one := a
 			one.Host = ip.String()
-			t := target{nameOf(one), one, cmp.Or(a.Host, one.Host)}
-			if !slices.ContainsFunc(all, func(o target) bool { return o.name == t.name }) {
+			t := newTarget(one, cmp.Or(a.Host, one.Host))
+			if !slices.ContainsFunc(all, func(o target) bool { return o.share == t.share }) {
 				all = append(all, t)
 			}
 		}
