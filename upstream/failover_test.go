@@ -78,6 +78,20 @@ func TestLossTriesTheNextAtOnce(t *testing.T) {
 	}
 }
 
+// TestLossPassesOverTheDead: a server that is known to be silent costs no time before the one that stands by is tried.
+func TestLossPassesOverTheDead(t *testing.T) {
+	f := newFleet(t, false, "abcd")
+	f.down("a")
+	f.down("b")
+	f.up("c")
+	f.bringAlive("c", time.Second)
+	f.down("a")
+	f.down("b")
+	f.mustBe("aD bD cU dR", "c")
+	f.down("c")
+	f.mustBe("aC bC cD dC", "")
+}
+
 // TestTakeOverFailsNoRequest: what is in flight ends on the old connection, and new requests go to the better server.
 func TestTakeOverFailsNoRequest(t *testing.T) {
 	f := newFleet(t, false, "ab")
