@@ -9,8 +9,12 @@ import (
 )
 
 // Arrange makes names the list, in this order. Members that are on it already stay as they are; add gives what a new one
-// needs. The one that serves and is not on the list any more goes on to serve until another one does.
+// needs. The one that serves and is not on the list any more goes on to serve until another one does. After Stop
+// nothing changes.
 func (s *Servers) Arrange(names []string, add func(name string) Spec, now time.Duration) {
+	if s.stopping {
+		return
+	}
 	old := s.members
 	s.members = make([]*Member, 0, len(names)+1)
 	for _, name := range names {
@@ -39,7 +43,7 @@ func (s *Servers) Arrange(names []string, add func(name string) Spec, now time.D
 	if !slices.ContainsFunc(s.members, func(m *Member) bool { return m.line.server == s.target }) {
 		s.target = s.members[0].line.server
 	}
-	if s.started && !s.stopping {
+	if s.started {
 		s.rearrange(now)
 	}
 }

@@ -141,6 +141,8 @@ func (s *Servers) Submit(owner Owner, r *codec.Message, now time.Duration) error
 // request that finds no connection may soon find one.
 func (s *Servers) Settled() bool {
 	switch {
+	case s.stopping:
+		return true
 	case len(s.members) == 0:
 		return false
 	case s.config.Spread:
