@@ -194,3 +194,16 @@ func TestIdleConnectionsAreClosedAtOnce(t *testing.T) {
 		t.Error("a connection to a server that does not serve is still there")
 	}
 }
+
+// TestStandbyKeepsItsRetry: to be left to rest is no failure, which would double the time to the next attempt.
+func TestStandbyKeepsItsRetry(t *testing.T) {
+	f := newFleet(t, false, "ab")
+	f.at(stagger)
+	f.up("a") // the attempt to b ends
+	f.down("a")
+	f.down("b")
+	f.at(f.now + FirstRetry)
+	if got := f.wires["b"].link.State(); got != Connecting {
+		t.Errorf("got b %v %v after its first failure, want it tried again", got, FirstRetry)
+	}
+}
