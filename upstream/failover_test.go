@@ -207,3 +207,32 @@ func TestStandbyKeepsItsRetry(t *testing.T) {
 		t.Errorf("got b %v %v after its first failure, want it tried again", got, FirstRetry)
 	}
 }
+
+// TestRestFreesMemory: late requests keep none, and those that are answered in later turns only until then.
+func TestRestFreesMemory(t *testing.T) {
+	for _, count := range []int{1, expirePerCall + 1} {
+		r := &recorder{}
+		w := &fleetWire{fleet: &fleet{}}
+		s := New(Config{MaxInFlight: 2000, MaxBatch: 1 << 20, Timeout: 200 * ms, Retry: fleetRetry, Random: func(b []byte) { clear(b) },
+			Late: func(Lateness) {}}, w, r, nowatch{})
+		s.Start(0)
+		s.link.state = Up
+		for i := range count {
+			m := request(uint32(i), codec.OpGet, "id")
+			if err := s.Submit(Owner{}, &m, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.mux.lateness.late(0, 0)
+		s.Rest(0)
+		s.Expire(0)
+		if got := len(s.mux.slots.table); got != 0 {
+			t.Errorf("%d requests: got a table of %d, want none", count, got)
+		}
+	}
+}
+
+// nowatch is a Watcher that does nothing.
+type nowatch struct{}
+
+func (nowatch) LinkChanged(_, _ State, _ error, _ time.Duration) {}

@@ -87,9 +87,7 @@ func (l *Link) Stop(now time.Duration) {
 func (l *Link) Rest(now time.Duration) {
 	l.fail(ErrStopped, now)
 	l.retryAt = deadline.Never
-	if l.mux.Deadline() == deadline.Never { // else the rest is answered in the next turns
-		l.mux.forget()
-	}
+	l.mux.release()
 	l.in = nil
 }
 
@@ -109,6 +107,7 @@ func (l *Link) Connected(now time.Duration) {
 	}
 	l.in = l.in[:0]
 	l.blocked = false
+	l.mux.releasing = false
 	l.newProbe()
 	n, err := l.transport.Write(l.probe.Wire)
 	if err == nil && n < len(l.probe.Wire) {
