@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 
 	"distcache/codec/address"
@@ -101,6 +102,9 @@ func (c *config) reread(args []string) (*daemon.Reread, error) {
 		certificates := r.Reload
 		r.Live, r.Reload = append(r.Live, "server"), func() bool {
 			if certificates != nil && !certificates() {
+				if !slices.Equal(c.servers.list, next.servers.list) {
+					slog.Error("SIGHUP: the old list of -server stays in force", "reason", "the TLS certificates could not be read")
+				}
 				return false
 			}
 			for _, w := range next.servers.plainWarnings(c.servers.list) {
