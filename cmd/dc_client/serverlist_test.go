@@ -5,6 +5,9 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
+
+	"distcache/upstream"
 )
 
 // logged gives what fn logs. Tests that use it are not parallel.
@@ -38,3 +41,27 @@ func TestBadCertificateKeepsTheList(t *testing.T) {
 		t.Errorf("got the list %s and the log %s", joined(c.inForce.get()), got)
 	}
 }
+
+// TestServingLogKnowsTheOneBefore, also from when there was one server, which needs no line.
+func TestServingLogKnowsTheOneBefore(t *testing.T) {
+	s := upstream.NewServers(upstream.ServersConfig{}, nil, nil)
+	list := func(names ...string) []*upstream.Member {
+		s.Arrange(names, func(name string) upstream.Spec { return upstream.Spec{Name: name, Transport: &noWire{}} }, 0)
+		return s.Members()
+	}
+	log := servingLog{}
+	one := list("a")
+	if got := logged(t, func() { log.changed(nil, one[0], one, "a", false, 0) }); got != "" {
+		t.Errorf("got %s of one server, want nothing", got)
+	}
+	two := list("a", "b")
+	got := logged(t, func() { log.changed(nil, two[1], two, "b", false, 5*time.Second) })
+	if !strings.Contains(got, `server=b place="2 of 2" reason="the one before was lost" before=a after=5s`) {
+		t.Errorf("got %s", got)
+	}
+}
+
+// noWire is a Transport that is never used.
+type noWire struct{ upstream.Transport }
+
+func (*noWire) Drive(*upstream.Link) {}
