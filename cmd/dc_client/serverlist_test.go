@@ -2,11 +2,17 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
+	"distcache/codec/address"
+	"distcache/engine"
+	"distcache/engine/deadline"
+	"distcache/internal/agent"
 	"distcache/upstream"
 )
 
@@ -65,3 +71,43 @@ func TestServingLogKnowsTheOneBefore(t *testing.T) {
 type noWire struct{ upstream.Transport }
 
 func (*noWire) Drive(*upstream.Link) {}
+
+// TestSilentNameHoldsUpNoOther: each name is looked up by itself, and its addresses are used at once.
+func TestSilentNameHoldsUpNoOther(t *testing.T) {
+	r, posts, release := newTestRoster(t)
+	defer close(release)
+	r.Expire(0)
+	(<-posts)()
+	if got := len(r.app.agent.Servers().Members()); got != 1 {
+		t.Errorf("got %d servers, want the one of the name that resolves", got)
+	}
+	r.refresh()
+	r.Expire(r.Deadline())
+	(<-posts)() // of the name that resolves alone: the other is being asked
+	if got := r.Deadline(); got != deadline.Never || len(posts) > 0 {
+		t.Errorf("got the next look-up at %v, want none while a name is silent", got)
+	}
+}
+
+// newTestRoster is one of two names: no name server answers for the first until release is closed, and then there is no such host.
+func newTestRoster(t *testing.T) (r *roster, posts chan func(), release chan struct{}) {
+	t.Helper()
+	c := config{}
+	if _, err := c.parse([]string{"-server-per-address", "-server", "IP:silent:1", "-server", "IP:well:1"}); err != nil {
+		t.Fatal(err)
+	}
+	a := &app{config: c, first: true, loop: new(engine.Loop), links: map[string]*link{}}
+	a.agent = agent.New(a.agentConfig(), &observer{app: a})
+	r, posts, release = newRoster(a), make(chan func(), 10), make(chan struct{})
+	a.roster = r
+	r.post = func(fn func()) error { posts <- fn; return nil }
+	r.lookUp = func(of address.Address) ([]netip.Addr, error) {
+		if of.Host == "silent" {
+			<-release
+			return nil, errors.New("no such host")
+		}
+		return []netip.Addr{netip.MustParseAddr("127.0.0.1")}, nil
+	}
+	r.use(c.inForce.get(), 0)
+	return r, posts, release
+}
