@@ -9,10 +9,10 @@ import (
 )
 
 // Arrange makes names the list, in this order. Members that are on it already stay as they are; add gives what a new one
-// needs. The one that serves and is not on the list any more goes on to serve until another one does. After Stop
-// nothing changes.
+// needs. The one that serves and is not on the list any more goes on to serve until another one does. A list that is the
+// same changes nothing, and after Stop none does.
 func (s *Servers) Arrange(names []string, add func(name string) Spec, now time.Duration) {
-	if s.stopping {
+	if s.stopping || slices.EqualFunc(s.members, names, func(m *Member, name string) bool { return m.name == name && !m.leaving }) {
 		return
 	}
 	old := s.members

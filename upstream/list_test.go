@@ -89,3 +89,12 @@ func TestArrangeTheWayToAServer(t *testing.T) {
 		t.Errorf("got other shares: %v, and b closed %d times, want the same and once", got != before, f.wires["b"].closes)
 	}
 }
+
+// TestArrangeTheSame: a list that is read again changes no time of an attempt.
+func TestArrangeTheSame(t *testing.T) {
+	f := newFleet(t, false, "ab")
+	f.down("a")
+	f.down("b")
+	f.arrange("ab")
+	f.mustBe("aD bD", "")
+}

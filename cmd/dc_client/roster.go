@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"time"
@@ -28,6 +29,7 @@ type roster struct {
 	names  []address.Address       // of -server
 	found  map[string][]netip.Addr // by name of the list: what was found last
 	asked  time.Duration           // when the last look-up ended
+	jitter float64                 // of the next one: 0 to 1
 	urgent bool                    // the next ones shall begin now
 	asking map[string]bool         // by name of the list: a look-up is under way
 
@@ -72,9 +74,14 @@ func (r *roster) Deadline() time.Duration {
 	case len(r.asking) > 0:
 		return deadline.Never
 	case r.app.complete():
-		return r.asked + calmLookups
+		return r.asked + r.jittered(calmLookups)
 	}
-	return r.asked + min(calmLookups, max(leastLookups, r.app.config.retry))
+	return r.asked + r.jittered(min(calmLookups, max(leastLookups, r.app.config.retry)))
+}
+
+// jittered shortens d by up to a fifth, so that the hosts of a site do not ask at the same time.
+func (r *roster) jittered(d time.Duration) time.Duration {
+	return d - time.Duration(r.jitter*float64(d/5))
 }
 
 // Expire implements engine.Timed: it begins the look-ups, but those that are under way.
@@ -115,7 +122,7 @@ func lookUp(a address.Address) ([]netip.Addr, error) {
 // take takes the result of a look-up.
 func (r *roster) take(a address.Address, found []netip.Addr, err error, now time.Duration) {
 	delete(r.asking, nameOf(a))
-	r.asked = now
+	r.asked, r.jitter = now, rand.Float64()
 	if err == nil {
 		r.found[nameOf(a)] = found
 	}

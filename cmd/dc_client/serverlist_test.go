@@ -89,6 +89,27 @@ func TestSilentNameHoldsUpNoOther(t *testing.T) {
 	}
 }
 
+// TestLookUpsAreSpread: hosts that were started at the same time do not ask at the same times.
+func TestLookUpsAreSpread(t *testing.T) {
+	r, posts, release := newTestRoster(t)
+	close(release)
+	times := map[time.Duration]bool{}
+	for range 5 {
+		r.refresh()
+		r.Expire(0)
+		(<-posts)()
+		(<-posts)()
+		next := r.Deadline() - r.asked
+		times[next] = true
+		if next < 4*time.Second || next > 5*time.Second {
+			t.Errorf("got the next look-up after %v, want 4 to 5 s", next)
+		}
+	}
+	if len(times) == 1 {
+		t.Errorf("got the same time five times: %v", times)
+	}
+}
+
 // newTestRoster is one of two names: no name server answers for the first until release is closed, and then there is no such host.
 func newTestRoster(t *testing.T) (r *roster, posts chan func(), release chan struct{}) {
 	t.Helper()
