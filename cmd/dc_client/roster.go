@@ -130,15 +130,20 @@ func (r *roster) take(a address.Address, found []netip.Addr, err error, now time
 	r.arrange(now)
 }
 
-// tell logs that a name does not resolve: when the reason changes, and again after a while.
+// tell shows that a name does not resolve, and logs it: when the reason changes, and again after a while.
 func (r *roster) tell(a address.Address, err error, now time.Duration) {
+	if err != nil {
+		r.app.agent.Unresolved(a.String()+": "+err.Error(), now)
+	}
 	name := nameOf(a)
 	last, known := r.failures[name]
 	switch {
 	case err == nil:
 		delete(r.failures, name)
 	case !known || last.reason != err.Error() || now >= last.quietTo:
-		slog.Warn("no address of dc_server was found, nothing changes", "server", a.String(), "reason", err)
+		if r.app.first { // all loops ask the same
+			slog.Warn("no address of dc_server was found, nothing changes", "server", a.String(), "reason", err)
+		}
 		r.failures[name] = lookupFailure{err.Error(), now + repeatAfter}
 	}
 }

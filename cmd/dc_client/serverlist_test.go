@@ -89,6 +89,23 @@ func TestSilentNameHoldsUpNoOther(t *testing.T) {
 	}
 }
 
+// TestUnresolvedNamesAreTold: on the status page of each loop, and once in the log of the process.
+func TestUnresolvedNamesAreTold(t *testing.T) {
+	for _, first := range []bool{true, false} {
+		r, _, release := newTestRoster(t)
+		close(release)
+		r.app.first = first
+		got := logged(t, func() { r.take(r.names[0], nil, errors.New("no such host"), 0) })
+		if strings.Contains(got, "server=IP:silent:1") != first {
+			t.Errorf("first %v: got the log %s", first, got)
+		}
+		status := r.app.agent.Status(time.Second)
+		if status.Ready || status.LastError != "IP:silent:1: no such host" || status.Text != "No address of dc_server is known" {
+			t.Errorf("got the status %+v", status)
+		}
+	}
+}
+
 // TestLookUpsAreSpread: hosts that were started at the same time do not ask at the same times.
 func TestLookUpsAreSpread(t *testing.T) {
 	r, posts, release := newTestRoster(t)
