@@ -128,7 +128,7 @@ func (s *Servers) startRound(lost *Member, now time.Duration) {
 	s.advance(now)
 }
 
-// advance begins the attempt to the next server.
+// advance begins the attempt to the next server. It does not wait for one that failed last time before it goes on.
 func (s *Servers) advance(now time.Duration) {
 	s.trying, s.cursorAt = nil, deadline.Never
 	for s.cursor < len(s.members) {
@@ -138,12 +138,14 @@ func (s *Servers) advance(now time.Duration) {
 			continue
 		}
 		s.trying = m
-		if s.cursor < len(s.members) {
-			s.cursorAt = now + stagger
-		}
 		m.startAt = deadline.Never
 		m.line.server.Start(now)
-		return
+		if m.failure == nil {
+			if s.cursor < len(s.members) {
+				s.cursorAt = now + stagger
+			}
+			return
+		}
 	}
 }
 

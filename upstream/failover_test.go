@@ -78,6 +78,20 @@ func TestLossTriesTheNextAtOnce(t *testing.T) {
 	}
 }
 
+// TestLossPassesOverTheDead: a server that is known to be silent costs no time before the one that stands by is tried.
+func TestLossPassesOverTheDead(t *testing.T) {
+	f := newFleet(t, false, "abcd")
+	f.down("a")
+	f.down("b")
+	f.up("c")
+	f.bringAlive("c", time.Second)
+	f.down("a")
+	f.down("b")
+	f.mustBe("aD bD cU dR", "c")
+	f.down("c")
+	f.mustBe("aC bC cD dC", "")
+}
+
 // TestTakeOverFailsNoRequest: what is in flight ends on the old connection, and new requests go to the better server.
 func TestTakeOverFailsNoRequest(t *testing.T) {
 	f := newFleet(t, false, "ab")
@@ -180,3 +194,45 @@ func TestIdleConnectionsAreClosedAtOnce(t *testing.T) {
 		t.Error("a connection to a server that does not serve is still there")
 	}
 }
+
+// TestStandbyKeepsItsRetry: to be left to rest is no failure, which would double the time to the next attempt.
+func TestStandbyKeepsItsRetry(t *testing.T) {
+	f := newFleet(t, false, "ab")
+	f.at(stagger)
+	f.up("a") // the attempt to b ends
+	f.down("a")
+	f.down("b")
+	f.at(f.now + FirstRetry)
+	if got := f.wires["b"].link.State(); got != Connecting {
+		t.Errorf("got b %v %v after its first failure, want it tried again", got, FirstRetry)
+	}
+}
+
+// TestRestFreesMemory: late requests keep none, and those that are answered in later turns only until then.
+func TestRestFreesMemory(t *testing.T) {
+	for _, count := range []int{1, expirePerCall + 1} {
+		r := &recorder{}
+		w := &fleetWire{fleet: &fleet{}}
+		s := New(Config{MaxInFlight: 2000, MaxBatch: 1 << 20, Timeout: 200 * ms, Retry: fleetRetry, Random: func(b []byte) { clear(b) },
+			Late: func(Lateness) {}}, w, r, nowatch{})
+		s.Start(0)
+		s.link.state = Up
+		for i := range count {
+			m := request(uint32(i), codec.OpGet, "id")
+			if err := s.Submit(Owner{}, &m, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.mux.lateness.late(0, 0)
+		s.Rest(0)
+		s.Expire(0)
+		if got := len(s.mux.slots.table); got != 0 {
+			t.Errorf("%d requests: got a table of %d, want none", count, got)
+		}
+	}
+}
+
+// nowatch is a Watcher that does nothing.
+type nowatch struct{}
+
+func (nowatch) LinkChanged(_, _ State, _ error, _ time.Duration) {}

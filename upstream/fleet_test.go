@@ -40,7 +40,7 @@ func (w *fleetWire) Write(b []byte) (int, error) {
 
 const fleetRetry = 5 * time.Second
 
-// newFleet is a started list of the servers that names has, one a letter.
+// newFleet is a started list of the servers that names has, one a letter. A capital is the same server, connected to in another way.
 func newFleet(t *testing.T, spread bool, names string) *fleet {
 	f := &fleet{t: t, recorder: &recorder{}, wires: map[string]*fleetWire{}}
 	f.Servers = NewServers(ServersConfig{Spread: spread, Retry: fleetRetry, Drain: 200 * ms, Random: func(b []byte) { clear(b) }}, f.recorder, f)
@@ -54,7 +54,7 @@ func (f *fleet) arrange(names string) {
 	f.Arrange(strings.Split(names, ""), func(name string) Spec {
 		w := &fleetWire{fleet: f}
 		f.wires[name] = w
-		return Spec{Name: name, Transport: w, Config: Config{MaxInFlight: 1000, MaxBatch: 1 << 20, Timeout: 200 * ms, Retry: fleetRetry,
+		return Spec{Name: name, Share: strings.ToLower(name), Transport: w, Config: Config{MaxInFlight: 1000, MaxBatch: 1 << 20, Timeout: 200 * ms, Retry: fleetRetry,
 			Random: func(b []byte) { clear(b) }}}
 	}, f.now)
 }

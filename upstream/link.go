@@ -87,9 +87,7 @@ func (l *Link) Stop(now time.Duration) {
 func (l *Link) Rest(now time.Duration) {
 	l.fail(ErrStopped, now)
 	l.retryAt = deadline.Never
-	if l.mux.Deadline() == deadline.Never { // else the rest is answered in the next turns
-		l.mux.forget()
-	}
+	l.mux.release()
 	l.in = nil
 }
 
@@ -109,6 +107,7 @@ func (l *Link) Connected(now time.Duration) {
 	}
 	l.in = l.in[:0]
 	l.blocked = false
+	l.mux.releasing = false
 	l.newProbe()
 	n, err := l.transport.Write(l.probe.Wire)
 	if err == nil && n < len(l.probe.Wire) {
@@ -288,8 +287,11 @@ func (l *Link) fail(why error, now time.Duration) {
 	l.in = l.in[:0]
 	l.state = Down
 	l.retryAt = deadline.Never
-	if !l.closing {
-		l.planRetry(from == Up, now)
+	if from == Up && now-l.attemptAt >= l.config.Retry {
+		l.retry = min(FirstRetry, l.config.Retry)
+	}
+	if why != ErrStopped {
+		l.planRetry(now)
 	}
 	l.mux.Lost(now)
 	l.watcher.LinkChanged(from, Down, why, now)
@@ -299,13 +301,9 @@ func (l *Link) fail(why error, now time.Duration) {
 // Config.Retry: a dc_server that starts at the same time, or again, is found soon.
 const FirstRetry = 100 * time.Millisecond
 
-// planRetry sets the time of the next attempt. wasUp tells that a connection ended, and not an
-// attempt. A connection that lasted for Config.Retry is replaced at once, and the times between
-// attempts start from FirstRetry again.
-func (l *Link) planRetry(wasUp bool, now time.Duration) {
-	if wasUp && now-l.attemptAt >= l.config.Retry {
-		l.retry = min(FirstRetry, l.config.Retry)
-	}
+// planRetry sets the time of the next attempt. A connection that lasted for Config.Retry is replaced at once, and the
+// times between attempts start from FirstRetry again.
+func (l *Link) planRetry(now time.Duration) {
 	l.retryAt = max(now, l.attemptAt+l.config.jittered(l.retry))
 	l.retry = min(2*l.retry, l.config.Retry)
 }

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -8,8 +9,12 @@ import (
 )
 
 // Arrange makes names the list, in this order. Members that are on it already stay as they are; add gives what a new one
-// needs. The one that serves and is not on the list any more goes on to serve until another one does.
+// needs. The one that serves and is not on the list any more goes on to serve until another one does. A list that is the
+// same changes nothing, and after Stop none does.
 func (s *Servers) Arrange(names []string, add func(name string) Spec, now time.Duration) {
+	if s.stopping || slices.EqualFunc(s.members, names, func(m *Member, name string) bool { return m.name == name && !m.leaving }) {
+		return
+	}
 	old := s.members
 	s.members = make([]*Member, 0, len(names)+1)
 	for _, name := range names {
@@ -20,7 +25,11 @@ func (s *Servers) Arrange(names []string, add func(name string) Spec, now time.D
 			s.members = append(s.members, s.newMember(add(name)))
 		}
 	}
-	s.share = newRendezvous(names)
+	shares := make([]string, 0, len(names))
+	for _, m := range s.members {
+		shares = append(shares, m.share)
+	}
+	s.share = newRendezvous(shares)
 	for _, m := range old {
 		switch {
 		case slices.Contains(s.members, m):
@@ -34,13 +43,13 @@ func (s *Servers) Arrange(names []string, add func(name string) Spec, now time.D
 	if !slices.ContainsFunc(s.members, func(m *Member) bool { return m.line.server == s.target }) {
 		s.target = s.members[0].line.server
 	}
-	if s.started && !s.stopping {
+	if s.started {
 		s.rearrange(now)
 	}
 }
 
 func (s *Servers) newMember(spec Spec) *Member {
-	m := &Member{name: spec.Name, of: s, startAt: deadline.Never, drainTo: deadline.Never}
+	m := &Member{name: spec.Name, share: cmp.Or(spec.Share, spec.Name), of: s, startAt: deadline.Never, drainTo: deadline.Never}
 	m.line = s.newLine(m, spec.Config, spec.Transport, spec.Watcher)
 	return m
 }

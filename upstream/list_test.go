@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -74,4 +75,26 @@ func TestArrangeSpread(t *testing.T) {
 	if f.wires["a"].closes != 1 {
 		t.Error("the connection to a is still there")
 	}
+}
+
+// TestArrangeTheWayToAServer: one that is connected to in another way, as by TLS, is connected to anew, and has the same share.
+func TestArrangeTheWayToAServer(t *testing.T) {
+	f := newFleet(t, true, "ab")
+	f.up("a")
+	f.up("b")
+	before := fmt.Sprint(shares(f))
+	f.arrange("aB")
+	f.mustBe("aU BC", "")
+	if got := fmt.Sprint(shares(f)); got != before || f.wires["b"].closes != 1 {
+		t.Errorf("got other shares: %v, and b closed %d times, want the same and once", got != before, f.wires["b"].closes)
+	}
+}
+
+// TestArrangeTheSame: a list that is read again changes no time of an attempt.
+func TestArrangeTheSame(t *testing.T) {
+	f := newFleet(t, false, "ab")
+	f.down("a")
+	f.down("b")
+	f.arrange("ab")
+	f.mustBe("aD bD", "")
 }

@@ -9,10 +9,11 @@ import (
 
 // Member is one dc_server of a list, with its connection.
 type Member struct {
-	name string
-	of   *Servers
-	line *line // in use
-	next *line // of a Move, until it is up; nil: none
+	name  string
+	share string // its name in rendezvous hashing
+	of    *Servers
+	line  *line // in use
+	next  *line // of a Move, until it is up; nil: none
 
 	since   time.Duration // when the connection came up, or was lost
 	upAt    time.Duration // when it came up last
@@ -91,6 +92,9 @@ func (m *Member) note(from, to State, why error, now time.Duration) {
 
 // Name is the one of the list.
 func (m *Member) Name() string { return m.name }
+
+// Share is its name in rendezvous hashing.
+func (m *Member) Share() string { return m.share }
 
 // State is where its connection stands.
 func (m *Member) State() State { return m.line.server.State() }

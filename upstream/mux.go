@@ -20,6 +20,7 @@ type Mux struct {
 	unsolicited int           // unsolicited answers since the last answer to a request
 	taken       uint64        // requests of this Mux, with our own probes
 	lateness    lateness
+	releasing   bool // forget follows once all that was lost is answered
 
 	// Counters counts what happened, since start.
 	Counters *MuxCounters
@@ -143,6 +144,9 @@ const expirePerCall = 1024
 // Deadline stays in the past and later calls answer the rest.
 func (m *Mux) Expire(now time.Duration) {
 	m.tellLost(now)
+	if m.releasing {
+		m.release()
+	}
 	for range expirePerCall {
 		i, ok := m.slots.pending.Due(now)
 		if !ok {
@@ -187,6 +191,14 @@ func (m *Mux) Lost(now time.Duration) {
 func (m *Mux) Finish(now time.Duration) {
 	for m.slots.gone.Len() > 0 {
 		m.tellLost(now)
+	}
+}
+
+// release frees the memory after Lost, once everything is answered.
+func (m *Mux) release() {
+	m.releasing = m.slots.gone.Len() > 0 // the rest is answered in the next turns
+	if !m.releasing {
+		m.forget()
 	}
 }
 

@@ -33,7 +33,8 @@ type Overseer interface {
 
 // Spec is what a new Member needs.
 type Spec struct {
-	Name      string // of the list, and of rendezvous hashing: unique
+	Name      string // of the list: unique, and another one where the way to the server is another
+	Share     string // what rendezvous hashing takes for its name; "": Name
 	Config    Config
 	Transport Transport
 	Watcher   Watcher // of its connection; nil: none
@@ -140,6 +141,8 @@ func (s *Servers) Submit(owner Owner, r *codec.Message, now time.Duration) error
 // request that finds no connection may soon find one.
 func (s *Servers) Settled() bool {
 	switch {
+	case s.stopping:
+		return true
 	case len(s.members) == 0:
 		return false
 	case s.config.Spread:

@@ -86,3 +86,13 @@ func TestStopEndsAll(t *testing.T) {
 		}
 	}
 }
+
+// TestArrangeAfterStop: nothing is connected to any more, and no request has a connection to hope for.
+func TestArrangeAfterStop(t *testing.T) {
+	f := newFleet(t, false, "ab")
+	f.Stop(f.now)
+	f.arrange("abc")
+	if !f.Settled() || len(f.Members()) != 2 {
+		t.Errorf("got settled %v and %d servers after Stop, want true and 2", f.Settled(), len(f.Members()))
+	}
+}

@@ -67,9 +67,7 @@ type observer struct {
 // ServingChanged logs which of several servers serves.
 func (o *observer) ServingChanged(from, to *upstream.Member, now time.Duration) {
 	a := o.app
-	if a.config.servers.several() || len(a.agent.Servers().Members()) > 1 {
-		a.choice.changed(from, to, a.agent.Servers().Members(), a.display, now)
-	}
+	a.choice.changed(from, to, a.agent.Servers().Members(), a.display(to.Name()), a.config.servers.several(), now)
 }
 
 // Open joins the clients, the agent and the servers.
@@ -129,7 +127,9 @@ func (a *app) add(name string) upstream.Spec {
 	c := conn.New(a.loop, t.at)
 	a.config.secure(c, t)
 	a.links[name] = a.newLink(c, t.at)
-	return a.spec(name, a.links[name])
+	s := a.spec(name, a.links[name])
+	s.Share = t.share
+	return s
 }
 
 // complete reports whether no server is missing: the first of the list serves, or all are up.

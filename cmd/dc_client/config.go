@@ -1,8 +1,9 @@
 package main
 
 import (
-	"fmt"
+	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 
 	"distcache/codec/address"
@@ -101,7 +102,13 @@ func (c *config) reread(args []string) (*daemon.Reread, error) {
 		certificates := r.Reload
 		r.Live, r.Reload = append(r.Live, "server"), func() bool {
 			if certificates != nil && !certificates() {
+				if !slices.Equal(c.servers.list, next.servers.list) {
+					slog.Error("SIGHUP: the old list of -server stays in force", "reason", "the TLS certificates could not be read")
+				}
 				return false
+			}
+			for _, w := range next.servers.plainWarnings(c.servers.list) {
+				slog.Warn(w)
 			}
 			c.servers.list = next.servers.list
 			c.inForce.set(next.servers.list) // each loop takes it at its Reload
@@ -207,11 +214,5 @@ func (c *config) warnings() []string {
 	if c.sessiond.on() {
 		all = append(all, c.sessiond.warning())
 	}
-	for _, server := range c.servers.list {
-		if server.Kind == address.TCP && !server.IsLoopback() {
-			all = append(all, fmt.Sprintf("-server %s: the connection is neither encrypted nor authenticated, and sessions are secrets; "+
-				"use TLS:, or keep it inside a network that you trust", server))
-		}
-	}
-	return all
+	return append(all, c.servers.plainWarnings(nil)...)
 }

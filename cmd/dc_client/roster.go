@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"distcache/codec/address"
@@ -21,22 +21,33 @@ const (
 	leastLookups = time.Second
 )
 
-// roster is the list of servers of one loop. With -server-per-address it looks the names up, beside the loop: at the
-// start, at SIGHUP, every -retry while a server is missing, and once a minute otherwise. When a look-up fails, the addresses that
-// it found before stay.
+// roster is the list of servers of one loop. With -server-per-address it looks the names up, beside the loop and each by
+// itself: at the start, at SIGHUP, every -retry while a server is missing, and once a minute otherwise. When a look-up fails,
+// the addresses that it found before stay.
 type roster struct {
-	app     *app
-	names   []address.Address       // of -server
-	found   map[string][]netip.Addr // by name of the list: what was found last
-	asked   time.Duration           // when the last look-up ended
-	urgent  bool                    // the next one shall begin now
-	asking  bool
-	failure string // of the last look-up
+	app    *app
+	names  []address.Address       // of -server
+	found  map[string][]netip.Addr // by name of the list: what was found last
+	asked  time.Duration           // when the last look-up ended
+	jitter float64                 // of the next one: 0 to 1
+	urgent bool                    // the next ones shall begin now
+	asking map[string]bool         // by name of the list: a look-up is under way
+
+	lookUp func(address.Address) ([]netip.Addr, error)
+	post   func(func()) error // to the loop
+
+	failures map[string]lookupFailure // by name of the list: what was logged last, of those that fail
+}
+
+// lookupFailure is a line of the log.
+type lookupFailure struct {
+	reason  string
 	quietTo time.Duration
 }
 
 func newRoster(a *app) *roster {
-	return &roster{app: a, found: map[string][]netip.Addr{}}
+	return &roster{app: a, found: map[string][]netip.Addr{}, asking: map[string]bool{}, failures: map[string]lookupFailure{},
+		lookUp: lookUp, post: a.loop.Post}
 }
 
 // use takes the list of -server.
@@ -58,35 +69,37 @@ func (r *roster) refresh() { r.urgent = true }
 // Deadline implements engine.Timed.
 func (r *roster) Deadline() time.Duration {
 	switch {
-	case r.asking:
-		return deadline.Never
 	case r.urgent:
 		return 0
+	case len(r.asking) > 0:
+		return deadline.Never
 	case r.app.complete():
-		return r.asked + calmLookups
+		return r.asked + r.jittered(calmLookups)
 	}
-	return r.asked + min(calmLookups, max(leastLookups, r.app.config.retry))
+	return r.asked + r.jittered(min(calmLookups, max(leastLookups, r.app.config.retry)))
 }
 
-// Expire implements engine.Timed: it begins a look-up.
+// jittered shortens d by up to a fifth, so that the hosts of a site do not ask at the same time.
+func (r *roster) jittered(d time.Duration) time.Duration {
+	return d - time.Duration(r.jitter*float64(d/5))
+}
+
+// Expire implements engine.Timed: it begins the look-ups, but those that are under way.
 func (r *roster) Expire(now time.Duration) {
 	if now < r.Deadline() {
 		return
 	}
-	r.asking, r.urgent = true, false
-	names := r.names
-	go func() {
-		found, failures := map[string][]netip.Addr{}, []string{}
-		for _, a := range names {
-			addresses, err := lookUp(a)
-			if err != nil {
-				failures = append(failures, err.Error())
-				continue
-			}
-			found[nameOf(a)] = addresses
+	r.urgent = false
+	for _, a := range r.names {
+		if r.asking[nameOf(a)] {
+			continue
 		}
-		_ = r.app.loop.Post(func() { r.take(found, failures, r.app.loop.Now()) }) // an error means that the loop has ended
-	}()
+		r.asking[nameOf(a)] = true
+		go func() {
+			found, err := r.lookUp(a)
+			_ = r.post(func() { r.take(a, found, err, r.app.loop.Now()) }) // an error means that the loop has ended
+		}()
+	}
 }
 
 // lookUp gives the addresses of a name, in order: name servers change theirs each time, and all hosts shall have the same.
@@ -107,18 +120,32 @@ func lookUp(a address.Address) ([]netip.Addr, error) {
 }
 
 // take takes the result of a look-up.
-func (r *roster) take(found map[string][]netip.Addr, failures []string, now time.Duration) {
-	r.asking, r.asked = false, now
-	for name, addresses := range found {
-		r.found[name] = addresses
+func (r *roster) take(a address.Address, found []netip.Addr, err error, now time.Duration) {
+	delete(r.asking, nameOf(a))
+	r.asked, r.jitter = now, rand.Float64()
+	if err == nil {
+		r.found[nameOf(a)] = found
 	}
-	if reason := strings.Join(failures, "; "); reason != "" && (reason != r.failure || now >= r.quietTo) {
-		slog.Warn("no address of dc_server was found, nothing changes", "reason", reason)
-		r.failure, r.quietTo = reason, now+repeatAfter
-	} else if reason == "" {
-		r.failure = ""
-	}
+	r.tell(a, err, now)
 	r.arrange(now)
+}
+
+// tell shows that a name does not resolve, and logs it: when the reason changes, and again after a while.
+func (r *roster) tell(a address.Address, err error, now time.Duration) {
+	if err != nil {
+		r.app.agent.Unresolved(a.String()+": "+err.Error(), now)
+	}
+	name := nameOf(a)
+	last, known := r.failures[name]
+	switch {
+	case err == nil:
+		delete(r.failures, name)
+	case !known || last.reason != err.Error() || now >= last.quietTo:
+		if r.app.first { // all loops ask the same
+			slog.Warn("no address of dc_server was found, nothing changes", "server", a.String(), "reason", err)
+		}
+		r.failures[name] = lookupFailure{err.Error(), now + repeatAfter}
+	}
 }
 
 // arrange makes each address that was found a server.
@@ -131,8 +158,8 @@ func (r *roster) arrange(now time.Duration) {
 		for _, ip := range r.found[nameOf(a)] {
 			one := a
 			one.Host = ip.String()
-			t := target{nameOf(one), one, cmp.Or(a.Host, one.Host)}
-			if !slices.ContainsFunc(all, func(o target) bool { return o.name == t.name }) {
+			t := newTarget(one, cmp.Or(a.Host, one.Host))
+			if !slices.ContainsFunc(all, func(o target) bool { return o.share == t.share }) {
 				all = append(all, t)
 			}
 		}

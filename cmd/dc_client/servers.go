@@ -72,6 +72,17 @@ func (f *serverFlags) firstSecure() (a address.Address, ok bool) {
 	return f.list[i], true
 }
 
+// plainWarnings warns of servers on other hosts without TLS, unless they are among known.
+func (f *serverFlags) plainWarnings(known []address.Address) (all []string) {
+	for _, a := range f.list {
+		if a.Kind == address.TCP && !a.IsLoopback() && !slices.Contains(known, a) {
+			all = append(all, fmt.Sprintf("-server %s: the connection is neither encrypted nor authenticated, and sessions are secrets; "+
+				"use TLS:, or keep it inside a network that you trust", a))
+		}
+	}
+	return all
+}
+
 func (f *serverFlags) validate() error {
 	if f.spread && !f.several() {
 		return &options.UsageError{Flag: "spread", Value: "hash", Reason: "needs several -server, or -server-per-address"}
@@ -107,16 +118,26 @@ func nameOf(a address.Address) string {
 
 // target is one server: a whole name, or one address of it.
 type target struct {
-	name string
-	at   address.Address
-	host string // which the certificate must have
+	name  string // of the list: tells also whether the way there is encrypted
+	share string // its name in rendezvous hashing
+	at    address.Address
+	host  string // which the certificate must have
+}
+
+// newTarget is the server at an address whose certificate must have host, or that of -tlsname.
+func newTarget(at address.Address, host string) target {
+	t := target{at.String(), nameOf(at), at, host}
+	if at.Kind == address.TLS && host != at.Host {
+		t.name += " of " + host
+	}
+	return t
 }
 
 // targets are those of names as a whole.
 func targets(list []address.Address) []target {
 	all := make([]target, 0, len(list))
 	for _, a := range list {
-		all = append(all, target{nameOf(a), a, a.Host})
+		all = append(all, newTarget(a, a.Host))
 	}
 	return all
 }

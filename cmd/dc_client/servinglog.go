@@ -17,9 +17,14 @@ type servingLog struct {
 	since  time.Duration
 }
 
-// changed logs that to serves. from is the one that it takes over from, and nil where that was lost.
-func (s *servingLog) changed(from, to *upstream.Member, members []*upstream.Member, display func(string) string, now time.Duration) {
-	name := display(to.Name())
+// changed notes that to serves, shown as name, and logs it where there are several. from is the one that it
+// takes over from, and nil where that was lost.
+func (s *servingLog) changed(from, to *upstream.Member, members []*upstream.Member, name string, several bool, now time.Duration) {
+	defer func() { s.before, s.since = name, now }()
+	if !several && len(members) == 1 {
+		return
+	}
+	listed := slices.DeleteFunc(slices.Clone(members), (*upstream.Member).Leaving)
 	reason := "it comes first on the list"
 	switch {
 	case s.before == "":
@@ -31,12 +36,11 @@ func (s *servingLog) changed(from, to *upstream.Member, members []*upstream.Memb
 	case from.Leaving():
 		reason = "the one before is not on the list any more"
 	}
-	keys := []any{"server", name, "place", fmt.Sprintf("%d of %d", 1+slices.Index(members, to), len(members)), "reason", reason}
+	keys := []any{"server", name, "place", fmt.Sprintf("%d of %d", 1+slices.Index(listed, to), len(listed)), "reason", reason}
 	if s.before != "" {
 		keys = append(keys, "before", s.before, "after", (now - s.since).Round(time.Millisecond))
 	}
 	slog.Info("this dc_server serves from now on", keys...)
-	s.before, s.since = name, now
 }
 
 // joined is a list of addresses as a text.

@@ -146,3 +146,22 @@ func TestTLSOfSeveralServers(t *testing.T) {
 	process.WaitStderr(patience, `certificate \"localhost\" is not for the name \"first\"`)
 	process.WaitStderr(patience, "this dc_server serves from now on server=TLS:"+byAddress.at.Address)
 }
+
+// TestHangupChangesToTLS: a server that is given as TLS: in place of IP: is connected to anew.
+func TestHangupChangesToTLS(t *testing.T) {
+	t.Parallel()
+	ca := kit.NewCA(t, "test CA")
+	one, other := &secured{t: t, ca: ca}, &secured{t: t, ca: ca}
+	one.serve(ca.Issue("cache"), "127.0.0.1:0")
+	other.serve(ca.Issue("cache"), "127.0.0.1:0")
+	text := "spread hash\ntlsname cache\nserver TLS:" + one.at.Address + "\nserver "
+	file := kit.WriteFile(t, "dc_client.conf", []byte(text+"IP:"+other.at.Address+"\nserver IP:192.0.2.1:9001\n"), 0o644)
+	process := kit.NewRig(t).Start(program, append(ca.Issue("host1").Flags(ca), "-config", file, "-listen", kit.Unix(t).String())...)
+	process.WaitStderr(patience, "does that port speak TLS?")
+	if err := os.WriteFile(file, []byte(text+"TLS:"+other.at.Address+"\nserver IP:192.0.2.2:9001\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	process.Signal(syscall.SIGHUP)
+	process.WaitStderr(patience, "connected to dc_server server=TLS:"+other.at.Address)
+	process.WaitStderr(patience, "-server IP:192.0.2.2:9001: the connection is neither encrypted nor authenticated")
+}

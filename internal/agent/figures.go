@@ -41,7 +41,7 @@ func (a *Agent) Snapshot(now time.Duration) *Snapshot {
 		s.places = a.config.Addresses()
 	}
 	for _, m := range a.servers.Members() {
-		s.servers = append(s.servers, serverFacts{m.Name(), m.State() == upstream.Up, m.Asked()})
+		s.addServer(serverFacts{m.Share(), m.State() == upstream.Up, m.Asked()})
 	}
 	for _, f := range a.fronts {
 		s.fronts = append(s.fronts, f.Snapshot())
@@ -55,6 +55,17 @@ func (a *Agent) Snapshot(now time.Duration) *Snapshot {
 		s.fronts = append(s.fronts, a.datagrams.Snapshot())
 	}
 	return s
+}
+
+// addServer takes the figures of one dc_server. While it is connected to in another way than before it is on the list twice.
+func (s *Snapshot) addServer(f serverFacts) {
+	i := slices.IndexFunc(s.servers, func(o serverFacts) bool { return o.name == f.name })
+	if i < 0 {
+		s.servers = append(s.servers, f)
+		return
+	}
+	s.servers[i].up = s.servers[i].up || f.up
+	s.servers[i].asked += f.asked
 }
 
 // Collect reads the figures.

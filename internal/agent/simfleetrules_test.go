@@ -77,6 +77,16 @@ func (f *fleet) waited() bool {
 	return !untried || f.now >= f.lostAt+min(FirstWait, testTimeout)
 }
 
+// hoped holds that the first server that did not fail last time is being tried: none waits behind those that did.
+func (f *fleet) hoped() {
+	for _, m := range f.Servers().Members() {
+		if m.Failure() == nil && !m.Leaving() {
+			f.must(m.State() != upstream.Down, "%s is not tried, and none serves", m.Name())
+			return
+		}
+	}
+}
+
 // Counters are the agent's.
 func (f *fleet) Counters() Counters { return f.Agent.Counters }
 
@@ -94,6 +104,7 @@ func (f *fleet) rules() {
 		f.must(serving == nil, "%v serves although all do", serving)
 	case serving == nil:
 		f.must(up == 0, "%d servers are up and none serves", up)
+		f.hoped()
 	default:
 		f.lostAt = f.now
 		f.must(serving.State() == upstream.Up, "%s serves while %v", serving.Name(), serving.State())

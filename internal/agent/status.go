@@ -16,6 +16,10 @@ func (a *Agent) Status(now time.Duration) metrics.Status {
 	status := metrics.Status{LastError: l.lastError, ErrorAgo: now - l.errorAt}
 	members := a.servers.Members()
 	switch {
+	case len(members) == 0:
+		status.Whole, status.Text, status.For = true, "No address of dc_server is known", now
+		status.Detail = "Requests are answered DISCONNECTED"
+		return status
 	case a.config.Spread:
 		a.spreadStatus(&status, now)
 		return status
@@ -35,6 +39,11 @@ func (a *Agent) Status(now time.Duration) metrics.Status {
 	}
 	status.For, status.Detail = now-l.downSince, "Requests are answered DISCONNECTED"
 	return status
+}
+
+// Unresolved notes, for the status page, why no address of a dc_server was found.
+func (a *Agent) Unresolved(why string, now time.Duration) {
+	a.link.lastError, a.link.errorAt = why, now
 }
 
 // shown is the name of a server as it is shown, with a prefix; "" where there is none.

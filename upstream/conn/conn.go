@@ -32,6 +32,7 @@ type Conn struct {
 	link   *upstream.Link
 
 	lookup  *address.Lookup // of the last attempt; nil: none
+	asked   time.Duration   // when that began
 	route   route
 	address string   // see Address
 	attempt *attempt // the last one, until Close; nil: none
@@ -60,12 +61,17 @@ func (c *Conn) Drive(l *upstream.Link) { c.link = l }
 // in digits, or UNIX:/path. It is there until the next attempt tries one, and "" before the first.
 func (c *Conn) Address() string { return c.address }
 
+// keepLookup is how long attempts use a look-up that was not done in time for the one before. The next attempt may be days
+// later, as that of a server that stands by.
+const keepLookup = time.Minute
+
 // Dial begins an attempt, on a goroutine of its own.
 func (c *Conn) Dial() {
 	c.address = ""
 	ctx, cancel := context.WithTimeoutCause(context.Background(), dialLimit, upstream.ErrAttemptTimeout)
-	if c.lookup == nil || c.lookup.Used() {
-		c.lookup = startLookup(c.target)
+	if now := c.poller.Now(); c.lookup == nil || c.lookup.Used() || now-c.asked > keepLookup {
+		cancelLookup(c.lookup)
+		c.lookup, c.asked = startLookup(c.target), now
 	}
 	a := &attempt{target: c.target, lookup: c.lookup, route: c.route, config: c.security.next(), cancel: cancel, made: made{fd: -1}}
 	c.attempt = a

@@ -23,6 +23,7 @@ type byHand struct {
 	server *upstream.Server
 	conn   *Conn
 	posts  chan func()
+	now    time.Duration
 	ended  bool // the loop has ended: Post fails
 	states []upstream.State
 }
@@ -47,7 +48,7 @@ func (b *byHand) Attach(int, poll.Handler) error { return nil }
 func (b *byHand) Watch(int, poll.Interest) error { return nil }
 func (b *byHand) Close(fd int)                   { _ = unix.Close(fd) }
 func (b *byHand) EndTurn()                       {}
-func (b *byHand) Now() time.Duration             { return 0 }
+func (b *byHand) Now() time.Duration             { return b.now }
 
 func (b *byHand) Post(fn func()) error {
 	if b.ended {
@@ -206,4 +207,25 @@ func dialing(t *testing.T) int {
 	stacks := make([]byte, 1<<20)
 	stacks = stacks[:runtime.Stack(stacks, true)]
 	return strings.Count(string(stacks), "created by distcache/upstream/conn.(*Conn).Dial")
+}
+
+// TestOldLookUpsAreDropped: an attempt days later looks the name up anew.
+func TestOldLookUpsAreDropped(t *testing.T) {
+	b := newByHand(t, freePort(t))
+	b.conn.target.Host = "localhost"
+	b.conn.lookup = address.StartLookup(b.conn.target)
+	old := b.conn.lookup
+	b.now = time.Second
+	b.conn.Dial()
+	b.conn.Close()
+	if b.conn.lookup != old {
+		t.Error("got another look-up at the next attempt, want the one that had not ended in time")
+	}
+	b.conn.lookup = address.StartLookup(b.conn.target)
+	old, b.now = b.conn.lookup, 24*time.Hour
+	b.conn.Dial()
+	b.conn.Close()
+	if b.conn.lookup == old {
+		t.Error("got the look-up of yesterday")
+	}
 }
