@@ -75,7 +75,8 @@ func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) ([]eng
 	if err := a.loadCredentials(); err != nil {
 		return nil, err
 	}
-	a.loop, a.roster, a.links = l, newRoster(a), map[string]*link{}
+	a.loop, a.links = l, map[string]*link{}
+	a.roster = newRoster(a)
 	a.agent = agent.New(a.agentConfig(), &observer{app: a})
 	a.roster.use(a.config.inForce.get(), l.Now())
 	if a.config.servers.perAddress {
