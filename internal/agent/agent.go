@@ -86,7 +86,10 @@ func (a *Agent) Arrange(names []string, add func(name string) upstream.Spec, now
 		added = true
 		return spec
 	}, now)
-	if added && a.started && !a.waiting && !a.servers.Settled() {
+	switch settled := a.servers.Settled(); {
+	case a.waiting && settled: // one that was about to be left serves again
+		a.endWait(now)
+	case added && a.started && !a.waiting && !settled:
 		a.beginWait(now)
 	}
 }
