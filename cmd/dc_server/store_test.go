@@ -159,7 +159,7 @@ func TestStopAnswers(t *testing.T) {
 	if err := c.Write(kit.Have(2, "id")); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(20 * time.Millisecond) // if it is not read before the end, it fails as it should, too
+	kit.Wait(t, patience, "request read", c.Taken)
 	p.Signal(syscall.SIGTERM)
 	m, err := c.ReadMessage()
 	if err != nil {

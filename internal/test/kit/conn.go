@@ -8,9 +8,12 @@ import (
 	"net"
 	"os"
 	"slices"
+	"syscall"
 	"time"
 
 	"distcache/codec"
+
+	"golang.org/x/sys/unix"
 )
 
 // Patience is how long one call of a Conn may take unless told otherwise: far more than
@@ -47,6 +50,20 @@ func (c *Conn) Write(b ...[]byte) error {
 	c.writeDeadline()
 	_, err := c.sock.Write(slices.Concat(b...))
 	return err
+}
+
+// Taken reports whether the other side, over a unix socket, has read all that was written.
+func (c *Conn) Taken() bool {
+	raw, err := c.sock.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return false
+	}
+	left, told := 0, false
+	err = raw.Control(func(fd uintptr) {
+		n, err := unix.IoctlGetInt(int(fd), unix.SIOCOUTQ)
+		left, told = n, err == nil
+	})
+	return err == nil && told && left == 0
 }
 
 // Trickle sends b in pieces of size bytes, gap apart.
