@@ -34,6 +34,9 @@ type form struct {
 	steady uint64 // operations; 0 for none
 	// steadyWarmup is how long a proxy may still grow before its collections count.
 	steadyWarmup time.Duration
+
+	growth      []int     // clients
+	growthRates []float64 // operations per second; those beyond a target's saturation are left out
 }
 
 // full is what the figures in README are from.
@@ -80,6 +83,24 @@ func links() form {
 	}
 }
 
+// growth is the form of the experiment of that name: about ten minutes. The most clients are what a limit of 20,000
+// descriptors leaves room for.
+func growth() form {
+	return form{
+		name: record.Growth, rounds: 5, warmup: 100 * time.Millisecond, duration: 400 * time.Millisecond,
+		growth:      []int{1, 4, 16, 64, 256, 1000, 4000, 10000, 19000},
+		growthRates: []float64{1000, 5000, 10000, 20000, 30000, 40000, 50000, 60000, 80000, 100000}, rateClients: 1000,
+	}
+}
+
+// quickGrowth is under a minute.
+func quickGrowth() form {
+	f := growth()
+	f.rounds, f.duration = 2, 200*time.Millisecond
+	f.growth, f.growthRates = []int{1, 64, 1000, 19000}, []float64{5000, 20000, 40000}
+	return f
+}
+
 func shortLived(clients ...int) []cell { return cellsOf(clients, false) }
 func keptAlive(clients ...int) []cell  { return cellsOf(clients, true) }
 
@@ -99,10 +120,14 @@ func formOf(o options) form {
 		f = comparison()
 	case o.tls:
 		f = links()
+	case o.only == record.Growth && o.quick:
+		f = quickGrowth()
+	case o.only == record.Growth:
+		f = growth()
 	case o.quick:
 		f = quick()
 	}
-	if o.only != "" || o.targets != "" {
+	if o.only != "" && o.only != record.Growth || o.targets != "" {
 		f.name = record.Part
 	}
 	if o.rounds > 0 {

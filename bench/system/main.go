@@ -103,12 +103,12 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 }
 
 func experiments() []string {
-	return []string{record.Proxy, record.Rate, record.Idle, record.Doors, record.Store, record.Calm, record.Steady}
+	return []string{record.Proxy, record.Rate, record.Idle, record.Doors, record.Store, record.Calm, record.Steady, record.Growth}
 }
 
 func targetNames() []string {
 	var names []string
-	for _, t := range slices.Concat(proxies(builds{}), doors(builds{}), stores(builds{}, 0)) {
+	for _, t := range slices.Concat(proxies(builds{}), doors(builds{}), stores(builds{}, 0), growing(builds{})) {
 		if !slices.Contains(names, t.name) {
 			names = append(names, t.name)
 		}
@@ -125,6 +125,9 @@ func (o *options) validate(rest int) error {
 	}
 	if o.tls && o.old != "" {
 		return fmt.Errorf("%w: -compare and -tls exclude each other", errUsage)
+	}
+	if slices.Contains(list(o.only), record.Growth) && (o.only != record.Growth || o.versus() != nil) {
+		return fmt.Errorf("%w: -only %s excludes other experiments, -compare and -tls: it has its own rounds and report", errUsage, record.Growth)
 	}
 	if o.rounds < 0 {
 		return fmt.Errorf("%w: -rounds %d is negative", errUsage, o.rounds)

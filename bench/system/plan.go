@@ -30,6 +30,7 @@ func (h *harness) plan() ([]step, []record.Skip) {
 		p.stores(round)
 		p.calm(round)
 		p.steady(round)
+		p.growth(round)
 	}
 	var skips []record.Skip
 	for what, why := range p.skips {
@@ -192,6 +193,11 @@ func (s step) String() string {
 	c := &s.cell
 	what := ""
 	switch c.Experiment {
+	case record.Growth:
+		what = fmt.Sprintf("%s, %d clients", style(c.KeepAlive), c.Clients)
+		if c.Rate > 0 {
+			what = fmt.Sprintf("%.0f/s", c.Rate)
+		}
 	case record.Proxy, record.Steady:
 		what = fmt.Sprintf("%s, %d clients", style(c.KeepAlive), c.Clients)
 	case record.Rate:
