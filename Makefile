@@ -157,6 +157,9 @@ bench-report: ## make bench/report.md, the plots and README's table anew from be
 bench-compare: ## compare dc_client and dc_server of two revisions: OLD=rev [NEW=rev] [FLAGS="-rounds 3"]
 	bench/compare.sh "$(OLD)" "$(NEW)" $(FLAGS)
 
+bench-gate: ## fail when a cell takes over 5 % more CPU time than the last release (newest tag v*), in 30 rounds, eight minutes: BASE=rev FLAGS="-calm 0.2"
+	BASE="$(BASE)" bench/gate.sh $(FLAGS)
+
 bench-growth: ## what dc_client costs with 1 to 19,000 clients and more and more operations, ten minutes; then bench/growth.md: FLAGS="-rounds 3"
 	$(GO) run ./bench/system -only growth $(FLAGS)
 	$(GO) run ./bench/report -growth

@@ -301,6 +301,8 @@ func TestUsage(t *testing.T) {
 		{"two comparisons", []string{"-tls", "-compare", "old", "-bin", "/nonexistent"}, 2, "-compare and -tls exclude each other"},
 		{"growth and more", []string{"-only", "growth,rate", "-bin", "/nonexistent"}, 2, "-only growth excludes other experiments"},
 		{"growth of two builds", []string{"-only", "growth", "-compare", "old", "-bin", "/nonexistent"}, 2, "-only growth excludes other experiments"},
+		{"a gate without an old build", []string{"-gate", "1.05", "-bin", "/nonexistent"}, 2, "-gate 1.05: it wants -compare"},
+		{"a gate for less time", []string{"-gate", "0.9", "-compare", "old", "-bin", "/nonexistent"}, 2, "a ratio above 1"},
 		{"unknown target", []string{"-targets", "floor,apache", "-bin", "/nonexistent"}, 2, "-targets apache is none of floor"},
 	}
 	for _, row := range rows {
