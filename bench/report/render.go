@@ -124,6 +124,9 @@ func (w *writer) proxies() {
 		w.plots[plotShort], cpuTable(f, false).String(), "\n", w.plots[plotKept], cpuTable(f, true).String(), "\n",
 		"The same, divided by the floor's of the same round:\n\n",
 		floorTable(f, false).String(), "\n", floorTable(f, true).String(), "\n")
+	if text := claim(f); text != "" {
+		w.section("Beside twemproxy", strings.TrimRight(text, "\n"))
+	}
 	w.section("All figures of the proxies", aboutDetails, details(f))
 }
 
