@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"distcache/bench/record"
 	"distcache/bench/stat"
@@ -50,25 +51,27 @@ var errGate = errors.New("the gate is closed")
 // passGate prints a line for each cell that did not pass. It returns an error that names those for which the gate stays
 // closed: slower ones, and those that were not measured. Unclear ones do not close it.
 func passGate(w io.Writer, cells []gatedCell, limit float64) error {
-	var err error
 	if len(cells) == 0 {
-		err = fmt.Errorf("%w: no cell was measured", errGate)
+		return fmt.Errorf("%w: no cell was measured", errGate)
 	}
+	var failed []string
 	for _, c := range cells {
 		v := judge(c.ratios, limit)
 		if v == passed {
 			continue
 		}
-		line := fmt.Sprintf("%s: %s: median ratio %.3f, 99 %% interval %s, limit %.3f, %d rounds",
+		fmt.Fprintf(w, "%s: %s: median ratio %.3f, 99 %% interval %s, limit %.3f, %d rounds\n",
 			v, c.name, stat.Of(c.ratios).Median, interval(c.ratios), limit, len(c.ratios))
-		fmt.Fprintln(w, line)
-		if v != unclear {
-			err = errors.Join(err, fmt.Errorf("%w: %s", errGate, line))
-		} else {
+		if v == unclear {
 			fmt.Fprintln(w, "  the rounds differ too much to tell: repeat on a quieter machine, or with more -rounds")
+			continue
 		}
+		failed = append(failed, string(v)+": "+c.name)
 	}
-	return err
+	if len(failed) > 0 {
+		return fmt.Errorf("%w: %s", errGate, strings.Join(failed, "; "))
+	}
+	return nil
 }
 
 // passGate does this for the cells of a comparison.

@@ -93,7 +93,7 @@ func TestGateOfARun(t *testing.T) {
 	}
 	v := (&options{old: "directory"}).versus()
 	err := v.passGate(&strings.Builder{}, r, 1, 1.05)
-	if !errors.Is(err, errGate) || !strings.Contains(err.Error(), "dc_client short-lived, 16 clients: median ratio 1.100") {
+	if !errors.Is(err, errGate) || !strings.Contains(err.Error(), "slower: dc_client short-lived, 16 clients") {
 		t.Errorf("a tenth more: got %v, want the cell named", err)
 	}
 	if err := v.passGate(&strings.Builder{}, r, 1, 1.2); err != nil {

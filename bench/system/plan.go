@@ -193,15 +193,11 @@ func (s step) String() string {
 	c := &s.cell
 	what := ""
 	switch c.Experiment {
-	case record.Growth:
+	case record.Proxy, record.Steady, record.Rate, record.Growth:
 		what = fmt.Sprintf("%s, %d clients", style(c.KeepAlive), c.Clients)
 		if c.Rate > 0 {
 			what = fmt.Sprintf("%.0f/s", c.Rate)
 		}
-	case record.Proxy, record.Steady:
-		what = fmt.Sprintf("%s, %d clients", style(c.KeepAlive), c.Clients)
-	case record.Rate:
-		what = fmt.Sprintf("%.0f/s", c.Rate)
 	case record.Doors:
 		what = fmt.Sprintf("%s, %d clients", c.Op, c.Clients)
 	case record.Idle:
