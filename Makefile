@@ -26,7 +26,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
 .PHONY: help build run certs-demo test check test-386 race vet lint fuzz corpus chaos soak faults faults-ci clean \
-	bench bench-quick bench-deps bench-report bench-compare bench-tls bench-redis bench-go bench-apache check-c test-apache test-terminators test-page metrics-doc test-redis \
+	bench bench-quick bench-deps bench-report bench-compare bench-tls bench-redis bench-go bench-apache check-c test-apache test-terminators test-page metrics-doc test-redis test-hosts \
 	install check-units man deb test-packages
 
 help: ## list the targets
@@ -78,6 +78,12 @@ test-redis: ## the tests with real Redis servers and clusters, two minutes (need
 	DISTCACHE_FULL=1 DISTCACHE_TIMES=$(or $(TIMES),log) $(GO) test -count=1 -trimpath -vet=off -timeout 10m ./internal/store/redis ./internal/store/seal
 	DISTCACHE_FULL=1 DISTCACHE_TIMES=$(or $(TIMES),log) CHAOS_DURATION=20s $(GO) test -count=1 -trimpath -vet=off -timeout 10m -v \
 		-run '^Test(ChaosOverRedis|Store|SealedStore|ClientOverRedis)' ./internal/test/chaos ./cmd/dc_server
+
+test-hosts: ## follow "Scale out" of README on three hosts, and kill each process in turn, two minutes (root, ip, redis-server)
+	@[ $$(id -u) = 0 ] || echo "test-hosts: all is skipped, not root: network namespaces need it"
+	@command -v ip >/dev/null || echo "test-hosts: all is skipped, no ip: apt-get install iproute2"
+	@command -v redis-server >/dev/null || echo "test-hosts: Redis is skipped, no redis-server: apt-get install redis-server"
+	DISTCACHE_FULL=1 DISTCACHE_TIMES=$(or $(TIMES),log) $(GO) test -count=1 -trimpath -vet=off -timeout 10m -v -run '^TestScaleOut$$' ./internal/test/faults/network
 
 soak: ## use both daemons for long, and hold that they do not grow: DURATION=30m, RATE=, SEED=
 	DISTCACHE_FULL=1 SOAK_DURATION=$(or $(DURATION),30m) SOAK_RATE=$(RATE) $(if $(SEED),SEED=$(SEED)) \
