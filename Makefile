@@ -26,7 +26,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
 .PHONY: help build run certs-demo test check test-386 race vet lint fuzz corpus chaos soak faults faults-ci clean \
-	bench bench-quick bench-deps bench-report bench-compare bench-tls bench-redis bench-go bench-apache check-c test-apache test-terminators test-page metrics-doc test-redis test-hosts \
+	bench bench-quick bench-deps bench-report bench-compare bench-tls bench-redis bench-go bench-apache check-c test-apache test-terminators test-page metrics-doc test-redis test-hosts sim \
 	install check-units man deb test-packages
 
 help: ## list the targets
@@ -84,6 +84,9 @@ test-hosts: ## follow "Scale out" of README on three hosts, and kill each proces
 	@command -v ip >/dev/null || echo "test-hosts: all is skipped, no ip: apt-get install iproute2"
 	@command -v redis-server >/dev/null || echo "test-hosts: Redis is skipped, no redis-server: apt-get install redis-server"
 	DISTCACHE_FULL=1 DISTCACHE_TIMES=$(or $(TIMES),log) $(GO) test -count=1 -trimpath -vet=off -timeout 10m -v -run '^TestScaleOut$$' ./internal/test/faults/network
+
+sim: ## the figures of docs/SCALE.md: a thousand hosts simulated and connected, a million sessions; five minutes
+	DISTCACHE_FULL=1 DISTCACHE_TIMES=log $(GO) test -count=1 -trimpath -vet=off -timeout 20m -v -run '^Test(ReconnectStorm|StormOfBeginners|ManyLinks|MillionSessions)$$' ./upstream ./cmd/dc_server
 
 soak: ## use both daemons for long, and hold that they do not grow: DURATION=30m, RATE=, SEED=
 	DISTCACHE_FULL=1 SOAK_DURATION=$(or $(DURATION),30m) SOAK_RATE=$(RATE) $(if $(SEED),SEED=$(SEED)) \

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,9 +57,10 @@ func TestManyLinks(t *testing.T) {
 			grown := l.resident() - empty
 			idle := l.during(kit.Sized(0, 10*time.Second), func() {})
 			probed := l.during(kit.Sized(0, 10*time.Second), l.probe)
-			t.Logf("%d links, %s: %d bytes of dc_server's memory for each (%d KiB in all); %v of CPU time for each connection with its probe; "+
-				"%.2f %% of a core while idle, %.2f %% with a probe of each in a second", many, row.name, grown/int64(many), l.resident()>>10,
-				(connected / time.Duration(many)).Round(time.Microsecond), 100*idle, 100*probed)
+			t.Logf("%d links, %s: %d bytes of dc_server's memory for each (%d KiB in all); CPU time: %v for each connection with its probe, "+
+				"%.2f %% of a core while idle, %.2f %% with a probe of each in a second; for one request of a link %v alone, %v where all ask at once",
+				many, row.name, grown/int64(many), l.resident()>>10, (connected / time.Duration(many)).Round(time.Microsecond), 100*idle, 100*probed,
+				l.perRequest(l.probe), l.perRequest(l.together))
 			if most := row.most*int64(many) + row.spare; grown > most {
 				t.Errorf("%d links, %s: got %d bytes for all, want %d at most", many, row.name, grown, most)
 			}
@@ -74,6 +78,34 @@ func (l *links) probe() {
 	}
 }
 
+// together has all links ask before any of them reads.
+func (l *links) together() {
+	l.t.Helper()
+	request := kit.Have(1, "nobody's")
+	for i, conn := range l.all {
+		if _, err := conn.Write(request); err != nil {
+			l.t.Fatalf("link %d of %d: %v", i, len(l.all), err)
+		}
+	}
+	answer := make([]byte, len(kit.Status(1, codec.OpHave, codec.StatusNotOK)))
+	for i, conn := range l.all {
+		if _, err := io.ReadFull(conn, answer); err != nil {
+			l.t.Fatalf("link %d of %d: %v", i, len(l.all), err)
+		}
+	}
+}
+
+// perRequest is the CPU time of dc_server for a request, of which ask makes one on each link.
+func (l *links) perRequest(ask func()) time.Duration {
+	l.t.Helper()
+	rounds := kit.Sized(1, 20)
+	used := l.cpu()
+	for range rounds {
+		ask()
+	}
+	return ((l.cpu() - used) / time.Duration(rounds*len(l.all))).Round(100 * time.Nanosecond)
+}
+
 // during does something every second for so long, and gives the part of a core that dc_server took.
 func (l *links) during(length time.Duration, do func()) float64 {
 	used, began := l.cpu(), time.Now()
@@ -82,6 +114,31 @@ func (l *links) during(length time.Duration, do func()) float64 {
 		time.Sleep(time.Until(began.Add(n + time.Second)))
 	}
 	return float64(l.cpu()-used) / float64(max(time.Since(began), time.Millisecond))
+}
+
+// TestMillionSessions: a million sessions of 180 bytes, whose IDs have 32, take 35 bytes each at most besides what is in them.
+func TestMillionSessions(t *testing.T) {
+	kit.NeedFull(t, "stores a million sessions")
+	const million, window, id, data = 1_000_000, 100, 32, 180
+	p, at := start(t, "-sessions", fmt.Sprint(million))
+	l := &links{t: t, process: p}
+	conn, empty := kit.Dial(t, at), l.resident()
+	content := strings.Repeat("x", data)
+	for n := 0; n < million; n += window {
+		var wire []byte
+		for i := range window {
+			wire = append(wire, kit.Add(uint32(i), fmt.Sprintf("%0*d", id, n+i), content, time.Hour)...)
+		}
+		conn.Send(wire)
+		for i := range window {
+			conn.Expect(kit.Status(uint32(i), codec.OpAdd, codec.StatusOK))
+		}
+	}
+	each := (l.resident() - empty) / million
+	t.Logf("%d sessions of %d + %d bytes: %d bytes of memory for each, %d MiB in all", million, id, data, each, l.resident()>>20)
+	if most := int64(id + data + 35); each > most {
+		t.Errorf("got %d bytes for each session, want %d at most", each, most)
+	}
 }
 
 func (l *links) resident() int64 {
