@@ -85,7 +85,7 @@ test-hosts: ## follow "Scale out" of README on three hosts, and kill each proces
 	@command -v redis-server >/dev/null || echo "test-hosts: Redis is skipped, no redis-server: apt-get install redis-server"
 	DISTCACHE_FULL=1 DISTCACHE_TIMES=$(or $(TIMES),log) $(GO) test -count=1 -trimpath -vet=off -timeout 10m -v -run '^TestScaleOut$$' ./internal/test/faults/network
 
-sim: ## the figures of docs/SCALE.md: a thousand hosts simulated and connected, a million sessions; five minutes
+sim: ## the figures of docs/SCALE.md: a thousand hosts simulated and connected, a million sessions; two minutes
 	DISTCACHE_FULL=1 DISTCACHE_TIMES=log $(GO) test -count=1 -trimpath -vet=off -timeout 20m -v -run '^Test(ReconnectStorm|StormOfBeginners|ManyLinks|MillionSessions)$$' ./upstream ./cmd/dc_server
 
 soak: ## use both daemons for long, and hold that they do not grow: DURATION=30m, RATE=, SEED=
