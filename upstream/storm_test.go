@@ -33,7 +33,7 @@ const (
 func newStorm(hosts, caches int, cost time.Duration, jitter bool) *storm {
 	s := &storm{}
 	for range caches {
-		s.caches = append(s.caches, &stormCache{storm: s, cost: cost, up: true, wires: map[*stormWire]bool{}})
+		s.caches = append(s.caches, &stormCache{storm: s, cost: cost, up: true})
 	}
 	for i := range hosts {
 		h := &stormHost{storm: s, random: rand.New(rand.NewPCG(uint64(i), 0)), jitter: jitter}
@@ -41,6 +41,7 @@ func newStorm(hosts, caches int, cost time.Duration, jitter bool) *storm {
 		names := []string{"cache1", "cache2", "cache3"}[:caches]
 		h.servers.Arrange(names, func(name string) Spec {
 			w := &stormWire{host: h, cache: s.caches[int(name[5]-'1')]}
+			w.cache.wires = append(w.cache.wires, w)
 			return Spec{Name: name, Transport: w, Config: Config{MaxInFlight: 1, MaxBatch: 1 << 10, Timeout: 200 * ms, Retry: stormRetry, Random: h.draw}}
 		}, 0)
 		s.hosts = append(s.hosts, h)
@@ -156,9 +157,10 @@ type stormCache struct {
 	storm    *storm
 	cost     time.Duration
 	up       bool
-	wires    map[*stormWire]bool // connections, and whether their handshake is done
-	serves   int                 // those that have answered the probe
+	wires    []*stormWire // one of each host
+	taken    int          // of these: connections, and those in the handshake
 	shaking  int
+	serves   int           // those that have answered the probe
 	freeAt   time.Duration // when the handshakes that have come are done
 	attempts []time.Duration
 	refused  int // over the limits of TLS
@@ -167,15 +169,17 @@ type stormCache struct {
 // stop ends it: all connections are lost, and there is nobody to connect to.
 func (c *stormCache) stop() {
 	c.up = false
-	for w := range c.wires {
-		w.later(0, func() { w.link.Broken(ErrClosed, c.storm.now) })
+	for _, w := range c.wires {
+		if w.taken {
+			w.later(0, func() { w.link.Broken(ErrClosed, c.storm.now) })
+		}
 	}
 }
 
 // arrive is an attempt that has reached it.
 func (c *stormCache) arrive(w *stormWire) {
 	c.attempts = append(c.attempts, c.storm.now)
-	full := c.cost > 0 && (len(c.wires) >= stormClients || c.shaking >= stormHandshake)
+	full := c.cost > 0 && (c.taken >= stormClients || c.shaking >= stormHandshake)
 	if full && c.up {
 		c.refused++
 	}
@@ -183,11 +187,12 @@ func (c *stormCache) arrive(w *stormWire) {
 		w.later(stormTrip, func() { w.link.Broken(ErrClosed, c.storm.now) })
 		return
 	}
-	c.wires[w] = false
+	w.taken, w.shaking = true, true
+	c.taken++
 	c.shaking++
 	c.freeAt = max(c.freeAt, c.storm.now) + c.cost
 	w.later(c.freeAt-c.storm.now+stormTrip, func() {
-		c.wires[w] = true
+		w.shaking = false
 		c.shaking--
 		w.link.Connected(c.storm.now)
 	})
@@ -199,6 +204,8 @@ type stormWire struct {
 	cache *stormCache
 	link  *Link
 	life  int // of the connection or attempt: what was meant for an earlier one does not happen
+
+	taken, shaking bool // by dc_server; in the handshake
 }
 
 // later does fn unless the connection has ended by then.
@@ -218,10 +225,13 @@ func (w *stormWire) Dial()         { w.later(stormTrip, func() { w.cache.arrive(
 
 func (w *stormWire) Close() {
 	w.life++
-	if shaken, ok := w.cache.wires[w]; ok && !shaken {
+	if w.shaking {
 		w.cache.shaking--
 	}
-	delete(w.cache.wires, w)
+	if w.taken {
+		w.cache.taken--
+	}
+	w.taken, w.shaking = false, false
 }
 
 // Write has the probes in b answered.
