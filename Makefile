@@ -69,9 +69,9 @@ fuzz: ## run each fuzz target for FUZZTIME (default 5m)
 corpus: ## keep, of the inputs that make fuzz has found, those that run code which no other does
 	@GO=$(GO) scripts/corpus.sh
 
-chaos: ## kill, freeze and cut off dc_server under clients that check every answer: DURATION=10m or OPS=number, RATE=, SEED=, TLS=1 or STORE=redis
+chaos: ## kill, freeze and cut off dc_server under clients that check every answer: DURATION=10m or OPS=number, RATE=, SEED=, TLS=1, STORE=redis or STORE=cluster
 	DISTCACHE_FULL=1 CHAOS_DURATION=$(or $(DURATION),10m) CHAOS_OPS=$(OPS) CHAOS_RATE=$(or $(RATE),0) $(if $(SEED),SEED=$(SEED)) \
-		$(GO) test -count=1 -timeout 0 -v -run '^TestChaos$(if $(TLS),OverTLS)$(if $(STORE),OverRedis)$$' ./internal/test/chaos
+		$(GO) test -count=1 -timeout 0 -v -run '^TestChaos$(if $(TLS),OverTLS)$(if $(STORE),Over$(if $(filter cluster,$(STORE)),Cluster,Redis))$$' ./internal/test/chaos
 
 test-redis: ## the tests with real Redis servers and clusters, two minutes (needs redis-server)
 	@command -v redis-server >/dev/null || echo "test-redis: all is skipped, no redis-server: apt-get install redis-server"
