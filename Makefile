@@ -26,7 +26,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
 .PHONY: help build run certs-demo test check test-386 race vet lint fuzz corpus chaos soak faults faults-ci clean \
-	bench bench-quick bench-deps bench-report bench-compare bench-gate bench-growth bench-tls bench-redis bench-go bench-apache check-c test-apache test-terminators test-page metrics-doc test-redis \
+	bench bench-quick bench-deps bench-report bench-compare bench-gate bench-growth bench-tls bench-redis bench-go bench-apache check-c test-apache test-terminators test-page metrics-doc test-redis test-hosts sim \
 	install check-units man deb test-packages
 
 help: ## list the targets
@@ -69,15 +69,24 @@ fuzz: ## run each fuzz target for FUZZTIME (default 5m)
 corpus: ## keep, of the inputs that make fuzz has found, those that run code which no other does
 	@GO=$(GO) scripts/corpus.sh
 
-chaos: ## kill, freeze and cut off dc_server under clients that check every answer: DURATION=10m or OPS=number, RATE=, SEED=, TLS=1 or STORE=redis
+chaos: ## kill, freeze and cut off dc_server under clients that check every answer: DURATION=10m or OPS=number, RATE=, SEED=, TLS=1, STORE=redis or STORE=cluster
 	DISTCACHE_FULL=1 CHAOS_DURATION=$(or $(DURATION),10m) CHAOS_OPS=$(OPS) CHAOS_RATE=$(or $(RATE),0) $(if $(SEED),SEED=$(SEED)) \
-		$(GO) test -count=1 -timeout 0 -v -run '^TestChaos$(if $(TLS),OverTLS)$(if $(STORE),OverRedis)$$' ./internal/test/chaos
+		$(GO) test -count=1 -timeout 0 -v -run '^TestChaos$(if $(TLS),OverTLS)$(if $(STORE),Over$(if $(filter cluster,$(STORE)),Cluster,Redis))$$' ./internal/test/chaos
 
 test-redis: ## the tests with real Redis servers and clusters, two minutes (needs redis-server)
 	@command -v redis-server >/dev/null || echo "test-redis: all is skipped, no redis-server: apt-get install redis-server"
 	DISTCACHE_FULL=1 DISTCACHE_TIMES=$(or $(TIMES),log) $(GO) test -count=1 -trimpath -vet=off -timeout 10m ./internal/store/redis ./internal/store/seal
 	DISTCACHE_FULL=1 DISTCACHE_TIMES=$(or $(TIMES),log) CHAOS_DURATION=20s $(GO) test -count=1 -trimpath -vet=off -timeout 10m -v \
 		-run '^Test(ChaosOverRedis|Store|SealedStore|ClientOverRedis)' ./internal/test/chaos ./cmd/dc_server
+
+test-hosts: ## follow "Scale out" of README on three hosts, and kill each process in turn, two minutes (root, ip, redis-server)
+	@[ $$(id -u) = 0 ] || echo "test-hosts: all is skipped, not root: network namespaces need it"
+	@command -v ip >/dev/null || echo "test-hosts: all is skipped, no ip: apt-get install iproute2"
+	@command -v redis-server >/dev/null || echo "test-hosts: Redis is skipped, no redis-server: apt-get install redis-server"
+	DISTCACHE_FULL=1 DISTCACHE_TIMES=$(or $(TIMES),log) $(GO) test -count=1 -trimpath -vet=off -timeout 10m -v -run '^TestScaleOut$$' ./internal/test/faults/network
+
+sim: ## the figures of docs/SCALE.md: a thousand hosts simulated and connected, a million sessions; two minutes
+	DISTCACHE_FULL=1 DISTCACHE_TIMES=log $(GO) test -count=1 -trimpath -vet=off -timeout 20m -v -run '^Test(ReconnectStorm|StormOfBeginners|ManyLinks|MillionSessions)$$' ./upstream ./cmd/dc_server
 
 soak: ## use both daemons for long, and hold that they do not grow: DURATION=30m, RATE=, SEED=
 	DISTCACHE_FULL=1 SOAK_DURATION=$(or $(DURATION),30m) SOAK_RATE=$(RATE) $(if $(SEED),SEED=$(SEED)) \

@@ -39,6 +39,13 @@ func TestChaosOverRedis(t *testing.T) {
 	chaos(t, redisLink(t))
 }
 
+// TestChaosOverCluster is TestChaosOverRedis with a cluster with replicas, whose masters are killed. What asynchronous replication lost
+// then is counted; all else is held as ever.
+func TestChaosOverCluster(t *testing.T) {
+	kit.NeedFull(t, "is TestChaos with another store (make chaos STORE=cluster has it too)")
+	chaos(t, clusterLink(t))
+}
+
 func chaos(t *testing.T, l *link) {
 	t.Parallel()
 	length := durationOf(t, "CHAOS_DURATION", fullLength, testLength)
@@ -90,14 +97,16 @@ func newArena(t *testing.T, l *link, rate float64) *arena {
 	a := &arena{t: t, machine: measureLag(t, c), link: l}
 	a.field = &field{
 		clock: c, kills: k, ledger: &ledger{}, tardy: &tardy{limit: requestTimeout + grace}, patience: patience,
-		quit: make(chan struct{}), shared: l.redis != nil,
+		quit: make(chan struct{}), shared: l.shared(),
 	}
-	a.checker = newChecker(k, a.field.ledger)
+	failovers := &kills{clock: c}
+	a.checker = newChecker(k, failovers, a.field.ledger)
 	at := freePort(t, random)
-	n := &nemesis{t: t, random: random, quit: a.field.quit, kills: k, at: at, between: l, done: map[string]int{}}
+	n := &nemesis{t: t, random: random, quit: a.field.quit, kills: k, failovers: failovers, ledger: a.field.ledger, at: at, between: l, done: map[string]int{}}
 	n.startServer()
 	n.link = kit.NewProxy(t, at)
 	toA := a.startAgent(at)
+	n.asks = toA
 	toB := a.startAgent(n.link.Endpoint())
 	n.agents = a.agents
 	n.front = kit.NewProxy(t, toA)
@@ -202,7 +211,7 @@ func (a *arena) wantEventful() {
 	a.t.Helper()
 	l := a.field.ledger
 	for what, n := range map[string]int64{
-		"kill": int64(a.nemesis.kills.begun()), "request that was refused": l.outcomes[refused].Load(), "hit": l.hits.Load(),
+		"kill": int64(a.nemesis.kills.begun() + a.nemesis.failovers.begun()), "request that was refused": l.outcomes[refused].Load(), "hit": l.hits.Load(),
 		"connection lost": l.outcomes[lost].Load(), "rude client": l.rude.Load(), "history": a.checker.checked.Load(),
 	} {
 		if n == 0 && (what == "kill" || what == "hit" || what == "history") {
@@ -210,6 +219,9 @@ func (a *arena) wantEventful() {
 		} else if n == 0 { // the machine may have been too slow for so many requests
 			kit.TooSlow(a.t, "got no %s in the whole run, want some: it shows nothing", what)
 		}
+	}
+	if a.nemesis.done[replicaBehind] > 2 && l.lostAdds.Load()+l.undone.Load() == 0 {
+		kit.TooSlow(a.t, "got nothing lost in %d failovers to a replica that was behind: it shows nothing", a.nemesis.done[replicaBehind])
 	}
 	for _, c := range a.clients {
 		if c.requests.Load() == 0 {
@@ -232,6 +244,10 @@ func (a *arena) summary(elapsed time.Duration, excused int) string {
 		l.counts[doubled].Load(), l.counts[unanswered].Load(), l.counts[hungUp].Load())
 	line("linearizable: %d session IDs with %d operations, %d are not, %d undecided",
 		a.checker.checked.Load(), a.checker.events.Load(), l.counts[notLinearizable].Load(), l.counts[undecided].Load())
+	if a.link.cluster != nil {
+		line("%d failovers: of %d ADDs in the moments before them %d were lost, of %d REMOVEs %d undone; they alone explain %d of the histories",
+			a.nemesis.failovers.begun(), l.lastAdds.Load(), l.lostAdds.Load(), l.lastRemoves.Load(), l.undone.Load(), l.excused.Load())
+	}
 	slowest := a.field.tardy.slowest
 	line("slowest answer %v, limit %v; this machine was up to %v late, for which %d answers were excused, %d not",
 		slowest.length(), a.field.tardy.limit, time.Duration(a.machine.worst), excused, l.counts[late].Load())

@@ -11,6 +11,8 @@
 // dc_server speak TLS, the Proxy damages ciphertext, of which it also changes bits, and certificates are renewed meanwhile.
 // TestChaosOverRedis is `make chaos STORE=redis`: dc_server has its sessions in Redis. A killed dc_server loses none then, a
 // killed Redis all.
+// TestChaosOverCluster is `make chaos STORE=cluster`: a cluster with replicas, whose masters are killed. An ADD that a replica had not
+// received is lost then, and a REMOVE undone: both are counted, in sessions that are there for that (witness).
 // What all of them hold:
 //
 //   - Each request is answered once, or its connection closes (PROTOCOL.md, “What

@@ -109,16 +109,17 @@ const verdictLimit = 5 * time.Minute
 // checker checks histories while the run goes on. Clients wait for it when it is far
 // behind: every history is checked.
 type checker struct {
-	kills   *kills
-	ledger  *ledger
-	pending chan *history
-	working sync.WaitGroup
-	checked atomic.Int64 // histories
-	events  atomic.Int64 // operations in them
+	kills     *kills
+	failovers *kills
+	ledger    *ledger
+	pending   chan *history
+	working   sync.WaitGroup
+	checked   atomic.Int64 // histories
+	events    atomic.Int64 // operations in them
 }
 
-func newChecker(k *kills, l *ledger) *checker {
-	c := &checker{kills: k, ledger: l, pending: make(chan *history, 1000)}
+func newChecker(k, failovers *kills, l *ledger) *checker {
+	c := &checker{kills: k, failovers: failovers, ledger: l, pending: make(chan *history, 1000)}
 	for range 2 {
 		c.working.Go(func() {
 			for h := range c.pending {
@@ -141,6 +142,9 @@ func (c *checker) finish() {
 func (c *checker) check(h *history) {
 	switch linearizable(h.operations, c.kills, verdictLimit) {
 	case porcupine.Illegal:
+		if c.excused(h) {
+			break
+		}
 		c.ledger.violate(notLinearizable, "session %q:\n%s", h.id, c.describe(h))
 	case porcupine.Unknown:
 		c.ledger.violate(undecided, "session %q: no verdict on %d operations after %v", h.id, len(h.operations), verdictLimit)

@@ -42,6 +42,11 @@ type ledger struct {
 	hits        atomic.Int64 // GETs that found a session, each checked to the byte
 	bytes       atomic.Int64 // in those
 	leakedBytes atomic.Int64
+	excused     atomic.Int64 // histories that nothing but a failover's losses explains
+	lastAdds    atomic.Int64 // of witnesses, before a failover, answered OK
+	lostAdds    atomic.Int64 // of these
+	lastRemoves atomic.Int64
+	undone      atomic.Int64
 	rude        atomic.Int64 // clients that left before their answers, or within a request
 
 	counts [numViolations]atomic.Int64

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -11,9 +12,10 @@ import (
 
 // link is how dc_clients reach dc_server.
 type link struct {
-	redis          *kit.Redis // where dc_server has its sessions; nil: in its memory
-	ca             *kit.CA    // nil: plain
-	server, client []string   // flags for TLS
+	redis          *kit.Redis   // where dc_server has its sessions; nil: in its memory, or in
+	cluster        []*kit.Redis // this cluster with replicas
+	ca             *kit.CA      // nil: plain
+	server, client []string     // flags for TLS
 }
 
 func plainLink() *link { return &link{} }
@@ -29,8 +31,21 @@ func secureLink(t *testing.T) *link {
 // redisLink is plain, and dc_server's store is a Redis that keeps nothing over a restart.
 func redisLink(t *testing.T) *link { return &link{redis: kit.StartRedis(t)} }
 
+// clusterLink is plain, and dc_server's store is a cluster of three masters with a replica each.
+func clusterLink(t *testing.T) *link { return &link{cluster: kit.StartRedisCluster(t, 3, 1)} }
+
+// shared reports whether sessions outlive a dc_server.
+func (l *link) shared() bool { return l.redis != nil || l.cluster != nil }
+
 // listen is dc_server's flags.
 func (l *link) listen(at kit.Endpoint) []string {
+	if l.cluster != nil {
+		var all []string
+		for _, r := range l.cluster {
+			all = append(all, r.Address())
+		}
+		return []string{"-listen", at.String(), "-store", "redis://" + strings.Join(all, ",")}
+	}
 	if l.redis != nil {
 		return []string{"-listen", at.String(), "-store", "redis://" + l.redis.Address()}
 	}
@@ -51,6 +66,11 @@ func (l *link) connect(server kit.Endpoint) []string {
 // faults are those that only TLS has, or only Redis.
 func (l *link) faults() []fault {
 	switch {
+	case l.cluster != nil:
+		return []fault{
+			{"master killed", 3, func(n *nemesis) { n.killMaster(false) }},
+			{replicaBehind, 3, func(n *nemesis) { n.killMaster(true) }},
+		}
 	case l.redis != nil:
 		return []fault{{"Redis killed", 4, (*nemesis).killRedis}, {"Redis frozen", 4, (*nemesis).freezeRedis}}
 	case l.ca == nil:

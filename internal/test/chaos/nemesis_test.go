@@ -18,8 +18,13 @@ type nemesis struct {
 	random *rand.Rand
 	quit   <-chan struct{}
 	kills  *kills
+	// failovers are those of a cluster, in the same form: begin is before a master ended, end is after its replica took over.
+	failovers *kills
+
+	ledger *ledger
 
 	at      kit.Endpoint // of dc_server
+	asks    kit.Endpoint // of dc_client A
 	server  *kit.Process
 	agents  []*kit.Process
 	between *link          // dc_clients and dc_server
@@ -102,7 +107,7 @@ func (n *nemesis) wait(least, most time.Duration) bool {
 
 // kill ends dc_server as a crash does. What it has in Redis stays.
 func (n *nemesis) kill() {
-	if n.between.redis != nil {
+	if n.between.shared() {
 		n.server.Kill()
 	} else {
 		n.kills.record(n.server.Kill)

@@ -73,7 +73,7 @@ func interrogate(t *testing.T, u *kit.Upstream, want violation) *ledger {
 	if want == numViolations {
 		machine = measureLag(t, c)
 	}
-	k := newChecker(f.kills, f.ledger)
+	k := newChecker(f.kills, &kills{clock: c}, f.ledger)
 	s := newShelf(t.Name(), 3, k.add)
 	var crowd sync.WaitGroup
 	for i := range 4 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -94,13 +95,17 @@ func StartRedisCluster(t testing.TB, masters, replicas int) []*Redis {
 	if out, err := exec.Command("redis-cli", args...).CombinedOutput(); err != nil {
 		t.Fatalf("redis-cli %q: %v: %s", args, err, out)
 	}
-	for _, r := range all { // a replica that never had its master's data cannot take its place
-		Wait(t, Patience, "cluster to serve", func() bool {
-			following := r.IsMaster() || strings.Contains(r.Do("info", "replication"), "master_link_status:up")
-			return following && strings.Contains(r.Do("cluster", "info"), "cluster_state:ok")
-		})
-	}
+	Wait(t, Patience, "cluster to serve", func() bool { return ClusterServes(all) })
 	return all
+}
+
+// ClusterServes reports whether all servers of a cluster serve, each as a master or as a replica that can take its master's place:
+// one that never had the data cannot.
+func ClusterServes(all []*Redis) bool {
+	return !slices.ContainsFunc(all, func(r *Redis) bool {
+		following := r.IsMaster() || strings.Contains(r.Do("info", "replication"), "master_link_status:up")
+		return !following || !strings.Contains(r.Do("cluster", "info"), "cluster_state:ok")
+	})
 }
 
 // IsMaster reports whether it is one now.

@@ -7,6 +7,8 @@
 //	test ──unix──▶ dc_client ──▶ v0 ═══════ v0 ──▶ dc_server
 //	               namespace client         namespace server
 //
+// TestScaleOut has hosts on a switch: three with a dc_client, two with a dc_server, six with a redis-server.
+//
 // Namespaces need root and ip(8); syscall errors need strace(1). Tests that lack them are
 // skipped, with the reason.
 package network
