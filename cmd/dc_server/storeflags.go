@@ -93,12 +93,16 @@ func (f *storeFlags) warnings(s *options.Set) (all []string) {
 	if f.location.Password != "" && s.OnLine("store") {
 		all = append(all, "-store: the password on the command line can be read by every user of this host: use -storepassword, or put -store into the file of -config")
 	}
-	if !f.location.TLS && !local(f.location.Hosts) {
-		about := "sessions and the password travel unencrypted"
-		if f.seal != "" {
-			about = "the password travels unencrypted"
-		}
-		all = append(all, "-store "+f.location.String()+": "+about+": use rediss://, or a network that you trust")
+	var open []string // what crosses the network as it is
+	if f.seal == "" {
+		open = append(open, "sessions")
+	}
+	if f.password != "" || f.location.Password != "" {
+		open = append(open, "the password")
+	}
+	if len(open) > 0 && !f.location.TLS && !local(f.location.Hosts) {
+		all = append(all, "-store "+f.location.String()+": unencrypted, over the network: "+strings.Join(open, " and ")+
+			"; use rediss://, or a network that you trust")
 	}
 	return all
 }
