@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
-	"time"
 
 	"distcache/engine"
 	"distcache/engine/secure"
@@ -156,9 +155,6 @@ func (c Config) perClient() int64 { return clientMemory + int64(c.loops())*entry
 // limit, not this, keeps the process within its bound.
 const gcPercent = 400
 
-// firstCollection is when a process collects for the first time.
-const firstCollection = 10 * time.Second
-
 // spareThreads is how many threads a process has beside one for each loop: for system
 // calls that may run at the same time (log, name resolution, collector, signals), with a
 // margin.
@@ -178,8 +174,8 @@ func tuneRuntime(processors int) {
 		debug.SetGCPercent(gcPercent)
 	}
 	// Go collects every two minutes, but only after a first collection. Without this one
-	// the garbage of hours would be kept, up to 16 MiB. At once it would be a tenth of a start.
-	time.AfterFunc(firstCollection, runtime.GC)
+	// the garbage of hours would be kept, up to 16 MiB.
+	runtime.GC()
 }
 
 // reserveThreads has Go start its threads now. Go keeps the threads that it has, and ends
