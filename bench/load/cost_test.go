@@ -24,9 +24,9 @@ func TestOperationsAllocateNothing(t *testing.T) {
 				runtime.ReadMemStats(&after)
 				return after.Mallocs - before.Mallocs
 			}
-			short, long := allocated(300), allocated(2300)
-			if long > short+200 {
-				t.Errorf("got %d allocations in 2,300 operations and %d in 300, want no more in the long run", long, short)
+			short, long := allocated(300), allocated(1300)
+			if long > short+100 {
+				t.Errorf("got %d allocations in 1,300 operations and %d in 300, want no more in the long run", long, short)
 			}
 		})
 	}

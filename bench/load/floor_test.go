@@ -17,7 +17,7 @@ import (
 func startFloor(t testing.TB) (kit.Endpoint, *kit.Process) {
 	t.Helper()
 	at := kit.Unix(t)
-	process := kit.Start(t, kit.Build(t, "distcache/bench/floor"), at.Address)
+	process := kit.Start(t, kit.Tool("floor"), at.Address)
 	process.WaitListening(patience, at)
 	return at, process
 }

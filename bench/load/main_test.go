@@ -3,7 +3,7 @@ package load
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"distcache/internal/test/kit"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { kit.Suite{Commands: []string{"bench/floor"}, Parallel: 2}.Run(m) }

@@ -77,10 +77,10 @@ func TestNoCoordinatedOmission(t *testing.T) {
 func TestOverloadIsToldNotHidden(t *testing.T) {
 	t.Parallel()
 	server := serve(t)
-	server.On(always).Do(kit.Delay(10 * time.Millisecond))
+	server.On(always).Do(kit.Delay(50 * time.Millisecond))
 	c := configFor(t, server.Endpoint())
 	c.Operations, c.Duration, c.Rate, c.KeepAlive = 0, 300*time.Millisecond, 1000, true
-	c.AnswerLimit = 200 * time.Millisecond
+	c.AnswerLimit = 3 * time.Second // so late may an answer be where the machine is busy; it has time for 66 of them
 	r := runs(t, c)
 	if due := r.Count() + r.Unstarted; due < 298 || due > 301 || r.Unstarted < 200 {
 		t.Errorf("got %d operations and %d never begun, want some 300 together, most never begun", r.Count(), r.Unstarted)

@@ -87,12 +87,12 @@ func TestLateAnswer(t *testing.T) {
 	up := kit.NewUpstream(t, kit.Loopback())
 	up.Put("late", "late data", time.Hour)
 	up.Put("next", "next data", time.Hour)
-	up.Expect(codec.OpGet, "late").Do(kit.Late(600 * time.Millisecond))
+	up.Expect(codec.OpGet, "late").Do(kit.Late(1600 * time.Millisecond)) // a busy machine sees the timeout late, too
 	_, at := startLinked(t, up.Endpoint(), "-timeout", "400")
 	client := kit.Dial(t, at)
 	client.Send(kit.Get(1, "late"))
 	client.Expect(failed(1, codec.OpGet))
-	client.ExpectQuiet(400 * time.Millisecond)
+	client.ExpectQuiet(1400 * time.Millisecond)
 	got := client.Answer(kit.Get(1, "next"))
 	client.ExpectQuiet(50 * time.Millisecond)
 	if string(got) != "next data" {

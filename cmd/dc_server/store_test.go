@@ -28,8 +28,8 @@ func askOnce(t *testing.T, at kit.Endpoint, request []byte, want codec.Status) {
 func TestStoreInRedis(t *testing.T) {
 	t.Parallel()
 	r := kit.StartRedis(t)
-	one, atOne := start(t, "-store", "redis://"+r.Address())
-	_, atTwo := start(t, "-store", "redis://"+r.Address())
+	one, atOne := startBefore(t, r.Address())
+	_, atTwo := startBefore(t, r.Address())
 	one.WaitStderr(patience, "the store was found")
 	add := kit.Add(1, "id", "session", time.Hour)
 	kit.Wait(t, patience, "ADD", func() bool { return tryAsk(t, atOne, add) })
@@ -40,10 +40,17 @@ func TestStoreInRedis(t *testing.T) {
 	if code := one.Stop(); code != 0 {
 		t.Errorf("got exit code %d, want 0", code)
 	}
-	_, again := start(t, "-store", "redis://"+r.Address())
+	_, again := startBefore(t, r.Address())
 	kit.Wait(t, patience, "dc_server that was started again", func() bool { return tryAsk(t, again, kit.Have(3, "id")) })
 	askOnce(t, again, kit.Ask(4, codec.OpRemove, []byte("id")), codec.StatusOK)
 	askOnce(t, atTwo, kit.Have(5, "id"), codec.StatusNotOK)
+}
+
+// startBefore is start with that Redis, which has more time than a busy machine ever takes: an ADD whose answer comes too
+// late has been done, and would never succeed again.
+func startBefore(t *testing.T, redis string, args ...string) (*kit.Process, kit.Endpoint) {
+	t.Helper()
+	return start(t, append(args, "-store", "redis://"+redis, "-storetimeout", "10000")...)
 }
 
 // tryAsk reports whether the answer is OK.
@@ -68,7 +75,7 @@ func TestStoreAway(t *testing.T) {
 	t.Parallel()
 	kit.NeedRedis(t)
 	port := kit.FreePort(t)
-	p, at := start(t, "-store", fmt.Sprintf("redis://127.0.0.1:%d", port), "-metrics", "IP:127.0.0.1:0")
+	p, at := startBefore(t, fmt.Sprintf("127.0.0.1:%d", port), "-metrics", "IP:127.0.0.1:0")
 	p.WaitStderr(patience, "the store was not found: requests are answered DISCONNECTED until it is")
 	for range 20 {
 		askOnce(t, at, kit.Have(1, "id"), codec.StatusDisconnected)
@@ -150,7 +157,7 @@ func TestSecretsAreReadOffTheLoop(t *testing.T) {
 func TestStopAnswers(t *testing.T) {
 	t.Parallel()
 	r := kit.StartRedis(t)
-	p, at := start(t, "-store", "redis://"+r.Address(), "-storetimeout", "10000")
+	p, at := startBefore(t, r.Address())
 	kit.Wait(t, patience, "ADD", func() bool { return tryAsk(t, at, kit.Add(1, "id", "session", time.Hour)) })
 	r.Signal(syscall.SIGSTOP)
 	defer r.Signal(syscall.SIGCONT)
@@ -176,7 +183,7 @@ func TestSealedStore(t *testing.T) {
 	t.Parallel()
 	r := kit.StartRedis(t, "--requirepass", "hunter2")
 	seal, password := kit.WriteFile(t, "seal", []byte(keyFile("1")), 0o600), kit.WriteFile(t, "password", []byte("hunter2\n"), 0o600)
-	p, at := start(t, "-store", "redis://"+r.Address(), "-seal", seal, "-storepassword", password, "-metrics", "IP:127.0.0.1:0")
+	p, at := startBefore(t, r.Address(), "-seal", seal, "-storepassword", password, "-metrics", "IP:127.0.0.1:0")
 	p.WaitStderr(patience, "sessions in the store are sealed")
 	const id, session = "the ID of a session", "the secret of a session"
 	kit.Wait(t, patience, "ADD", func() bool { return tryAsk(t, at, kit.Add(1, id, session, time.Hour)) })

@@ -7,7 +7,7 @@ import (
 )
 
 // TestScripts runs what testdata/script holds of the command line.
-func TestScripts(t *testing.T) { kit.RunScripts(t) }
+func TestScripts(t *testing.T) { kit.RunScripts(t, nil) }
 
 // TestConnectIsServer: the flag has two names.
 func TestConnectIsServer(t *testing.T) {

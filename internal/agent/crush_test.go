@@ -179,12 +179,12 @@ func TestT07TimersDueAtOnceAreSplit(t *testing.T) {
 				runtime.GC()
 				calls, took := row.run(t)
 				t.Logf("%d calls, the longest took %v", calls, took)
-				if slowest = min(slowest, took); slowest < longest || t.Failed() {
+				if slowest = min(slowest, took); slowest < longest || t.Failed() || !kit.TimesJudged() {
 					break
 				}
 			}
 			if slowest >= longest {
-				kit.TooSlow(t, "got a call of %v in each of 5 runs, want all under %v", slowest, longest)
+				kit.TooSlow(t, "got a call of %v in each run, want all under %v", slowest, longest)
 			}
 		})
 	}

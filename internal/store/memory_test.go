@@ -249,7 +249,7 @@ func TestManyExpiriesAtOnceAreSplit(t *testing.T) {
 				t.Fatalf("Expire: got %d dropped, %d left, want %d, %d", got, m.Len(), budget, left-budget)
 			}
 		}
-		if slowest < most {
+		if slowest < most || !kit.TimesJudged() {
 			break
 		}
 	}

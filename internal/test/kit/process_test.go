@@ -247,23 +247,3 @@ func TestStartFails(t *testing.T) {
 	got := whatFails(t, func(t testing.TB) { Start(t, "/nonexistent/binary") })
 	mustSay(t, got, "start /nonexistent/binary")
 }
-
-func TestBuildAndStart(t *testing.T) {
-	dir := t.TempDir()
-	write(t, filepath.Join(dir, "go.mod"), "module hello\n\ngo 1.25\n")
-	write(t, filepath.Join(dir, "main.go"), "package main\n\nfunc main() { print(\"hello\") }\n")
-	t.Chdir(dir)
-	p := Start(t, Build(t, "hello", "-ldflags=-s"))
-	if code := p.Exit(Patience); code != 0 || p.Stderr() != "hello" {
-		t.Errorf("got exit code %d, %q, want 0, hello", code, p.Stderr())
-	}
-	write(t, filepath.Join(dir, "main.go"), "package main\n\nfunc main() { nonsense }\n")
-	mustSay(t, whatFails(t, func(t testing.TB) { Build(t, "hello") }), "undefined: nonsense")
-}
-
-func write(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}

@@ -8,9 +8,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -19,6 +21,9 @@ import (
 // place of the text that they expect of it.
 const updateEnv = "DISTCACHE_UPDATE_SCRIPTS"
 
+// RunFunc is what a main function calls: it gets the arguments, and gives the exit code.
+type RunFunc func(args []string, stdout, stderr io.Writer) int
+
 // RunScripts runs each script in testdata/script of the package (*.txtar, see the package
 // testscript). Scripts run the programs of the package's Suite, and have these commands
 // besides those of testscript:
@@ -26,16 +31,20 @@ const updateEnv = "DISTCACHE_UPDATE_SCRIPTS"
 //	exits CODE program [args...]   run it; it must end with that exit code
 //	refuses program [args...]      the same with 2, one line on stderr and nothing on stdout
 //
+// refuses calls run, which does what main does, in place of starting a process, as there are
+// hundreds of such lines: unless run is nil, or there is a -config or a -check, which look at
+// files of the script.
+//
 // $PATH_107 is a path of 107 bytes, which is the longest that a unix socket can have, and $CONTRIB the directory of the
 // files for -config. The test must run two directories below the module's root.
-func RunScripts(t *testing.T) {
+func RunScripts(t *testing.T, run RunFunc) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv(updateEnv) != "",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "refuses": refuses,
+			"exits": exits, "refuses": run.refuses,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH_107", "/"+strings.Repeat("x", 106))
@@ -74,12 +83,35 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func refuses(ts *testscript.TestScript, neg bool, args []string) {
-	exits(ts, neg, append([]string{"2"}, args...))
-	stdout, stderr := ts.ReadFile("stdout"), ts.ReadFile("stderr")
+func (run RunFunc) refuses(ts *testscript.TestScript, neg bool, args []string) {
+	var stdout, stderr string
+	if run == nil || neg || len(args) == 0 || slices.Contains(args, "-config") || slices.Contains(args, "-check") {
+		exits(ts, neg, append([]string{"2"}, args...))
+		stdout, stderr = ts.ReadFile("stdout"), ts.ReadFile("stderr")
+	} else {
+		stdout, stderr = run.mustRefuse(ts, args[1:])
+	}
 	if stdout != "" || !strings.HasPrefix(stderr, args[0]+": ") || strings.IndexByte(stderr, '\n') != len(stderr)-1 {
 		ts.Fatalf("got %q on stdout and %q on stderr, want nothing and one line that begins with %s:", stdout, stderr, args[0])
 	}
+}
+
+// mustRefuse gives what was printed. A daemon that starts, in place of refusing, fails the test.
+func (run RunFunc) mustRefuse(ts *testscript.TestScript, args []string) (stdout, stderr string) {
+	var printed, told strings.Builder
+	ended := make(chan int, 1)
+	go func() { ended <- run(args, &printed, &told) }()
+	select {
+	case code := <-ended:
+		if code != 2 {
+			ts.Fatalf("got exit code %d, want 2; stderr:\n%s", code, told.String())
+		}
+	case <-time.After(Patience):
+		ts.Fatalf("got %q still running after %v, want it refused", args, Patience)
+	}
+	_, _ = io.WriteString(ts.Stdout(), printed.String())
+	_, _ = io.WriteString(ts.Stderr(), told.String())
+	return printed.String(), told.String()
 }
 
 // rangeNote matches the range in the usage text of a flag.
@@ -87,7 +119,7 @@ var rangeNote = regexp.MustCompile(`\((\d+) to (\d+), default`)
 
 // RefusesNumbers holds that each flag whose usage text gives a range refuses the numbers beside both
 // ends of it. run is the main function of a program, which gets arguments and gives its exit code.
-func RefusesNumbers(t *testing.T, program string, run func(args []string, stdout, stderr io.Writer) int) {
+func RefusesNumbers(t *testing.T, program string, run RunFunc) {
 	var usage strings.Builder
 	if code := run([]string{"-h"}, &usage, io.Discard); code != 0 {
 		t.Fatalf("got exit code %d of -h, want 0", code)
@@ -107,7 +139,7 @@ func RefusesNumbers(t *testing.T, program string, run func(args []string, stdout
 	}
 }
 
-func mustRefuseNumber(t *testing.T, program string, run func(args []string, stdout, stderr io.Writer) int, flag, value, ends string) {
+func mustRefuseNumber(t *testing.T, program string, run RunFunc, flag, value, ends string) {
 	t.Helper()
 	var stdout, stderr strings.Builder
 	code := run([]string{flag + "=" + value}, &stdout, &stderr)

@@ -202,18 +202,6 @@ func linkOrCopy(from, to string) error {
 	return errors.Join(err, copied.Close())
 }
 
-// Build builds a main package (“distcache/cmd/dc_client”) with those flags of go build
-// (“-race”), and gives the path of the binary, in a directory that goes away with the test.
-func Build(t testing.TB, pkg string, flags ...string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), filepath.Base(pkg))
-	args := append([]string{"build", "-o", path}, flags...)
-	if out, err := exec.Command("go", append(args, pkg)...).CombinedOutput(); err != nil {
-		t.Fatalf("go build %s: %v\n%s", pkg, err, out)
-	}
-	return path
-}
-
 // Tool is the path of a command that the Suite of the test has built, or, of one that it has
 // built with a tag, of “tag/command”. It panics where there is no Suite.
 func Tool(name string) string {

@@ -33,7 +33,7 @@ func TestN02N05N15LostPackets(t *testing.T) {
 			n.startServer()
 			process, at := n.startClient(millis("-timeout", timeout), millis("-retry", retry))
 			jitter := kit.MeasureJitter(t)
-			load := kit.StartLoad(t, at, 20, 5*time.Millisecond)
+			load := kit.StartLoad(t, at, 20, kit.Sized(20*time.Millisecond, 5*time.Millisecond))
 			load.FirstServed(patience, time.Now())
 
 			row.lose(n)

@@ -40,7 +40,7 @@ func TestN13NameDoesNotResolve(t *testing.T) {
 			jitter := kit.MeasureJitter(t)
 			process.WaitStderr(patience, "no connection to dc_server")
 			down := time.Now()
-			load := kit.StartLoad(t, at, 20, 5*time.Millisecond)
+			load := kit.StartLoad(t, at, 20, kit.Sized(20*time.Millisecond, 5*time.Millisecond))
 			asked := n.names.wasAsked()
 			kit.Wait(t, patience, "queries", func() bool { return n.names.wasAsked() > asked+2 })
 			time.Sleep(retry)

@@ -2,7 +2,10 @@ package process
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"io"
+	"iter"
 	"os"
 	"slices"
 	"strings"
@@ -111,31 +114,63 @@ func mustHold(t *testing.T, process *kit.Process, canary string) {
 	}
 }
 
-// holds reports whether the memory of the process has the text.
+// holds reports whether the memory of the process has the text. Pages that it has never
+// touched are not looked at: most of what Go reserves.
 func holds(t *testing.T, process *kit.Process, text string) bool {
 	t.Helper()
-	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", process.PID()))
+	directory := fmt.Sprintf("/proc/%d/", process.PID())
+	maps, err := os.ReadFile(directory + "maps")
 	if err != nil {
 		t.Fatal(err)
 	}
-	memory, err := os.Open(fmt.Sprintf("/proc/%d/mem", process.PID()))
+	memory, err := os.Open(directory + "mem")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = memory.Close() }()
+	pages, err := os.Open(directory + "pagemap")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = pages.Close() }()
 	for line := range strings.Lines(string(maps)) {
 		var from, to int64
 		var mode string
 		if _, err := fmt.Sscanf(line, "%x-%x %s", &from, &to, &mode); err != nil || mode[:2] != "rw" {
 			continue
 		}
-		b := make([]byte, to-from)
-		n, _ := memory.ReadAt(b, from) // what is gone by now holds nothing
-		if bytes.Contains(b[:n], []byte(text)) {
-			return true
+		for from, to := range touched(pages, from, to) {
+			b := make([]byte, to-from)
+			n, _ := memory.ReadAt(b, from) // what is gone by now holds nothing
+			if bytes.Contains(b[:n], []byte(text)) {
+				return true
+			}
 		}
 	}
 	return false
+}
+
+// touched gives the runs of pages from one address to another that are in memory or swapped out:
+// bits 63 and 62 of an entry of pagemap.
+func touched(pages io.ReaderAt, from, to int64) iter.Seq2[int64, int64] {
+	return func(yield func(from, to int64) bool) {
+		size := int64(os.Getpagesize())
+		entries := make([]byte, (to-from)/size*8)
+		n, _ := pages.ReadAt(entries, from/size*8) // of what is gone by now there is less
+		in := func(page int64) bool {
+			return page*8+8 <= int64(n) && binary.NativeEndian.Uint64(entries[page*8:])>>62 != 0
+		}
+		for first := int64(0); first*8 < int64(n); first++ {
+			last := first
+			for in(last) {
+				last++
+			}
+			if last > first && !yield(from+first*size, from+last*size) {
+				return
+			}
+			first = last
+		}
+	}
 }
 
 // mustTellNothing ends the process in a way that shows its stacks, and looks for the text

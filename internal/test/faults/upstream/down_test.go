@@ -33,7 +33,7 @@ func TestU02DownIsAnsweredAtOnce(t *testing.T) {
 			process, at := kit.NewRig(t).Unlinked(row.server(t), millis("-retry", retry))
 			process.WaitStderr(patience, row.reason)
 			began := time.Now()
-			load := kit.StartLoad(t, at, 20, 5*time.Millisecond)
+			load := kit.StartLoad(t, at, 20, kit.Sized(20*time.Millisecond, 5*time.Millisecond))
 			time.Sleep(attempt + retry) // an attempt, of each kind
 			down := load.Since(began)
 			load.Stop()

@@ -64,7 +64,7 @@ func TestUEveryRequestEndsInTime(t *testing.T) {
 			jitter := kit.MeasureJitter(t)
 			up := kit.NewUpstream(t, kit.Loopback())
 			process, at := startLinked(t, up.Endpoint())
-			load := kit.StartLoad(t, at, 20, 5*time.Millisecond)
+			load := kit.StartLoad(t, at, 20, kit.Sized(20*time.Millisecond, 5*time.Millisecond))
 			load.FirstServed(patience, time.Now())
 			var bad atomic.Bool
 			h.arm(up, &bad)
