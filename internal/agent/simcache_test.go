@@ -212,6 +212,10 @@ func (s *house) intrude() {
 	h := s.h
 	id := h.anyID()
 	switch value := h.last[id]; {
+	case s.sessions[id] != "" && h.reused && h.rng.IntN(2) == 0:
+		h.note("%s: another host replaces %s", s.name, id)
+		s.put(id, "")
+		s.put(id, h.value(id))
 	case s.sessions[id] != "":
 		h.note("%s: another host removes %s", s.name, id)
 		s.put(id, "")
@@ -224,7 +228,7 @@ func (s *house) intrude() {
 	}
 }
 
-func (h *hoard) anyID() string { return fmt.Sprintf("session-%d", h.rng.IntN(4)) }
+func (h *hoard) anyID() string { return fmt.Sprintf("session-%d", h.rng.IntN(3)) }
 
 // value is a session that no other request has.
 func (h *hoard) value(id string) string {
@@ -240,8 +244,15 @@ func (h *hoard) ask(c int) {
 	if len(client.owed) >= testWindow {
 		return
 	}
-	w := &wish{op: []codec.Op{codec.OpGet, codec.OpGet, codec.OpGet, codec.OpGet, codec.OpAdd, codec.OpAdd, codec.OpRemove, codec.OpHave}[h.rng.IntN(8)],
-		id: h.anyID(), tick: h.tick, at: h.now}
+	w := &wish{op: codec.OpGet, id: h.anyID(), tick: h.tick, at: h.now}
+	switch k := h.rng.IntN(24); {
+	case k < 3:
+		w.op = codec.OpAdd
+	case k == 3:
+		w.op = codec.OpRemove
+	case k == 4:
+		w.op = codec.OpHave
+	}
 	payload := []byte(w.id)
 	if w.op == codec.OpAdd {
 		payload = codec.AppendAdd(nil, codec.Add{Timeout: time.Hour, ID: payload, Data: []byte(h.value(w.id))})
@@ -286,34 +297,49 @@ func (h *hoard) step() {
 	h.tick++
 	s := h.houses[h.rng.IntN(len(h.houses))]
 	switch k := h.rng.IntN(40); {
-	case k < 12:
-		h.ask(h.rng.IntN(len(h.clients)))
 	case k < 14:
+		h.ask(h.rng.IntN(len(h.clients)))
+	case k < 16:
 		h.feed(h.rng.IntN(len(h.clients)))
-	case k < 22:
-		s.serve()
+	case k < 24:
+		for range h.rng.IntN(4) {
+			s.serve()
+		}
 	case k < 32:
-		s.deliver()
-	case k < 35:
-		s.connect()
-	case k == 35:
+		for range h.rng.IntN(4) {
+			s.deliver()
+		}
+	case k == 33:
 		s.intrude()
-	case k == 36 && h.rng.IntN(20) == 0 && s.state != off:
+	case k == 34 && h.rng.IntN(2) == 0 && s.state != off:
 		s.link.Broken(upstream.ErrClosed, h.now)
-	case k == 37 && h.rng.IntN(10) == 0:
+		for id := range s.sessions { // it was started again
+			s.put(id, "")
+		}
+	case k == 35 && h.rng.IntN(20) == 0:
 		h.pass(time.Duration(h.rng.IntN(300)) * ms)
-	case k == 38 && h.rng.IntN(20) == 0:
-		h.settle()
-		h.pass(time.Duration(h.rng.IntN(90)) * time.Second)
-	default:
+	case k == 36 && h.rng.IntN(8) == 0:
+		h.settle(1)
+		for range h.rng.IntN(100) {
+			h.pass(time.Second)
+			h.settle(1) // probes
+		}
+	case k == 37: // a better one is back
+		s.connect()
+	case h.agent.Servers().Up():
 		h.pass(time.Duration(h.rng.IntN(3)) * ms)
+	default:
+		h.pass(time.Duration(h.rng.IntN(60)) * ms)
+		s.connect()
+		s.serve()
+		s.deliver()
 	}
 	h.agent.TurnEnded(h.now)
 }
 
-// settle has everything answered.
-func (h *hoard) settle() {
-	for range 100 {
+// settle has everything answered that comes within some rounds.
+func (h *hoard) settle(rounds int) {
+	for range rounds {
 		for _, s := range h.houses {
 			s.connect()
 			for len(s.inbox) > 0 {
@@ -346,7 +372,7 @@ func playHoard(seed uint64, trace *strings.Builder) (h *hoard) {
 	for range 200 + h.rng.IntN(600) {
 		h.step()
 	}
-	h.settle()
+	h.settle(20)
 	for c := range h.clients {
 		h.must(len(h.clients[c].owed) == 0, "client %d is owed %d answers at the end", c, len(h.clients[c].owed))
 	}
