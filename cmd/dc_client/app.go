@@ -24,6 +24,7 @@ import (
 type app struct {
 	config config
 	stats  *sharedStats // of all loops
+	writes agent.Writes // of -cache, of all loops; nil: there is one, or no cache
 	first  bool         // of the loops: says what concerns them all
 	loop   *engine.Loop
 	agent  *agent.Agent
@@ -36,9 +37,9 @@ type app struct {
 
 // newApps gives what makes the agent of each event loop.
 func (c config) newApps() func() daemon.App {
-	first, stats := true, new(sharedStats)
+	first, stats, writes := true, new(sharedStats), c.cache.shared(c.loops)
 	return func() daemon.App {
-		a := &app{config: c, first: first, stats: stats}
+		a := &app{config: c, first: first, stats: stats, writes: writes}
 		first = false
 		return a
 	}
@@ -158,6 +159,7 @@ func (a *app) agentConfig() agent.Config {
 		Idle:      daemon.OrNever(a.config.clients.Idle),
 		MinExpiry: a.config.clients.MinExpiry,
 		Cache:     a.memory,
+		Writes:    a.writes,
 		Name:      a.display,
 		Addresses: a.addresses,
 	}

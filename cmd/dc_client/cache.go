@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"strconv"
+	"sync/atomic"
+	"unsafe"
 
 	"distcache/internal/agent"
 	"distcache/internal/daemon"
@@ -56,6 +58,24 @@ func (f *cacheFlags) open(loops int) (*store.Memory, error) {
 	return store.NewMemory(f.limits(loops))
 }
 
+// numWrites is how many IDs are told apart, about: a write of one ends the use of the entries of all others with its hash.
+const numWrites = 1 << 20
+
+// writes is the agent.Writes of several loops.
+type writes [numWrites]atomic.Uint32
+
+// Note implements agent.Writes; so does Count.
+func (w *writes) Note(hash uint64)         { w[hash%numWrites].Add(1) }
+func (w *writes) Count(hash uint64) uint32 { return w[hash%numWrites].Load() }
+
+// shared gives what the loops share; nil: nothing.
+func (f *cacheFlags) shared(loops int) agent.Writes {
+	if f.mebibytes == 0 || loops == 1 {
+		return nil
+	}
+	return new(writes)
+}
+
 // addMemory tells the daemon what the cache may take.
 func (f *cacheFlags) addMemory(d *daemon.Config, loops int) {
 	if f.mebibytes == 0 {
@@ -64,6 +84,9 @@ func (f *cacheFlags) addMemory(d *daemon.Config, loops int) {
 	share := f.limits(loops)
 	d.Ready = append(d.Ready, "cache_mib", f.mebibytes)
 	d.Memory.Heap += int64(loops) * agent.CacheMemory
+	if loops > 1 {
+		d.Memory.Heap += int64(unsafe.Sizeof(writes{}))
+	}
 	d.Memory.OffHeap = int64(loops) * share.Bound()
 	d.Memory.Text = fmt.Sprintf("  sessions %d MiB = %d x (%d MiB index and page ends + %d MiB records), %d in each loop of up to %d B on average (-cache)\n",
 		daemon.Mebibytes(d.Memory.OffHeap), loops, daemon.Mebibytes(share.Overhead()), daemon.Mebibytes(share.Records()),

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +43,26 @@ func TestCache(t *testing.T) {
 	mustAsk(t, client, up, "added", "\x01", codec.OpGet)
 	if text := process.Stderr(); !regexp.MustCompile(` ready .*cache_mib=64`).MatchString(text) {
 		t.Errorf("got %q, want a line that tells of the cache", text)
+	}
+}
+
+// TestCacheOfSeveralLoops: a client finds what it wrote, whichever loop its connections come to.
+func TestCacheOfSeveralLoops(t *testing.T) {
+	t.Parallel()
+	up := kit.NewUpstream(t, kit.Loopback())
+	_, at := startLinked(t, up.Endpoint(), "-cache", "100", "-loops", "2")
+	for n := range 40 {
+		data := fmt.Sprintf("data of time %d", n)
+		kit.Dial(t, at).AwaitStatus(kit.Add(1, "id", data, time.Hour), codec.StatusOK)
+		for range 4 {
+			client := kit.Dial(t, at)
+			client.Send(kit.Get(1, "id"))
+			client.Expect(codec.AppendMessage(nil, codec.Response, 1, codec.OpGet, []byte(data)))
+		}
+		kit.Dial(t, at).ExpectStatus(kit.Remove(1, "id"), codec.StatusOK)
+	}
+	if haves := slices.DeleteFunc(up.Requests(), func(q kit.Request) bool { return q.Op != codec.OpHave }); len(haves) == 0 {
+		t.Error("got no HAVE, want some")
 	}
 }
 

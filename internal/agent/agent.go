@@ -25,6 +25,8 @@ type Config struct {
 	MinExpiry time.Duration   // the flag -minexpiry; 0: none
 	// Cache holds sessions that came through here; see cache. nil: none does.
 	Cache *store.Memory
+	// Writes is shared by the agents of a process that have a Cache; nil: there is one.
+	Writes Writes
 	// Several tells that there can be more than one server, even where there is one now.
 	Several bool
 	// Name tells, for the status page, how a server of the list is shown; nil: it does not.
@@ -78,7 +80,7 @@ func New(config Config, o Observer) *Agent {
 		Drain: min(drainLimit, config.Server.Timeout),
 	}, a, a)
 	if config.Cache != nil {
-		a.cache = newCache(config.Cache, a.servers, &a.figures.Mux.Full)
+		a.cache = newCache(config.Cache, config.Writes, a.servers, &a.figures.Mux.Full)
 	}
 	return a
 }

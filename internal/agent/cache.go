@@ -17,7 +17,7 @@ const (
 	// CacheMemory is what a cache takes beside its store.Memory, in bytes: the tickets, whose table grows by doubling,
 	// the stripes, and buffers for three messages.
 	CacheMemory = 2*upstream.MaxInFlight*ticketSize + numStripes*8 + 128<<10
-	ticketSize  = 96
+	ticketSize  = 112
 	numStripes  = 1 << 12
 )
 
@@ -39,6 +39,7 @@ type cache struct {
 	stripes [numStripes]stripe
 	answer  []byte
 	get     codec.Message // kept here, so that it costs no allocation
+	writes  Writes        // nil: no other agent has clients of this host
 	full    *uint64
 	stopped bool
 
@@ -53,15 +54,23 @@ type CacheCounters struct {
 	Again uint64 // GETs whose entry was gone when dc_server said that it has the session: it was asked for it
 }
 
+// Writes counts the ADDs and REMOVEs of all agents of a process, by a hash of their ID. A client may ask any of them, and
+// shall find what it wrote by another one.
+type Writes interface {
+	Note(hash uint64)
+	Count(hash uint64) uint32
+}
+
 // ticket is a request under way that concerns the cache.
 type ticket struct {
+	hash    uint64         // of the ID
 	owner   upstream.Owner // who asked
 	uid     uint32
 	purpose purpose
-	placed  bool // of an ADD: its session is the entry
-	stripe  uint16
+	placed  bool   // of an ADD: its session is the entry
 	stamp   uint32 // of a check: that of the entry. Of a fetch: stripe.writes
-	era     uint32 // of a fetch
+	era     uint32 // of a fetch, as writes
+	writes  uint32 // Writes.Count
 	idLen   uint8
 	id      [codec.MaxIDLen]byte
 }
@@ -82,9 +91,9 @@ type stripe struct {
 	open   int32  // of those, without an answer
 }
 
-// newCache makes a cache without entries. It adds to full the requests that it refuses.
-func newCache(memory *store.Memory, servers *upstream.Servers, full *uint64) *cache {
-	return &cache{held: newEntries(memory), servers: servers, full: full, answer: make([]byte, 0, codec.MaxMessageSize)}
+// newCache makes a cache without entries. writes are nil where there is one agent. It adds to full the requests that it refuses.
+func newCache(memory *store.Memory, writes Writes, servers *upstream.Servers, full *uint64) *cache {
+	return &cache{held: newEntries(memory), writes: writes, servers: servers, full: full, answer: make([]byte, 0, codec.MaxMessageSize)}
 }
 
 // submit forwards a request, or a HAVE in place of a GET.
@@ -97,9 +106,8 @@ func (c *cache) submit(owner upstream.Owner, m *codec.Message, now time.Duration
 		c.asked = target
 		c.held.endEra()
 	}
-	n := uint16(xxhash.Sum64(id) % numStripes)
-	s := &c.stripes[n]
-	if m.Op == codec.OpGet && s.open > 0 {
+	hash := xxhash.Sum64(id)
+	if m.Op == codec.OpGet && c.stripe(hash).open > 0 {
 		return c.servers.Submit(owner, m, now)
 	}
 	i, ok := c.take()
@@ -108,7 +116,7 @@ func (c *cache) submit(owner upstream.Owner, m *codec.Message, now time.Duration
 		return upstream.ErrFull
 	}
 	t := &c.tickets[i]
-	*t = ticket{owner: owner, uid: m.UID, stripe: n, idLen: uint8(len(id))}
+	*t = ticket{owner: owner, uid: m.UID, hash: hash, idLen: uint8(len(id))}
 	copy(t.id[:], id)
 	var err error
 	if m.Op == codec.OpGet {
@@ -124,9 +132,10 @@ func (c *cache) submit(owner upstream.Owner, m *codec.Message, now time.Duration
 
 func (c *cache) submitGet(i int32, m *codec.Message, now time.Duration) error {
 	t := &c.tickets[i]
-	stamp, ok := c.held.current(t.ID(), now)
+	writes := c.count(t.hash)
+	stamp, ok := c.held.current(t.ID(), writes, now)
 	if !ok {
-		t.purpose, t.stamp, t.era = fetch, c.stripes[t.stripe].writes, c.held.era
+		t.purpose, t.stamp, t.era, t.writes = fetch, c.stripe(t.hash).writes, c.held.era, writes
 		return c.servers.Submit(ticketOwner(i), m, now)
 	}
 	t.purpose, t.stamp = check, stamp
@@ -144,14 +153,16 @@ func (c *cache) submitGet(i int32, m *codec.Message, now time.Duration) error {
 // session has its place only where there is none.
 func (c *cache) submitWrite(i int32, m *codec.Message, now time.Duration) error {
 	t := &c.tickets[i]
-	s := &c.stripes[t.stripe]
+	s := c.stripe(t.hash)
 	t.purpose = remove
 	if m.Op == codec.OpAdd {
 		t.purpose = add
-		if _, there := c.held.current(t.ID(), now); !there && s.open == 0 {
-			t.placed = true
-			c.held.placeAdd(m, now)
-		}
+		_, there := c.held.current(t.ID(), c.count(t.hash), now)
+		t.placed = !there && s.open == 0
+	}
+	c.note(t.hash)
+	if t.placed {
+		c.held.placeAdd(m, c.count(t.hash), now)
 	}
 	err := c.servers.Submit(ticketOwner(i), m, now)
 	switch {
@@ -167,15 +178,15 @@ func (c *cache) submitWrite(i int32, m *codec.Message, now time.Duration) error 
 // settle takes the answer to the request of t, and gives the one for who asked, which lives until the next call. nil: none yet,
 // dc_server was asked again. The error is that of asking again.
 func (c *cache) settle(t *ticket, wire []byte, now time.Duration) ([]byte, error) {
-	s := &c.stripes[t.stripe]
+	s := c.stripe(t.hash)
 	_, status := codec.Outcome(wire)
 	brief := len(wire) == codec.HeaderSize+1
 	switch t.purpose {
 	case fetch:
 		switch {
-		case t.stamp != s.writes || t.era != c.held.era: // the answer may be of before that
+		case t.stamp != s.writes || t.era != c.held.era || t.writes != c.count(t.hash): // the answer may be of before that
 		case !brief:
-			c.held.placeHit(t.ID(), wire, now)
+			c.held.placeHit(t.ID(), wire, t.writes, now)
 		case status == codec.StatusNotOK:
 			c.held.drop(t.ID(), now)
 		}
@@ -186,6 +197,9 @@ func (c *cache) settle(t *ticket, wire []byte, now time.Duration) ([]byte, error
 		return c.checked(t, status, now)
 	case add, remove:
 		s.open--
+		if t.purpose == remove {
+			c.note(t.hash) // another agent may have fetched it since
+		}
 		if !t.placed || !brief || status != codec.StatusOK {
 			c.held.drop(t.ID(), now)
 		}
@@ -223,6 +237,22 @@ func (c *cache) ask(t *ticket, now time.Duration) error {
 	c.get.Wire = codec.AppendMessage(c.get.Wire[:0], codec.Request, t.uid, codec.OpGet, t.ID())
 	c.get.UID, c.get.Op, c.get.PayloadLen = t.uid, codec.OpGet, int(t.idLen)
 	return c.submit(t.owner, &c.get, now)
+}
+
+func (c *cache) stripe(hash uint64) *stripe { return &c.stripes[hash%numStripes] }
+
+// note tells the other agents of a write, and count is how many there were.
+func (c *cache) note(hash uint64) {
+	if c.writes != nil {
+		c.writes.Note(hash)
+	}
+}
+
+func (c *cache) count(hash uint64) uint32 {
+	if c.writes == nil {
+		return 0
+	}
+	return c.writes.Count(hash)
 }
 
 // wipe clears the last answer, which may be a session.

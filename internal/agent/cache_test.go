@@ -185,6 +185,39 @@ func TestCacheKeepsTheOrder(t *testing.T) {
 	r.mustGetBytes(1, codec.AppendStatus(want, 3, codec.OpGet, codec.StatusNotOK))
 }
 
+// countedWrites is Writes of one hash.
+type countedWrites struct{ n uint32 }
+
+func (w *countedWrites) Note(uint64)         { w.n++ }
+func (w *countedWrites) Count(uint64) uint32 { return w.n }
+
+// TestCacheHearsOfOthers: what another agent of the process writes ends the use of an entry, and what was fetched meanwhile is none.
+func TestCacheHearsOfOthers(t *testing.T) {
+	writes := &countedWrites{}
+	config := testConfig()
+	config.Cache, config.Writes = newTestCache(), writes
+	t.Cleanup(func() { closeTestCache(config.Cache) })
+	r := upRig(t, config)
+	r.come(1)
+	r.did(codec.OpAdd, addOf("id", "data", time.Hour), ok)
+	r.answer(r.mustAsk("id", codec.OpHave), ok)
+	r.mustGet(1, 7, "data")
+	writes.n++
+	m := r.mustAsk("id", codec.OpGet)
+	writes.n++
+	r.answer(m, "other data")
+	r.mustGet(1, 7, "other data")
+	r.answer(r.mustAsk("id", codec.OpGet), "other data")
+	r.mustGet(1, 7, "other data")
+	r.answer(r.mustAsk("id", codec.OpHave), ok)
+	r.mustGet(1, 7, "other data")
+	before := writes.n
+	r.did(codec.OpRemove, "id", ok)
+	if writes.n != before+2 {
+		t.Errorf("got %d notes of a REMOVE, want one as it leaves and one with its answer", writes.n-before)
+	}
+}
+
 // TestTicketSize: the bound of the memory counts on it.
 func TestTicketSize(t *testing.T) {
 	if got := unsafe.Sizeof(ticket{}); got != ticketSize {

@@ -13,8 +13,8 @@ const (
 	// entryLife is the longest time that a session is kept here. It bounds how long an ID that another host has given
 	// to another session can bring the former one (docs/dc_client.md, “A local cache”).
 	entryLife = time.Minute
-	// entryHeader is what stands in front of the session in the memory of an entry: its stamp and its era.
-	entryHeader = 8
+	// entryHeader is what stands in front of the session in the memory of an entry: its stamp, its era and the count of writes.
+	entryHeader = 12
 	// leastSession is the shortest session that is kept, in bytes: one of a byte looks like a status.
 	leastSession = 2
 	// expirePerCall is how many entries are dropped in one go: few enough that no client notices.
@@ -49,14 +49,14 @@ func (e *entries) find(id []byte, now time.Duration) (session []byte, stamp uint
 	return record[entryHeader:], binary.BigEndian.Uint32(record), true
 }
 
-// current reports whether there is a session for the ID that may be used, and gives its stamp. One of an earlier era is
-// dropped.
-func (e *entries) current(id []byte, now time.Duration) (stamp uint32, ok bool) {
+// current reports whether there is a session for the ID that may be used, and gives its stamp. One of an earlier era, or of
+// another count of writes, is dropped.
+func (e *entries) current(id []byte, writes uint32, now time.Duration) (stamp uint32, ok bool) {
 	record, ok := e.memory.View(id, now)
 	if !ok {
 		return 0, false
 	}
-	if binary.BigEndian.Uint32(record[4:]) != e.era {
+	if binary.BigEndian.Uint32(record[4:]) != e.era || binary.BigEndian.Uint32(record[8:]) != writes {
 		e.memory.Remove(id, now)
 		return 0, false
 	}
@@ -64,7 +64,7 @@ func (e *entries) current(id []byte, now time.Duration) (stamp uint32, ok bool) 
 }
 
 // place keeps the session of an ID in place of any other one, for life at most.
-func (e *entries) place(id, session []byte, life, now time.Duration) {
+func (e *entries) place(id, session []byte, writes uint32, life, now time.Duration) {
 	e.memory.Remove(id, now)
 	if len(session) < leastSession || len(session) > codec.MaxDataLen-entryHeader {
 		return
@@ -72,25 +72,26 @@ func (e *entries) place(id, session []byte, life, now time.Duration) {
 	e.stamp++
 	e.record = binary.BigEndian.AppendUint32(e.record[:0], e.stamp)
 	e.record = binary.BigEndian.AppendUint32(e.record, e.era)
+	e.record = binary.BigEndian.AppendUint32(e.record, writes)
 	e.record = append(e.record, session...)
 	e.memory.Add(id, e.record, min(life, entryLife), now)
 	clear(e.record)
 }
 
 // placeAdd keeps the session of an ADD.
-func (e *entries) placeAdd(m *codec.Message, now time.Duration) {
+func (e *entries) placeAdd(m *codec.Message, writes uint32, now time.Duration) {
 	payload := m.Payload(e.payload)
 	if add, status := codec.ParseAdd(payload); status == codec.StatusOK {
-		e.place(add.ID, add.Data, add.Timeout, now)
+		e.place(add.ID, add.Data, writes, add.Timeout, now)
 	}
 	e.wipe(m, payload)
 }
 
 // placeHit keeps the session that a GET has brought.
-func (e *entries) placeHit(id, wire []byte, now time.Duration) {
+func (e *entries) placeHit(id, wire []byte, writes uint32, now time.Duration) {
 	m := codec.Message{Wire: wire}
 	payload := m.Payload(e.payload)
-	e.place(id, payload, entryLife, now)
+	e.place(id, payload, writes, entryLife, now)
 	e.wipe(&m, payload)
 }
 
