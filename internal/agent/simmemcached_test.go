@@ -82,7 +82,7 @@ func newMemWorld(rng *rand.Rand, trace *strings.Builder) *memWorld {
 		Server: upstream.Config{MaxInFlight: 64, MaxBatch: 256 << 10, Timeout: 200 * ms, Retry: 50 * ms, Random: func(b []byte) { clear(b) }},
 		Window: 1 + rng.IntN(20), Gets: 1 + rng.IntN(4), Idle: deadline.Never,
 	}
-	if w.cached = w.roll(60); w.cached {
+	if w.cached = w.roll(30); w.cached {
 		config.Cache = newTestCache()
 	}
 	w.agent = newSingle(config, w, w)

@@ -73,7 +73,7 @@ func TestSimulation(t *testing.T) {
 		totals.mustHaveSeenEverything(t)
 	}
 	t.Run("servers", func(t *testing.T) { simulateServers(t, seed, (n+9)/10) })
-	t.Run("cache", func(t *testing.T) { simulateCache(t, seed, (n+39)/40) })
+	t.Run("cache", func(t *testing.T) { simulateCache(t, seed, (n+199)/200) })
 	t.Run("memcached", func(t *testing.T) { simulateMemcached(t, seed, (n+29)/30) })
 }
 
