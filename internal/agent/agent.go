@@ -269,7 +269,7 @@ func (a *Agent) Answer(owner upstream.Owner, wire []byte, now time.Duration) boo
 	if owner.Front != cacheIndex {
 		return a.pass(owner, wire, now)
 	}
-	t := a.cache.release(owner.Client)
+	t := a.cache.tickets.release(owner.Client)
 	wire, err := a.cache.settle(&t, wire, now)
 	if wire == nil {
 		return true

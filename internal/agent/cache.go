@@ -17,7 +17,6 @@ const (
 	// CacheMemory is what a cache takes beside its store.Memory, in bytes: the tickets, whose table grows by doubling,
 	// the stripes, and buffers for three messages.
 	CacheMemory = 2*upstream.MaxInFlight*ticketSize + numStripes*8 + 128<<10
-	ticketSize  = 112
 	numStripes  = 1 << 12
 )
 
@@ -34,8 +33,7 @@ type cache struct {
 	held    entries
 	servers *upstream.Servers
 	asked   *upstream.Server // who was to answer the last request; another one begins an era
-	tickets []ticket
-	free    []int32
+	tickets tickets
 	stripes [numStripes]stripe
 	answer  []byte
 	get     codec.Message // kept here, so that it costs no allocation
@@ -60,30 +58,6 @@ type Writes interface {
 	Note(hash uint64)
 	Count(hash uint64) uint32
 }
-
-// ticket is a request under way that concerns the cache.
-type ticket struct {
-	hash    uint64         // of the ID
-	owner   upstream.Owner // who asked
-	uid     uint32
-	purpose purpose
-	placed  bool   // of an ADD: its session is the entry
-	stamp   uint32 // of a check: that of the entry. Of a fetch: stripe.writes
-	era     uint32 // of a fetch, as writes
-	writes  uint32 // Writes.Count
-	idLen   uint8
-	id      [codec.MaxIDLen]byte
-}
-
-// purpose is what a request is for.
-type purpose uint8
-
-const (
-	fetch purpose = iota // a GET as it is
-	check                // a HAVE in place of a GET
-	add
-	remove
-)
 
 // stripe is what is known of all IDs with one hash.
 type stripe struct {
@@ -110,12 +84,12 @@ func (c *cache) submit(owner upstream.Owner, m *codec.Message, now time.Duration
 	if m.Op == codec.OpGet && c.stripe(hash).open > 0 {
 		return c.servers.Submit(owner, m, now)
 	}
-	i, ok := c.take()
+	i, ok := c.tickets.take()
 	if !ok {
 		*c.full++
 		return upstream.ErrFull
 	}
-	t := &c.tickets[i]
+	t := &c.tickets.table[i]
 	*t = ticket{owner: owner, uid: m.UID, hash: hash, idLen: uint8(len(id))}
 	copy(t.id[:], id)
 	var err error
@@ -125,13 +99,13 @@ func (c *cache) submit(owner upstream.Owner, m *codec.Message, now time.Duration
 		err = c.submitWrite(i, m, now)
 	}
 	if err != nil {
-		c.release(i)
+		c.tickets.release(i)
 	}
 	return err
 }
 
 func (c *cache) submitGet(i int32, m *codec.Message, now time.Duration) error {
-	t := &c.tickets[i]
+	t := &c.tickets.table[i]
 	writes := c.count(t.hash)
 	stamp, ok := c.held.current(t.ID(), writes, now)
 	if !ok {
@@ -152,7 +126,7 @@ func (c *cache) submitGet(i int32, m *codec.Message, now time.Duration) error {
 // submitWrite forwards an ADD or a REMOVE. The entry stays until the answer: a GET before it may still need it. So a new
 // session has its place only where there is none.
 func (c *cache) submitWrite(i int32, m *codec.Message, now time.Duration) error {
-	t := &c.tickets[i]
+	t := &c.tickets.table[i]
 	s := c.stripe(t.hash)
 	t.purpose = remove
 	if m.Op == codec.OpAdd {
@@ -267,31 +241,4 @@ func (c *cache) deadline() time.Duration {
 		return deadline.Never
 	}
 	return c.held.deadline()
-}
-
-func ticketOwner(i int32) upstream.Owner { return upstream.Owner{Front: cacheIndex, Client: i} }
-
-// ID is the session ID of the request.
-func (t *ticket) ID() []byte { return t.id[:t.idLen] }
-
-// take finds a ticket. There are as many as requests may be in flight.
-func (c *cache) take() (int32, bool) {
-	if n := len(c.free); n > 0 {
-		i := c.free[n-1]
-		c.free = c.free[:n-1]
-		return i, true
-	}
-	if len(c.tickets) == upstream.MaxInFlight {
-		return 0, false
-	}
-	c.tickets = append(c.tickets, ticket{})
-	return int32(len(c.tickets) - 1), true
-}
-
-// release frees a ticket and gives what it was.
-func (c *cache) release(i int32) ticket {
-	t := c.tickets[i]
-	c.tickets[i] = ticket{}
-	c.free = append(c.free, i)
-	return t
 }

@@ -28,5 +28,5 @@ func (c *cache) idle() bool {
 			return false
 		}
 	}
-	return len(c.free) == len(c.tickets)
+	return len(c.tickets.free) == len(c.tickets.table)
 }
