@@ -23,42 +23,32 @@ func TestO26NoTraceInTheCache(t *testing.T) {
 	_, serverAt := rig.Server()
 	agent, at := rig.Client(serverAt, "-cache", "64")
 	_, otherAt := rig.Client(serverAt)
-	for _, row := range []struct {
-		name   string
-		happen func(c, other *kit.Client)
-	}{
-		{"removed", func(c, _ *kit.Client) {
-			c.ExpectStatus(kit.Add(1, canary, canary, time.Hour), codec.StatusOK)
-			mustHold(t, agent, canary)
-			c.Answer(kit.Get(2, canary))
-			c.ExpectStatus(kit.Remove(3, canary), codec.StatusOK)
-		}},
-		{"large, found and removed", func(c, other *kit.Client) {
-			other.ExpectStatus(kit.Add(1, canary, strings.Repeat(canary, 1000), time.Hour), codec.StatusOK)
-			c.Answer(kit.Get(2, canary))
-			c.Answer(kit.Get(2, canary))
-			c.ExpectStatus(kit.Remove(3, canary), codec.StatusOK)
-		}},
-		{"expired", func(c, _ *kit.Client) {
-			c.ExpectStatus(kit.Add(1, canary, canary, 50*time.Millisecond), codec.StatusOK)
-		}},
-		{"there already", func(c, other *kit.Client) {
-			other.ExpectStatus(kit.Add(1, canary, "another session", time.Hour), codec.StatusOK)
-			c.ExpectStatus(kit.Add(2, canary, canary, time.Hour), codec.StatusAddExists)
-			c.ExpectStatus(kit.Remove(3, canary), codec.StatusOK)
-		}},
-		{"removed by another host", func(c, other *kit.Client) {
-			c.ExpectStatus(kit.Add(1, canary, canary, time.Hour), codec.StatusOK)
-			other.ExpectStatus(kit.Remove(2, canary), codec.StatusOK)
-			c.ExpectStatus(kit.Get(3, canary), codec.StatusNotOK)
-		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			c, other := kit.Dial(t, at), kit.Dial(t, otherAt)
-			row.happen(c, other)
-			_, _ = c.Close(), other.Close()
-			kit.Wait(t, patience, "memory without the session", func() bool { return !holds(t, agent, canary) })
-		})
-	}
+	c, other := kit.Dial(t, at), kit.Dial(t, otherAt)
+
+	removed := canary + "-removed"
+	c.ExpectStatus(kit.Add(1, removed, removed, time.Hour), codec.StatusOK)
+	mustHold(t, agent, canary)
+	c.Answer(kit.Get(2, removed))
+	c.ExpectStatus(kit.Remove(3, removed), codec.StatusOK)
+
+	found := canary + "-found"
+	other.ExpectStatus(kit.Add(1, found, strings.Repeat(canary, 1000), time.Hour), codec.StatusOK)
+	c.Answer(kit.Get(2, found))
+	c.Answer(kit.Get(2, found))
+	c.ExpectStatus(kit.Remove(3, found), codec.StatusOK)
+
+	c.ExpectStatus(kit.Add(1, canary+"-expired", canary, 50*time.Millisecond), codec.StatusOK)
+
+	there := canary + "-there"
+	other.ExpectStatus(kit.Add(1, there, "another session", time.Hour), codec.StatusOK)
+	c.ExpectStatus(kit.Add(2, there, canary, time.Hour), codec.StatusAddExists)
+
+	gone := canary + "-gone" // removed by another host
+	c.ExpectStatus(kit.Add(1, gone, canary, time.Hour), codec.StatusOK)
+	other.ExpectStatus(kit.Remove(2, gone), codec.StatusOK)
+	c.ExpectStatus(kit.Get(3, gone), codec.StatusNotOK)
+
+	_, _ = c.Close(), other.Close()
+	kit.Wait(t, patience, "memory without the sessions", func() bool { return !holds(t, agent, canary) })
 	mustTellNothing(t, agent, canary)
 }
