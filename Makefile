@@ -26,7 +26,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
 .PHONY: help build run certs-demo test check test-386 race vet lint fuzz corpus chaos soak faults faults-ci clean \
-	bench bench-quick bench-deps bench-report bench-compare bench-gate bench-growth bench-tls bench-redis bench-go bench-apache check-c test-apache test-terminators test-page metrics-doc test-redis test-hosts sim \
+	bench bench-quick bench-deps bench-report bench-compare bench-gate bench-growth bench-tls bench-redis bench-cache bench-go bench-apache check-c test-apache test-terminators test-page metrics-doc test-redis test-hosts sim \
 	install check-units man deb test-packages
 
 help: ## list the targets
@@ -178,6 +178,9 @@ bench-tls: ## compare dc_client and dc_server over TLS with the same over TCP, s
 
 bench-redis: build ## CPU time and latency of dc_server before a Redis, sealed and not: ROUNDS=5 (needs redis-server, an idle machine)
 	bench/redis.sh $(or $(ROUNDS),5)
+
+bench-cache: build ## what dc_client -cache saves over a link of 10 ms and 100 Mbit/s (needs root, iproute2, python3)
+	bench/cache.sh
 
 bench-go: ## Go benchmarks, for benchstat: COUNT=10 times each
 	$(GO) test -run '^$$' -bench . -count $(or $(COUNT),1) ./codec ./upstream ./engine ./internal/...

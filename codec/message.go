@@ -65,6 +65,13 @@ func SetUID(wire []byte, uid uint32) {
 	}
 }
 
+// SetOp makes op the operation of wire, which must be a whole message.
+func SetOp(wire []byte, op Op) {
+	for off := 0; off < len(wire); off += FrameSize {
+		wire[off+offOperation] = byte(op)
+	}
+}
+
 // MessageSize is the size on the wire, in bytes, of a message that AppendMessage writes
 // with payloadLen bytes of payload.
 func MessageSize(payloadLen int) int {

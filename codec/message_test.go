@@ -80,6 +80,22 @@ func TestSetUID(t *testing.T) {
 	}
 }
 
+func TestSetOp(t *testing.T) {
+	for _, k := range kinds() {
+		t.Run(k.name, func(t *testing.T) {
+			got := bytes.Clone(k.wire)
+			SetOp(got, (k.op+1)%NumOps)
+			if want := message(k.dir, k.uid, (k.op+1)%NumOps, k.payload); len(want) == len(got) && !bytes.Equal(got, want) {
+				t.Error("got more or less than the operations of all frames changed")
+			}
+			SetOp(got, k.op)
+			if !bytes.Equal(got, k.wire) {
+				t.Error("got another message when the operation was put back, want the first")
+			}
+		})
+	}
+}
+
 func TestSetUIDLeavesWhatIsBehind(t *testing.T) {
 	stream := append(message(Request, 1, OpGet, pattern(2048)), message(Request, 2, OpGet, pattern(9))...)
 	want := bytes.Clone(stream)

@@ -12,7 +12,7 @@ import (
 // needs. The one that serves and is not on the list any more goes on to serve until another one does. A list that is the
 // same changes nothing, and after Stop none does.
 func (s *Servers) Arrange(names []string, add func(name string) Spec, now time.Duration) {
-	if s.stopping || slices.EqualFunc(s.members, names, func(m *Member, name string) bool { return m.name == name && !m.leaving }) {
+	if s.stopping || s.Lists(names) {
 		return
 	}
 	old := s.members
@@ -46,6 +46,11 @@ func (s *Servers) Arrange(names []string, add func(name string) Spec, now time.D
 	if s.started {
 		s.rearrange(now)
 	}
+}
+
+// Lists reports whether names are the list already, in this order.
+func (s *Servers) Lists(names []string) bool {
+	return slices.EqualFunc(s.members, names, func(m *Member, name string) bool { return m.name == name && !m.leaving })
 }
 
 func (s *Servers) newMember(spec Spec) *Member {

@@ -15,6 +15,7 @@ import (
 	"distcache/internal/daemon/metrics"
 	"distcache/internal/front"
 	"distcache/internal/front/memcached"
+	"distcache/internal/store"
 	"distcache/upstream"
 	"distcache/upstream/conn"
 )
@@ -23,9 +24,11 @@ import (
 type app struct {
 	config config
 	stats  *sharedStats // of all loops
+	writes agent.Writes // of -cache, of all loops; nil: there is one, or no cache
 	first  bool         // of the loops: says what concerns them all
 	loop   *engine.Loop
 	agent  *agent.Agent
+	memory *store.Memory // of the flag -cache; nil: none
 	roster *roster
 	wanted map[string]target // by name of the list
 	links  map[string]*link  // by name of the list; of those that were removed too, until the next change
@@ -34,9 +37,9 @@ type app struct {
 
 // newApps gives what makes the agent of each event loop.
 func (c config) newApps() func() daemon.App {
-	first, stats := true, new(sharedStats)
+	first, stats, writes := true, new(sharedStats), c.cache.shared(c.loops)
 	return func() daemon.App {
-		a := &app{config: c, first: first, stats: stats}
+		a := &app{config: c, first: first, stats: stats, writes: writes}
 		first = false
 		return a
 	}
@@ -76,6 +79,10 @@ func (a *app) Open(l *engine.Loop, cs *engine.Clients, pool *buffer.Pool) ([]eng
 		return nil, err
 	}
 	a.loop, a.links = l, map[string]*link{}
+	var err error
+	if a.memory, err = a.config.cache.open(a.config.loops); err != nil {
+		return nil, err
+	}
 	a.roster = newRoster(a)
 	a.agent = agent.New(a.agentConfig(), &observer{app: a})
 	a.roster.use(a.config.inForce.get(), l.Now())
@@ -151,6 +158,8 @@ func (a *app) agentConfig() agent.Config {
 		Gets:      clientGets,
 		Idle:      daemon.OrNever(a.config.clients.Idle),
 		MinExpiry: a.config.clients.MinExpiry,
+		Cache:     a.memory,
+		Writes:    a.writes,
 		Name:      a.display,
 		Addresses: a.addresses,
 	}
@@ -246,5 +255,10 @@ func (a *app) Snapshot(now time.Duration) metrics.Source { return a.agent.Snapsh
 // Stop answers DISCONNECTED to what is in flight.
 func (a *app) Stop(now time.Duration) { a.agent.Stop(now) }
 
-// Close has nothing to free that the end of the process does not.
-func (a *app) Close() error { return nil }
+// Close wipes the sessions of -cache.
+func (a *app) Close() error {
+	if a.memory == nil {
+		return nil
+	}
+	return a.memory.Close()
+}

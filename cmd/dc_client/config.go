@@ -57,6 +57,7 @@ type config struct {
 	retry       time.Duration
 	timeout     time.Duration // 0: never
 	loops       int
+	cache       cacheFlags
 	sessiond    sessiondFlags
 }
 
@@ -74,6 +75,7 @@ func (c *config) flags() *options.Set {
 	c.declareFronts(s)
 	s.Int(&c.loops, "loops", "number", 1, 1, maxLoops,
 		"Number of event loops, one per CPU core to use; each has its own connection to dc_server.")
+	c.cache.declare(s)
 	c.sessiond.declare(s)
 	c.tls.DeclareClient(s)
 	s.Version(version.Text(program))
@@ -137,6 +139,9 @@ func (c *config) validate(s *options.Set) error {
 			}
 		}
 	}
+	if err := c.cache.validate(c.loops); err != nil {
+		return err
+	}
 	if err := c.sessiond.validate(s); err != nil {
 		return err
 	}
@@ -196,6 +201,7 @@ func (c *config) daemon() daemon.Config {
 		Warnings:   c.warnings(),
 	}
 	c.addDoors(&d)
+	c.cache.addMemory(&d, c.loops)
 	if c.sessiond.on() {
 		d.Memory.Heap += front.DatagramMemory
 	}

@@ -7,6 +7,7 @@ import (
 	"distcache/engine/buffer"
 	"distcache/internal/front"
 	"distcache/internal/front/memcached"
+	"distcache/internal/store"
 	"distcache/upstream"
 )
 
@@ -22,6 +23,10 @@ type Config struct {
 	Gets      int             // of those, GETs
 	Idle      time.Duration   // the flag -idle; deadline.Never: none
 	MinExpiry time.Duration   // the flag -minexpiry; 0: none
+	// Cache holds sessions that came through here; see cache. nil: none does.
+	Cache *store.Memory
+	// Writes is shared by the agents of a process that have a Cache; nil: there is one.
+	Writes Writes
 	// Several tells that there can be more than one server, even where there is one now.
 	Several bool
 	// Name tells, for the status page, how a server of the list is shown; nil: it does not.
@@ -46,6 +51,7 @@ type Agent struct {
 	refusal   [codec.HeaderSize + 1]byte // an answer that is given here
 	datagrams *front.Datagrams           // nil: none
 	servers   *upstream.Servers
+	cache     *cache // nil: none
 	observer  Observer
 	link      linkFacts
 	figures   upstream.Figures // of all servers together
@@ -73,6 +79,9 @@ func New(config Config, o Observer) *Agent {
 		Spread: config.Spread, Retry: config.Server.Retry, Random: config.Server.Random,
 		Drain: min(drainLimit, config.Server.Timeout),
 	}, a, a)
+	if config.Cache != nil {
+		a.cache = newCache(config.Cache, config.Writes, a.servers, &a.figures.Mux.Full)
+	}
 	return a
 }
 
@@ -80,6 +89,9 @@ func New(config Config, o Observer) *Agent {
 // who is told of that; both use config.
 func (a *Agent) Arrange(names []string, add func(name string) upstream.Spec, now time.Duration) {
 	added := false
+	if a.cache != nil && !a.servers.Lists(names) {
+		a.cache.held.endEra()
+	}
 	a.servers.Arrange(names, func(name string) upstream.Spec {
 		spec := add(name)
 		spec.Config.Figures = &a.figures
@@ -174,6 +186,9 @@ func (a *Agent) Stop(now time.Duration) {
 	for _, f := range a.fronts {
 		f.TurnEnded(now)
 	}
+	if a.cache != nil {
+		a.cache.stop()
+	}
 }
 
 // ReadInto gives the end of the batch: a request that comes whole is where it is sent from.
@@ -195,7 +210,7 @@ func (a *Agent) Request(asker front.Asker, m *codec.Message, now time.Duration) 
 		}
 		a.prolong(m, &a.fronts[asker.Front].Counters)
 	}
-	err := a.servers.Submit(upstream.Owner(asker), m, now)
+	err := a.submit(upstream.Owner(asker), m, now)
 	if err == nil {
 		return true
 	}
@@ -210,6 +225,14 @@ func (a *Agent) Request(asker front.Asker, m *codec.Message, now time.Duration) 
 	return true
 }
 
+// submit sends a request to dc_server.
+func (a *Agent) submit(owner upstream.Owner, m *codec.Message, now time.Duration) error {
+	if a.cache != nil {
+		return a.cache.submit(owner, m, now)
+	}
+	return a.servers.Submit(owner, m, now)
+}
+
 // prolong gives a session that is to be stored its least life, and counts it.
 func (a *Agent) prolong(m *codec.Message, c *front.Counters) {
 	codec.RaiseTimeout(m.Wire, a.config.MinExpiry)
@@ -222,7 +245,7 @@ func (a *Agent) Forward(asker front.Asker, m *codec.Message, now time.Duration) 
 	if m.Op == codec.OpAdd {
 		a.prolong(m, &a.datagrams.Asked)
 	}
-	err := a.servers.Submit(upstream.Owner(asker), m, now)
+	err := a.submit(upstream.Owner(asker), m, now)
 	if err == nil {
 		return true
 	}
@@ -241,8 +264,26 @@ func (a *Agent) refuse(asker front.Asker, m *codec.Message, s codec.Status, now 
 	f.Answer(asker, codec.AppendStatus(a.refusal[:0], m.UID, m.Op, s), now)
 }
 
-// Answer brings an answer to the front that its client came through.
+// Answer implements upstream.Answers.
 func (a *Agent) Answer(owner upstream.Owner, wire []byte, now time.Duration) bool {
+	if owner.Front != cacheIndex {
+		return a.pass(owner, wire, now)
+	}
+	t := a.cache.tickets.release(owner.Client)
+	wire, err := a.cache.settle(&t, wire, now)
+	if wire == nil {
+		return true
+	}
+	if err == upstream.ErrNotUp {
+		a.Counters.Unavailable++
+	}
+	answered := a.pass(t.owner, wire, now)
+	a.cache.wipe()
+	return answered
+}
+
+// pass brings an answer to the front that its client came through.
+func (a *Agent) pass(owner upstream.Owner, wire []byte, now time.Duration) bool {
 	op, status := codec.Outcome(wire) // before a client asks again from within
 	answered, counters := false, (*front.Counters)(nil)
 	if owner.Front == front.DatagramIndex {
@@ -280,6 +321,9 @@ func (a *Agent) TurnEnded(now time.Duration) {
 // Deadline is when Expire is to be called next.
 func (a *Agent) Deadline() time.Duration {
 	next := a.servers.Deadline()
+	if a.cache != nil {
+		next = min(next, a.cache.deadline())
+	}
 	for _, f := range a.fronts {
 		next = min(next, f.Deadline())
 	}
@@ -295,6 +339,9 @@ func (a *Agent) Deadline() time.Duration {
 // Expire does what is due.
 func (a *Agent) Expire(now time.Duration) {
 	a.servers.Expire(now)
+	if a.cache != nil {
+		a.cache.held.expire(now)
+	}
 	for _, f := range a.fronts {
 		f.Expire(now)
 	}

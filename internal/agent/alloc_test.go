@@ -17,6 +17,7 @@ func TestNothingAllocates(t *testing.T) {
 		{"Datagrams", datagramLoops(t)},
 		{"Memcached", memcachedLoops(t)},
 		{"Spread", spreadLoops(t)},
+		{"Cache", cacheLoops(t)},
 	}
 	for _, tt := range tests {
 		for _, l := range tt.loops {

@@ -9,6 +9,7 @@ func BenchmarkLocal(b *testing.B)      { benchmark(b, localLoops(b)) }
 func BenchmarkLoss(b *testing.B)       { benchmark(b, lossLoops(b)) }
 func BenchmarkSpread(b *testing.B)     { benchmark(b, spreadLoops(b)) }
 func BenchmarkDatagrams(b *testing.B)  { benchmark(b, datagramLoops(b)) }
+func BenchmarkCache(b *testing.B)      { benchmark(b, cacheLoops(b)) }
 
 func benchmark(b *testing.B, loops []loop) {
 	for _, l := range loops {

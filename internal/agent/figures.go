@@ -8,6 +8,7 @@ import (
 	"distcache/internal/daemon/metrics"
 	"distcache/internal/front"
 	"distcache/internal/front/memcached"
+	"distcache/internal/store"
 	"distcache/upstream"
 )
 
@@ -24,6 +25,8 @@ type Snapshot struct {
 	status    metrics.Status
 	inFlight  int
 	places    int // addresses of dc_server
+	cache     CacheCounters
+	cached    store.Stats // of the cache
 }
 
 // serverFacts are of one dc_server.
@@ -42,6 +45,9 @@ func (a *Agent) Snapshot(now time.Duration) *Snapshot {
 	}
 	for _, m := range a.servers.Members() {
 		s.addServer(serverFacts{m.Share(), m.State() == upstream.Up, m.Asked()})
+	}
+	if a.cache != nil {
+		s.cache, s.cached = a.cache.Counters, a.cache.held.memory.Stats()
 	}
 	for _, f := range a.fronts {
 		s.fronts = append(s.fronts, f.Snapshot())
@@ -198,4 +204,21 @@ var figures = []metrics.Figure[Snapshot]{
 	{Description: metrics.Description{Name: "distcache_link_received_bytes_total", Kind: metrics.Counter, Unit: metrics.Bytes,
 		Help: "Bytes received from dc_server"},
 		Read: func(s *Snapshot, put metrics.Put) { put(float64(s.server.Link.Received)) }},
+	{Description: metrics.Description{Name: "distcache_cache_gets_total", Kind: metrics.Counter, Labels: []string{"result"},
+		Help: "GETs that found their session in the cache of -cache, for which dc_server was asked by a HAVE: it has the session, it does not, " +
+			"or it has and the entry was gone meanwhile, so that it was asked again"},
+		Read: func(s *Snapshot, put metrics.Put) {
+			put(float64(s.cache.Hits), "hit")
+			put(float64(s.cache.Gone), "gone")
+			put(float64(s.cache.Again), "again")
+		}},
+	{Description: metrics.Description{Name: "distcache_cache_sessions", Kind: metrics.Gauge,
+		Help: "Sessions in the cache of -cache"},
+		Read: func(s *Snapshot, put metrics.Put) { put(float64(s.cached.Sessions)) }},
+	{Description: metrics.Description{Name: "distcache_cache_memory_bytes", Kind: metrics.Gauge, Unit: metrics.Bytes,
+		Help: "Memory that the cache of -cache takes"},
+		Read: func(s *Snapshot, put metrics.Put) { put(float64(s.cached.Memory)) }},
+	{Description: metrics.Description{Name: "distcache_cache_evicted_total", Kind: metrics.Counter,
+		Help: "Sessions dropped from the cache of -cache before their time, to make room"},
+		Read: func(s *Snapshot, put metrics.Put) { put(float64(s.cached.Evicted)) }},
 }

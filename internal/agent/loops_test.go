@@ -70,8 +70,12 @@ func (s stillWire) Write(b []byte) (int, error) {
 
 // stillAgent is up, and has clients 0 to clients-1.
 func stillAgent(tb testing.TB, clients int) (*stillRig, *still) {
+	return stillAgentOf(tb, testConfig(), clients)
+}
+
+func stillAgentOf(tb testing.TB, config Config, clients int) (*stillRig, *still) {
 	s := &still{sent: make([]byte, 0, 4<<20)}
-	p := &stillRig{agent: newSingle(testConfig(), stillWire{s}, s)}
+	p := &stillRig{agent: newSingle(config, stillWire{s}, s)}
 	p.front = p.agent.AddFront(front.NewDistcache(), s, buffer.NewPool(1<<20))
 	p.agent.Start(0)
 	p.agent.Server().Link().Connected(0)
@@ -141,6 +145,41 @@ func forwardLoops(tb testing.TB) []loop {
 		}
 	}
 	return loops
+}
+
+// cacheLoops are turns of an agent with a cache: GETs of a session that is there, and that has to be fetched; an ADD and a REMOVE.
+func cacheLoops(tb testing.TB) []loop {
+	id, session := []byte("a session ID of thirty-two bytes"), make([]byte, 180)
+	request := func(op codec.Op, payload []byte) []byte {
+		return codec.AppendMessage(nil, codec.Request, 7, op, payload)
+	}
+	add := request(codec.OpAdd, codec.AppendAdd(nil, codec.Add{Timeout: time.Minute, ID: id, Data: session}))
+	status := func(op codec.Op) []byte { return codec.AppendStatus(nil, 7, op, codec.StatusOK) }
+	one := func(before, ask, answer, and, answerAnd []byte) func() {
+		config := testConfig()
+		config.Cache = newTestCache()
+		tb.Cleanup(func() { closeTestCache(config.Cache) })
+		p, s := stillAgentOf(tb, config, 1)
+		t := &turn{tb: tb, agent: p, still: s, clients: 1, piece: 1 << 20}
+		if before != nil {
+			t.request, t.answer = before, status(codec.OpAdd)
+			t.run()
+		}
+		return func() {
+			t.request, t.answer = ask, answer
+			t.run()
+			if and != nil {
+				t.request, t.answer = and, answerAnd
+				t.run()
+			}
+		}
+	}
+	get := request(codec.OpGet, id)
+	return []loop{
+		{"op=GET/entry=there", one(add, get, status(codec.OpHave), nil, nil)},
+		{"op=GET/entry=none", one(nil, get, codec.AppendMessage(nil, codec.Response, 7, codec.OpGet, session), request(codec.OpRemove, id), status(codec.OpRemove))},
+		{"op=ADD,REMOVE", one(nil, add, status(codec.OpAdd), request(codec.OpRemove, id), status(codec.OpRemove))},
+	}
 }
 
 // shortLivedLoops are the main job: a client comes, asks, gets its answer and leaves.

@@ -41,10 +41,11 @@ type memWorld struct {
 	up      bool
 	in      []byte
 	inbox   []codec.Message
-	outbox  [][]byte
+	outbox  []memAnswer
 	store   map[string][]byte
 	turn    bool
 	replies int
+	cached  bool
 }
 
 // memOp is an operation of a client.
@@ -77,10 +78,14 @@ type memClient struct {
 func newMemWorld(rng *rand.Rand, trace *strings.Builder) *memWorld {
 	w := &memWorld{rng: rng, trace: trace, faults: rng.IntN(2) == 0, values: map[string]string{}, store: map[string][]byte{}}
 	w.pool = buffer.NewPool(8 << 20)
-	w.agent = newSingle(Config{
+	config := Config{
 		Server: upstream.Config{MaxInFlight: 64, MaxBatch: 256 << 10, Timeout: 200 * ms, Retry: 50 * ms, Random: func(b []byte) { clear(b) }},
 		Window: 1 + rng.IntN(20), Gets: 1 + rng.IntN(4), Idle: deadline.Never,
-	}, w, w)
+	}
+	if w.cached = w.roll(30); w.cached {
+		config.Cache = newTestCache()
+	}
+	w.agent = newSingle(config, w, w)
 	wire := memcached.New(memcached.Config{Gets: w.agent.config.Gets, UnixNow: func() int64 { return 0 },
 		Uptime: func() time.Duration { return 0 }, Share: func(*memcached.Counters) {},
 		Sum: func() (memcached.Counters, int) { return memcached.Counters{}, 1 }}, w.pool)
@@ -172,16 +177,26 @@ func (w *memWorld) serve() {
 		w.note("forgotten")
 		return
 	}
-	w.outbox = append(w.outbox, codec.AppendMessage(nil, codec.Response, m.UID, m.Op, answer))
+	w.outbox = append(w.outbox, memAnswer{string(m.SessionID()), codec.AppendMessage(nil, codec.Response, m.UID, m.Op, answer)})
 }
 
-// deliver brings one answer, any of them.
+// memAnswer is an answer of dc_server on its way.
+type memAnswer struct {
+	id   string
+	wire []byte
+}
+
+// deliver brings one answer, any of them; where there is a cache, those for one ID come in their order, as they do.
 func (w *memWorld) deliver() {
 	if len(w.outbox) == 0 {
 		return
 	}
 	i := w.rng.IntN(len(w.outbox))
-	answer := w.outbox[i]
+	if w.cached {
+		id := w.outbox[i].id
+		i = slices.IndexFunc(w.outbox, func(a memAnswer) bool { return a.id == id })
+	}
+	answer := w.outbox[i].wire
 	w.outbox = append(w.outbox[:i], w.outbox[i+1:]...)
 	for len(answer) > 0 && w.up {
 		n := copy(w.link.Buffer(), answer)
@@ -396,6 +411,7 @@ func (c *memClient) leave() {
 // playMemcached plays one life.
 func playMemcached(seed uint64, trace *strings.Builder) (w *memWorld) {
 	w = newMemWorld(rand.New(rand.NewPCG(seed, 1)), trace)
+	defer closeTestCache(w.agent.config.Cache)
 	defer func() {
 		switch p := recover(); p.(type) {
 		case nil, violation:
@@ -420,6 +436,7 @@ func playMemcached(seed uint64, trace *strings.Builder) (w *memWorld) {
 		}
 	}
 	w.agent.Stop(w.now)
+	w.must(!w.cached || w.agent.cache.idle(), "something that concerns the cache is under way at the end")
 	w.must(w.pool.Lent() == 0 && w.agent.Busy() == 0, "%d bytes lent and %d busy at the end", w.pool.Lent(), w.agent.Busy())
 	return w
 }

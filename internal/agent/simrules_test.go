@@ -269,6 +269,7 @@ func (w *world) mustBeEmpty(last bool) {
 	w.must(due == deadline.Never, "something is still due at %v", due)
 	w.must(!last || p.Deadline() == deadline.Never, "the link is still due at %v", p.Deadline())
 	w.must(w.server.state == off, "the connection is still there")
+	w.must(p.cache == nil || p.cache.idle(), "a cache that serves nobody has something under way")
 }
 
 // mustAgree compares the agent's counters with what was seen from outside.

@@ -60,6 +60,9 @@ func newFleet(t testing.TB, seed uint64, trace *strings.Builder) *fleet {
 			b[i] = byte(f.rng.Uint32())
 		}
 	}
+	if f.rng.IntN(2) == 0 {
+		config.Cache = newTestCache()
+	}
 	f.rig = &rig{t: t, pool: buffer.NewPool(1 << 20), got: map[int][]byte{}, closed: map[int]bool{}}
 	f.Agent = New(config, f)
 	f.Front = f.AddFront(front.NewDistcache(), f, f.pool)
@@ -227,6 +230,7 @@ func (f *fleet) quiet() bool {
 // playFleet plays one life. A panic is a broken rule.
 func playFleet(t testing.TB, seed uint64, trace *strings.Builder) (f *fleet) {
 	f = newFleet(t, seed, trace)
+	defer closeTestCache(f.Agent.config.Cache)
 	defer func() {
 		switch p := recover(); p.(type) {
 		case nil, violation:

@@ -26,6 +26,7 @@ import (
 //	simworld_test.go    the clock, and what happens next
 //	simrules_test.go    what must hold after each event, and at the end
 //	simmemcached_test.go  the same of clients that speak memcached's protocols, in small
+//	simcache_test.go      the same of a cache and other hosts that change sessions; with simcacherules_test.go
 //	simservers_test.go    the same of three servers that fail and come back, in small; with simships_test.go and
 //	                      simfleetrules_test.go
 //
@@ -72,22 +73,31 @@ func TestSimulation(t *testing.T) {
 		totals.mustHaveSeenEverything(t)
 	}
 	t.Run("servers", func(t *testing.T) { simulateServers(t, seed, (n+9)/10) })
+	t.Run("cache", func(t *testing.T) { simulateCache(t, seed, (n+199)/200) })
 	t.Run("memcached", func(t *testing.T) { simulateMemcached(t, seed, (n+29)/30) })
 }
 
 // simulateMemcached plays n lives of an agent whose clients speak memcached's protocols.
 func simulateMemcached(t *testing.T, seed uint64, n int) {
-	answers := 0
+	answers, cached := 0, CacheCounters{}
 	for i := range n {
 		w := playMemcached(seed+uint64(i), nil)
 		answers += w.replies
+		if c := w.agent.cache; c != nil {
+			cached.Hits += c.Counters.Hits
+			cached.Gone += c.Counters.Gone
+			cached.Again += c.Counters.Again
+		}
 		if w.broken != "" {
 			trace := &strings.Builder{}
 			again := playMemcached(seed+uint64(i), trace)
 			t.Fatalf("%s\nto repeat: SEED=%d HISTORIES=1\n%s", again.broken, seed+uint64(i), lastLines(trace.String(), 80))
 		}
 	}
-	t.Logf("%d lives, %d answers", n, answers)
+	t.Logf("%d lives, %d answers, %+v", n, answers, cached)
+	if n >= 600 && cached.Hits == 0 {
+		t.Errorf("got %+v, want some hits", cached)
+	}
 	if answers < n {
 		t.Errorf("got %d answers in %d lives, want some in each", answers, n)
 	}
@@ -126,6 +136,7 @@ func playAll(seed uint64, n int) (totals totals, bad *uint64) {
 // play plays one life. A panic is a broken rule.
 func play(seed uint64, trace *strings.Builder) (w *world) {
 	w = newWorld(rand.New(rand.NewPCG(seed, 0)), trace)
+	defer closeTestCache(w.config.Cache)
 	defer func() {
 		switch p := recover(); p.(type) {
 		case nil, violation:

@@ -66,6 +66,9 @@ func newWorld(rng *rand.Rand, trace *strings.Builder) *world {
 	}
 	w.pool = buffer.NewPool(limit)
 	w.server = server{w: w, lastDial: -time.Hour}
+	if w.roll(10) {
+		w.config.Cache = newTestCache()
+	}
 	w.agent = newSingle(w.config, &w.server, w)
 	w.front = w.agent.AddFront(front.NewDistcache(), w, w.pool)
 	if w.roll(25) {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"time"
 
 	"distcache/upstream"
@@ -28,6 +29,9 @@ func (a *Agent) beginWait(now time.Duration) {
 // MemberChanged implements upstream.Overseer. The wait is over when there is a connection, or none to be expected.
 func (a *Agent) MemberChanged(m *upstream.Member, from, to upstream.State, why error, now time.Duration) {
 	a.link.changed(from, to, why, now)
+	if a.cache != nil && (to == upstream.Up || from == upstream.Up && !errors.Is(why, upstream.ErrStopped)) {
+		a.cache.held.endEra() // what answers from now on may not be what answered before
+	}
 	settled := a.servers.Settled()
 	switch {
 	case settled && (to == upstream.Up || to == upstream.Down):

@@ -59,21 +59,24 @@ func TestMixOfRequests(t *testing.T) {
 		name             string
 		seconds          int
 		adds, gets       uint64
+		haves, probes    uint64
 		brief            uint64
 		noGets, shortAdd bool
 	}{
-		{"a good site", 600, 1000, 900, 0, false, false},
-		{"tickets are on", 600, 1000, 3, 0, true, false},
-		{"too early to tell", 20, 1000, 3, 1000, false, false},
-		{"too few to tell", 600, 50, 0, 50, false, false},
-		{"mod_socache_dc", 600, 1000, 900, 1000, false, true},
-		{"one terminator of many", 600, 1000, 900, 500, false, false},
-		{"both", 600, 1000, 0, 1000, true, true},
+		{"a good site", 600, 1000, 900, 0, 0, 0, false, false},
+		{"dc_clients with -cache", 600, 1000, 3, 900, 120, 0, false, false},
+		{"tickets are on", 600, 1000, 3, 120, 120, 0, true, false},
+		{"too early to tell", 20, 1000, 3, 0, 0, 1000, false, false},
+		{"too few to tell", 600, 50, 0, 0, 0, 50, false, false},
+		{"mod_socache_dc", 600, 1000, 900, 0, 0, 1000, false, true},
+		{"one terminator of many", 600, 1000, 900, 0, 0, 500, false, false},
+		{"both", 600, 1000, 0, 0, 0, 1000, true, true},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			then, now := &Snapshot{}, &Snapshot{}
-			now.Front.Counters.Requests[0], now.Front.Counters.Requests[1], now.Front.Counters.Brief = row.adds, row.gets, row.brief
+			now.Front.Counters.Requests = [codec.NumOps]uint64{codec.OpAdd: row.adds, codec.OpGet: row.gets, codec.OpHave: row.haves}
+			now.Front.Counters.Brief, now.Server.Probes = row.brief, row.probes
 			p := spanOf(t, row.seconds, then, now)
 			if got := found("adds-without-gets")(p); (got != "") != row.noGets {
 				t.Errorf("ADDs without GETs: got %q, want %v", got, row.noGets)

@@ -31,7 +31,8 @@ var AddsWithoutGets = Mistake{
 	ID: "adds-without-gets", Title: "Sessions are stored and hardly ever asked for",
 	Remedy: "Switch session tickets off at the TLS terminators (Apache: SSLSessionTickets off). With tickets, TLS clients resume without the cache.",
 	Found: func(p Span) string {
-		adds, gets := p.Grew(Requests, "ADD"), p.Grew(Requests, "GET")
+		adds := p.Grew(Requests, "ADD")
+		gets := p.Grew(Requests, "GET") + p.Grew(Requests, "HAVE") - p.Grew(Probes) // HAVEs: of dc_clients with -cache
 		if p.Seconds() < judgeAfter || adds < judgeAdds || gets >= getsShare*adds {
 			return ""
 		}

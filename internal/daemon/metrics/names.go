@@ -9,6 +9,7 @@ const (
 	Requests    = "distcache_requests_total"
 	Answers     = "distcache_answers_total"
 	Brief       = "distcache_brief_adds_total"
+	Probes      = "distcache_probes_total"
 )
 
 // Front is the label for the protocol that clients speak. The line of SIGUSR1 leaves it out and adds
