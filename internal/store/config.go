@@ -16,7 +16,7 @@ const (
 
 // Config says how much a Memory may hold.
 type Config struct {
-	// MaxSessions is the most sessions, 1 to 2^30. The index for all of them, about 25 bytes
+	// MaxSessions is the most sessions, 1 to 2^30. The index for all of them, about 20 bytes
 	// each, is reserved as address space at once; memory is taken as sessions come.
 	MaxSessions int
 	// MaxBytes is the most bytes that the records of all sessions may take, MinBytes or

@@ -51,7 +51,7 @@ func TestBoundGrowsWithTheLimits(t *testing.T) {
 	}{
 		{"by sessions", large, 20_000 * codec.MaxDataLen, 20_000 * codec.MaxDataLen * 13 / 10},
 		{"by bytes", Config{MaxSessions: 100_000, MaxBytes: 100 << 20}, 100 << 20, 160 << 20},
-		{"by what can be addressed", Config{MaxSessions: 100_000_000}, maxArena, maxArena + 100_000_000*26},
+		{"by what can be addressed", Config{MaxSessions: 100_000_000}, maxArena, maxArena + 100_000_000*21},
 		{"one session", Config{MaxSessions: 1}, codec.MaxDataLen, 1 << 20},
 	} {
 		if got := test.config.Bound(); got < test.least || got > test.most {

@@ -7,38 +7,71 @@ import (
 	"distcache/engine/deadline"
 )
 
-// fanout is how many entries of a level compete for one of the level above: four cache
-// lines side by side. Half or a quarter of it is no faster, and takes more memory.
-const fanout = 16
+// fanout is how many entries of a level compete for one of the level above: six cache
+// lines side by side. With less the levels above take more memory.
+const fanout = 32
 
-// contender is a session in the tournament.
+// contender is a session in the tournament: twelve bytes, which is why its key is in two halves.
 type contender struct {
-	// left is Never minus the expiry time: the larger, the sooner it expires. 0 is no
-	// session, so memory that was never touched needs no filling at the start.
-	left uint64
-	// turn is the low bits of the number of sessions added before: among equals the older
-	// wins. It wraps; equals that are 2^31 ADDs apart do not exist in practice.
-	turn uint32
+	low, high uint32 // of the key
 	// index is, in a leaf, the ref of the record; in a free leaf, the next free leaf; in a
 	// level above, the winning leaf.
 	index uint32
 }
 
-// before reports whether c expires before d.
-func (c *contender) before(d *contender) bool {
-	if c.left != d.left {
-		return c.left > d.left
-	}
-	return c.left != 0 && int32(c.turn-d.turn) < 0
+// tick is the unit of expiry times, 66 us: how much longer than asked a session may live.
+const tick = 1 << turnBits * time.Nanosecond
+
+// turnBits is how many bits of a key are the turn.
+const turnBits = 16
+
+// key orders contenders: the higher bits are lastTick minus the expiry time in ticks, so what expires
+// sooner has more there. They are 0 where there is no session, so memory that was never touched
+// needs no filling at the start. The lower bits are the turn: those of the number of sessions added
+// before. It wraps; equals that are 2^15 ADDs apart do not exist in practice.
+type key uint64
+
+// lastTick is deadline.Never in ticks.
+const lastTick = uint64(deadline.Never / tick)
+
+// keyOf is the key of a session that expires at expiresAt, rounded up to a tick, 0 to Never-1.
+func keyOf(expiresAt time.Duration, turn uint16) key {
+	ticks := min((uint64(expiresAt)+uint64(tick)-1)/uint64(tick), lastTick-1)
+	return key((lastTick-ticks)<<turnBits | uint64(turn))
 }
 
-func (c *contender) deadline() time.Duration { return deadline.Never - time.Duration(c.left) }
+// none reports whether there is no session.
+func (k key) none() bool { return k>>turnBits == 0 }
+
+func (k key) deadline() time.Duration {
+	if k.none() {
+		return deadline.Never
+	}
+	return time.Duration(lastTick-uint64(k>>turnBits)) * tick
+}
+
+// before reports whether k expires before l; among equals the older does.
+func (k key) before(l key) bool {
+	if (k^l)>>turnBits != 0 {
+		return k > l
+	}
+	return !k.none() && int16(k-l) < 0
+}
+
+func (c *contender) key() key { return key(c.high)<<32 | key(c.low) }
+
+func (c *contender) setKey(k key) { c.low, c.high = uint32(k), uint32(k>>32) }
+
+// before reports whether c expires before d.
+func (c *contender) before(d *contender) bool { return c.key().before(d.key()) }
+
+func (c *contender) deadline() time.Duration { return c.key().deadline() }
 
 // expiry is a tournament tree of the sessions' expiry times. It knows the soonest.
 //
 //	levels[last]     [ the winner of all ]
-//	…                 16 entries compete for one
-//	levels[1]        [ winner of leaves 0–15 | winner of leaves 16–31 | … ]
+//	…                 32 entries compete for one
+//	levels[1]        [ winner of leaves 0–31 | winner of leaves 32–63 | … ]
 //	levels[0]        [ leaf 0 | leaf 1 | … ]              one for each session
 //
 // A session stays in one leaf. Unlike in a heap, nothing moves, and the way up from a leaf
@@ -50,7 +83,7 @@ type expiry struct {
 	memory []contender // of all levels
 	used   int         // leaves that were ever used
 	free   uint32      // the first free leaf below used, counted from 1; 0: none
-	turn   uint32      // of the next session
+	turn   uint16      // of the next session
 }
 
 func newExpiry(maxSessions int) (expiry, error) {
@@ -80,7 +113,7 @@ func contenderCount(maxSessions int) int {
 	}
 }
 
-// winner is the session that expires soonest; its left is 0 if there is no session.
+// winner is the session that expires soonest; its key is none if there is no session.
 func (e *expiry) winner() *contender { return &e.levels[len(e.levels)-1][0] }
 
 // soonest is the earliest expiry time, or Never.
@@ -97,7 +130,8 @@ func (e *expiry) setRef(leaf uint32, r ref) { e.levels[0][leaf].index = uint32(r
 // insert adds a session that expires at expiresAt, 0 to Never-1, and returns its leaf.
 func (e *expiry) insert(expiresAt time.Duration, r ref) uint32 {
 	leaf := e.take()
-	c := contender{left: uint64(deadline.Never - expiresAt), turn: e.turn, index: uint32(r)}
+	c := contender{index: uint32(r)}
+	c.setKey(keyOf(expiresAt, e.turn))
 	e.turn++
 	e.levels[0][leaf] = c
 	c.index = leaf

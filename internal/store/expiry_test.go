@@ -7,9 +7,9 @@ import (
 	"unsafe"
 )
 
-func TestAContenderIsSixteenBytes(t *testing.T) {
-	if got := unsafe.Sizeof(contender{}); got != 16 {
-		t.Errorf("size of a contender: got %d, want 16", got)
+func TestAContenderIsTwelveBytes(t *testing.T) {
+	if got := unsafe.Sizeof(contender{}); got != 12 {
+		t.Errorf("size of a contender: got %d, want 12", got)
 	}
 }
 
@@ -17,12 +17,12 @@ func TestLevelsNarrowDownToOneWinner(t *testing.T) {
 	for _, test := range []struct {
 		sessions, levels, contenders int
 	}{
-		{1, 2, 32},
-		{16, 2, 32},
-		{17, 3, 64},
-		{256, 3, 256 + 16 + 16},
-		{257, 4, 272 + 32 + 16 + 16},
-		{1 << 20, 6, 1<<20 + 1<<16 + 1<<12 + 1<<8 + 1<<4 + 16},
+		{1, 2, 64},
+		{32, 2, 64},
+		{33, 3, 128},
+		{1024, 3, 1024 + 32 + 32},
+		{1025, 4, 1056 + 64 + 32 + 32},
+		{1 << 20, 5, 1<<20 + 1<<15 + 1<<10 + 1<<5 + 32},
 	} {
 		e, err := newExpiry(test.sessions)
 		if err != nil {
@@ -40,14 +40,14 @@ func TestLevelsNarrowDownToOneWinner(t *testing.T) {
 	}
 }
 
-// TestTheOlderWinsAcrossTheWrapOfTheTurn adds equals while the 32 bits of the turn wrap.
+// TestTheOlderWinsAcrossTheWrapOfTheTurn adds equals while the bits of the turn wrap.
 func TestTheOlderWinsAcrossTheWrapOfTheTurn(t *testing.T) {
 	e, err := newExpiry(100)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = unmapSlice(e.memory) }()
-	e.turn = ^uint32(0) - 40
+	e.turn = ^uint16(0) - 40
 	for n := range 100 {
 		e.insert(time.Second, ref(n))
 	}

@@ -155,7 +155,7 @@ func checkExpiry(t *testing.T, m *Memory, refs map[ref]bool) {
 	e := &m.expiry
 	for r := range refs {
 		leaf := m.slab.record(r).leaf()
-		if int(leaf) >= e.used || e.ref(leaf) != r || e.levels[0][leaf].left == 0 {
+		if int(leaf) >= e.used || e.ref(leaf) != r || e.levels[0][leaf].key().none() {
 			t.Fatalf("record %d: got leaf %d, which is that of record %d", r, leaf, e.ref(leaf))
 		}
 	}
@@ -164,7 +164,7 @@ func checkExpiry(t *testing.T, m *Memory, refs map[ref]bool) {
 		for at := range groups {
 			want := e.contest(level, uint32(at))
 			got := e.levels[level+1][at]
-			if want.left == 0 && got.left == 0 {
+			if want.key().none() && got.key().none() {
 				continue // nobody, whatever the index says
 			}
 			if got != want {
@@ -174,7 +174,7 @@ func checkExpiry(t *testing.T, m *Memory, refs map[ref]bool) {
 	}
 	free := 0
 	for leaf := e.free; leaf != 0; leaf = e.levels[0][leaf-1].index {
-		if e.levels[0][leaf-1].left != 0 {
+		if !e.levels[0][leaf-1].key().none() {
 			t.Fatalf("free leaf %d: got expiry %v, want none", leaf-1, e.deadline(leaf-1))
 		}
 		free++

@@ -22,6 +22,7 @@ const ms = time.Millisecond
 func TestASessionIsThereUpToItsExpiryAndGoneAfter(t *testing.T) {
 	const week = codec.MaxTimeout
 	const decade = 10 * 365 * 24 * time.Hour
+	const last = deadline.Never/tick*tick - tick // the last expiry time that there is
 	for _, test := range []struct {
 		name       string
 		added, ttl time.Duration
@@ -30,7 +31,7 @@ func TestASessionIsThereUpToItsExpiryAndGoneAfter(t *testing.T) {
 	}{
 		{"1 ms before", 5 * ms, 500 * ms, 504 * ms, true},
 		{"at it", 5 * ms, 500 * ms, 505 * ms, true},
-		{"1 ns after", 5 * ms, 500 * ms, 505*ms + 1, false},
+		{"a tick after", 5 * ms, 500 * ms, 505*ms + tick, false},
 		{"1 ms after", 5 * ms, 500 * ms, 506 * ms, false},
 		{"ttl 0, at once", 5 * ms, 0, 5 * ms, false},
 		{"ttl 0, at the start of time", 0, 0, 0, false},
@@ -38,11 +39,11 @@ func TestASessionIsThereUpToItsExpiryAndGoneAfter(t *testing.T) {
 		{"ttl 1 ms, at it", 5 * ms, ms, 6 * ms, true},
 		{"ttl 1 ms, 1 ms after", 5 * ms, ms, 7 * ms, false},
 		{"7 days, at it", 0, week, week, true},
-		{"7 days, after", 0, week, week + 1, false},
+		{"7 days, after", 0, week, week + tick, false},
 		{"7 days after 10 years, at it", decade, week, decade + week, true},
-		{"7 days after 10 years, after", decade, week, decade + week + 1, false},
-		{"a time that overflows, at once", deadline.Never - 1, week, deadline.Never - 1, true},
-		{"the longest ttl, much later", 5 * ms, deadline.Never, deadline.Never - 1, true},
+		{"7 days after 10 years, after", decade, week, decade + week + tick, false},
+		{"a time that overflows, at once", last, week, last, true},
+		{"the longest ttl, much later", 5 * ms, deadline.Never, last, true},
 		{"a negative ttl", 5 * ms, -1, 5 * ms, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {

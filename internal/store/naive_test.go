@@ -65,8 +65,9 @@ func (n *naive) add(id, data []byte, ttl, now time.Duration) AddResult {
 	}
 	s := &naiveSession{id: string(id), data: slices.Clone(data), number: n.added}
 	s.cost = n.classes.of(recordSize(len(id), len(data))).cost
-	if s.deadline = now + ttl; s.deadline < 0 || s.deadline == deadline.Never {
-		s.deadline = deadline.Never - 1
+	s.deadline = deadline.Never/tick*tick - tick // the last expiry time that there is
+	if end := now + ttl; end > 0 && end < s.deadline {
+		s.deadline = (end + tick - 1) / tick * tick
 	}
 	result := AddResult{Outcome: Stored}
 	for len(n.order) == n.capacity || n.cost+s.cost > n.limit {

@@ -10,8 +10,8 @@ const (
 	// bucketSlots is the most sessions in a bucket: as many as fit a cache line.
 	bucketSlots = 12
 	// bucketLoad is the average number of sessions in a bucket of a full store. Then one
-	// session in a hundred finds its bucket full and goes to the next.
-	bucketLoad = 8
+	// session in thirty finds its bucket full and goes to the next.
+	bucketLoad = 9
 	bucketSize = 64
 )
 

@@ -86,16 +86,15 @@ func TestIDsThatWereChosenSpreadLikeAnyOther(t *testing.T) {
 			}
 			away, farthest, alike := spread(m)
 			stored := float64(m.Len())
-			if away := float64(away) / stored; away <= 0 || away > 0.03 {
-				t.Errorf("sessions away from their home bucket: got %.4f, want over 0 and at most 0.03", away)
+			if away := float64(away) / stored; away <= 0 || away > 0.05 {
+				t.Errorf("sessions away from their home bucket: got %.4f, want over 0 and at most 0.05", away)
 			}
-			// Chance alone takes one session of 50,000 further than 8 in every fiftieth
-			// store, and further than 14 in none of 4,500; each bucket more is less than
-			// half as likely.
+			// Chance alone takes one session of 50,000 further than 15 in every fiftieth store, and
+			// further than 21 in none of 4,500; each bucket more is about half as likely.
 			if farthest > 32 {
 				t.Errorf("farthest from home: got %d buckets, want at most 32", farthest)
 			}
-			// A bucket holds about 8, so about 8/255 share the tag of a given one.
+			// A bucket holds about 9, so about 9/255 share the tag of a given one.
 			if alike := float64(alike) / stored; alike < 0.01 || alike > 0.06 {
 				t.Errorf("others in the bucket with the same tag: got %.4f, want 0.01 to 0.06", alike)
 			}
