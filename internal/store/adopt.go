@@ -73,11 +73,9 @@ func (m *Memory) enterAll() error {
 		c := &m.slab.classes.list[i]
 		used := c.used
 		for n := c.last; n != noPage; n = m.slab.pages.table[n].below {
-			for slot := range used {
-				r := ref((int(n)*pageSize + slot*c.size) / refUnit)
-				if !m.enter(r) {
-					double = append(double, r)
-				}
+			for slot := 0; slot < used; slot += warmBatch {
+				first := ref((int(n)*pageSize + slot*c.size) / refUnit)
+				double = m.enterBatch(first, ref(c.size/refUnit), min(used-slot, warmBatch), double)
 			}
 			used = c.slots
 			if len(double) > maxTorn {
@@ -98,19 +96,29 @@ func (m *Memory) enterAll() error {
 	return nil
 }
 
-// enter enters a record into table and tournament, unless its id is there.
-func (m *Memory) enter(r ref) bool {
-	rec := m.slab.record(r)
-	h := m.hash(rec.id())
-	if _, found := m.table.find(h, rec.id(), m.slab); found {
-		return false
+// enterBatch enters records side by side, at most warmBatch of them, into table and tournament. It
+// appends those whose id is there already to double. The processor waits for all of their buckets
+// together.
+func (m *Memory) enterBatch(first, step ref, records int, double []ref) []ref {
+	var hashes [warmBatch]uint64
+	for i := range records {
+		hashes[i] = m.hash(m.slab.record(first + ref(i)*step).id())
+		m.warmed += m.table.buckets[m.table.home(hashes[i])].tags[0]
 	}
-	idLen, dataLen := rec.lengths()
-	rec.setLeaf(m.expiry.insert(rec.expiry(m.slab.sizeFor(idLen, dataLen))-m.epoch, r))
-	m.table.insert(h, r)
-	m.stats.Sessions++
-	m.stats.Bytes += int64(idLen + dataLen)
-	return true
+	for i, h := range hashes[:records] {
+		r := first + ref(i)*step
+		rec := m.slab.record(r)
+		if _, found := m.table.find(h, rec.id(), m.slab); found {
+			double = append(double, r)
+			continue
+		}
+		idLen, dataLen := rec.lengths()
+		rec.setLeaf(m.expiry.insert(rec.expiry(m.slab.sizeFor(idLen, dataLen))-m.epoch, r))
+		m.table.insert(h, r)
+		m.stats.Sessions++
+		m.stats.Bytes += int64(idLen + dataLen)
+	}
+	return double
 }
 
 // startEmpty wipes all records, and begins with none.

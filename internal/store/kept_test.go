@@ -353,9 +353,38 @@ func TestKeptRecordsLeaveNoTrace(t *testing.T) {
 	}
 }
 
+// processorTime is what this process has used.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u unix.Rusage
+	must(t, unix.Getrusage(unix.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestKeptMillion logs what it costs to adopt a million sessions.
+func TestKeptMillion(t *testing.T) {
+	kit.NeedFull(t, "fills a million sessions")
+	const sessions = 1_000_000
+	c := Config{MaxSessions: sessions, Kept: true}
+	m := newMemory(t, c)
+	fill(t, m, sessions, benchDataLen, func(i int) time.Duration { return time.Hour + time.Duration(i)*time.Second })
+	fd := leave(t, m)
+	began, cpu := time.Now(), processorTime(t)
+	m = reopen(t, c, fd)
+	a, err := m.Adopt(sessions)
+	took, cpu := time.Since(began), processorTime(t)-cpu
+	if err != nil || a.Sessions != sessions {
+		t.Fatalf("got %+v, %v, want %d sessions", a, err, sessions)
+	}
+	t.Logf("%d sessions adopted in %v, with %v of CPU time", sessions, took, cpu)
+	if took > time.Second {
+		kit.TooSlow(t, "adoption took %v, want at most 1 s", took)
 	}
 }

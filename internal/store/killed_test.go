@@ -182,7 +182,7 @@ func (v *victim) snapshot() int {
 // kill would have left.
 func TestKeptSessionsOutliveAKill(t *testing.T) {
 	random := kit.Random(t)
-	kills, stops := kit.Sized(4, 1000), kit.Sized(12, 9)
+	kills, stops := kit.Sized(2, 200), kit.Sized(24, 49)
 	torn, instants := 0, 0
 	for range kills {
 		v := startVictim(t, random.Uint64())

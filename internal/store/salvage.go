@@ -56,6 +56,7 @@ func (s *salvage) run() error {
 // sift wipes what page n has beside records that have not expired, and returns how many these
 // are.
 func (s *salvage) sift(n uint32, c *class) (records int) {
+	s.slab.pages.populate(n)
 	for slot := range c.slots {
 		r := record(s.slab.pages.bytes(n)[slot*c.size:][:c.size])
 		switch s.judge(r, c) {
