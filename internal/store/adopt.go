@@ -45,14 +45,14 @@ func (m *Memory) Adopt(now time.Duration) (Adoption, error) {
 
 func (m *Memory) adopt(now time.Duration) (Adoption, error) {
 	m.slab.pages.kept.setState(stateInUse) // this, too, may be killed
-	s := salvage{slab: m.slab, now: m.epoch + now}
+	s := &salvage{slab: m.slab, now: m.epoch + now}
 	if err := s.run(); err != nil {
 		return Adoption{}, err
 	}
 	if index := len(m.expiry.levels[0]); s.records > index {
 		return Adoption{}, fmt.Errorf("they are %d, in an index for %d", s.records, index)
 	}
-	if err := m.enterAll(); err != nil {
+	if err := m.enterAll(s.buffer[:]); err != nil {
 		return Adoption{}, err
 	}
 	m.stats.Adopted = uint64(m.stats.Sessions)
@@ -66,21 +66,28 @@ func (m *Memory) adopt(now time.Duration) (Adoption, error) {
 }
 
 // enterAll makes table and tournament of all records. A process that is killed between the two
-// steps of a move leaves one record twice, and one of them is dropped.
-func (m *Memory) enterAll() error {
+// steps of a move leaves one record twice, and one of them is dropped. buffer has room for a page.
+func (m *Memory) enterAll(buffer []byte) error {
 	var double []ref
 	for i := range m.slab.classes.list {
 		c := &m.slab.classes.list[i]
 		used := c.used
 		for n := c.last; n != noPage; n = m.slab.pages.table[n].below {
+			records := buffer[:used*c.size]
+			if err := m.slab.pages.kept.read(n, records); err != nil {
+				return err
+			}
 			for slot := 0; slot < used; slot += warmBatch {
 				first := ref((int(n)*pageSize + slot*c.size) / refUnit)
-				double = m.enterBatch(first, ref(c.size/refUnit), min(used-slot, warmBatch), double)
+				double = m.enterBatch(records[slot*c.size:], c.size, first, double)
 			}
-			used = c.slots
 			if len(double) > maxTorn {
 				return fmt.Errorf("%d sessions are there twice", len(double))
 			}
+			if err := m.slab.pages.kept.write(n, records); err != nil { // with the leaves
+				return err
+			}
+			used = c.slots
 		}
 	}
 	for _, r := range double {
@@ -96,18 +103,18 @@ func (m *Memory) enterAll() error {
 	return nil
 }
 
-// enterBatch enters records side by side, at most warmBatch of them, into table and tournament. It
-// appends those whose id is there already to double. The processor waits for all of their buckets
-// together.
-func (m *Memory) enterBatch(first, step ref, records int, double []ref) []ref {
+// enterBatch enters the first of some records, at most warmBatch, into table and tournament, and
+// their leaves into the records. They are copies; the place of the first is given. It appends those
+// whose id is there already to double. The processor waits for all buckets together.
+func (m *Memory) enterBatch(records []byte, size int, first ref, double []ref) []ref {
+	n := min(len(records)/size, warmBatch)
 	var hashes [warmBatch]uint64
-	for i := range records {
-		hashes[i] = m.hash(m.slab.record(first + ref(i)*step).id())
+	for i := range n {
+		hashes[i] = m.hash(record(records[i*size:]).id())
 		m.warmed += m.table.buckets[m.table.home(hashes[i])].tags[0]
 	}
-	for i, h := range hashes[:records] {
-		r := first + ref(i)*step
-		rec := m.slab.record(r)
+	for i, h := range hashes[:n] {
+		rec, r := record(records[i*size:]), first+ref(i*size/refUnit)
 		if _, found := m.table.find(h, rec.id(), m.slab); found {
 			double = append(double, r)
 			continue

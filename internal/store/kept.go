@@ -217,6 +217,32 @@ func (k *kept) fallocate(mode uint32, from, size int) error {
 	}
 }
 
+// read copies the beginning of page n to b. An adoption reads each byte once: to map all of the
+// arena for that would cost more, many times more in a virtual machine.
+func (k *kept) read(n uint32, b []byte) error {
+	return k.whole("pread", b, func(b []byte, done int64) (int, error) { return unix.Pread(k.fd, b, offset(n)+done) })
+}
+
+// write copies b to the beginning of page n.
+func (k *kept) write(n uint32, b []byte) error {
+	return k.whole("pwrite", b, func(b []byte, done int64) (int, error) { return unix.Pwrite(k.fd, b, offset(n)+done) })
+}
+
+// offset is where page n is in the file.
+func offset(n uint32) int64 { return keptArena + int64(n)*pageSize }
+
+// whole calls fn until it has dealt with all of b.
+func (k *kept) whole(name string, b []byte, fn func(b []byte, done int64) (int, error)) error {
+	for done := 0; done < len(b); {
+		n, err := fn(b[done:], int64(done))
+		if n <= 0 && err != unix.EINTR {
+			return fmt.Errorf("%s of %d bytes: %d, %w", name, len(b), n, err)
+		}
+		done += max(n, 0)
+	}
+	return nil
+}
+
 // empty forgets all that the file has, but for the header.
 func (k *kept) empty() error {
 	clear(k.mapping[keptDirectory:][:len(k.arena())/pageSize*4])

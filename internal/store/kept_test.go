@@ -52,7 +52,7 @@ func filled(t *testing.T, c Config, n int) *Memory {
 		t.Fatal(err)
 	}
 	for i := range n {
-		mustAdd(t, m, fmt.Sprint("session ", i), strings.Repeat("x", 1+i%3*900), time.Hour+time.Duration(i)*time.Second, 0)
+		mustAdd(t, m, fmt.Sprint("session ", i), strings.Repeat("x", 1+i%3*2000), time.Hour+time.Duration(i)*time.Second, 0)
 	}
 	return m
 }
@@ -62,7 +62,7 @@ func mustHold(t *testing.T, m *Memory, n int, want func(i int) bool) {
 	t.Helper()
 	for i := range n {
 		data, ok := m.View(fmt.Append(nil, "session ", i), 0)
-		if ok != want(i) || ok && string(data) != strings.Repeat("x", 1+i%3*900) {
+		if ok != want(i) || ok && string(data) != strings.Repeat("x", 1+i%3*2000) {
 			t.Fatalf("session %d: got %d bytes, %v, want %v", i, len(data), ok, want(i))
 		}
 	}

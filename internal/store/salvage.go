@@ -18,6 +18,7 @@ type salvage struct {
 	records int
 	expired int // records whose time was over
 	torn    int // records that were being written, moved or wiped
+	buffer  [pageSize]byte
 }
 
 // salvaged is one page with what it has.
@@ -42,7 +43,11 @@ func (s *salvage) run() error {
 		if class < 0 {
 			continue
 		}
-		s.pages[class] = append(s.pages[class], salvaged{n, s.sift(n, &s.slab.classes.list[class])})
+		records, err := s.sift(n, &s.slab.classes.list[class])
+		if err != nil {
+			return err
+		}
+		s.pages[class] = append(s.pages[class], salvaged{n, records})
 		if s.torn > maxTorn || s.torn > 0 && p.kept.clean {
 			return fmt.Errorf("%d records are damaged", s.torn)
 		}
@@ -55,11 +60,12 @@ func (s *salvage) run() error {
 
 // sift wipes what page n has beside records that have not expired, and returns how many these
 // are.
-func (s *salvage) sift(n uint32, c *class) (records int) {
-	s.slab.pages.populate(n)
+func (s *salvage) sift(n uint32, c *class) (records int, err error) {
+	if err := s.slab.pages.kept.read(n, s.buffer[:]); err != nil {
+		return 0, err
+	}
 	for slot := range c.slots {
-		r := record(s.slab.pages.bytes(n)[slot*c.size:][:c.size])
-		switch s.judge(r, c) {
+		switch s.judge(s.buffer[slot*c.size:][:c.size], c) {
 		case whole:
 			records++
 			continue
@@ -70,9 +76,9 @@ func (s *salvage) sift(n uint32, c *class) (records int) {
 		case torn:
 			s.torn++
 		}
-		clear(r)
+		clear(s.slab.pages.bytes(n)[slot*c.size:][:c.size])
 	}
-	return records
+	return records, nil
 }
 
 // verdict says what is in a slot.
