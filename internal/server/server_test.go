@@ -89,7 +89,7 @@ func TestExpiry(t *testing.T) {
 	r.mustStatus(codec.OpAdd, add("id", "data", time.Second), codec.StatusOK)
 	r.now = time.Second
 	r.mustStatus(codec.OpHave, []byte("id"), codec.StatusOK)
-	r.now = time.Second + 1
+	r.now = time.Second + late
 	r.mustStatus(codec.OpGet, []byte("id"), codec.StatusNotOK)
 	r.mustStatus(codec.OpAdd, add("id", "new", time.Second), codec.StatusOK)
 	if got := r.do(codec.OpGet, []byte("id")); got != "new" {
@@ -104,7 +104,7 @@ func TestMinExpiry(t *testing.T) {
 	r.mustStatus(codec.OpAdd, add("over", "data", codec.MaxTimeout+ms), codec.StatusAddTimeout)
 	r.now = time.Minute
 	r.mustStatus(codec.OpHave, []byte("short"), codec.StatusOK)
-	r.now = time.Minute + 1
+	r.now = time.Minute + late
 	r.mustStatus(codec.OpHave, []byte("short"), codec.StatusNotOK)
 	r.mustStatus(codec.OpHave, []byte("long"), codec.StatusOK)
 }
@@ -198,7 +198,10 @@ func TestExpireInParts(t *testing.T) {
 	for i := range sessions {
 		r.mustStatus(codec.OpAdd, add(fmt.Sprint(i), "data", time.Second), codec.StatusOK)
 	}
-	now := time.Second + 1
+	now := r.Deadline()
+	if now <= time.Second || now > time.Second+late {
+		t.Errorf("got a deadline at %v, want just after 1 s", now)
+	}
 	for _, want := range []int{expirePerCall + 10, 10, 0} {
 		if got := r.Deadline(); got != now {
 			t.Errorf("got a deadline at %v, want %v", got, now)
@@ -224,7 +227,7 @@ func TestDeadlineIsTheNearest(t *testing.T) {
 		t.Errorf("got a deadline at %v with nothing due, want never", got)
 	}
 	r.mustStatus(codec.OpAdd, add("id", "data", time.Hour), codec.StatusOK)
-	if got := r.Deadline(); got != time.Hour+1 {
+	if got := r.Deadline(); got <= time.Hour || got > time.Hour+late {
 		t.Errorf("got a deadline at %v, want just after the session's hour", got)
 	}
 	r.send([]byte{0}, 1)

@@ -62,7 +62,8 @@ func buildMemory(c Config, k *kept, index int) (*Memory, error) {
 // Add stores a session under an id of 1 to codec.MaxIDLen bytes, with data of 1 to
 // codec.MaxDataLen bytes. In a full store it first drops a session that has expired, or
 // else the one that would expire soonest, the older first among equals, and so on,
-// one at a time, until there is room. data must not be a View of the same store.
+// one at a time, until there is room. It may live 66 us longer than ttl. data must not be a View
+// of the same store.
 func (m *Memory) Add(id, data []byte, ttl, now time.Duration) AddResult {
 	if !codec.ValidID(id) || len(data) == 0 || len(data) > codec.MaxDataLen {
 		m.stats.Refused++
