@@ -61,7 +61,9 @@ func BenchmarkKept(b *testing.B) {
 					m.View(numberedID(make([]byte, benchIDLen), n), 0)
 				}
 				b.ReportAllocs()
+				began := processorTime(b)
 				op.run(b, m, sessions)
+				b.ReportMetric(float64(processorTime(b)-began)/float64(b.N), "cpu-ns/op")
 			})
 		}
 	}
