@@ -26,7 +26,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
 .PHONY: help build run certs-demo test check test-386 race vet lint fuzz corpus chaos soak faults faults-ci clean \
-	bench bench-quick bench-deps bench-report bench-compare bench-tls bench-redis bench-go bench-apache check-c test-apache test-terminators test-page metrics-doc test-redis \
+	bench bench-quick bench-deps bench-report bench-compare bench-gate bench-growth bench-tls bench-redis bench-go bench-apache check-c test-apache test-terminators test-page metrics-doc test-redis \
 	install check-units man deb test-packages
 
 help: ## list the targets
@@ -156,6 +156,13 @@ bench-report: ## make bench/report.md, the plots and README's table anew from be
 
 bench-compare: ## compare dc_client and dc_server of two revisions: OLD=rev [NEW=rev] [FLAGS="-rounds 3"]
 	bench/compare.sh "$(OLD)" "$(NEW)" $(FLAGS)
+
+bench-gate: ## fail when a cell takes over 5 % more CPU time than the last release (newest tag v*), in 30 rounds, eight minutes: BASE=rev FLAGS="-calm 0.2"
+	BASE="$(BASE)" bench/gate.sh $(FLAGS)
+
+bench-growth: ## what dc_client costs with 1 to 19,000 clients and more and more operations, ten minutes; then bench/growth.md: FLAGS="-rounds 3"
+	$(GO) run ./bench/system -only growth $(FLAGS)
+	$(GO) run ./bench/report -growth
 
 bench-tls: ## compare dc_client and dc_server over TLS with the same over TCP, six minutes: FLAGS="-rounds 3 -calm 0.1"
 	$(GO) run ./bench/system -tls -o $(BIN)/tls.json $(FLAGS)

@@ -45,6 +45,7 @@ type Listener struct {
 	deniedAt time.Duration // no warning about Denied before this
 	failed   int           // connections in a row that failed before they were accepted
 	empty    int           // turns in a row that found no connection
+	turn     uint64        // the last one that had a connection
 	unix     bool
 	tuned    bool // all connections to come have the options of Listen
 	refuses  bool // of these options, the one that keeps peers from passing descriptors
@@ -113,7 +114,7 @@ func (ln *Listener) Ready(poll.Events) {
 		return
 	}
 	accepted := 0
-	for accepted < acceptsPerTurn {
+	for most := ln.most(); accepted < most; {
 		// The only descriptors left for clients may be those of clients that have gone in this
 		// turn, which are free at its end.
 		open := ln.clients.all()
@@ -134,6 +135,18 @@ func (ln *Listener) Ready(poll.Events) {
 	if ln.empty == emptyWakes {
 		ln.pause(errNobody)
 	}
+}
+
+// most is how many clients this turn may accept: one, unless the turn before had one too. Then mostly
+// no second is there, and to ask for it is a system call.
+func (ln *Listener) most() int {
+	turn := ln.loop.poller.Turn()
+	alone := turn > ln.turn+1 && ln.tuned && !ln.Adopted
+	ln.turn = turn
+	if alone {
+		return 1
+	}
+	return acceptsPerTurn
 }
 
 // accepted takes the result of accept. It reports whether another connection may wait.

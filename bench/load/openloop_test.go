@@ -60,11 +60,17 @@ func TestNoCoordinatedOmission(t *testing.T) {
 		return n
 	}
 	// 300 of 500 operations are due during the pause; those of its first three quarters wait over a quarter of it.
-	if got := slow(paused(true)); got < 180 || got > 480 {
+	switch got := slow(paused(true)); {
+	case got < 180:
 		t.Errorf("open loop: got %d operations that took over %v, want some 225", got, long)
+	case got > 480:
+		kit.TooSlow(t, "open loop: got %d operations that took over %v, want some 225", got, long)
 	}
-	if got := slow(paused(false)); got < 1 || got > 50 {
-		t.Errorf("closed loop: got %d operations that took over %v, want the one that met the pause", got, long)
+	switch got := slow(paused(false)); {
+	case got < 1:
+		t.Errorf("closed loop: got none that took over %v, want the one that met the pause", long)
+	case got > 50:
+		kit.TooSlow(t, "closed loop: got %d operations that took over %v, want the one that met the pause", got, long)
 	}
 }
 

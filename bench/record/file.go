@@ -87,20 +87,20 @@ func (r *Run) Name() string {
 	return fmt.Sprintf("%s-%s.json", r.Started.UTC().Format("20060102-150405"), r.Form)
 }
 
-// Newest returns the path of the file in the directory to report on: of the full runs that which started last, or without
-// one of the quick runs. Comparisons and parts of runs do not count. It returns an error that wraps os.ErrNotExist when
-// there is none.
-func Newest(directory string) (string, error) {
+// Newest returns the path of the file in the directory to report on: of the runs of the first form that which started
+// last, or without one of the second form, and so on. Runs of other forms do not count. It returns an error that wraps
+// os.ErrNotExist when there is none.
+func Newest(directory string, forms ...string) (string, error) {
 	entries, err := os.ReadDir(directory)
 	if err != nil {
 		return "", err
 	}
-	for _, form := range []string{Full, Quick} {
+	for _, form := range forms {
 		for _, e := range slices.Backward(entries) { // by name, which begins with the date
 			if strings.HasSuffix(e.Name(), "-"+form+".json") {
 				return filepath.Join(directory, e.Name()), nil
 			}
 		}
 	}
-	return "", fmt.Errorf("%s: no results: %w; make bench makes them", directory, os.ErrNotExist)
+	return "", fmt.Errorf("%s: no results of the form %s: %w; make bench and make bench-growth make them", directory, strings.Join(forms, " or "), os.ErrNotExist)
 }

@@ -118,7 +118,7 @@ func TestNewest(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		got, err := Newest(directory)
+		got, err := Newest(directory, Full, Quick)
 		if row.want == "" {
 			if !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("%s: got %s (%v), want %v", row.name, got, err, os.ErrNotExist)

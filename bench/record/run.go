@@ -10,7 +10,7 @@ const Format = 1
 // Run is one run of the harness.
 type Run struct {
 	Format   int       `json:"format"`
-	Form     string    `json:"form"` // Full, Quick, Compare or Part
+	Form     string    `json:"form"` // Full, Quick, Compare, Part or Growth
 	Started  time.Time `json:"started"`
 	Took     float64   `json:"took_s"`
 	Command  []string  `json:"command"`
@@ -77,6 +77,9 @@ const (
 	Doors = "doors"
 	// Steady is very many operations by way of one proxy, to see what it allocates.
 	Steady = "steady"
+	// Growth is dc_client in all its uses, from one client to as many as there may be, and with more and more operations
+	// a second (Sample.Rate). It is measured alone, and is then the form of the run too.
+	Growth = "growth"
 )
 
 // The operations of the experiments Store and Doors; Doors has no Set.
@@ -93,7 +96,7 @@ type Sample struct {
 	Target     string  `json:"target"`
 	Clients    int     `json:"clients,omitempty"`
 	KeepAlive  bool    `json:"keep_alive,omitempty"`
-	Rate       float64 `json:"rate,omitempty"`     // Rate, Calm: operations per second that were asked for
+	Rate       float64 `json:"rate,omitempty"`     // Rate, Calm, Growth: operations per second that were asked for
 	Sessions   int     `json:"sessions,omitempty"` // Store, Calm: that the store holds
 	Op         string  `json:"op,omitempty"`       // Store, Doors: Set, Hit or Miss
 	Round      int     `json:"round"`              // from 1

@@ -233,6 +233,10 @@ func lookOf(target string) look {
 		return look{green, draw.PyramidGlyph{}}
 	case gnetRun:
 		return look{purple, draw.TriangleGlyph{}}
+	case door:
+		return look{green, draw.PyramidGlyph{}}
+	case stored:
+		return look{vermilion, draw.BoxGlyph{}}
 	case redis:
 		return look{orange, draw.PyramidGlyph{}}
 	}

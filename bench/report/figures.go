@@ -149,6 +149,7 @@ const (
 	pair      = "dc_client+dc_server"
 	door      = "dc_client -memcached+dc_server"
 	secure    = "dc_client+dc_server TLS"
+	stored    = "dc_client+dc_server+redis"
 	twemproxy = "twemproxy+memcached"
 	goroutine = "goroutine"
 	gnetRun   = "gnet.Run"

@@ -20,23 +20,28 @@ func run(args []string, stdout, stderr io.Writer) int {
 	results := f.String("results", "", "the `file` to report on (default: the newest in bench/results)")
 	out := f.String("out", "bench", "the `directory` that report.md and plots/ are written to")
 	readme := f.String("readme", "README.md", "the `file` whose block of figures is replaced; \"\" for none")
+	grown := f.Bool("growth", false, "report on the newest run of bench/system -only growth, in growth.md")
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
 	case err != nil:
 		return 2
 	}
-	if err := report(*results, *out, *readme, stdout); err != nil {
+	forms := []string{record.Full, record.Quick}
+	if *grown {
+		forms, *readme = []string{record.Growth}, ""
+	}
+	if err := report(*results, forms, *out, *readme, stdout); err != nil {
 		fmt.Fprintln(stderr, "report:", err)
 		return 1
 	}
 	return 0
 }
 
-// report reads the results and writes everything that follows from them.
-func report(results, out, readme string, stdout io.Writer) error {
+// report reads the results, or the newest of the forms, and writes everything that follows from them.
+func report(results string, forms []string, out, readme string, stdout io.Writer) error {
 	if results == "" {
-		newest, err := record.Newest(filepath.Join("bench", "results"))
+		newest, err := record.Newest(filepath.Join("bench", "results"), forms...)
 		if err != nil {
 			return err
 		}
@@ -58,7 +63,7 @@ func report(results, out, readme string, stdout io.Writer) error {
 			return err
 		}
 	}
-	fmt.Fprintf(stdout, "%s, from %s\n", filepath.Join(out, reportName), results)
+	fmt.Fprintf(stdout, "%s, from %s\n", filepath.Join(out, files[len(files)-1].name), results)
 	if readme == "" {
 		return nil
 	}

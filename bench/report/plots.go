@@ -22,6 +22,10 @@ const (
 	plotLatency = "latency-rate.svg"
 	plotMemory  = "memory-session.svg"
 	plotStore   = "store-cpu.svg"
+
+	plotGrowthShort = "growth-short-lived.svg"
+	plotGrowthKept  = "growth-keep-alive.svg"
+	plotGrowthRate  = "growth-rate.svg"
 )
 
 // picture is a plot that a run has figures for.
@@ -46,6 +50,11 @@ func pictures(f *figures) []picture {
 	add(plotStore, "CPU of the stores per operation against the number of sessions", len(store.lines) > 0, store.svg)
 	memory := memoryBars(f)
 	add(plotMemory, "Memory of the stores per session", len(memory.sizes) > 0, memory.svg)
+	short, kept = growthChart(f, false), growthChart(f, true)
+	rate := growthRateChart(f)
+	add(plotGrowthShort, "CPU of dc_client per operation against the number of short-lived clients", len(short.lines) > 0, short.svg)
+	add(plotGrowthKept, "CPU of dc_client per operation against the number of keep-alive clients", len(kept.lines) > 0, kept.svg)
+	add(plotGrowthRate, "CPU of dc_client per operation against the rate", len(rate.lines) > 0, rate.svg)
 	return all
 }
 

@@ -34,6 +34,9 @@ func summary(f *figures, results, out string) string {
 			path.Join(directory, plotDirectory, plotShort))
 		b.WriteString(aboutSummary + summaryTable(f, false).String() + "\n" + summaryTable(f, true).String() + "\n")
 	}
+	if text := claim(f); text != "" {
+		b.WriteString(text + "\n")
+	}
 	if len(f.targets(record.Store)) > 0 {
 		b.WriteString("The stores over one pipelined connection, sessions of 32 + 180 bytes:\n\n" + storeSummary(f).String() + "\n")
 	}

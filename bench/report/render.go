@@ -45,7 +45,7 @@ const (
 		"answerer, of the same round:\n\n"
 )
 
-// reportName is the file of the report.
+// reportName is the file of the report; that on growth has another.
 const reportName = "report.md"
 
 // file is one that the report consists of.
@@ -69,7 +69,11 @@ func render(run *record.Run, results, out string) ([]file, error) {
 		shown[p.name] = fmt.Sprintf("![%s](%s/%s)\n\n", p.about, plotDirectory, p.name)
 	}
 	w := writer{figures: f, plots: shown}
-	return append(files, file{reportName, []byte(w.report(relative(out, results)))}), nil
+	name := reportName
+	if run.Form == record.Growth {
+		name = growthName
+	}
+	return append(files, file{name, []byte(w.report(relative(out, results)))}), nil
 }
 
 // relative is the path of a file as seen from a directory.
@@ -104,7 +108,7 @@ func (w *writer) report(results string) string {
 		write      func()
 	}{
 		{record.Proxy, w.proxies}, {record.Rate, w.rates}, {record.Idle, w.idle}, {record.Doors, w.doors}, {record.Store, w.stores}, {record.Calm, w.calm},
-		{record.Steady, w.steady},
+		{record.Steady, w.steady}, {record.Growth, w.growth},
 	} {
 		if len(w.figures.targets(part.experiment)) > 0 {
 			part.write()
@@ -120,6 +124,9 @@ func (w *writer) proxies() {
 		w.plots[plotShort], cpuTable(f, false).String(), "\n", w.plots[plotKept], cpuTable(f, true).String(), "\n",
 		"The same, divided by the floor's of the same round:\n\n",
 		floorTable(f, false).String(), "\n", floorTable(f, true).String(), "\n")
+	if text := claim(f); text != "" {
+		w.section("Beside twemproxy", strings.TrimRight(text, "\n"))
+	}
 	w.section("All figures of the proxies", aboutDetails, details(f))
 }
 
@@ -150,8 +157,11 @@ func (w *writer) calm() {
 // head says what was measured, where, and with what.
 func (w *writer) head(results string) {
 	r := w.figures.run
-	fmt.Fprintf(w, "# Benchmark report\n\nMade by `make bench-report` from [%s](%s); do not edit.\n\n",
-		filepath.Base(results), results)
+	title, made := "Benchmark report", "make bench-report"
+	if r.Form == record.Growth {
+		title, made = "How the cost of dc_client grows", "make bench-growth"
+	}
+	fmt.Fprintf(w, "# %s\n\nMade by `%s` from [%s](%s); do not edit.\n\n", title, made, filepath.Base(results), results)
 	add := func(name, text string) { fmt.Fprintf(w, "- **%s**: %s\n", name, text) }
 	add("form", fmt.Sprintf("%s: %s, %g s each after %g s of warm-up, interleaved; %.0f s in all",
 		r.Form, plural(r.Rounds, "round"), r.Duration, r.Warmup, r.Took))
@@ -216,10 +226,11 @@ func (w *writer) wrong() {
 // where names a sample's cell.
 func where(s *record.Sample) string {
 	switch s.Experiment {
-	case record.Proxy:
+	case record.Proxy, record.Rate, record.Growth:
+		if s.Rate > 0 {
+			return fmt.Sprintf("%s operations a second", number(s.Rate))
+		}
 		return fmt.Sprintf("%s %s", plural(s.Clients, "client"), style(s.KeepAlive))
-	case record.Rate:
-		return fmt.Sprintf("%s operations a second", number(s.Rate))
 	case record.Doors:
 		return fmt.Sprintf("%s of %s", s.Op, plural(s.Clients, "client"))
 	case record.Idle:
@@ -260,11 +271,13 @@ func rest(f *figures) string {
 		a.Median, a.High, b.Median, b.High)
 }
 
-// saturating are the usable samples of the proxies.
+// saturating are the usable samples of the proxies that were asked as fast as answers came.
 func saturating(f *figures) []*record.Sample {
 	var all []*record.Sample
 	for i := range f.run.Samples {
-		if s := &f.run.Samples[i]; s.Experiment == record.Proxy && s.Usable() && s.Elapsed > 0 {
+		s := &f.run.Samples[i]
+		proxied := s.Experiment == record.Proxy || s.Experiment == record.Growth && s.Rate == 0
+		if proxied && s.Usable() && s.Elapsed > 0 {
 			all = append(all, s)
 		}
 	}

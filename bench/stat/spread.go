@@ -51,14 +51,17 @@ func (r Rounds) Spread() Spread {
 	return Of(values)
 }
 
-// Ratio divides a by b round by round, and sums up the quotients: what drifts from round to round, as the machine's
-// clock does, is in both and cancels. A round that is missing in either, or 0 in b, is left out.
-func Ratio(a, b Rounds) Spread {
+// Ratio sums up the quotients of a and b.
+func Ratio(a, b Rounds) Spread { return Of(Quotients(a, b)) }
+
+// Quotients divides a by b round by round: what drifts from round to round, as the machine's clock does, is in both and
+// cancels. A round that is missing in either, or 0 in b, is left out.
+func Quotients(a, b Rounds) []float64 {
 	var quotients []float64
 	for round, value := range a {
 		if divisor, ok := b[round]; ok && divisor != 0 {
 			quotients = append(quotients, value/divisor)
 		}
 	}
-	return Of(quotients)
+	return quotients
 }

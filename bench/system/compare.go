@@ -28,23 +28,37 @@ func (o *options) versus() *versus {
 }
 
 // printComparison writes a line for each cell: the processor time of the measured process in both forms, and the ratio
-// new to old by rounds; then that of the dc_server behind it. calm is the most that others may have taken of the machine:
+// new to old by rounds, with the interval around its median; then that of the dc_server behind it. calm is the most that others may have taken of the machine:
 // other rounds are left out.
 func (v *versus) printComparison(w io.Writer, r *record.Run, calm float64) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	was, is := strings.Trim(v.old, " ()"), strings.Trim(v.new, " ()")
-	fmt.Fprintf(t, "cell\t%s us/op\t%s us/op\t%s/%s\tlowest\thighest\t%s p50 us\t%s p50 us\trounds\n", was, is, is, was, was, is)
+	fmt.Fprintf(t, "cell\t%s us/op\t%s us/op\t%s/%s\t99 %%\tlowest\thighest\t%s p50 us\t%s p50 us\trounds\n", was, is, is, was, was, is)
 	for _, c := range v.comparedCells(r, calm) {
-		ratio := stat.Ratio(c.cpu[v.new], c.cpu[v.old])
+		quotients := stat.Quotients(c.cpu[v.new], c.cpu[v.old])
+		ratio := stat.Of(quotients)
 		if ratio.N == 0 {
 			fmt.Fprintf(t, "%s\tno round with figures of both\n", c.name)
 			continue
 		}
-		fmt.Fprintf(t, "%s\t%.2f\t%.2f\t%.3f\t%.3f\t%.3f\t%s\t%s\t%d\n", c.name,
-			c.cpu[v.old].Spread().Median, c.cpu[v.new].Spread().Median, ratio.Median, ratio.Low, ratio.High,
+		fmt.Fprintf(t, "%s\t%.2f\t%.2f\t%.3f\t%s\t%.3f\t%.3f\t%s\t%s\t%d\n", c.name,
+			c.cpu[v.old].Spread().Median, c.cpu[v.new].Spread().Median, ratio.Median, interval(quotients), ratio.Low, ratio.High,
 			latency(c.p50[v.old]), latency(c.p50[v.new]), ratio.N)
 	}
 	_ = t.Flush()
+}
+
+// confidence is that of the interval around the median of a ratio. With some twenty cells, 0.95 would be wrong in one of
+// them each time.
+const confidence = 0.99
+
+// interval writes the bounds between which the true median ratio lies.
+func interval(quotients []float64) string {
+	low, high, ok := stat.Interval(quotients, confidence)
+	if !ok {
+		return "-"
+	}
+	return fmt.Sprintf("%.3f–%.3f", low, high)
 }
 
 // latency is a median in microseconds. Cells without latencies, such as filling a store, have none.

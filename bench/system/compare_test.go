@@ -32,7 +32,7 @@ func TestPrintComparison(t *testing.T) {
 	if len(got) != 3 {
 		t.Fatalf("got %q, want a head and two cells", got)
 	}
-	if f := strings.Fields(got[1]); strings.Join(f, " ") != "dc_client short-lived, 16 clients 10.00 13.50 0.900 0.900 0.900 100 100 2" {
+	if f := strings.Fields(got[1]); strings.Join(f, " ") != "dc_client short-lived, 16 clients 10.00 13.50 0.900 - 0.900 0.900 100 100 2" {
 		t.Errorf("got %q, want the ratio by rounds, without the broken one", got[1])
 	}
 	if !strings.Contains(got[2], "dc_server GET hit, 1000 sessions") || !strings.Contains(got[2], "no round with figures of both") {

@@ -12,7 +12,8 @@
 // else on the machine took meanwhile. A target whose program is not installed is skipped, with a line that says so, and
 // so is a cell that needs more descriptors than there are.
 //
-//	go run ./bench/system            # the full form, about a quarter of an hour
-//	go run ./bench/system -quick     # under three minutes
-//	go run ./bench/system -h         # the rest
+//	go run ./bench/system                 # the full form, about a quarter of an hour
+//	go run ./bench/system -quick          # under three minutes
+//	go run ./bench/system -only growth    # dc_client with 1 to 19,000 clients, ten minutes
+//	go run ./bench/system -h              # the rest
 package main

@@ -34,6 +34,9 @@ type form struct {
 	steady uint64 // operations; 0 for none
 	// steadyWarmup is how long a proxy may still grow before its collections count.
 	steadyWarmup time.Duration
+
+	growth      []int     // clients
+	growthRates []float64 // operations per second; those beyond a target's saturation are left out
 }
 
 // full is what the figures in README are from.
@@ -72,12 +75,37 @@ func comparison() form {
 	}
 }
 
+// gated is the same in many short rounds, about eight minutes: what decides is the median of thirty, not a single one.
+func gated() form {
+	f := comparison()
+	f.rounds, f.warmup, f.duration = 30, 50*time.Millisecond, 250*time.Millisecond
+	return f
+}
+
 // links is for the same programs over TCP and over TLS.
 func links() form {
 	return form{
 		name: record.Compare, rounds: 30, warmup: 100 * time.Millisecond, duration: 500 * time.Millisecond,
 		cells: append(shortLived(1, 16, 256, 2000), keptAlive(16, 256)...),
 	}
+}
+
+// growth is the form of the experiment of that name: about ten minutes. The most clients are what a limit of 20,000
+// descriptors leaves room for.
+func growth() form {
+	return form{
+		name: record.Growth, rounds: 5, warmup: 100 * time.Millisecond, duration: 400 * time.Millisecond,
+		growth:      []int{1, 4, 16, 64, 256, 1000, 4000, 10000, 19000},
+		growthRates: []float64{1000, 2500, 5000, 10000, 20000, 30000, 40000, 60000, 80000}, rateClients: 1000,
+	}
+}
+
+// quickGrowth is about two minutes.
+func quickGrowth() form {
+	f := growth()
+	f.rounds, f.duration = 2, 200*time.Millisecond
+	f.growth, f.growthRates = []int{1, 64, 1000, 19000}, []float64{5000, 20000, 40000}
+	return f
 }
 
 func shortLived(clients ...int) []cell { return cellsOf(clients, false) }
@@ -95,14 +123,20 @@ func cellsOf(clients []int, keepAlive bool) []cell {
 func formOf(o options) form {
 	f := full()
 	switch {
+	case o.gate > 0:
+		f = gated()
 	case o.old != "":
 		f = comparison()
 	case o.tls:
 		f = links()
+	case o.only == record.Growth && o.quick:
+		f = quickGrowth()
+	case o.only == record.Growth:
+		f = growth()
 	case o.quick:
 		f = quick()
 	}
-	if o.only != "" || o.targets != "" {
+	if o.only != "" && o.only != record.Growth || o.targets != "" {
 		f.name = record.Part
 	}
 	if o.rounds > 0 {

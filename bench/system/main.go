@@ -52,16 +52,22 @@ func bench(ctx context.Context, o options, stdout, stderr io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(stderr, "bench: results in", path)
-	if v := o.versus(); v != nil {
-		v.printComparison(stdout, h.record, o.calm)
+	v := o.versus()
+	if v == nil {
+		return h.wrong()
 	}
-	return h.wrong()
+	v.printComparison(stdout, h.record, o.calm)
+	if o.gate > 0 {
+		err = v.passGate(stdout, h.record, o.calm, o.gate)
+	}
+	return errors.Join(h.wrong(), err)
 }
 
 // options is the command line.
 type options struct {
 	quick       bool
 	old         string
+	gate        float64
 	tls         bool
 	calm        float64
 	bin         string
@@ -82,6 +88,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	f.SetOutput(stderr)
 	f.BoolVar(&o.quick, "quick", false, "fewer cells, shorter measurements, fewer rounds")
 	f.StringVar(&o.old, "compare", "", "compare dc_client and dc_server with those of this `directory`, and nothing else")
+	f.Float64Var(&o.gate, "gate", 0, "with -compare: fail when the new programs take more than this `ratio` of the old ones' time in a cell")
 	f.BoolVar(&o.tls, "tls", false, "compare dc_client and dc_server over TLS with the same over TCP, and nothing else")
 	f.Float64Var(&o.calm, "calm", 1, "leave rounds out of a comparison in which others took more than this `part` of the machine")
 	f.StringVar(&o.bin, "bin", "", "take the programs from this `directory` instead of building them")
@@ -103,12 +110,12 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 }
 
 func experiments() []string {
-	return []string{record.Proxy, record.Rate, record.Idle, record.Doors, record.Store, record.Calm, record.Steady}
+	return []string{record.Proxy, record.Rate, record.Idle, record.Doors, record.Store, record.Calm, record.Steady, record.Growth}
 }
 
 func targetNames() []string {
 	var names []string
-	for _, t := range slices.Concat(proxies(builds{}), doors(builds{}), stores(builds{}, 0)) {
+	for _, t := range slices.Concat(proxies(builds{}), doors(builds{}), stores(builds{}, 0), growing(builds{})) {
 		if !slices.Contains(names, t.name) {
 			names = append(names, t.name)
 		}
@@ -125,6 +132,12 @@ func (o *options) validate(rest int) error {
 	}
 	if o.tls && o.old != "" {
 		return fmt.Errorf("%w: -compare and -tls exclude each other", errUsage)
+	}
+	if slices.Contains(list(o.only), record.Growth) && (o.only != record.Growth || o.versus() != nil) {
+		return fmt.Errorf("%w: -only %s excludes other experiments, -compare and -tls: it has its own rounds and report", errUsage, record.Growth)
+	}
+	if o.gate != 0 && (o.old == "" || o.gate <= 1) {
+		return fmt.Errorf("%w: -gate %v: it wants -compare, and a ratio above 1", errUsage, o.gate)
 	}
 	if o.rounds < 0 {
 		return fmt.Errorf("%w: -rounds %d is negative", errUsage, o.rounds)

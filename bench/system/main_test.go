@@ -47,6 +47,7 @@ func tiny() form {
 		rates: []float64{500}, rateClients: 50,
 		idle: 50, idleRounds: 1,
 		stores: []int{500}, calm: []int{1000}, steady: 1000, steadyWarmup: 10 * time.Millisecond,
+		growth: []int{4}, growthRates: []float64{500},
 	}
 }
 
@@ -101,6 +102,7 @@ func TestEverything(t *testing.T) {
 		record.Store:  stores(b, 500),
 		record.Calm:   {b.server(0)},
 		record.Steady: {b.pair()},
+		record.Growth: growing(b),
 	} {
 		for _, target := range targets {
 			key := experiment + " " + target.name
@@ -149,10 +151,13 @@ func checkSample(t *testing.T, s *record.Sample) {
 		if s.Op == record.Set && (s.Operations != uint64(s.Sessions) || s.After <= s.Before) {
 			t.Errorf("%s: got %d operations, %d to %d bytes, want %d and growth", name, s.Operations, s.Before, s.After, s.Sessions)
 		}
-	case record.Rate:
-		if got := s.Throughput(); got > 2*s.Rate {
+	case record.Rate, record.Growth:
+		if got := s.Throughput(); s.Rate > 0 && got > 2*s.Rate {
 			t.Errorf("%s: got %.0f operations a second, want about the %.0f asked for", name, got, s.Rate)
 		}
+	}
+	if s.Experiment == record.Growth && s.Target != nameFloor && s.Processes[0].Name != "dc_client" {
+		t.Errorf("%s: got the time of %s, want that of dc_client", name, s.Processes[0].Name)
 	}
 	if s.Late && s.Failed == 0 {
 		t.Errorf("%s: the accounts were read late", name)
@@ -294,6 +299,10 @@ func TestUsage(t *testing.T) {
 		{"unknown experiment", []string{"-only", "proxy,speed"}, 2, "-only speed is none of proxy"},
 		{"negative rounds", []string{"-rounds", "-1"}, 2, "-rounds -1 is negative"},
 		{"two comparisons", []string{"-tls", "-compare", "old", "-bin", "/nonexistent"}, 2, "-compare and -tls exclude each other"},
+		{"growth and more", []string{"-only", "growth,rate", "-bin", "/nonexistent"}, 2, "-only growth excludes other experiments"},
+		{"growth of two builds", []string{"-only", "growth", "-compare", "old", "-bin", "/nonexistent"}, 2, "-only growth excludes other experiments"},
+		{"a gate without an old build", []string{"-gate", "1.05", "-bin", "/nonexistent"}, 2, "-gate 1.05: it wants -compare"},
+		{"a gate for less time", []string{"-gate", "0.9", "-compare", "old", "-bin", "/nonexistent"}, 2, "a ratio above 1"},
 		{"unknown target", []string{"-targets", "floor,apache", "-bin", "/nonexistent"}, 2, "-targets apache is none of floor"},
 	}
 	for _, row := range rows {

@@ -30,6 +30,7 @@ func (h *harness) plan() ([]step, []record.Skip) {
 		p.stores(round)
 		p.calm(round)
 		p.steady(round)
+		p.growth(round)
 	}
 	var skips []record.Skip
 	for what, why := range p.skips {
@@ -192,10 +193,11 @@ func (s step) String() string {
 	c := &s.cell
 	what := ""
 	switch c.Experiment {
-	case record.Proxy, record.Steady:
+	case record.Proxy, record.Steady, record.Rate, record.Growth:
 		what = fmt.Sprintf("%s, %d clients", style(c.KeepAlive), c.Clients)
-	case record.Rate:
-		what = fmt.Sprintf("%.0f/s", c.Rate)
+		if c.Rate > 0 {
+			what = fmt.Sprintf("%.0f/s", c.Rate)
+		}
 	case record.Doors:
 		what = fmt.Sprintf("%s, %d clients", c.Op, c.Clients)
 	case record.Idle:

@@ -143,6 +143,7 @@ func TestFormOf(t *testing.T) {
 		{"plain", options{}, record.Full, full().rounds},
 		{"quick", options{quick: true}, record.Quick, quick().rounds},
 		{"two builds", options{old: "x"}, record.Compare, comparison().rounds},
+		{"a gate", options{old: "x", gate: 1.05}, record.Compare, 30},
 		{"two links", options{tls: true}, record.Compare, links().rounds},
 		{"some experiments", options{quick: true, only: record.Idle}, record.Part, quick().rounds},
 		{"some targets", options{targets: nameFloor}, record.Part, full().rounds},

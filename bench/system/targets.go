@@ -28,6 +28,7 @@ const (
 	namePair      = "dc_client+dc_server"
 	nameDoor      = "dc_client -memcached+dc_server"
 	nameSecure    = "dc_client+dc_server TLS"
+	nameStored    = "dc_client+dc_server+redis"
 	nameTwemproxy = "twemproxy+memcached"
 	nameGoroutine = "goroutine"
 	nameGnetRun   = "gnet.Run"

@@ -8,17 +8,16 @@
 //	                                  within the turn in which it was closed
 //	a close that blocks             → Part closes on a goroutine of its own
 //	no “no interest”                → Interest None takes the fd out of the set
-//	errors of the callback vanish   → Handlers return none
-//	no hook at the end of a turn    → EndTurn, a task that the loop sends itself
+//	no hook at the end of a turn,   → Run waits and delivers itself, in place of
+//	two looks before each sleep       Polling; see waiter
 //	no timeout, no timers           → Timer, one timerfd in the set
-//	a late Trigger writes into      → Post refuses once Run has returned
-//	whatever has reused the number
-//	it runs tasks until none is     → posted functions wait behind a descriptor of their
-//	left: I/O may starve              own and are one event of a turn
+//	it runs tasks until none is     → Post has a queue of its own behind a descriptor:
+//	left: I/O may starve              what was posted is one event of a turn
 //	it logs through zap to stdout   → its logger is replaced by slog
 //
-// A turn is one batch of events from the kernel. Every event is a hint: a Handler
-// reads or writes, and the result decides, never the event alone.
+// A turn is two batches of events from the kernel at most: the second is what came while the
+// first was handled. Every event is a hint: a Handler reads or writes, and the result decides,
+// never the event alone.
 //
 // All methods but Post and Stop belong to the goroutine that calls Run.
 package poll

@@ -34,7 +34,7 @@ const (
 
 // Handler receives the events of a descriptor.
 type Handler interface {
-	// Ready is called on the loop goroutine, at most once a turn. It may close the
+	// Ready is called on the loop goroutine, at most twice a turn. It may close the
 	// descriptor, and others too.
 	Ready(ev Events)
 }

@@ -2,17 +2,11 @@ package poll
 
 import (
 	"errors"
-	"fmt"
-	"log/slog"
-	"os"
-	"sync"
 
 	_ "distcache/engine/poll/gnetenv" // keeps gnet's logger from reading the environment
+	"distcache/engine/socket"
 
-	errorx "github.com/panjf2000/gnet/v2/pkg/errors"
-	"github.com/panjf2000/gnet/v2/pkg/logging"
 	"github.com/panjf2000/gnet/v2/pkg/netpoll"
-	"github.com/panjf2000/gnet/v2/pkg/queue"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,20 +15,20 @@ var ErrStopped = errors.New("the poller has stopped")
 
 // Poller is one epoll set and the goroutine that runs it.
 type Poller struct {
-	netpoll *netpoll.Poller
+	netpoll *netpoll.Poller // the set
+	waiter  *waiter
 	table   []entry   // by fd
 	dying   []int     // closed by Close; the kernel closes them after the turn
 	parting []parting // closed by Part
 	closer  closer
 
 	hooks    Hooks
-	endTurn  queue.Func
-	turnEnds bool // the task endTurn is queued
+	turn     uint64 // its number
+	turnEnds bool   // EndTurn was called
 
-	mailbox   *mailbox
-	stopping  bool  // Run returns at the end of the turn
-	stopCause error // why, unless Stop was called
-	ended     bool  // Run has returned: other files may have the set's descriptor numbers
+	mailbox  *mailbox
+	stopping bool // Run returns at the end of the turn
+	ended    bool // Run has returned: other files may have the set's descriptor numbers
 }
 
 type entry struct {
@@ -55,10 +49,14 @@ func Open(hooks Hooks) (*Poller, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Poller{netpoll: np, hooks: hooks}
-	p.endTurn = p.runEndOfTurn // bound once: no allocation per turn
-	if err := p.openMailbox(); err != nil {
+	w, err := newWaiter(np)
+	if err != nil {
 		_ = np.Close() // err is the one to return
+		return nil, err
+	}
+	p := &Poller{netpoll: np, waiter: w, hooks: hooks}
+	if err := p.openMailbox(); err != nil {
+		_ = p.closeSet() // err is the one to return
 		return nil, err
 	}
 	return p, nil
@@ -175,7 +173,7 @@ func (p *Poller) Dying() int { return len(p.dying) }
 
 func (p *Poller) closeDying() {
 	for _, fd := range p.dying {
-		_ = unix.Close(fd) // close of a socket reports nothing
+		socket.Close(fd)
 	}
 	p.dying = p.dying[:0]
 	for _, each := range p.parting {
@@ -187,29 +185,16 @@ func (p *Poller) closeDying() {
 // EndTurn asks for a call of Hooks.TurnEnd. The loop does not sleep before that call. If
 // TurnEnd itself calls EndTurn, it is called again before any event; it must stop doing so
 // at some point.
-func (p *Poller) EndTurn() {
-	if p.turnEnds || p.ended {
-		return
-	}
-	p.turnEnds = true
-	// Trigger queues the task even if it returns an error. It reports only a failed write
-	// to its own eventfd, which does not happen while Run has not returned.
-	if err := p.netpoll.Trigger(queue.HighPriority, p.endTurn, nil); err != nil {
-		p.stopping, p.stopCause = true, err
-	}
-}
+func (p *Poller) EndTurn() { p.turnEnds = true }
 
-// runEndOfTurn runs after all events of a batch, so no descriptor in dying has an event
-// left.
-func (p *Poller) runEndOfTurn(any) error {
-	p.turnEnds = false // first: TurnEnd may call EndTurn
-	p.hooks.TurnEnd()
-	p.hooks.AfterEvent()
-	p.closeDying()
-	if p.stopping {
-		return errorx.ErrEngineShutdown
+// endTurn runs after all events of a batch, so no descriptor in dying has an event left.
+func (p *Poller) endTurn() {
+	for p.turnEnds {
+		p.turnEnds = false // first: TurnEnd may call EndTurn
+		p.hooks.TurnEnd()
+		p.hooks.AfterEvent()
+		p.closeDying()
 	}
-	return nil
 }
 
 // Post runs fn on the loop goroutine, soon. The functions that one goroutine posts run in
@@ -229,42 +214,50 @@ func (p *Poller) Stop() error {
 // Run delivers events until Stop is called, then closes the set. It may be called once. It
 // returns nil after Stop, or the error that ended it.
 func (p *Poller) Run() error {
-	err := p.netpoll.Polling(p.dispatch)
+	err := p.deliver()
 	p.ended = true
 	p.mailbox.close()
 	p.closeDying()
-	closeErr := p.netpoll.Close()
-	if p.stopCause != nil {
-		return p.stopCause
-	}
-	if err != nil && !errors.Is(err, errorx.ErrEngineShutdown) {
-		return os.NewSyscallError("epoll_wait", err)
-	}
-	return closeErr
+	return errors.Join(err, p.closeSet())
 }
 
-// dispatch is netpoll's callback. An fd without interest lost it in this turn: it was
-// closed, or its owner stopped watching it.
-func (p *Poller) dispatch(fd int, ev netpoll.IOEvent, _ netpoll.IOFlags) error {
-	if fd < len(p.table) {
-		if e := &p.table[fd]; e.interest != None {
-			e.handler.Ready(Events(ev))
-			p.hooks.AfterEvent()
+func (p *Poller) closeSet() error { return errors.Join(p.waiter.close(), p.netpoll.Close()) }
+
+// deliver works turn by turn. What was asked for before Run is done before the first. A turn looks
+// for events twice: what came while the first ones were handled can share its end.
+func (p *Poller) deliver() error {
+	for p.endTurn(); !p.stopping; p.endTurn() {
+		p.turn++
+		events, err := p.waiter.wait()
+		if err != nil {
+			return err
+		}
+		p.dispatch(events)
+		if p.turnEnds && !p.stopping {
+			events, err = p.waiter.look()
+			if err != nil {
+				return err
+			}
+			p.dispatch(events)
 		}
 	}
 	return nil
 }
 
-// redirectLogs replaces gnet's logger, which is global in the process.
-var redirectLogs = sync.OnceFunc(func() {
-	logging.SetDefaultLoggerAndFlusher(gnetLogger{}, func() error { return nil })
-})
+// Turn is the number of the turn.
+func (p *Poller) Turn() uint64 { return p.turn }
 
-// gnetLogger passes netpoll's messages about epoll and eventfd errors to slog.
-type gnetLogger struct{}
-
-func (gnetLogger) Debugf(format string, args ...any) { slog.Debug(fmt.Sprintf(format, args...)) }
-func (gnetLogger) Infof(format string, args ...any)  { slog.Info(fmt.Sprintf(format, args...)) }
-func (gnetLogger) Warnf(format string, args ...any)  { slog.Warn(fmt.Sprintf(format, args...)) }
-func (gnetLogger) Errorf(format string, args ...any) { slog.Error(fmt.Sprintf(format, args...)) }
-func (gnetLogger) Fatalf(format string, args ...any) { slog.Error(fmt.Sprintf(format, args...)) }
+// dispatch delivers events. An fd without interest lost it in this turn: it was closed, or its
+// owner stopped watching it.
+func (p *Poller) dispatch(events []unix.EpollEvent) {
+	for i := range events {
+		fd := int(events[i].Fd)
+		if fd >= len(p.table) {
+			continue
+		}
+		if e := &p.table[fd]; e.interest != None {
+			e.handler.Ready(Events(events[i].Events))
+			p.hooks.AfterEvent()
+		}
+	}
+}

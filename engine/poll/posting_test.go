@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestP13Order posts far more than netpoll's first queue takes (1,024) while the loop is
-// busy: all run, in the order in which they were posted.
+// TestP13Order posts thousands of functions while the loop is busy: all run, in the order in
+// which they were posted.
 func TestP13Order(t *testing.T) {
 	const count = 5000
 	r := run(t, nil)

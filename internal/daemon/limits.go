@@ -166,9 +166,8 @@ const spareThreads = 8
 // tuneRuntime fits Go's scheduler and collector to a process that is event loops and
 // little else. GOMAXPROCS and GOGC in the environment take precedence.
 //
-// With a processor to spare the scheduler wakes a second thread each time that a loop
-// has polled and found no event. That thread finds no work, or takes the loop over: at
-// low load this costs a third of all CPU time (bench/NOTES.md).
+// With a processor to spare the scheduler wakes a second thread each time that a loop wakes up, to
+// look for more work. There is none, and that thread may take the loop over (bench/NOTES.md).
 func tuneRuntime(processors int) {
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(processors)
