@@ -113,9 +113,12 @@ func (m *Memory) enterBatch(records []byte, size int, first ref, double []ref) [
 		hashes[i] = m.hash(record(records[i*size:]).id())
 		m.warmed += m.table.buckets[m.table.home(hashes[i])].tags[0]
 	}
+	var rec record
+	same := func(r ref) bool { return m.slab.pages.kept.has(r, rec.id()) }
 	for i, h := range hashes[:n] {
-		rec, r := record(records[i*size:]), first+ref(i*size/refUnit)
-		if _, found := m.table.find(h, rec.id(), m.slab); found {
+		rec = records[i*size:]
+		r := first + ref(i*size/refUnit)
+		if m.table.any(h, same) {
 			double = append(double, r)
 			continue
 		}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"distcache/codec"
 )
 
 // kept is the file of an arena that can outlive this process (Config.Kept): a memfd. It has no
@@ -221,6 +224,13 @@ func (k *kept) fallocate(mode uint32, from, size int) error {
 // arena for that would cost more, many times more in a virtual machine.
 func (k *kept) read(n uint32, b []byte) error {
 	return k.whole("pread", b, func(b []byte, done int64) (int, error) { return unix.Pread(k.fd, b, offset(n)+done) })
+}
+
+// has reports whether the record at r has that id. What cannot be read has it not.
+func (k *kept) has(r ref, id []byte) bool {
+	var b [recordHeader + codec.MaxIDLen]byte
+	n, err := unix.Pread(k.fd, b[:recordHeader+len(id)], keptArena+int64(r)*refUnit)
+	return err == nil && n == recordHeader+len(id) && int(b[recordIDLen]) == len(id) && bytes.Equal(b[recordHeader:n], id)
 }
 
 // write copies b to the beginning of page n.
