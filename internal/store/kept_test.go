@@ -244,30 +244,34 @@ func TestOtherDescriptorsAreDoubted(t *testing.T) {
 	}
 }
 
+// damage changes a byte of each of these sessions of filled.
+func damage(sessions ...int) func(m *Memory) {
+	return func(m *Memory) {
+		for _, i := range sessions {
+			id := fmt.Append(nil, "session ", i)
+			r, _ := m.table.find(m.hash(id), id, m.slab)
+			m.slab.record(r)[recordHeader+len(id)] ^= 1
+		}
+	}
+}
+
+// twice copies records of filled, as between the two steps of a move.
+func twice(sessions ...int) func(m *Memory) {
+	return func(m *Memory) {
+		for _, i := range sessions {
+			id := fmt.Append(nil, "session ", i)
+			from, _ := m.table.find(m.hash(id), id, m.slab)
+			rec := m.slab.record(from)
+			size := m.slab.sizeOf(rec)
+			copy(m.slab.record(m.slab.alloc(size)), rec[:size])
+		}
+	}
+}
+
 // TestKeptRecordsThatAreDamaged: what one kill may leave costs one session, and all else the
 // whole cache, which then is empty and serves.
 func TestKeptRecordsThatAreDamaged(t *testing.T) {
 	const n = 300
-	damage := func(sessions ...int) func(m *Memory) {
-		return func(m *Memory) {
-			for _, i := range sessions {
-				id := fmt.Append(nil, "session ", i)
-				r, _ := m.table.find(m.hash(id), id, m.slab)
-				m.slab.record(r)[recordHeader+len(id)] ^= 1
-			}
-		}
-	}
-	twice := func(sessions ...int) func(m *Memory) { // as between the two steps of a move
-		return func(m *Memory) {
-			for _, i := range sessions {
-				id := fmt.Append(nil, "session ", i)
-				from, _ := m.table.find(m.hash(id), id, m.slab)
-				rec := m.slab.record(from)
-				size := m.slab.sizeOf(rec)
-				copy(m.slab.record(m.slab.alloc(size)), rec[:size])
-			}
-		}
-	}
 	for _, row := range []struct {
 		name   string
 		spoil  func(m *Memory)

@@ -1,11 +1,5 @@
 package store
 
-import (
-	"encoding/binary"
-
-	"distcache/codec"
-)
-
 // slab keeps records. In each size class they are adjacent: when a record is freed, the last
 // record of its class moves into its place. So memory is never fragmented, whatever sizes
 // come and go; at most a part of one page in each class is unused.
@@ -192,64 +186,3 @@ func (c *classes) number(size int) int { return int(c.bySize[(size+refUnit-1)/re
 
 // largest is the class of the largest records.
 func (c *classes) largest() *class { return &c.list[len(c.list)-1] }
-
-// A record is one session in the slab:
-//
-//	0        4          6        7     8         8+idLen
-//	| leaf   | dataLen  | idLen  | 0   | id      | data
-//
-// The expiry time is in the leaf: while the session that expires soonest has not expired, a
-// lookup need not read it.
-const (
-	recordDataLen = 4
-	recordIDLen   = 6
-	recordHeader  = 8
-)
-
-// maxRecord is the size of the largest record without a trailer, in bytes. Its data length must
-// fit 16 bits.
-const maxRecord = recordHeader + codec.MaxIDLen + codec.MaxDataLen
-
-const (
-	_ = uint16(codec.MaxDataLen)
-	_ = uint8(codec.MaxIDLen)
-)
-
-// ref is the place of a record in the slab, in units of refUnit bytes.
-type ref uint32
-
-const refUnit = 16
-
-// record is the slab's memory from a record's first byte on. Where sessions are kept, a record has
-// a trailer, too: see signature.go. It may extend beyond the
-// record's last byte.
-type record []byte
-
-// recordSize is the size of a record without a trailer, in bytes.
-func recordSize(idLen, dataLen int) int { return recordHeader + idLen + dataLen }
-
-// write fills r, but for its trailer.
-func (r record) write(leaf uint32, id, data []byte) {
-	r.setLeaf(leaf)
-	binary.LittleEndian.PutUint16(r[recordDataLen:], uint16(len(data)))
-	r[recordIDLen] = uint8(len(id))
-	copy(r[recordHeader:], id)
-	copy(r[recordHeader+len(id):], data)
-}
-
-func (r record) leaf() uint32        { return binary.LittleEndian.Uint32(r) }
-func (r record) setLeaf(leaf uint32) { binary.LittleEndian.PutUint32(r, leaf) }
-
-// lengths returns the lengths of the id and of the data, in bytes.
-func (r record) lengths() (idLen, dataLen int) {
-	return int(r[recordIDLen]), int(binary.LittleEndian.Uint16(r[recordDataLen:]))
-}
-
-func (r record) id() []byte { return r[recordHeader : recordHeader+int(r[recordIDLen])] }
-
-// data has no spare capacity, so an append to it cannot reach the bytes after it.
-func (r record) data() []byte {
-	idLen, dataLen := r.lengths()
-	from := recordHeader + idLen
-	return r[from : from+dataLen : from+dataLen]
-}
