@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures dc_server with its sessions in a Redis: CPU time of dc_server per operation at 256 requests in flight, unsealed and
-# sealed in turn, and the latency through dc_client, dc_server and Redis at half of the rate, beside a client that asks Redis
-# directly. Wants redis-server, bin/ (make build) and an idle machine: dc_server has the first processor, Redis the second.
+# sealed in turn, and the latency through dc_client, dc_server and Redis at half of what they can do, beside that of clients
+# that ask Redis directly. Wants redis-server, bin/ (make build) and an idle machine: dc_server has the first processor, Redis the second.
 #
 #	bench/redis.sh [rounds] [seconds]
 set -euo pipefail
@@ -59,12 +59,15 @@ for _ in $(seq "$rounds"); do
 	kill "$server"; wait "$server" || true
 done
 
-rate=${RATE:-75000}
 serve
 bin/dc_client -listen "UNIX:$dir/c" -server "UNIX:$dir/s" 2>"$dir/client.log" &
 pids+=($!)
 answers "$dir/c"
-echo "through dc_client, dc_server and Redis at $rate op/s (RATE=):"
-bin/dc_test -connect "UNIX:$dir/c" -lossy -clients 64 -persistent -duration "$seconds" -rate "$rate" -datamin 180 -datamax 180 -mix 1:3:0:0 2>/dev/null | grep -E '^ +(operation|all) '
-echo "redis-benchmark, 64 clients that ask Redis directly, as fast as they can:"
-redis-benchmark -p "$port" -c 64 -n 200000 -d 180 -r 100000 -t set,get --csv
+go build -o "$dir/latency" ./bench/latency
+most=$("$dir/latency" -connect "UNIX:$dir/c" -duration "${seconds}s")
+rate=${RATE:-$(awk '{print int($1 / 2)}' <<<"$most")}
+echo "through dc_client, dc_server and Redis, as fast as answers come: $most"
+for _ in $(seq "$rounds"); do
+	echo "through all, $rate op/s asked for (RATE=): $("$dir/latency" -connect "UNIX:$dir/c" -duration "${seconds}s" -rate "$rate")"
+	echo "Redis itself, the same:                    $("$dir/latency" -redis -connect "IP:127.0.0.1:$port" -duration "${seconds}s" -rate "$rate")"
+done

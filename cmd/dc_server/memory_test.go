@@ -34,7 +34,7 @@ func TestMemoryDefault(t *testing.T) {
 		{machine(24_000), nil, 12_152, "-sessions", "100000 of 37450 B on average (limited by -sessions)"},
 		{machine(2000), nil, 1300, "machine", "(limited by half of what the machine's 2000 MiB leave)"},
 		{machine(8000), []string{"-sessions", "1000000"}, 4300, "machine", "1000000 of "},
-		{machine(20_000), []string{"-sessions", "1073741824"}, larger, "machine", "(limited by the least there is: the machine's 20000 MiB leave no more)"},
+		{machine(18_000), []string{"-sessions", "1073741824"}, larger, "machine", "(limited by the least there is: the machine's 18000 MiB leave no more)"},
 		{group(512), nil, 512 - 64, "control-group", "(limited by half of what /group/memory.max of 512 MiB leave)"},
 		{group(512), []string{"-sessions", "1000000"}, 512 - 64, "control-group", "1000000 of "},
 		{group(128), nil, larger, "control-group", "the least there is"},

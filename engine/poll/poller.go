@@ -223,8 +223,8 @@ func (p *Poller) Run() error {
 
 func (p *Poller) closeSet() error { return errors.Join(p.waiter.close(), p.netpoll.Close()) }
 
-// deliver works turn by turn. What was asked for before Run is done before the first. A turn looks
-// for events twice: what came while the first ones were handled can share its end.
+// deliver works turn by turn. What was asked for before Run is done before the first. A turn that has
+// several events looks for more once: what came while these were handled can share its end.
 func (p *Poller) deliver() error {
 	for p.endTurn(); !p.stopping; p.endTurn() {
 		p.turn++
@@ -233,9 +233,8 @@ func (p *Poller) deliver() error {
 			return err
 		}
 		p.dispatch(events)
-		if p.turnEnds && !p.stopping {
-			events, err = p.waiter.look()
-			if err != nil {
+		if len(events) > 1 && p.turnEnds && !p.stopping {
+			if events, err = p.waiter.look(); err != nil {
 				return err
 			}
 			p.dispatch(events)

@@ -277,7 +277,7 @@ func TestK08ArithmeticIsShown(t *testing.T) {
 	mustName(t, stdout, "\n  descriptors 164 = 100 clients + 64 for the daemon itself\n",
 		"\n  memory bound 193 MiB = 2 x (2 x 32 MiB buffers + 100 clients x 512 B + 16 MiB tables) + 32 MiB program + 0 MiB sessions\n",
 		"\n  kernel bound ", " MiB = 100 clients that do not read x ", " KiB of socket buffers\n")
-	_, stderr := checked(t, "dc_server", directory, 0, "-listen", at.String(), "-sessions", "1073741824")
+	_, stderr := checked(t, "dc_server", directory, 0, "-listen", at.String(), "-memory", "1048576", "-sessions", "1073741824")
 	mustName(t, stderr, "the memory bound is ", " MiB: the kernel may kill or slow down the daemon ")
 
 	if os.Geteuid() != 0 {
