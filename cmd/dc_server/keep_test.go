@@ -183,6 +183,7 @@ func TestKeepBySystemd(t *testing.T) {
 	}
 	process = managed(k, m)
 	process.WaitStderr(patience, "WARN no sessions kept: the cache is empty reason=\"cache: kept sessions cannot be used: the memfd has no header of ours\"")
+	process.WaitStderr(patience, " ready ")
 	k.mustHold(1, codec.StatusNotOK)
 }
 
