@@ -181,6 +181,9 @@ func (v *victim) snapshot() int {
 // process is stopped, its memfd copied, and the process continued: what is there then is what a
 // kill would have left.
 func TestKeptSessionsOutliveAKill(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts processes")
+	}
 	random := kit.Random(t)
 	kills, stops := kit.Sized(2, 200), kit.Sized(24, 49)
 	torn, instants := 0, 0
