@@ -26,7 +26,9 @@ type cacheServer struct {
 	sockets   *engine.Clients // nil until Open
 	evictions logging.Limiter
 	store     store.Store
-	remote    *remoteStore // nil: the store is in memory
+	memory    *store.Memory // the store; nil: it is elsewhere
+	adopting  bool          // the memory is that of the process before
+	remote    *remoteStore  // nil: the store is in memory
 	server    *server.Server
 }
 
@@ -43,7 +45,7 @@ func (cs *cacheServer) Check() (warnings []string, err error) {
 		s, err := cs.config.store.load()
 		return append(warnings, s.warnings...), err
 	}
-	store, err := cs.newMemory()
+	store, err := cs.newMemory(cs.config.memoryStore())
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +55,11 @@ func (cs *cacheServer) Check() (warnings []string, err error) {
 // newStore makes the store that the flags want.
 func (cs *cacheServer) newStore(l *engine.Loop) (err error) {
 	if !cs.config.store.remote() {
-		cs.store, err = cs.newMemory()
+		now, err := monotonic()
+		if err == nil {
+			err = cs.openMemory(now - l.Now())
+		}
+		cs.store = cs.memory
 		return err
 	}
 	if cs.remote, err = openRemote(cs.config.store, l); err == nil {
@@ -62,8 +68,8 @@ func (cs *cacheServer) newStore(l *engine.Loop) (err error) {
 	return err
 }
 
-func (cs *cacheServer) newMemory() (store.Store, error) {
-	memory, err := store.NewMemory(cs.config.memoryStore())
+func (cs *cacheServer) newMemory(limits store.Config) (*store.Memory, error) {
+	memory, err := store.NewMemory(limits)
 	switch {
 	case errors.Is(err, store.ErrLock):
 		return nil, fmt.Errorf("-lock: %w", err)
@@ -108,8 +114,9 @@ func (cs *cacheServer) Open(l *engine.Loop, clients *engine.Clients, pool *buffe
 	return []engine.Handler{cs.server.Front()}, nil
 }
 
-// Start looks for the servers of a store elsewhere.
+// Start adopts the sessions that are kept, or looks for the servers of a store elsewhere.
 func (cs *cacheServer) Start(now time.Duration) {
+	cs.adopt(now)
 	if cs.remote != nil {
 		cs.remote.store.Start(now)
 	}
@@ -145,15 +152,18 @@ func (cs *cacheServer) Stop(now time.Duration) {
 	}
 }
 
-// Close wipes the sessions, and tells of what the log had no room for.
+// Close wipes the sessions, or leaves them to the next process, and tells of what the log had no room for.
 func (cs *cacheServer) Close() error {
 	if cs.sockets != nil && cs.sockets.Refused() > 0 {
 		slog.Info("TLS clients refused since the start", "refused", cs.sockets.Refused())
 	}
-	if cs.store == nil {
-		return nil
+	switch {
+	case cs.memory != nil:
+		return cs.closeMemory()
+	case cs.remote != nil:
+		return cs.remote.store.Close()
 	}
-	return cs.store.Close()
+	return nil
 }
 
 // ClientDropped logs why a client was closed.

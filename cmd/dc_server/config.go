@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"distcache/codec/address"
 	"distcache/internal/credentials"
 	"distcache/internal/daemon"
 	"distcache/internal/daemon/options"
@@ -33,6 +34,8 @@ type config struct {
 	memory      int                 // MiB for sessions; 0: half of what the machine or control group has to spare
 	limit       service.MemoryLimit // of the process
 	lock        bool                // keep the sessions out of swap
+	keep        address.Address     // how the next process gets the sessions; zero: not at all
+	handover    *daemon.Handover    // the same; nil: none
 	progress    int                 // operations between two lines of statistics; 0: none
 	store       storeFlags
 	warnings    []string // of the flags
@@ -49,6 +52,7 @@ func (c *config) flags() *options.Set {
 	s.Int(&c.memory, "memory", "MiB", 0, 0, 1<<20,
 		"Limit of memory for sessions, with the same effect (0: half of what the machine or the control group has to spare).")
 	s.Bool(&c.lock, "lock", "Keep the sessions out of swap (mlock); needs root or RLIMIT_MEMLOCK as large as their memory.")
+	c.declareKeep(s)
 	s.Int(&c.progress, "progress", "operations", 0, 0, 1<<31-1,
 		"Log statistics each time this many operations are done (0: never).")
 	c.store.declare(s)
@@ -85,6 +89,9 @@ func (c *config) validate(s *options.Set) error {
 		return err
 	}
 	if err := c.store.validate(s, c.daemonFlags.Daemon); err != nil {
+		return err
+	}
+	if err := c.validateKeep(); err != nil {
 		return err
 	}
 	c.warnings = c.store.warnings(s)
@@ -125,6 +132,7 @@ func (c *config) daemonWithout() daemon.Config {
 		MaxClients: c.clients.MaxClients,
 		PoolBytes:  poolBytes,
 		Limit:      c.limit,
+		Handover:   c.handover,
 		Show:       server.Show,
 		Check:      (&cacheServer{config: *c}).Check,
 		Warnings:   c.warnings,

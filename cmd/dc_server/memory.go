@@ -14,7 +14,7 @@ const leastRecords = 16 << 20
 // memoryStore is the limits of a store in memory. Without -memory it may take half of what is to spare
 // beside clients and program: the rest is for the kernel's buffers and for other programs.
 func (c *config) memoryStore() store.Config {
-	s := store.Config{MaxSessions: c.sessions, Locked: c.lock}
+	s := store.Config{MaxSessions: c.sessions, Locked: c.lock, Kept: c.keeps()}
 	switch {
 	case c.memory > 0:
 		s.MaxBytes = int64(c.memory)<<20 - s.Overhead()

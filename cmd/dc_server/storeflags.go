@@ -51,7 +51,7 @@ func (f *storeFlags) remote() bool { return f.location != nil }
 // storeNames are the flags that need -store redis://, and memoryNames those that exclude it.
 var (
 	storeNames  = []string{"storepassword", "storeca", "storeprefix", "storetimeout", "seal"}
-	memoryNames = []string{"sessions", "memory", "lock"}
+	memoryNames = []string{"sessions", "memory", "lock", "keep"}
 )
 
 // validate checks the flags against each other. With -daemon paths must be absolute.

@@ -13,6 +13,7 @@ import (
 	"distcache/engine/buffer"
 	"distcache/engine/poll/gnetenv"
 	"distcache/engine/socket"
+	"distcache/internal/daemon/listen"
 	"distcache/internal/daemon/logging"
 	"distcache/internal/daemon/metrics"
 	"distcache/internal/daemon/service"
@@ -70,6 +71,8 @@ type Config struct {
 	Reread   func() (*Reread, error)
 	// CertificateExpires tells when the TLS certificate in force expires; nil: there is none.
 	CertificateExpires func() time.Time
+	// Handover passes memory to the next process; nil: it ends with this one.
+	Handover *Handover
 	// Show is what the status page plots, and the mistakes of a site to look for.
 	Show metrics.Plan
 
@@ -126,7 +129,7 @@ func detach(c Config, stderr io.Writer) int {
 			return 1
 		}
 	}
-	return service.Detach(stderr, c.Flags.passed()...)
+	return service.Detach(stderr, append(c.Flags.passed(), listen.Stored()...)...)
 }
 
 // running is a daemon that starts, runs or ends.
@@ -146,6 +149,7 @@ type running struct {
 	figures  *figures
 	web      *webServer // nil: none
 
+	stopping  sync.Once // by a signal or by the next process
 	filesGone sync.Once // by the end of the loops or by a second signal
 }
 
@@ -163,12 +167,14 @@ func (d *running) warn(texts ...string) {
 // start inspects and then carries out the plan. Steps that need privileges come before
 // these are dropped, and clients are accepted last.
 func (d *running) start(parent *service.Parent) (err error) {
+	stored := listen.Stored() // inspect forgets what systemd has passed
 	if d.plan, err = d.config.inspect(); err != nil {
 		return err
 	}
 	d.warn(d.plan.warnings...)
 	d.access.Store(d.plan.access)
-	for _, step := range []func() error{d.open, d.listen, d.listenWeb, d.writePidfile, d.dropPrivileges, d.acceptAll} {
+	d.takeOver(stored)
+	for _, step := range []func() error{d.open, d.listen, d.listenWeb, d.listenKeep, d.writePidfile, d.dropPrivileges, d.acceptAll} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -285,11 +291,13 @@ func (d *running) serve() int {
 
 // stop begins the orderly end of each reactor.
 func (d *running) stop() {
-	d.manager.stopping()
-	d.sockets.stopWatching()
-	for _, r := range d.reactors {
-		_ = r.loop.Post(r.drain) // an error means that the loop has ended already
-	}
+	d.stopping.Do(func() {
+		d.manager.stopping()
+		d.sockets.stopWatching()
+		for _, r := range d.reactors {
+			_ = r.loop.Post(r.drain) // an error means that the loop has ended already
+		}
+	})
 }
 
 // reload reads anew what can have changed, and lets each App do so.
@@ -319,6 +327,7 @@ func (d *running) removeFiles() {
 		d.complain(err)
 	}
 	d.complain(d.web.unlink())
+	d.complain(d.config.Handover.unlink())
 	if d.plan != nil && d.plan.pidfile != nil {
 		d.complain(d.plan.pidfile.Remove())
 	}

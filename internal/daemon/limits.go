@@ -58,6 +58,9 @@ func (c Config) ownDescriptors() int {
 	if c.Flags.Metrics.on() {
 		own += metricsDescriptors
 	}
+	if c.Handover != nil {
+		own += handoverDescriptors
+	}
 	return own
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"distcache/codec/address"
 	"distcache/engine/socket"
 	"distcache/internal/daemon/listen"
 	"distcache/internal/daemon/options"
@@ -21,6 +22,7 @@ type plan struct {
 	doors    []door           // what the last of them are for
 	open     []string         // the flags and addresses of those that are no unix sockets
 	metrics  *listen.Plan     // nil: no HTTP server
+	keep     *listen.Plan     // nil: no unix socket for the next process
 	access   *socket.Access   // who may connect to unix sockets; nil: all
 	pidfile  *service.Pidfile // nil: none
 	warnings []string
@@ -69,6 +71,11 @@ func (p *plan) inspect(c *Config) error {
 		p.warn(c.Flags.Metrics.warning())
 		if p.metrics, err = listen.Inspect(c.Flags.Metrics.Address, listen.Options{Backlog: metricsBacklog}); err != nil {
 			return fmt.Errorf("-metrics %w", err)
+		}
+	}
+	if h := c.Handover; h != nil && h.at.Kind == address.Unix {
+		if p.keep, err = listen.Inspect(h.at, listen.Options{Perms: handoverPerms, Backlog: handoverDescriptors}); err != nil {
+			return fmt.Errorf("-keep %w", err)
 		}
 	}
 	for n, planned := range p.listen {
@@ -164,6 +171,9 @@ func (p *plan) sockets() []*listen.Plan {
 func (p *plan) close() {
 	for _, socket := range p.sockets() {
 		socket.Close()
+	}
+	if p.keep != nil {
+		p.keep.Close()
 	}
 	if p.pidfile != nil {
 		p.pidfile.Close()

@@ -9,8 +9,14 @@ import (
 
 // TestNothingIsAllocated also shows that the garbage collector has nothing to do here.
 func TestNothingIsAllocated(t *testing.T) {
+	for _, kept := range []bool{false, true} {
+		nothingIsAllocated(t, kept)
+	}
+}
+
+func nothingIsAllocated(t *testing.T, kept bool) {
 	const sessions = 10_000
-	m := newMemory(t, Config{MaxSessions: sessions})
+	m := newMemory(t, Config{MaxSessions: sessions, Kept: kept})
 	fill(t, m, sessions, 180, func(int) time.Duration { return time.Hour })
 	id, data := make([]byte, benchIDLen), make([]byte, 3000)
 	known, unknown := numberedID(make([]byte, benchIDLen), sessions-1), make([]byte, benchIDLen)
@@ -35,7 +41,7 @@ func TestNothingIsAllocated(t *testing.T) {
 		{"Stats", func() { m.Stats() }},
 	} {
 		if got := testing.AllocsPerRun(2000, test.run); got != 0 {
-			t.Errorf("%s: got %v allocations, want 0", test.name, got)
+			t.Errorf("%s, kept %v: got %v allocations, want 0", test.name, kept, got)
 		}
 	}
 	s := m.Stats()

@@ -46,6 +46,29 @@ func BenchmarkMemory(b *testing.B) {
 	}
 }
 
+// BenchmarkKept compares memory that is kept with memory that ends with the process.
+func BenchmarkKept(b *testing.B) {
+	const sessions = 1_000_000
+	for _, kept := range []bool{false, true} {
+		for _, op := range []struct {
+			name string
+			run  func(b *testing.B, m *Memory, sessions int)
+		}{{"get-hit", benchGetHit}, {"get-hit-warmed", benchGetHitWarmed}, {"add-evict", benchAddEvict}} {
+			b.Run(fmt.Sprintf("op=%s/kept=%v", op.name, kept), func(b *testing.B) {
+				m := newMemory(b, Config{MaxSessions: sessions, Kept: kept})
+				fill(b, m, sessions, benchDataLen, func(int) time.Duration { return time.Hour })
+				for n := range uint64(sessions) { // all of it is mapped
+					m.View(numberedID(make([]byte, benchIDLen), n), 0)
+				}
+				b.ReportAllocs()
+				began := processorTime(b)
+				op.run(b, m, sessions)
+				b.ReportMetric(float64(processorTime(b)-began)/float64(b.N), "cpu-ns/op")
+			})
+		}
+	}
+}
+
 func benchGetHit(b *testing.B, m *Memory, sessions int) {
 	id, out := make([]byte, benchIDLen), make([]byte, benchDataLen)
 	rng := rand.NewPCG(1, 2)

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"time"
 	"unsafe"
 )
 
@@ -23,6 +24,12 @@ type Config struct {
 	MaxBytes int64
 	// Locked keeps the records out of swap (mlock2(2)).
 	Locked bool
+	// Kept holds the records in a memfd, which another process can take over: Memory.Leave and
+	// Reopen. A record is 8 bytes longer then, and memory is taken in pages of 256 KiB.
+	Kept bool
+	// Epoch is what the kernel's monotonic clock (CLOCK_MONOTONIC) showed when now was 0. It
+	// matters with Kept alone.
+	Epoch time.Duration
 }
 
 // Arena is the address space that the records are reserved, in bytes. With Locked, all of it

@@ -15,6 +15,8 @@
 //	table.go   the hash table          slab.go    records and their size classes
 //	expiry.go  the tournament          pages.go   memory from the kernel
 //	config.go  limits and bounds       warm.go    reads ahead of lookups
+//	record.go  one session             kept…go    an arena that outlives the process
+//	adopt.go   takes one over          salvage.go finds out what is in it
 //
 // A lookup reads one cache line of the table and then the record. No structure is ever
 // rehashed, sorted or scanned as a whole. An operation costs at most one walk through the

@@ -17,8 +17,8 @@ func checkInvariants(t *testing.T, m *Memory, c Config) {
 	if got, want := len(refs), s.Sessions; got != want {
 		t.Fatalf("got %d records in the slab, want %d", got, want)
 	}
-	if got, want := uint64(s.Sessions)+s.Removed+s.Expired+s.Evicted, s.Stored; got != want {
-		t.Fatalf("got %d sessions held, removed, expired and evicted, want %d, the stored", got, want)
+	if got, want := uint64(s.Sessions)+s.Removed+s.Expired+s.Evicted, s.Stored+s.Adopted; got != want {
+		t.Fatalf("got %d sessions held, removed, expired and evicted, want %d, the stored and adopted", got, want)
 	}
 	if s.Memory > c.Bound() {
 		t.Fatalf("got %d bytes of memory, want at most the bound, %d", s.Memory, c.Bound())
@@ -59,13 +59,13 @@ func checkPage(t *testing.T, s *slab, c *class, n uint32, used int, refs map[ref
 	for slot := range used {
 		at := int(n)*pageSize + slot*c.size
 		r := ref(at / refUnit)
-		size := s.record(r).size()
+		size := s.sizeOf(s.record(r))
 		if s.classes.of(size) != c {
 			t.Fatalf("page %d slot %d: got a record of %d bytes in class %d", n, slot, size, c.size)
 		}
 		checkZero(t, s.pages.arena[at+size:at+c.size], "after a record")
 		refs[r] = true
-		held += int64(size - recordHeader)
+		held += int64(size - recordHeader - s.trailer)
 	}
 	touched := int(s.pages.table[n].touched)
 	if touched < used*c.size {
@@ -83,8 +83,8 @@ func checkFreePages(t *testing.T, p *pages) {
 		checkZero(t, p.bytes(n)[:p.table[n].touched], "in a free page")
 		warm++
 	}
-	if warm != p.kept {
-		t.Fatalf("got %d pages kept, want %d", p.kept, warm)
+	if warm != p.warmed {
+		t.Fatalf("got %d warm pages, want %d", p.warmed, warm)
 	}
 	for n := p.cold; n != noPage; n = p.table[n].below {
 		if p.table[n].touched != 0 {

@@ -18,7 +18,8 @@ type Memory struct {
 	expiry  expiry
 	slab    *slab
 	stats   Stats
-	warmed  uint8 // the sum of the bytes that warm read; it has no meaning
+	epoch   time.Duration // Config.Epoch
+	warmed  uint8         // the sum of the bytes that warm read; it has no meaning
 }
 
 var _ Store = (*Memory)(nil)
@@ -30,11 +31,28 @@ func NewMemory(c Config) (*Memory, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	m := &Memory{seed: maphash.MakeSeed(), stats: Stats{Capacity: c.MaxSessions}}
+	var k *kept
+	if c.Kept {
+		var err error
+		if k, err = newKept(int(c.Arena()), c.MaxSessions); err != nil {
+			return nil, err
+		}
+	}
+	return buildMemory(c, k, c.MaxSessions)
+}
+
+// buildMemory makes a Memory whose index has room for so many sessions. k is the file of the
+// records, or nil; after an error it is closed.
+func buildMemory(c Config, k *kept, index int) (*Memory, error) {
+	m := &Memory{seed: maphash.MakeSeed(), epoch: c.Epoch, stats: Stats{Capacity: c.MaxSessions}}
 	var tableErr, expiryErr, slabErr error
-	m.table, tableErr = newTable(c.MaxSessions)
-	m.expiry, expiryErr = newExpiry(c.MaxSessions)
-	m.slab, slabErr = newSlab(c)
+	m.table, tableErr = newTable(index)
+	m.expiry, expiryErr = newExpiry(index)
+	if k == nil {
+		m.slab, slabErr = newSlab(c)
+	} else if m.slab, slabErr = newKeptSlab(c, k); slabErr != nil {
+		slabErr = errors.Join(slabErr, k.close())
+	}
 	if err := errors.Join(tableErr, expiryErr, slabErr); err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
@@ -67,7 +85,7 @@ func (m *Memory) Add(id, data []byte, ttl, now time.Duration) AddResult {
 		return AddResult{Outcome: Stored}
 	}
 	result := AddResult{Outcome: Stored}
-	result.Evicted, result.Full = m.makeRoom(recordSize(len(id), len(data)), now)
+	result.Evicted, result.Full = m.makeRoom(m.slab.sizeFor(len(id), len(data)), now)
 	m.place(h, id, data, expiryOf(ttl, now))
 	return result
 }
@@ -116,9 +134,14 @@ func (m *Memory) dropSoonest(now time.Duration) (evicted bool) {
 
 // place adds a session to all three structures. There must be room, and no such id.
 func (m *Memory) place(h uint64, id, data []byte, expiresAt time.Duration) {
-	r := m.slab.alloc(recordSize(len(id), len(data)))
+	size := m.slab.sizeFor(len(id), len(data))
+	r := m.slab.alloc(size)
 	leaf := m.expiry.insert(expiresAt, r)
-	m.slab.record(r).write(leaf, id, data)
+	rec := m.slab.record(r)
+	rec.write(leaf, id, data)
+	if m.slab.trailer > 0 {
+		rec.sign(size, m.epoch+expiresAt)
+	}
 	m.table.insert(h, r)
 	m.stats.Sessions++
 	m.stats.Bytes += int64(len(id) + len(data))

@@ -30,14 +30,16 @@ type pages struct {
 	arena  []byte
 	opened int // bytes of the arena that may be touched
 
-	table []page
-	fresh uint32 // the first page that was never taken
-	warm  uint32 // list of free pages that still have memory
-	cold  uint32 // list of free pages without memory
-	kept  int    // pages in warm
+	table  []page
+	fresh  uint32 // the first page that was never taken
+	warm   uint32 // list of free pages that still have memory
+	cold   uint32 // list of free pages without memory
+	warmed int    // pages in warm
 	// resident is the memory that was touched and not released, in bytes.
 	resident int64
 	release  int // the advice that gives memory back to the kernel
+
+	kept *kept // whose the arena is; nil: it ends with this process
 }
 
 // page describes one page.
@@ -73,6 +75,20 @@ func newPages(size int, locked bool) (pages, error) {
 	return p, nil
 }
 
+// newKeptPages cuts the arena of k into pages. All of it may be touched that was allocated.
+func newKeptPages(k *kept, locked bool) (pages, error) {
+	arena := k.arena()
+	if locked {
+		if err := lock(arena); err != nil {
+			return pages{}, err
+		}
+	}
+	if len(arena) > smallUntil {
+		_ = unix.Madvise(arena[smallUntil:], unix.MADV_HUGEPAGE) // a kernel without huge pages for files refuses: no harm
+	}
+	return pages{arena: arena, opened: len(arena), table: make([]page, len(arena)/pageSize), warm: noPage, cold: noPage, kept: k}, nil
+}
+
 // open makes more of the arena usable. It returns ENOMEM at the end of the arena, and when
 // the kernel promises no more memory (vm.overcommit_memory=2).
 func (p *pages) open() error {
@@ -94,8 +110,33 @@ func (p *pages) open() error {
 
 // ready reports whether take has a page to give.
 func (p *pages) ready() bool {
-	return p.warm != noPage || p.cold != noPage || (int(p.fresh)+1)*pageSize <= p.opened || p.open() == nil
+	switch {
+	case p.warm != noPage:
+		return true
+	case p.cold != noPage:
+		return p.allocate(p.cold)
+	}
+	return ((int(p.fresh)+1)*pageSize <= p.opened || p.open() == nil) && p.allocate(p.fresh)
 }
+
+// allocate makes sure that a page of a kept arena has memory: none would end the process at the
+// first touch. Private memory comes, or the kernel kills, as it is touched.
+func (p *pages) allocate(n uint32) bool {
+	if p.kept == nil {
+		return true
+	}
+	if p.kept.allocate(int(n)*pageSize, pageSize) != nil {
+		return false
+	}
+	p.populate(n)
+	p.resident += int64(pageSize - p.table[n].touched)
+	p.table[n].touched = pageSize
+	return true
+}
+
+// populate maps the memory of a page at once, which is cheaper than bit by bit. Before Linux 5.14
+// it has no effect.
+func (p *pages) populate(n uint32) { _ = unix.Madvise(p.bytes(n), unix.MADV_POPULATE_WRITE) }
 
 // take returns a page of zeros, on top of the list that begins at below. ready must have
 // returned true.
@@ -105,7 +146,7 @@ func (p *pages) take(below uint32) uint32 {
 	case p.warm != noPage:
 		n = p.warm
 		p.warm = p.table[n].below
-		p.kept--
+		p.warmed--
 	case p.cold != noPage:
 		n = p.cold
 		p.cold = p.table[n].below
@@ -120,10 +161,13 @@ func (p *pages) take(below uint32) uint32 {
 func (p *pages) give(n uint32) (below uint32) {
 	pg := &p.table[n]
 	below = pg.below
-	if p.kept < warmPages || !p.discard(n) {
+	if p.kept != nil {
+		p.kept.clearClass(n)
+	}
+	if p.warmed < warmPages || !p.discard(n) {
 		pg.below = p.warm
 		p.warm = n
-		p.kept++
+		p.warmed++
 		return below
 	}
 	pg.below = p.cold
@@ -133,7 +177,13 @@ func (p *pages) give(n uint32) (below uint32) {
 
 // discard returns the memory of a page to the kernel.
 func (p *pages) discard(n uint32) bool {
-	if unix.Madvise(p.bytes(n), p.release) != nil {
+	var err error
+	if p.kept != nil {
+		err = p.kept.release(int(n)*pageSize, pageSize)
+	} else {
+		err = unix.Madvise(p.bytes(n), p.release)
+	}
+	if err != nil {
 		return false
 	}
 	p.resident -= int64(p.table[n].touched)
@@ -162,8 +212,11 @@ func (p *pages) close() error {
 	if p.arena == nil {
 		return nil
 	}
-	arena := p.arena
+	arena, k := p.arena, p.kept
 	*p = pages{}
+	if k != nil {
+		return k.close()
+	}
 	return unmapBytes(arena)
 }
 
@@ -200,6 +253,13 @@ func unmapSlice[T any](s []T) error {
 	var zero T
 	size := roundUp(len(s)*int(unsafe.Sizeof(zero)), kernelPage)
 	return unmapBytes(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), size))
+}
+
+// zeroSlice clears memory of mapSlice, and gives it back to the kernel.
+func zeroSlice[T any](s []T) {
+	if unix.Madvise(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(s[0]))), unix.MADV_DONTNEED) != nil {
+		clear(s)
+	}
 }
 
 // mapBytes maps private anonymous memory of size bytes, rounded up to kernelPage.

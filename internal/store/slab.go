@@ -1,11 +1,5 @@
 package store
 
-import (
-	"encoding/binary"
-
-	"distcache/codec"
-)
-
 // slab keeps records. In each size class they are adjacent: when a record is freed, the last
 // record of its class moves into its place. So memory is never fragmented, whatever sizes
 // come and go; at most a part of one page in each class is unused.
@@ -19,17 +13,33 @@ type slab struct {
 	classes *classes
 	cost    int64 // of all records
 	limit   int64 // of cost
+	trailer int   // of each record, in bytes: recordTrailer if they are kept
 }
 
 func newSlab(c Config) (*slab, error) {
-	classes := newClasses()
-	limit := c.limit(classes)
 	pages, err := newPages(int(c.Arena()), c.Locked)
 	if err != nil {
 		return nil, err
 	}
-	return &slab{pages: pages, classes: classes, limit: limit}, nil
+	classes := newClasses()
+	return &slab{pages: pages, classes: classes, limit: c.limit(classes)}, nil
 }
+
+// newKeptSlab is a slab whose records k keeps.
+func newKeptSlab(c Config, k *kept) (*slab, error) {
+	pages, err := newKeptPages(k, c.Locked)
+	if err != nil {
+		return nil, err
+	}
+	classes := newClasses()
+	return &slab{pages: pages, classes: classes, limit: c.limit(classes), trailer: recordTrailer}, nil
+}
+
+// sizeFor is the size of a record in bytes, with header and trailer.
+func (s *slab) sizeFor(idLen, dataLen int) int { return recordSize(idLen, dataLen) + s.trailer }
+
+// sizeOf is the size of a record that is there.
+func (s *slab) sizeOf(r record) int { return s.sizeFor(r.lengths()) }
 
 // full is the limit that one more record of size bytes would exceed, or 0.
 func (s *slab) full(size int) Full {
@@ -48,6 +58,9 @@ func (s *slab) alloc(size int) ref {
 	c := s.classes.of(size)
 	if c.full() {
 		c.last, c.used = s.pages.take(c.last), 0
+		if k := s.pages.kept; k != nil {
+			k.setClass(c.last, s.classes.number(size))
+		}
 	}
 	c.used++
 	s.pages.touch(c.last, c.used*c.size)
@@ -59,13 +72,13 @@ func (s *slab) alloc(size int) ref {
 // place to the place of the freed one, moved is true.
 func (s *slab) free(r ref) (from ref, moved bool) {
 	hole := s.record(r)
-	size := hole.size()
+	size := s.sizeOf(hole)
 	clear(hole[:size])
 	c := s.classes.of(size)
 	top := c.top()
 	if top != r {
 		last := s.record(top)
-		last = last[:last.size()]
+		last = last[:s.sizeOf(last)]
 		copy(hole, last)
 		clear(last)
 	}
@@ -130,7 +143,7 @@ type classes struct {
 	list []class
 	// bySize is the number of the class for a record, by its size in units of refUnit,
 	// rounded up.
-	bySize [maxRecord/refUnit + 2]uint8
+	bySize [(maxRecord+recordTrailer)/refUnit + 2]uint8
 }
 
 // newClasses chooses the sizes: in steps of refUnit up to 1,024 bytes, then of about 1/32,
@@ -146,7 +159,7 @@ func newClasses() *classes {
 			cost:  int64((pageSize + slots - 1) / slots),
 			last:  noPage,
 		})
-		if size >= maxRecord {
+		if size >= maxRecord+recordTrailer {
 			break
 		}
 	}
@@ -166,70 +179,10 @@ func (c *classes) index() {
 }
 
 // of is the class for a record of size bytes, at most maxRecord.
-func (c *classes) of(size int) *class {
-	return &c.list[c.bySize[(size+refUnit-1)/refUnit]]
-}
+func (c *classes) of(size int) *class { return &c.list[c.number(size)] }
+
+// number is the number of that class.
+func (c *classes) number(size int) int { return int(c.bySize[(size+refUnit-1)/refUnit]) }
 
 // largest is the class of the largest records.
 func (c *classes) largest() *class { return &c.list[len(c.list)-1] }
-
-// A record is one session in the slab:
-//
-//	0        4          6        7     8         8+idLen
-//	| leaf   | dataLen  | idLen  | 0   | id      | data
-//
-// The expiry time is in the leaf: while the session that expires soonest has not expired, a
-// lookup need not read it.
-const (
-	recordDataLen = 4
-	recordIDLen   = 6
-	recordHeader  = 8
-)
-
-// maxRecord is the size of the largest record, in bytes. Its data length must fit 16 bits.
-const maxRecord = recordHeader + codec.MaxIDLen + codec.MaxDataLen
-
-const (
-	_ = uint16(codec.MaxDataLen)
-	_ = uint8(codec.MaxIDLen)
-)
-
-// ref is the place of a record in the slab, in units of refUnit bytes.
-type ref uint32
-
-const refUnit = 16
-
-// record is the slab's memory from a record's first byte on. It may extend beyond the
-// record's last byte.
-type record []byte
-
-// recordSize is the size of a record in bytes, header included.
-func recordSize(idLen, dataLen int) int { return recordHeader + idLen + dataLen }
-
-// write fills r, of recordSize bytes or more.
-func (r record) write(leaf uint32, id, data []byte) {
-	r.setLeaf(leaf)
-	binary.LittleEndian.PutUint16(r[recordDataLen:], uint16(len(data)))
-	r[recordIDLen] = uint8(len(id))
-	copy(r[recordHeader:], id)
-	copy(r[recordHeader+len(id):], data)
-}
-
-func (r record) leaf() uint32        { return binary.LittleEndian.Uint32(r) }
-func (r record) setLeaf(leaf uint32) { binary.LittleEndian.PutUint32(r, leaf) }
-
-// lengths returns the lengths of the id and of the data, in bytes.
-func (r record) lengths() (idLen, dataLen int) {
-	return int(r[recordIDLen]), int(binary.LittleEndian.Uint16(r[recordDataLen:]))
-}
-
-func (r record) id() []byte { return r[recordHeader : recordHeader+int(r[recordIDLen])] }
-
-// data has no spare capacity, so an append to it cannot reach the bytes after it.
-func (r record) data() []byte {
-	idLen, dataLen := r.lengths()
-	from := recordHeader + idLen
-	return r[from : from+dataLen : from+dataLen]
-}
-
-func (r record) size() int { return recordSize(r.lengths()) }

@@ -130,8 +130,8 @@ func (o Outcome) String() string {
 	return "none"
 }
 
-// Stats are the figures of a store. Every session stored is in Sessions or was counted
-// once as Removed, Expired or Evicted.
+// Stats are the figures of a store. Every session stored or adopted is in Sessions or was
+// counted once as Removed, Expired or Evicted.
 type Stats struct {
 	Sessions int   // held now, as Len
 	Capacity int   // the most that can be held; 0: they are not in this process, and only what happens is known
@@ -146,6 +146,7 @@ type Stats struct {
 	Removed uint64 // sessions removed by their id
 	Expired uint64 // sessions dropped after their time
 	Evicted uint64 // sessions dropped before their time, to make room
+	Adopted uint64 // sessions taken over from the process before
 }
 
 // The names of figures of stores in other machines.

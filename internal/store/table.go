@@ -75,6 +75,26 @@ func (t *table) find(h uint64, id []byte, s *slab) (ref, bool) {
 	return 0, false
 }
 
+// any reports whether is reports true for one of the records that may have hash h. It is find for
+// records that are better not touched.
+func (t *table) any(h uint64, is func(r ref) bool) bool {
+	tag := tagOf(h)
+	i := t.home(h)
+	for range t.buckets {
+		b := &t.buckets[i]
+		for m := b.match(tag); m != 0; m = m.next() {
+			if is(b.refs[m.slot()]) {
+				return true
+			}
+		}
+		if b.passed == 0 {
+			break
+		}
+		i = t.after(i)
+	}
+	return false
+}
+
 // insert adds a record whose id is not in the table. There is a free slot while the store
 // holds no more sessions than the table was made for.
 func (t *table) insert(h uint64, r ref) {

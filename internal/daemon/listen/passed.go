@@ -18,6 +18,10 @@ const (
 	maxPassed = 64
 )
 
+// StoredName is the name of a descriptor that is no socket: an earlier process of the service left
+// it in systemd's descriptor store.
+const StoredName = "distcache-sessions"
+
 // passed is what systemd passed to this process, by sd_listen_fds(3). The zero value is
 // nothing.
 type passed struct {
@@ -59,7 +63,7 @@ func forget() error {
 func (p passed) descriptors(addr address.Address) []int {
 	var fds []int
 	for i, name := range p.names {
-		if addr.Name == "" || addr.Name == name {
+		if addr.Name == "" && name != StoredName || addr.Name == name {
 			fds = append(fds, systemdFirstFD+i)
 		}
 	}
@@ -75,6 +79,10 @@ func Passed(addr address.Address) []int {
 	}
 	return p.descriptors(addr)
 }
+
+// Stored returns the descriptors that an earlier process of the service left (StoredName). Call it
+// before Inspect, which unsets the environment.
+func Stored() []int { return Passed(address.Address{Kind: address.Systemd, Name: StoredName}) }
 
 // inspect makes a plan for each socket that the address means; without any, one that fails
 // at Open.
@@ -104,7 +112,7 @@ func (p passed) untaken(plans []*Plan) (warnings []string) {
 		taken[plan.fd] = true
 	}
 	for i, name := range p.names {
-		if fd := systemdFirstFD + i; !taken[fd] {
+		if fd := systemdFirstFD + i; !taken[fd] && name != StoredName {
 			warnings = append(warnings, fmt.Sprintf("systemd passed descriptor %d (%s), and no -listen takes it: "+
 				"clients that connect to it wait for ever", fd, name))
 		}

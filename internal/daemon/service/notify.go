@@ -105,15 +105,29 @@ func (n *Notifier) Status(line string) error {
 // Alive feeds the service manager's watchdog.
 func (n *Notifier) Alive() error { return n.send("WATCHDOG=1") }
 
-func (n *Notifier) send(message string) error {
+// Store gives the service manager a descriptor of the file behind fd. It passes that to the next
+// process of the service, under that name, if it is told to keep descriptors
+// (FileDescriptorStoreMax= of systemd).
+func (n *Notifier) Store(name string, fd int) error {
+	return n.send("FDSTORE=1\nFDNAME="+name, fd)
+}
+
+// Unstore has the service manager close the descriptors of that name.
+func (n *Notifier) Unstore(name string) error { return n.send("FDSTOREREMOVE=1\nFDNAME=" + name) }
+
+func (n *Notifier) send(message string, fds ...int) error {
 	if n == nil {
 		return nil
 	}
+	var rights []byte
+	if len(fds) > 0 {
+		rights = unix.UnixRights(fds...)
+	}
 	for {
-		// Sendto writes to the address: goroutines may not share one.
-		err := unix.Sendto(n.fd, []byte(message), unix.MSG_NOSIGNAL, &unix.SockaddrUnix{Name: n.to})
+		// Sendmsg writes to the address: goroutines may not share one.
+		err := unix.Sendmsg(n.fd, []byte(message), rights, &unix.SockaddrUnix{Name: n.to}, unix.MSG_NOSIGNAL)
 		if err != unix.EINTR {
-			return os.NewSyscallError("sendto", err)
+			return os.NewSyscallError("sendmsg", err)
 		}
 	}
 }

@@ -109,6 +109,8 @@ var clocks = []struct{ path, reason string }{
 	{"internal/daemon/logging", "log lines tell the time of day"},
 	{"internal/daemon/metrics", "a scrape runs beside the loop, and is bounded in time"},
 	{"internal/daemon/listen/namelock.go", "a start may wait for another one that has locked the directory, before there is a loop"},
+	{"internal/daemon/handover.go", "the next process asks beside the loop, and in time"},
+	{"internal/daemon/takeover.go", "a start waits for the process before, and not for ever, before there is a loop"},
 	{"internal/daemon/service/notify.go", "systemd wants to know when a reload began, by the kernel's monotonic clock"},
 	{"internal/test/kit", "test support"},
 	{"cmd", ""},

@@ -2,12 +2,16 @@ package kit
 
 import (
 	"net"
+	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Manager plays the service manager of sd_notify(3): it keeps what daemons tell it.
@@ -15,9 +19,10 @@ type Manager struct {
 	t    testing.TB
 	path string
 
-	mu   sync.Mutex
-	told []string  // one for each message
-	fed  time.Time // when WATCHDOG=1 came last
+	mu     sync.Mutex
+	told   []string  // one for each message
+	fed    time.Time // when WATCHDOG=1 came last
+	stored []*os.File
 }
 
 // alive is the message that feeds the manager's watchdog.
@@ -41,19 +46,45 @@ func NewManager(t testing.TB) *Manager {
 }
 
 func (m *Manager) read(socket *net.UnixConn) {
-	b := make([]byte, 4096)
+	b, rights := make([]byte, 4096), make([]byte, unix.CmsgSpace(4))
 	for {
-		n, err := socket.Read(b)
+		n, nRights, _, _, err := socket.ReadMsgUnix(b, rights)
 		if err != nil {
 			return
 		}
 		m.mu.Lock()
-		m.told = append(m.told, string(b[:n]))
-		if string(b[:n]) == alive {
+		message := string(b[:n])
+		m.told = append(m.told, message)
+		switch {
+		case message == alive:
 			m.fed = time.Now()
+		case strings.HasPrefix(message, "FDSTORE=1"):
+			m.stored = append(m.stored, descriptorsIn(rights[:nRights])...)
+		case strings.HasPrefix(message, "FDSTOREREMOVE=1"):
+			m.stored = nil // each test has one name
 		}
 		m.mu.Unlock()
 	}
+}
+
+// descriptorsIn are those of a control message.
+func descriptorsIn(rights []byte) (files []*os.File) {
+	messages, _ := unix.ParseSocketControlMessage(rights)
+	for _, m := range messages {
+		fds, _ := unix.ParseUnixRights(&m)
+		for _, fd := range fds {
+			unix.CloseOnExec(fd)
+			files = append(files, os.NewFile(uintptr(fd), "stored"))
+		}
+	}
+	return files
+}
+
+// Stored gives the descriptors that it was given to keep (FDSTORE=1).
+func (m *Manager) Stored() []*os.File {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.stored)
 }
 
 // Env is what a process needs in its environment to tell this manager. watchdog is the time

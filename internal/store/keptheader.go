@@ -1,0 +1,118 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"hash/fnv"
+	"os"
+	"strings"
+	"sync/atomic"
+	"unsafe"
+
+	"distcache/codec"
+
+	"golang.org/x/sys/unix"
+)
+
+// The header of a kept file. The checksum covers all that is before it; the state changes later.
+const (
+	headerLayout   = 8  // after headerMagic
+	headerSize     = 16 // of the file, in bytes
+	headerSessions = 24 // what the index must have room for
+	headerBoot     = 32 // the run of the kernel, whose clock the expiry times are of
+	headerSum      = 48
+	headerState    = 52
+	headerEnd      = 56
+)
+
+const headerMagic = "dcKEPT\r\n"
+
+// The states of the file. A process that is killed leaves stateInUse.
+const (
+	stateInUse uint32 = 0x55736564
+	stateClean uint32 = 0x456e6465
+)
+
+// keptVersion is to be raised with each change of the layout that its numbers do not show.
+const keptVersion = 1
+
+// layout is a hash of all that must be the same in the program that wrote the file.
+func layout() uint64 {
+	h := fnv.New64a()
+	fmt.Fprintln(h, keptVersion, keptDirectory, keptArena, pageSize, refUnit, unsafe.Sizeof(uintptr(0)),
+		recordDataLen, recordIDLen, recordSpare, recordHeader, recordTrailer, codec.MaxIDLen, codec.MaxDataLen)
+	for _, c := range newClasses().list {
+		fmt.Fprintln(h, c.size, c.slots)
+	}
+	return h.Sum64()
+}
+
+// bootID is the kernel's random name of this run.
+func bootID() (id [headerSum - headerBoot]byte, err error) {
+	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return id, err
+	}
+	n, err := hex.Decode(id[:], []byte(strings.ReplaceAll(strings.TrimSpace(string(text)), "-", "")))
+	if err == nil && n != len(id) {
+		err = errors.New("the kernel's boot_id is too short")
+	}
+	return id, err
+}
+
+// writeHeader writes what readHeader checks. sessions is what the index must have room for.
+func (k *kept) writeHeader(sessions int) error {
+	boot, err := bootID()
+	if err != nil {
+		return err
+	}
+	h := make([]byte, headerState)
+	copy(h, headerMagic)
+	binary.LittleEndian.PutUint64(h[headerLayout:], layout())
+	binary.LittleEndian.PutUint64(h[headerSize:], uint64(len(k.mapping)))
+	binary.LittleEndian.PutUint64(h[headerSessions:], uint64(sessions))
+	copy(h[headerBoot:], boot[:])
+	binary.LittleEndian.PutUint32(h[headerSum:], crc32.Checksum(h[:headerSum], castagnoli))
+	copy(k.mapping, h)
+	return nil
+}
+
+// setState notes what a process that takes the file over has to expect.
+func (k *kept) setState(state uint32) { atomic.StoreUint32(k.word(headerState), state) }
+
+// readHeader checks the header of a file of that size, in bytes, and returns what the index must
+// have room for.
+func (k *kept) readHeader(size int64) (sessions int, err error) {
+	h := make([]byte, headerEnd)
+	if n, err := unix.Pread(k.fd, h, 0); err != nil || n != len(h) {
+		return 0, fmt.Errorf("their header cannot be read: %d bytes, %w", n, err)
+	}
+	boot, err := bootID()
+	if err != nil {
+		return 0, err
+	}
+	number := func(at int) uint64 { return binary.LittleEndian.Uint64(h[at:]) }
+	state := binary.NativeEndian.Uint32(h[headerState:])
+	switch {
+	case string(h[:headerLayout]) != headerMagic:
+		return 0, errors.New("the memfd has no header of ours")
+	case binary.LittleEndian.Uint32(h[headerSum:]) != crc32.Checksum(h[:headerSum], castagnoli):
+		return 0, errors.New("the checksum of the header is wrong")
+	case number(headerLayout) != layout():
+		return 0, errors.New("they are of another version, with another layout")
+	case number(headerSize) > uint64(size):
+		return 0, fmt.Errorf("the header tells of %d bytes, and %d are there", number(headerSize), size)
+	case !bytes.Equal(h[headerBoot:headerSum], boot[:]):
+		return 0, errors.New("the machine has been started since")
+	case number(headerSessions) < 1 || number(headerSessions) > maxSessions:
+		return 0, fmt.Errorf("the header tells of %d sessions", number(headerSessions))
+	case state != stateInUse && state != stateClean:
+		return 0, fmt.Errorf("the header has the state %#x", state)
+	}
+	k.clean = state == stateClean
+	return int(number(headerSessions)), nil
+}
