@@ -67,6 +67,10 @@ func (l *Loop) AtTurnEnd(fn func(now time.Duration)) { l.ending = append(l.endin
 // EndTurn asks for the calls at the end of this turn.
 func (l *Loop) EndTurn() { l.poller.EndTurn() }
 
+// Share tells that other goroutines work for the loop, as those of a store that asks another server:
+// they get the processor whenever the loop sleeps. It is to be called before Run.
+func (l *Loop) Share() { l.poller.Share() }
+
 // Post runs fn on the loop goroutine, soon. Any goroutine may call it. It returns
 // poll.ErrStopped when the loop has ended.
 func (l *Loop) Post(fn func()) error { return l.poller.Post(fn) }

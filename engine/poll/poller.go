@@ -243,6 +243,10 @@ func (p *Poller) deliver() error {
 	return nil
 }
 
+// Share tells that other goroutines work for the loop and must not wait until it has nothing to do.
+// It is to be called before Run.
+func (p *Poller) Share() { p.waiter.shared = true }
+
 // Turn is the number of the turn.
 func (p *Poller) Turn() uint64 { return p.turn }
 

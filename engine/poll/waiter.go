@@ -4,6 +4,7 @@ import (
 	"os"
 	"reflect"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"github.com/panjf2000/gnet/v2/pkg/netpoll"
@@ -15,9 +16,14 @@ import (
 //
 // For Go's scheduler a thread in a system call is at work. It watches such a thread from another
 // one, which wakes up every 20 us, until it takes the processor away, and wakes that thread again
-// when the call returns: at few requests a second two thirds of all context switches. Here the
-// goroutine sleeps, as one that waits for a network connection does: the set is itself a descriptor
-// that Go waits for.
+// when the call returns: at few requests a second two thirds of all context switches. Here are two
+// ways to sleep that it does not watch:
+//
+//	at rest  the goroutine sleeps as one that waits for a network connection does: the set is a
+//	         descriptor that Go's own poller waits for. The thread does what other goroutines want.
+//	brisk    where the last sleeps were short, the thread waits for a millisecond at most, in a
+//	         system call that the scheduler is not told of. That is the cheapest of all, but other
+//	         goroutines wait meanwhile: after 5 ms of it comes a sleep at rest.
 type waiter struct {
 	file   *os.File // the set, for Go's poller
 	set    syscall.RawConn
@@ -26,16 +32,28 @@ type waiter struct {
 	events []unix.EpollEvent
 	count  int
 	err    error
-	busy   int // looks since it slept
+
+	looks  int       // since it slept at rest
+	short  int       // sleeps in a row that were short
+	slept  time.Time // when the sleep at rest began; zero: there was none
+	rested time.Time // when the last one ended
+	// shared tells that other goroutines work for the loop, and must not wait.
+	shared bool
 }
 
 const (
 	// batch is the most events that are taken from the kernel at a time.
 	batch = 1024
-	// aloneFor is how many looks there may be without a sleep before the scheduler is told that
-	// there is work. Its watching thread sleeps until then; it is what gives other goroutines
+	// aloneFor is how many looks there may be without a sleep at rest before the scheduler is told
+	// that there is work. Its watching thread sleeps until then; it is what gives other goroutines
 	// their turn while the loop never sleeps.
 	aloneFor = 16
+	// briskAfter is how many sleeps in a row must be short before the thread waits by itself.
+	briskAfter = 4
+	// briskFor is how long after a sleep at rest the next one comes at the latest.
+	briskFor = 5 * time.Millisecond
+	// briskWait is how long the thread waits by itself, and what a short sleep is.
+	briskWait = time.Millisecond
 )
 
 // GoDescriptors is how many descriptors Go's poller takes when it is used first. Without them the
@@ -88,44 +106,64 @@ func (w *waiter) close() error { return w.file.Close() }
 
 // wait gives the events that have come, and sleeps until there are any.
 func (w *waiter) wait() ([]unix.EpollEvent, error) {
+	if w.short >= briskAfter && !w.shared && time.Since(w.rested) < briskFor {
+		if w.take(int(briskWait / time.Millisecond)) {
+			return w.events[:w.count], w.err
+		}
+		w.short = 0
+	}
+	return w.rest()
+}
+
+// rest is wait, at rest.
+func (w *waiter) rest() ([]unix.EpollEvent, error) {
+	w.slept = time.Time{}
 	if err := w.set.Read(w.ready); err != nil {
 		return nil, err
+	}
+	if w.slept.IsZero() {
+		w.short++
+		return w.events[:w.count], w.err
+	}
+	w.rested = time.Now()
+	if w.short++; w.rested.Sub(w.slept) >= briskWait {
+		w.short = 0
 	}
 	return w.events[:w.count], w.err
 }
 
 // readyOrAsleep takes what has come. If that is nothing, the goroutine sleeps next.
 func (w *waiter) readyOrAsleep(uintptr) bool {
-	if w.take() {
+	if w.take(0) {
 		return true
 	}
-	w.busy = 0
+	w.looks, w.slept = 0, time.Now()
 	return false
 }
 
 // look gives the events that have come; it does not wait.
 func (w *waiter) look() ([]unix.EpollEvent, error) {
-	w.take()
+	w.take(0)
 	return w.events[:w.count], w.err
 }
 
-// take takes the events that have come. It reports whether there are any, or an error.
-func (w *waiter) take() bool {
+// take takes the events that have come, or come within milliseconds. It reports whether there are
+// any, or an error. A signal ends the wait.
+func (w *waiter) take(milliseconds int) bool {
 	call := unix.RawSyscall6
-	if w.busy > aloneFor {
+	if w.looks >= aloneFor && milliseconds == 0 {
 		call = unix.Syscall6
 	}
-	for {
-		n, _, errno := call(unix.SYS_EPOLL_PWAIT, uintptr(w.fd), uintptr(unsafe.Pointer(unsafe.SliceData(w.events))), batch, 0, 0, 0)
-		switch errno {
-		case 0:
-			w.count, w.err = int(n), nil
-		case unix.EINTR:
-			continue
-		default:
-			w.count, w.err = 0, os.NewSyscallError("epoll_wait", errno)
-		}
-		w.busy++
-		return w.count > 0 || w.err != nil
+	w.looks++
+	n, _, errno := call(unix.SYS_EPOLL_PWAIT, uintptr(w.fd), uintptr(unsafe.Pointer(unsafe.SliceData(w.events))), batch,
+		uintptr(milliseconds), 0, 0)
+	switch errno {
+	case 0:
+		w.count, w.err = int(n), nil
+	case unix.EINTR: // it does not happen where nothing is waited for
+		w.count, w.err = 0, nil
+	default:
+		w.count, w.err = 0, os.NewSyscallError("epoll_wait", errno)
 	}
+	return w.count > 0 || w.err != nil
 }
