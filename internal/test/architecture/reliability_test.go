@@ -168,9 +168,9 @@ func TestReliabilityCheck(t *testing.T) {
 	}
 }
 
-func TestReliabilityHas172Cases(t *testing.T) {
+func TestReliabilityHas180Cases(t *testing.T) {
 	rows, _ := readPromises(sampleDocument())
-	if len(rows) != 172 {
-		t.Errorf("got %d cases, want 172", len(rows))
+	if len(rows) != 180 {
+		t.Errorf("got %d cases, want 180", len(rows))
 	}
 }

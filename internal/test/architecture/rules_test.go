@@ -111,6 +111,7 @@ var clocks = []struct{ path, reason string }{
 	{"internal/daemon/listen/namelock.go", "a start may wait for another one that has locked the directory, before there is a loop"},
 	{"internal/daemon/handover.go", "the next process asks beside the loop, and in time"},
 	{"internal/daemon/takeover.go", "a start waits for the process before, and not for ever, before there is a loop"},
+	{"engine/poll/waiter.go", "how long the loop slept tells how it sleeps next"},
 	{"internal/daemon/service/notify.go", "systemd wants to know when a reload began, by the kernel's monotonic clock"},
 	{"internal/test/kit", "test support"},
 	{"cmd", ""},
