@@ -23,6 +23,7 @@ type links struct {
 // TestManyLinks: a thousand dc_clients, plain and over TLS, are all served, and take no more memory than the bound of dc_server counts.
 // With make sim it prints the figures of docs/SCALE.md: memory of dc_server and its CPU time, for each link.
 func TestManyLinks(t *testing.T) {
+	kit.SkipWithRaceDetector(t, "it measures memory")
 	many := kit.Sized(50, 1000)
 	for _, row := range []struct {
 		name        string
@@ -118,6 +119,7 @@ func (l *links) during(length time.Duration, do func()) float64 {
 
 // TestMillionSessions: a million sessions of 180 bytes, whose IDs have 32, take 35 bytes each at most besides what is in them.
 func TestMillionSessions(t *testing.T) {
+	kit.SkipWithRaceDetector(t, "it measures memory")
 	kit.NeedFull(t, "stores a million sessions")
 	const million, window, id, data = 1_000_000, 100, 32, 180
 	p, at := start(t, "-sessions", fmt.Sprint(million))
