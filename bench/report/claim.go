@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"distcache/bench/record"
 	"distcache/bench/stat"
@@ -13,25 +12,29 @@ const aboutClaim = "CPU of dc_client over that of twemproxy, of the same round. 
 	"busy, so that requests gather in it; where they do not (a given rate below saturation, or a load tool that is slower " +
 	"than the proxy), each request pays more of a turn of the loop, and dc_client has less of an advantage or none:\n\n"
 
-// claim has the ratios of both ways to ask, or is "" when either was not measured. Its last sentence is the more modest
-// one of the two.
+// claim has the ratios of both ways to ask, or is "" when either was not measured. Its last sentence is the conclusion.
 func claim(f *figures) string {
 	busy, paced := busyRatios(f), pacedRatios(f)
+	last := conclusion(busy, paced)
+	if last == "" {
+		return ""
+	}
+	return aboutClaim + busy.table("short-lived clients, as fast as answers come").String() + "\n" +
+		paced.table("operations a second, asked for").String() + "\n" + last
+}
+
+// conclusion is the more modest one of the two, or "" when either was not measured.
+func conclusion(busy, paced *ratios) string {
 	if len(busy.columns) == 0 || len(paced.columns) == 0 {
 		return ""
 	}
-	all := append(busy.medians(), paced.medians()...)
-	worse, better := stat.Of(paced.medians()), stat.Of(busy.medians())
-	var b strings.Builder
-	b.WriteString(aboutClaim)
-	b.WriteString(busy.table("short-lived clients, as fast as answers come").String() + "\n")
-	b.WriteString(paced.table("operations a second, asked for").String() + "\n")
-	modest := worse
-	if better.Median > worse.Median {
+	modest, better := stat.Of(paced.medians()), stat.Of(busy.medians())
+	if better.Median > modest.Median {
 		modest = better
 	}
-	fmt.Fprintf(&b, "Count on the higher ratios: %.2f in the median, %.2f at worst (%s).\n", modest.Median, stat.Of(all).High, worstOf(busy, paced))
-	return b.String()
+	all := append(busy.medians(), paced.medians()...)
+	return fmt.Sprintf("Of the CPU time of twemproxy dc_client takes %.2f in the median, and %.2f at worst (%s).\n",
+		modest.Median, stat.Of(all).High, worstOf(busy, paced))
 }
 
 // ratios are those of dc_client to twemproxy in a row of cells.

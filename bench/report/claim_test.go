@@ -29,9 +29,9 @@ func TestClaim(t *testing.T) {
 		want        []string
 	}{
 		{"a rate is worse", map[string]float64{stubbed: 7, pair: 8, twemproxy: 10}, map[string]float64{pair: 18, twemproxy: 20},
-			[]string{"0.80", "0.90", "Count on the higher ratios: 0.90 in the median, 0.90 at worst (10,000 operations a second)."}},
+			[]string{"0.80", "0.90", "dc_client takes 0.90 in the median, and 0.90 at worst (10,000 operations a second)."}},
 		{"busy clients are worse, with the stub", map[string]float64{stubbed: 12, pair: 8, twemproxy: 10}, map[string]float64{pair: 18, twemproxy: 20},
-			[]string{"1.20", "0.90", "Count on the higher ratios: 1.20 in the median, 1.20 at worst (16 clients)."}},
+			[]string{"1.20", "0.90", "dc_client takes 1.20 in the median, and 1.20 at worst (16 clients)."}},
 		{"no rates", map[string]float64{stubbed: 7, pair: 8, twemproxy: 10}, nil, nil},
 		{"no twemproxy", map[string]float64{stubbed: 7, pair: 8}, map[string]float64{pair: 18}, nil},
 	}
@@ -41,10 +41,13 @@ func TestClaim(t *testing.T) {
 		if (got == "") != (row.want == nil) {
 			t.Errorf("%s: got %q, want a claim: %v", row.name, got, row.want != nil)
 		}
-		for _, text := range append(row.want, got) {
-			if !strings.Contains(got, text) || !strings.Contains(summary(f, "x.json", "bench"), text) {
-				t.Errorf("%s: got %q, want %q in it, and in README's block", row.name, got, text)
+		for _, text := range row.want {
+			if !strings.Contains(got, text) {
+				t.Errorf("%s: got %q, want %q in it", row.name, got, text)
 			}
+		}
+		if n := len(row.want); n > 0 && !strings.Contains(summary(f, "x.json", "bench"), row.want[n-1]) {
+			t.Errorf("%s: want %q in README's block", row.name, row.want[n-1])
 		}
 	}
 }

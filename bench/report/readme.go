@@ -34,7 +34,7 @@ func summary(f *figures, results, out string) string {
 			path.Join(directory, plotDirectory, plotShort))
 		b.WriteString(aboutSummary + summaryTable(f, false).String() + "\n" + summaryTable(f, true).String() + "\n")
 	}
-	if text := claim(f); text != "" {
+	if text := conclusion(busyRatios(f), pacedRatios(f)); text != "" {
 		b.WriteString(text + "\n")
 	}
 	if len(f.targets(record.Store)) > 0 {
