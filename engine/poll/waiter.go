@@ -148,19 +148,26 @@ func (w *waiter) look() ([]unix.EpollEvent, error) {
 }
 
 // take takes the events that have come, or come within milliseconds. It reports whether there are
-// any, or an error. A signal ends the wait.
+// any, or an error.
 func (w *waiter) take(milliseconds int) bool {
 	call := unix.RawSyscall6
 	if w.looks >= aloneFor && milliseconds == 0 {
 		call = unix.Syscall6
 	}
 	w.looks++
-	n, _, errno := call(unix.SYS_EPOLL_PWAIT, uintptr(w.fd), uintptr(unsafe.Pointer(unsafe.SliceData(w.events))), batch,
-		uintptr(milliseconds), 0, 0)
+	n, errno := uintptr(0), unix.EINTR
+	for errno == unix.EINTR {
+		n, _, errno = call(unix.SYS_EPOLL_PWAIT, uintptr(w.fd), uintptr(unsafe.Pointer(unsafe.SliceData(w.events))), batch,
+			uintptr(milliseconds), 0, 0)
+		if milliseconds > 0 {
+			break // a signal ends the wait
+		}
+		// A look must have its answer: the goroutine may sleep next until there is something new.
+	}
 	switch errno {
 	case 0:
 		w.count, w.err = int(n), nil
-	case unix.EINTR: // it does not happen where nothing is waited for
+	case unix.EINTR:
 		w.count, w.err = 0, nil
 	default:
 		w.count, w.err = 0, os.NewSyscallError("epoll_wait", errno)
