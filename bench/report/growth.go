@@ -46,22 +46,7 @@ func growthRates(f *figures) []float64 {
 
 // growthChart has a line for each use of dc_client.
 func growthChart(f *figures, keepAlive bool) *chart {
-	clients := growthClients(f, keepAlive)
-	c := &chart{
-		title: "Processor time of dc_client, " + style(keepAlive) + " clients",
-		x:     "clients at a time (logarithmic)", y: "microseconds of CPU per operation", logX: true, whiskers: true,
-	}
-	for _, n := range clients {
-		c.ticksX = append(c.ticksX, float64(n))
-	}
-	for _, target := range f.targets(record.Growth) {
-		l := line{name: target, look: lookOf(target), dashed: target == floor}
-		for _, n := range clients {
-			l.add(float64(n), f.cpu(growthCell(target, n, keepAlive)))
-		}
-		c.add(l)
-	}
-	return c
+	return clientsChart(f, "dc_client", growthClients(f, keepAlive), keepAlive, record.Growth, growthCell)
 }
 
 // growthRateChart ends each line with the last rate that its target was asked for.

@@ -60,18 +60,22 @@ func pictures(f *figures) []picture {
 
 // cpuChart has a line for each proxy.
 func cpuChart(f *figures, keepAlive bool) *chart {
-	clients := f.clients(keepAlive)
+	return clientsChart(f, "the proxy", f.clients(keepAlive), keepAlive, record.Proxy, proxyCell)
+}
+
+// clientsChart has a line for each target of an experiment, over numbers of clients.
+func clientsChart(f *figures, of string, clients []int, keepAlive bool, experiment string, cellOf func(target string, clients int, keepAlive bool) cell) *chart {
 	c := &chart{
-		title: "Processor time of the proxy, " + style(keepAlive) + " clients",
+		title: "Processor time of " + of + ", " + style(keepAlive) + " clients",
 		x:     "clients at a time (logarithmic)", y: "microseconds of CPU per operation", logX: true, whiskers: true,
 	}
 	for _, n := range clients {
 		c.ticksX = append(c.ticksX, float64(n))
 	}
-	for _, target := range f.targets(record.Proxy) {
+	for _, target := range f.targets(experiment) {
 		l := line{name: target, look: lookOf(target), dashed: target == floor}
 		for _, n := range clients {
-			l.add(float64(n), f.cpu(proxyCell(target, n, keepAlive)))
+			l.add(float64(n), f.cpu(cellOf(target, n, keepAlive)))
 		}
 		c.add(l)
 	}

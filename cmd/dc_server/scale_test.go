@@ -96,7 +96,7 @@ func (l *links) together() {
 	}
 }
 
-// perRequest is the CPU time of dc_server for a request, of which ask makes one on each link.
+// perRequest is the CPU time of dc_server for one request; ask makes one on each link.
 func (l *links) perRequest(ask func()) time.Duration {
 	l.t.Helper()
 	rounds := kit.Sized(1, 20)

@@ -19,8 +19,7 @@ import (
 //	  of what    page
 //	  layout
 //
-// Nothing else is kept: the table and the tournament are made anew from the records
-// (Memory.Adopt). A process that is killed leaves at most the record broken that it was writing.
+// Nothing else is kept: Memory.Adopt builds the table and the tournament from the records. A process that is killed leaves at most the record broken that it was writing.
 type kept struct {
 	fd      int
 	mapping []byte // the whole file
@@ -139,8 +138,8 @@ func (k *kept) trust() (sessions int, err error) {
 	return k.readHeader(st.Size)
 }
 
-// lock keeps a second process from writing to the file. The lock is that of the process, not of
-// the descriptor, of which other processes have copies; it ends with the process.
+// lock keeps a second process from writing to the file. The lock belongs to this process and ends
+// with it. A lock of the descriptor would not do: other processes have copies of that.
 func (k *kept) lock(kind int16) error {
 	err := unix.FcntlFlock(uintptr(k.fd), unix.F_SETLK, &unix.Flock_t{Type: kind})
 	if err == unix.EAGAIN || err == unix.EACCES {
@@ -199,14 +198,14 @@ func (k *kept) class(n uint32) (class int, ok bool) {
 	return class, entry == 0 || class >= 0 && entry == mark(n, class)
 }
 
-// empty forgets all that the file has, but for the header.
+// empty forgets everything in the file except the header.
 func (k *kept) empty() error {
 	clear(k.mapping[keptDirectory:][:len(k.arena())/pageSize*4])
 	return k.release(0, len(k.arena()))
 }
 
-// leave ends the use of the file by this process, but for its descriptor. What was not adopted
-// stays as it was.
+// leave ends the use of the file by this process, which still has the descriptor. What was not
+// adopted stays as it was.
 func (k *kept) leave() error {
 	if k.sound {
 		k.setState(stateClean)

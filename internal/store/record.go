@@ -42,7 +42,7 @@ type record []byte
 // recordSize is the size of a record without a trailer, in bytes.
 func recordSize(idLen, dataLen int) int { return recordHeader + idLen + dataLen }
 
-// write fills r, but for its trailer.
+// write fills r except its trailer.
 func (r record) write(leaf uint32, id, data []byte) {
 	r.setLeaf(leaf)
 	binary.LittleEndian.PutUint16(r[recordDataLen:], uint16(len(data)))
@@ -73,8 +73,8 @@ func (r record) data() []byte {
 //	0                      7          8              size-8      size-3
 //	| header               | sum[3]   | id, data     | expiry    | sum[0:3] |
 //
-// The expiry time is in ms of the kernel's monotonic clock, rounded down. The sum covers all but
-// itself and the leaf, which each process chooses anew.
+// The expiry time is in ms of the kernel's monotonic clock, rounded down. The sum covers
+// everything except itself and the leaf, which each process sets for itself.
 const (
 	recordTrailer = 8
 	recordSpare   = 7

@@ -9,8 +9,8 @@ import (
 )
 
 // salvage is the walk over the pages that the process before left: it drops what is no record,
-// and packs the records of each class again. It may be killed at any instant, too, and then
-// begins anew.
+// and packs the records of each class again. It may be killed at any instant, too: the next
+// process starts the walk again.
 type salvage struct {
 	slab    *slab
 	now     time.Duration // by the kernel's monotonic clock
