@@ -175,6 +175,7 @@ func TestKeepBySystemd(t *testing.T) {
 	kit.Wait(t, patience, "another descriptor", func() bool {
 		return len(m.Stored()) == 1 && strings.Count(strings.Join(m.Told(), " "), "FDSTORE=1") == 2
 	})
+	other.WaitStderr(patience, " ready ")
 	second.add(1)
 	process.Stop()
 	other.Kill()
