@@ -28,7 +28,7 @@ const turnBits = 16
 // key orders contenders: the higher bits are lastTick minus the expiry time in ticks, so what expires
 // sooner has more there. They are 0 where there is no session, so memory that was never touched
 // needs no filling at the start. The lower bits are the turn: those of the number of sessions added
-// before. It wraps; equals that are 2^15 ADDs apart do not exist in practice.
+// before. It wraps: of two that expire in one tick, 2^15 ADDs apart, the younger may go first.
 type key uint64
 
 // lastTick is deadline.Never in ticks.

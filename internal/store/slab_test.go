@@ -71,7 +71,7 @@ func TestChangingSizesKeepMemoryBounded(t *testing.T) {
 		for added := 0; added < 2*limit; n++ {
 			size := mean/2 + rng.IntN(mean)
 			added += size
-			m.Add(numberedID(id, n), data[:size], time.Hour, time.Duration(n))
+			m.Add(numberedID(id, n), data[:size], time.Hour, time.Duration(n)*time.Microsecond)
 		}
 		s := m.Stats()
 		slab := s.Memory - c.index()
