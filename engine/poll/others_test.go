@@ -7,21 +7,23 @@ import (
 	"time"
 
 	"distcache/engine/socket"
+	"distcache/internal/test/kit"
 
 	"golang.org/x/sys/unix"
 )
 
 // TestOthersRunWhileTheLoopIsBusy: a goroutine that waits for a network connection gets its turn
-// although the loop, with the only processor, never sleeps, or only for moments.
+// although the loop, with the only processor, never sleeps, or only for moments, or did so until
+// nothing came any more.
 func TestOthersRunWhileTheLoopIsBusy(t *testing.T) {
-	for name, pause := range map[string]time.Duration{"never sleeps": 1, "sleeps for moments": 50 * time.Microsecond} {
-		t.Run(name, func(t *testing.T) { othersRun(t, pause) })
-	}
+	t.Run("never sleeps", func(t *testing.T) { othersRun(t, 1, false) })
+	t.Run("sleeps for moments", func(t *testing.T) { othersRun(t, 50*time.Microsecond, false) })
+	t.Run("falls silent", func(t *testing.T) { othersRun(t, 50*time.Microsecond, true) })
 }
 
 // othersRun has the loop wake up after each pause. In its thousandth turn it writes what another
-// goroutine waits for.
-func othersRun(t *testing.T, pause time.Duration) {
+// goroutine waits for, and is silent after that, or not.
+func othersRun(t *testing.T, pause time.Duration, silent bool) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	r := run(t, nil)
 	other := pair(t)
@@ -41,6 +43,7 @@ func othersRun(t *testing.T, pause time.Duration) {
 		timer, err := r.NewTimer(func() {
 			if turns++; turns == 1000 {
 				_, _ = socket.Write(other.polled, []byte("y"))
+				stopped = silent
 			}
 			if !stopped {
 				_ = timer.Set(pause)
@@ -59,24 +62,44 @@ func othersRun(t *testing.T, pause time.Duration) {
 	r.do(func() { stopped = true })
 }
 
-// TestSharedLoopRests: where other goroutines work for the loop, its thread does not wait by itself.
-func TestSharedLoopRests(t *testing.T) {
-	p, err := Open(Hooks{AfterEvent: func() {}, TurnEnd: func() {}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.Share()
-	w := p.waiter
-	w.short, w.rested = briskAfter, time.Now() // as after many short sleeps
-	time.AfterFunc(100*time.Microsecond, func() { _ = p.Post(func() {}) })
-	if _, err := w.wait(); err != nil {
-		t.Fatal(err)
-	}
-	if w.slept.IsZero() {
-		t.Error("the thread waited by itself")
-	}
-	_ = p.Stop()
-	if err := p.Run(); err != nil {
-		t.Error(err)
+// TestBriskSleeps: after short sleeps the thread sleeps by itself until the bell rings, but not where
+// other goroutines work for the loop.
+func TestBriskSleeps(t *testing.T) {
+	for name, shared := range map[string]bool{"alone": false, "shared": true} {
+		t.Run(name, func(t *testing.T) {
+			p, err := Open(Hooks{AfterEvent: func() {}, TurnEnd: func() {}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if shared {
+				p.Share()
+			}
+			w := p.waiter
+			wait := func() {
+				events, err := w.wait()
+				if err != nil {
+					t.Fatal(err)
+				}
+				p.dispatch(events)
+			}
+			w.short = briskAfter // as after many short sleeps
+			for w.slept.IsZero() { // on a busy machine there is something before it sleeps
+				time.AfterFunc(shortSleep/10, func() { _ = p.Post(func() {}) })
+				wait()
+			}
+			if want := !shared && w.short > briskAfter; w.brisk != want {
+				t.Errorf("after a sleep, %d of them short: brisk: got %t, want %t", w.short, w.brisk, want)
+			}
+			for deadline := time.Now().Add(kit.Patience); w.brisk && time.Now().Before(deadline); {
+				wait()
+			}
+			if w.brisk {
+				t.Error("the bell did not ring")
+			}
+			_ = p.Stop()
+			if err := p.Run(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

@@ -55,7 +55,10 @@ func Open(hooks Hooks) (*Poller, error) {
 		return nil, err
 	}
 	p := &Poller{netpoll: np, waiter: w, hooks: hooks}
-	if err := p.openMailbox(); err != nil {
+	if w.bell, err = p.NewTimer(w.rings); err == nil {
+		err = p.openMailbox()
+	}
+	if err != nil {
 		_ = p.closeSet() // err is the one to return
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package poll
 
 import (
+	"errors"
 	"os"
 	"reflect"
 	"syscall"
@@ -21,9 +22,12 @@ import (
 //
 //	at rest  the goroutine sleeps as one that waits for a network connection does: the set is a
 //	         descriptor that Go's own poller waits for. The thread does what other goroutines want.
-//	brisk    where the last sleeps were short, the thread waits for a millisecond at most, in a
-//	         system call that the scheduler is not told of. That is the cheapest of all, but other
-//	         goroutines wait meanwhile: after 5 ms of it comes a sleep at rest.
+//	brisk    where the last sleeps were short, the thread sleeps in a system call that the scheduler is
+//	         not told of. That is the cheapest of all, but other goroutines wait meanwhile: a timer in
+//	         the set, the bell, ends it after 5 ms, and then comes a sleep at rest.
+//
+// A time limit for each brisk sleep would do without the bell, but then the kernel sets a timer for
+// each of them: 3 us on a virtual machine.
 type waiter struct {
 	file   *os.File // the set, for Go's poller
 	set    syscall.RawConn
@@ -33,10 +37,11 @@ type waiter struct {
 	count  int
 	err    error
 
-	looks  int       // since it slept at rest
-	short  int       // sleeps in a row that were short
-	slept  time.Time // when the sleep at rest began; zero: there was none
-	rested time.Time // when the last one ended
+	looks int       // since it slept at rest
+	short int       // sleeps at rest in a row that were short
+	slept time.Time // when the sleep at rest began; zero: there was none
+	brisk bool      // until the bell rings
+	bell  *Timer
 	// shared tells that other goroutines work for the loop, and must not wait.
 	shared bool
 }
@@ -48,12 +53,14 @@ const (
 	// that there is work. Its watching thread sleeps until then; it is what gives other goroutines
 	// their turn while the loop never sleeps.
 	aloneFor = 16
-	// briskAfter is how many sleeps in a row must be short before the thread waits by itself.
+	// shortSleep is what a short sleep takes at most.
+	shortSleep = time.Millisecond
+	// briskAfter is how many sleeps at rest in a row must be short before the thread sleeps by itself.
 	briskAfter = 4
-	// briskFor is how long after a sleep at rest the next one comes at the latest.
+	// briskFor is how long it does so until the next sleep at rest.
 	briskFor = 5 * time.Millisecond
-	// briskWait is how long the thread waits by itself, and what a short sleep is.
-	briskWait = time.Millisecond
+	// forever is for take.
+	forever = -1
 )
 
 // GoDescriptors is how many descriptors Go's poller takes when it is used first. Without them the
@@ -102,15 +109,22 @@ func closeAll(fds []int) {
 	}
 }
 
-func (w *waiter) close() error { return w.file.Close() }
+func (w *waiter) close() error {
+	if w.bell == nil {
+		return w.file.Close()
+	}
+	return errors.Join(w.bell.Close(), w.file.Close())
+}
 
-// wait gives the events that have come, and sleeps until there are any.
+// rings ends the brisk sleeps.
+func (w *waiter) rings() { w.brisk = false }
+
+// wait gives the events that have come, and sleeps until there are any. A signal may end that with none: Go
+// wants the processor then, and gets it with the next call of a function.
 func (w *waiter) wait() ([]unix.EpollEvent, error) {
-	if w.short >= briskAfter && !w.shared && time.Since(w.rested) < briskFor {
-		if w.take(int(briskWait / time.Millisecond)) {
-			return w.events[:w.count], w.err
-		}
-		w.short = 0
+	if w.brisk {
+		w.take(forever)
+		return w.events[:w.count], w.err
 	}
 	return w.rest()
 }
@@ -121,13 +135,19 @@ func (w *waiter) rest() ([]unix.EpollEvent, error) {
 	if err := w.set.Read(w.ready); err != nil {
 		return nil, err
 	}
-	if w.slept.IsZero() {
-		w.short++
+	switch {
+	case w.slept.IsZero():
 		return w.events[:w.count], w.err
-	}
-	w.rested = time.Now()
-	if w.short++; w.rested.Sub(w.slept) >= briskWait {
+	case time.Since(w.slept) >= shortSleep:
 		w.short = 0
+	default:
+		w.short++
+	}
+	if w.short >= briskAfter && !w.shared {
+		if err := w.bell.Set(briskFor); err != nil {
+			return nil, err
+		}
+		w.brisk = true
 	}
 	return w.events[:w.count], w.err
 }
@@ -147,8 +167,8 @@ func (w *waiter) look() ([]unix.EpollEvent, error) {
 	return w.events[:w.count], w.err
 }
 
-// take takes the events that have come, or come within milliseconds. It reports whether there are
-// any, or an error.
+// take takes the events that have come, or come within milliseconds, which is 0 or forever. It reports whether there
+// are any, or an error.
 func (w *waiter) take(milliseconds int) bool {
 	call := unix.RawSyscall6
 	if w.looks >= aloneFor && milliseconds == 0 {
@@ -159,8 +179,8 @@ func (w *waiter) take(milliseconds int) bool {
 	for errno == unix.EINTR {
 		n, _, errno = call(unix.SYS_EPOLL_PWAIT, uintptr(w.fd), uintptr(unsafe.Pointer(unsafe.SliceData(w.events))), batch,
 			uintptr(milliseconds), 0, 0)
-		if milliseconds > 0 {
-			break // a signal ends the wait
+		if milliseconds == forever {
+			break // a signal ends the sleep
 		}
 		// A look must have its answer: the goroutine may sleep next until there is something new.
 	}
