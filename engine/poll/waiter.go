@@ -24,10 +24,14 @@ import (
 //	brisk    where the last sleeps were short, the thread waits for a millisecond at most, in a
 //	         system call that the scheduler is not told of. That is the cheapest of all, but other
 //	         goroutines wait meanwhile: after 5 ms of it comes a sleep at rest.
+//
+// Go's poller waits in one thread for all. That thread also runs the goroutine that it wakes, and no
+// other one waits until that goroutine sleeps again. So where there are several loops, one at
+// rest sleeps in a system call of its own: else it would hear of its events when another one rests.
 type waiter struct {
-	file   *os.File // the set, for Go's poller
+	fd     int      // the set
+	file   *os.File // another descriptor of it, for Go's poller; nil: there are several loops
 	set    syscall.RawConn
-	fd     int
 	ready  func(uintptr) bool // bound once: no allocation per wait
 	events []unix.EpollEvent
 	count  int
@@ -67,7 +71,7 @@ func newWaiter(np *netpoll.Poller) (*waiter, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &waiter{file: os.NewFile(uintptr(fd), "epoll set"), fd: fd, events: make([]unix.EpollEvent, batch)}
+	w := &waiter{fd: set, file: os.NewFile(uintptr(fd), "epoll set"), events: make([]unix.EpollEvent, batch)}
 	w.ready = w.readyOrAsleep
 	if w.set, err = w.file.SyscallConn(); err != nil {
 		_ = w.file.Close()
@@ -102,7 +106,19 @@ func closeAll(fds []int) {
 	}
 }
 
-func (w *waiter) close() error { return w.file.Close() }
+func (w *waiter) close() error {
+	if w.file == nil {
+		return nil
+	}
+	return w.file.Close()
+}
+
+// leaveGoPoller has the thread sleep by itself from now on.
+func (w *waiter) leaveGoPoller() error {
+	err := w.close()
+	w.file, w.set = nil, nil
+	return err
+}
 
 // wait gives the events that have come, and sleeps until there are any.
 func (w *waiter) wait() ([]unix.EpollEvent, error) {
@@ -118,7 +134,9 @@ func (w *waiter) wait() ([]unix.EpollEvent, error) {
 // rest is wait, at rest.
 func (w *waiter) rest() ([]unix.EpollEvent, error) {
 	w.slept = time.Time{}
-	if err := w.set.Read(w.ready); err != nil {
+	if w.file == nil {
+		w.sleep()
+	} else if err := w.set.Read(w.ready); err != nil {
 		return nil, err
 	}
 	if w.slept.IsZero() {
@@ -141,17 +159,27 @@ func (w *waiter) readyOrAsleep(uintptr) bool {
 	return false
 }
 
+// sleep takes what has come, or waits for it in a system call that the scheduler is told of.
+func (w *waiter) sleep() {
+	for !w.readyOrAsleep(0) && !w.take(forever) {
+		// a signal ended the wait
+	}
+}
+
 // look gives the events that have come; it does not wait.
 func (w *waiter) look() ([]unix.EpollEvent, error) {
 	w.take(0)
 	return w.events[:w.count], w.err
 }
 
+// forever is for take.
+const forever = -1
+
 // take takes the events that have come, or come within milliseconds. It reports whether there are
 // any, or an error.
 func (w *waiter) take(milliseconds int) bool {
 	call := unix.RawSyscall6
-	if w.looks >= aloneFor && milliseconds == 0 {
+	if milliseconds == forever || w.looks >= aloneFor && milliseconds == 0 {
 		call = unix.Syscall6
 	}
 	w.looks++
@@ -159,7 +187,7 @@ func (w *waiter) take(milliseconds int) bool {
 	for errno == unix.EINTR {
 		n, _, errno = call(unix.SYS_EPOLL_PWAIT, uintptr(w.fd), uintptr(unsafe.Pointer(unsafe.SliceData(w.events))), batch,
 			uintptr(milliseconds), 0, 0)
-		if milliseconds > 0 {
+		if milliseconds != 0 {
 			break // a signal ends the wait
 		}
 		// A look must have its answer: the goroutine may sleep next until there is something new.
