@@ -357,6 +357,24 @@ func TestKeptRecordsLeaveNoTrace(t *testing.T) {
 	}
 }
 
+// TestKeptWithoutMemory: where the kernel has no memory from the first page on, each session is evicted at once, until
+// there is some.
+func TestKeptWithoutMemory(t *testing.T) {
+	m := newMemory(t, keptConfig())
+	k := m.slab.pages.kept
+	fd := k.fd
+	k.fd = -1 // so fallocate fails
+	defer func() { k.fd = fd }()
+	for range 2 {
+		if got, want := m.Add([]byte("id"), []byte("data"), time.Hour, 0), (AddResult{Stored, 1, FullMachine}); got != want {
+			t.Fatalf("got %+v, want %+v", got, want)
+		}
+		checkInvariants(t, m, keptConfig())
+	}
+	k.fd = fd
+	mustAdd(t, m, "id", "data", time.Hour, 0)
+}
+
 // processorTime is what this process has used.
 func processorTime(t testing.TB) time.Duration {
 	t.Helper()
