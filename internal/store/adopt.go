@@ -49,7 +49,7 @@ func (m *Memory) adopt(now time.Duration) (Adoption, error) {
 	if err := s.run(); err != nil {
 		return Adoption{}, err
 	}
-	if index := len(m.expiry.levels[0]); s.records > index {
+	if index := min(len(m.expiry.levels[0]), len(m.table.buckets)*bucketSlots); s.records > index {
 		return Adoption{}, fmt.Errorf("they are %d, in an index for %d", s.records, index)
 	}
 	if err := m.enterAll(s.buffer[:]); err != nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"distcache/codec"
 	"distcache/internal/test/kit"
 
 	"golang.org/x/sys/unix"
@@ -317,6 +318,45 @@ func TestKeptRecordsThatAreDamaged(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestKeptRecordsThatFitTheirSum: lengths that no process of ours writes make a record damaged, and more records
+// than the header tells of make all of them doubtful. Otherwise each process that takes the file over would panic or hang.
+func TestKeptRecordsThatFitTheirSum(t *testing.T) {
+	for _, row := range []struct {
+		name           string
+		like           int // the size of a record of the same class
+		idLen, dataLen int
+	}{
+		{"id too long", 184, codec.MaxIDLen + 1, 100},
+		{"data too long", maxRecord, 30, codec.MaxDataLen + 1},
+		{"data as long as the slot", maxRecord, 30, newClasses().largest().size - recordHeader - 30 - recordTrailer},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			m := filled(t, keptConfig(), 10)
+			rec := m.slab.record(m.slab.alloc(row.like))
+			size := recordSize(row.idLen, row.dataLen) + recordTrailer
+			rec.write(0, make([]byte, row.idLen), make([]byte, row.dataLen))
+			rec.sign(size, 10*time.Hour)
+			m.slab.pages.kept.sound = false // as after a kill
+			m = reopen(t, keptConfig(), leave(t, m))
+			if a, err := m.Adopt(0); err != nil || a.Sessions != 10 || !a.Torn {
+				t.Errorf("got %+v, %v, want 10 sessions and a torn one", a, err)
+			}
+			checkInvariants(t, m, keptConfig())
+		})
+	}
+	t.Run("too many", func(t *testing.T) {
+		c := keptConfig()
+		m := filled(t, c, 20)
+		must(t, m.slab.pages.kept.writeHeader(1))
+		c.MaxSessions = 1
+		m = reopen(t, c, leave(t, m))
+		if a, err := m.Adopt(0); !errors.Is(err, ErrKept) {
+			t.Errorf("got %+v, %v, want ErrKept", a, err)
+		}
+		checkInvariants(t, m, c)
+	})
 }
 
 // TestKeptRecordsLeaveNoTrace: no core dump (dd) and no child process (dc) gets the memory, nobody else

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"distcache/codec"
 )
 
 // salvage is the walk over the pages that the process before left: it drops what is no record,
@@ -98,7 +100,7 @@ func (s *salvage) judge(r record, c *class) verdict {
 	}
 	size := s.slab.sizeFor(idLen, dataLen)
 	switch {
-	case idLen == 0 || dataLen == 0 || size > c.size || s.slab.classes.of(size) != c || !r.signed(size) || !isZero(r[size:]):
+	case idLen == 0 || idLen > codec.MaxIDLen || dataLen == 0 || dataLen > codec.MaxDataLen || size > c.size || s.slab.classes.of(size) != c || !r.signed(size) || !isZero(r[size:]):
 		return torn
 	case r.expiry(size) < s.now:
 		return expired
