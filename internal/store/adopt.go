@@ -46,6 +46,7 @@ func (m *Memory) Adopt(now time.Duration) (Adoption, error) {
 func (m *Memory) adopt(now time.Duration) (Adoption, error) {
 	m.slab.pages.kept.setState(stateInUse) // this, too, may be killed
 	s := &salvage{slab: m.slab, now: m.epoch + now}
+	defer clear(s.buffer[:]) // sessions are secrets
 	if err := s.run(); err != nil {
 		return Adoption{}, err
 	}
