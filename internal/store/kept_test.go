@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"os"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -395,6 +396,37 @@ func TestKeptRecordsLeaveNoTrace(t *testing.T) {
 			t.Errorf("locked %v: got %d bytes when empty, %d when full, want %d at most", locked, empty, full, (warmPages+4)*pageSize)
 		}
 	}
+}
+
+// TestKeptRecordsOutliveTwoKills: one process is killed while it writes a session, and the next one while it
+// wipes a session whose time is over: both are torn then, but never at the same time.
+func TestKeptRecordsOutliveTwoKills(t *testing.T) {
+	const n, now = 30, time.Hour + time.Second/2 // only the time of session 0 is over; it is in page 0
+	m := filled(t, keptConfig(), n)
+	damage(2)(m) // in page 2
+	m.slab.pages.kept.sound = false
+	m, err := Reopen(keptConfig(), leave(t, m))
+	must(t, err)
+	page := m.slab.pages.bytes(0)
+	must(t, unix.Mprotect(page, unix.PROT_READ))
+	if !faults(func() { _, _ = m.Adopt(now) }) {
+		t.Fatal("got no write to page 0, want that of the session whose time is over")
+	}
+	must(t, unix.Mprotect(page, unix.PROT_READ|unix.PROT_WRITE))
+	page[recordHeader] ^= 1 // as far as the second one came
+	m = reopen(t, keptConfig(), leave(t, m))
+	if a, err := m.Adopt(now); err != nil || a.Sessions != n-2 || !a.Torn {
+		t.Fatalf("got %+v, %v, want %d sessions and a torn one", a, err, n-2)
+	}
+	mustHold(t, m, n, func(i int) bool { return i != 0 && i != 2 })
+}
+
+// faults reports whether fn touches memory that it may not.
+func faults(fn func()) (faulted bool) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() { faulted = recover() != nil }()
+	fn()
+	return false
 }
 
 // TestKeptWithoutMemory: where the kernel has no memory from the first page on, each session is evicted at once, until
