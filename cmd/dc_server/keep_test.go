@@ -179,7 +179,7 @@ func TestKeepBySystemd(t *testing.T) {
 	second.add(1)
 	process.Stop()
 	other.Kill()
-	if _, err := m.Stored()[0].WriteAt([]byte("x"), 0); err != nil {
+	if _, err := m.Stored()[0].WriteAt(make([]byte, 128), 0); err != nil {
 		t.Fatal(err)
 	}
 	process = managed(k, m)

@@ -204,7 +204,7 @@ func TestKeptFileThatIsDoubted(t *testing.T) {
 		{"no sessions", header(headerSessions, func(b []byte) { clear(b[:8]) }), "the header tells of 0 sessions"},
 		{"too many sessions", header(headerSessions, func(b []byte) { b[7] = 1 }), "the header tells of"},
 		{"another boot", header(headerBoot, flip), "the machine has been started since"},
-		{"sum", header(headerSum, flip), "checksum"},
+		{"both sums", header(headerSum, func(b []byte) { flip(b); flip(b[headerCopy:]) }), "checksum"},
 		{"state", header(headerState, flip), "state"},
 		{"mode", func(t *testing.T, fd int) { must(t, unix.Fchmod(fd, 0o640)) }, "mode 640"},
 		{"owner", func(t *testing.T, fd int) {
@@ -227,6 +227,40 @@ func TestKeptFileThatIsDoubted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestKeptHeaderOutlivesAKill: a process that takes the file over with other limits writes its header anew, and may be killed
+// after any byte of that.
+func TestKeptHeaderOutlivesAKill(t *testing.T) {
+	c := keptConfig()
+	fd := leave(t, filled(t, c, 10))
+	header := func() []byte {
+		b := make([]byte, headerEnd)
+		_, err := unix.Pread(fd, b, 0)
+		must(t, err)
+		return b
+	}
+	before := header()
+	c.MaxSessions = 500
+	m, err := Reopen(c, fd)
+	must(t, err)
+	_, err = m.Adopt(0)
+	must(t, err)
+	leave(t, m)
+	after := header()
+	file := bytes.Clone(before)
+	for _, from := range []int{headerCopy, 0} { // as writeHeader does
+		for at := from; at < from+headerState; at++ {
+			file[at] = after[at]
+			_, err := unix.Pwrite(fd, file, 0)
+			must(t, err)
+			k := &kept{fd: fd}
+			if sessions, err := k.trust(); err != nil || sessions != 1000 && sessions != 500 {
+				t.Fatalf("killed after byte %d: got %d sessions, %v, want 1000 or 500", at, sessions, err)
+			}
+		}
+	}
+	reopen(t, c, fd)
 }
 
 // TestOtherDescriptorsAreDoubted: what is no memfd of ours.
