@@ -179,7 +179,7 @@ func TestKeepBySystemd(t *testing.T) {
 	second.add(1)
 	process.Stop()
 	other.Kill()
-	if _, err := m.Stored()[0].WriteAt([]byte("x"), 0); err != nil {
+	if _, err := m.Stored()[0].WriteAt(make([]byte, 128), 0); err != nil {
 		t.Fatal(err)
 	}
 	process = managed(k, m)
@@ -188,19 +188,23 @@ func TestKeepBySystemd(t *testing.T) {
 	k.mustHold(1, codec.StatusNotOK)
 }
 
-// TestKeepBySystemdIsGivenUp: without -keep, systemd is told to forget the sessions; without systemd, -keep says so.
+// TestKeepBySystemdIsGivenUp: without -keep systemd, systemd is told to forget the sessions; without systemd, -keep says so.
 func TestKeepBySystemdIsGivenUp(t *testing.T) {
 	t.Parallel()
 	k, m := newKeeper(t, "-keep", "systemd"), kit.NewManager(t)
 	process := k.start()
 	process.WaitStderr(patience, `WARN -keep: the sessions end with this process reason="systemd has not started this process`)
 	process.Stop()
-	process = managed(k, m)
-	kit.Wait(t, patience, "descriptor", func() bool { return len(m.Stored()) == 1 })
-	process.Stop()
-	k.args = k.args[2:]
-	managed(k, m).WaitStderr(patience, " ready ")
-	kit.Wait(t, patience, "removal of the descriptor", func() bool { return len(m.Stored()) == 0 })
+	for _, keep := range [][]string{nil, {"-keep", "UNIX:" + kit.SocketDir(t) + "/keep"}} {
+		process = managed(k, m)
+		kit.Wait(t, patience, "descriptor", func() bool { return len(m.Stored()) == 1 })
+		process.Stop()
+		without := &keeper{t, k.at, slices.Concat(k.args[2:], keep)}
+		process = managed(without, m)
+		process.WaitStderr(patience, " ready ")
+		kit.Wait(t, patience, "removal of the descriptor", func() bool { return len(m.Stored()) == 0 })
+		process.Stop()
+	}
 }
 
 // TestKeepUnderDcClient: an upgrade costs clients of dc_client no session, and with a million of them

@@ -26,11 +26,20 @@ type running struct {
 // run opens a Poller and runs it until the test ends, when Run must return nil.
 func run(t testing.TB, turnEnd func()) *running {
 	t.Helper()
+	return runWith(t, turnEnd, func(*Poller) error { return nil })
+}
+
+// runWith is run, with what is to be called before.
+func runWith(t testing.TB, turnEnd func(), before func(*Poller) error) *running {
+	t.Helper()
 	if turnEnd == nil {
 		turnEnd = func() {}
 	}
 	p, err := Open(Hooks{AfterEvent: func() {}, TurnEnd: turnEnd})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := before(p); err != nil {
 		t.Fatal(err)
 	}
 	r := &running{Poller: p, t: t, ended: make(chan error, 1)}

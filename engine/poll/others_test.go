@@ -82,7 +82,7 @@ func TestBriskSleeps(t *testing.T) {
 				}
 				p.dispatch(events)
 			}
-			w.short = briskAfter // as after many short sleeps
+			w.short = briskAfter   // as after many short sleeps
 			for w.slept.IsZero() { // on a busy machine there is something before it sleeps
 				time.AfterFunc(shortSleep/10, func() { _ = p.Post(func() {}) })
 				wait()

@@ -250,6 +250,10 @@ func (p *Poller) deliver() error {
 // It is to be called before Run.
 func (p *Poller) Share() { p.waiter.shared = true }
 
+// Several tells that other Pollers of this process run beside this one, and must not keep it from its
+// events. It is to be called before Run.
+func (p *Poller) Several() error { return p.waiter.leaveGoPoller() }
+
 // Turn is the number of the turn.
 func (p *Poller) Turn() uint64 { return p.turn }
 

@@ -28,10 +28,14 @@ import (
 //
 // A time limit for each brisk sleep would do without the bell, but then the kernel sets a timer for
 // each of them: 3 us on a virtual machine.
+//
+// Go's poller waits in one thread for all. That thread also runs the goroutine that it wakes, and no
+// other one waits until that goroutine sleeps again. So where there are several loops, one at
+// rest sleeps in a system call of its own: else it would hear of its events when another one rests.
 type waiter struct {
-	file   *os.File // the set, for Go's poller
+	fd     int      // the set
+	file   *os.File // another descriptor of it, for Go's poller; nil: there are several loops
 	set    syscall.RawConn
-	fd     int
 	ready  func(uintptr) bool // bound once: no allocation per wait
 	events []unix.EpollEvent
 	count  int
@@ -59,8 +63,6 @@ const (
 	briskAfter = 4
 	// briskFor is how long it does so until the next sleep at rest.
 	briskFor = 5 * time.Millisecond
-	// forever is for take.
-	forever = -1
 )
 
 // GoDescriptors is how many descriptors Go's poller takes when it is used first. Without them the
@@ -74,7 +76,7 @@ func newWaiter(np *netpoll.Poller) (*waiter, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &waiter{file: os.NewFile(uintptr(fd), "epoll set"), fd: fd, events: make([]unix.EpollEvent, batch)}
+	w := &waiter{fd: set, file: os.NewFile(uintptr(fd), "epoll set"), events: make([]unix.EpollEvent, batch)}
 	w.ready = w.readyOrAsleep
 	if w.set, err = w.file.SyscallConn(); err != nil {
 		_ = w.file.Close()
@@ -110,29 +112,37 @@ func closeAll(fds []int) {
 }
 
 func (w *waiter) close() error {
-	if w.bell == nil {
-		return w.file.Close()
+	var err error
+	if w.bell != nil {
+		err = w.bell.Close()
 	}
-	return errors.Join(w.bell.Close(), w.file.Close())
+	return errors.Join(err, w.leaveGoPoller())
+}
+
+// leaveGoPoller has the thread sleep by itself from now on.
+func (w *waiter) leaveGoPoller() error {
+	if w.file == nil {
+		return nil
+	}
+	err := w.file.Close()
+	w.file, w.set = nil, nil
+	return err
 }
 
 // rings ends the brisk sleeps.
 func (w *waiter) rings() { w.brisk = false }
 
-// wait gives the events that have come, and sleeps until there are any. A signal may end that with none: Go
-// wants the processor then, and gets it with the next call of a function.
+// wait gives the events that have come, and sleeps until there are any. A signal may end a brisk sleep
+// with none: Go wants the processor then, and gets it with the next call of a function.
 func (w *waiter) wait() ([]unix.EpollEvent, error) {
 	if w.brisk {
-		w.take(forever)
+		w.take(unix.RawSyscall6, forever)
 		return w.events[:w.count], w.err
 	}
-	return w.rest()
-}
-
-// rest is wait, at rest.
-func (w *waiter) rest() ([]unix.EpollEvent, error) {
 	w.slept = time.Time{}
-	if err := w.set.Read(w.ready); err != nil {
+	if w.file == nil {
+		w.sleep()
+	} else if err := w.set.Read(w.ready); err != nil {
 		return nil, err
 	}
 	switch {
@@ -154,32 +164,47 @@ func (w *waiter) rest() ([]unix.EpollEvent, error) {
 
 // readyOrAsleep takes what has come. If that is nothing, the goroutine sleeps next.
 func (w *waiter) readyOrAsleep(uintptr) bool {
-	if w.take(0) {
+	if _, err := w.look(); w.count > 0 || err != nil {
 		return true
 	}
 	w.looks, w.slept = 0, time.Now()
 	return false
 }
 
-// look gives the events that have come; it does not wait.
-func (w *waiter) look() ([]unix.EpollEvent, error) {
-	w.take(0)
-	return w.events[:w.count], w.err
+// sleep takes what has come, or waits for it in a system call that the scheduler is told of.
+func (w *waiter) sleep() {
+	for !w.readyOrAsleep(0) {
+		if w.take(unix.Syscall6, forever); w.count > 0 || w.err != nil {
+			return
+		}
+		// a signal ended the wait
+	}
 }
 
-// take takes the events that have come, or come within milliseconds, which is 0 or forever. It reports whether there
-// are any, or an error.
-func (w *waiter) take(milliseconds int) bool {
+// look gives the events that have come; it does not wait.
+func (w *waiter) look() ([]unix.EpollEvent, error) {
 	call := unix.RawSyscall6
-	if w.looks >= aloneFor && milliseconds == 0 {
+	if w.looks >= aloneFor {
 		call = unix.Syscall6
 	}
 	w.looks++
+	w.take(call, 0)
+	return w.events[:w.count], w.err
+}
+
+// systemCall makes a system call: unix.Syscall6 tells Go's scheduler of it, and unix.RawSyscall6 does not.
+type systemCall func(number, a1, a2, a3, a4, a5, a6 uintptr) (r1, r2 uintptr, err syscall.Errno)
+
+// forever is a limit of take.
+const forever = -1
+
+// take sets count and err: to the events that have come, or come within a limit in milliseconds.
+func (w *waiter) take(call systemCall, limit int) {
 	n, errno := uintptr(0), unix.EINTR
 	for errno == unix.EINTR {
 		n, _, errno = call(unix.SYS_EPOLL_PWAIT, uintptr(w.fd), uintptr(unsafe.Pointer(unsafe.SliceData(w.events))), batch,
-			uintptr(milliseconds), 0, 0)
-		if milliseconds == forever {
+			uintptr(limit), 0, 0)
+		if limit == forever {
 			break // a signal ends the sleep
 		}
 		// A look must have its answer: the goroutine may sleep next until there is something new.
@@ -192,5 +217,4 @@ func (w *waiter) take(milliseconds int) bool {
 	default:
 		w.count, w.err = 0, os.NewSyscallError("epoll_wait", errno)
 	}
-	return w.count > 0 || w.err != nil
 }

@@ -208,17 +208,20 @@ func (a *Agent) Request(asker front.Asker, m *codec.Message, now time.Duration) 
 			a.refuse(asker, m, codec.StatusAddCorrupt, now)
 			return true
 		}
-		a.prolong(m, &a.fronts[asker.Front].Counters)
+		codec.RaiseTimeout(m.Wire, a.config.MinExpiry)
 	}
 	err := a.submit(upstream.Owner(asker), m, now)
+	if err == upstream.ErrNotUp && a.waits(now) {
+		a.parked = append(a.parked, asker)
+		return false // it will come again
+	}
+	if m.Op == codec.OpAdd {
+		a.fronts[asker.Front].Counters.Added(codec.AddTimeout(m.Wire))
+	}
 	if err == nil {
 		return true
 	}
 	if err == upstream.ErrNotUp {
-		if a.waits(now) {
-			a.parked = append(a.parked, asker)
-			return false
-		}
 		a.Counters.Unavailable++
 	}
 	a.refuse(asker, m, codec.StatusDisconnected, now)
@@ -233,17 +236,12 @@ func (a *Agent) submit(owner upstream.Owner, m *codec.Message, now time.Duration
 	return a.servers.Submit(owner, m, now)
 }
 
-// prolong gives a session that is to be stored its least life, and counts it.
-func (a *Agent) prolong(m *codec.Message, c *front.Counters) {
-	codec.RaiseTimeout(m.Wire, a.config.MinExpiry)
-	c.Added(codec.AddTimeout(m.Wire))
-}
-
 // Forward sends on a request that came in a datagram. It reports false when that cannot be done now:
 // such a request does not wait for the very first connection.
 func (a *Agent) Forward(asker front.Asker, m *codec.Message, now time.Duration) bool {
 	if m.Op == codec.OpAdd {
-		a.prolong(m, &a.datagrams.Asked)
+		codec.RaiseTimeout(m.Wire, a.config.MinExpiry)
+		a.datagrams.Asked.Added(codec.AddTimeout(m.Wire))
 	}
 	err := a.submit(upstream.Owner(asker), m, now)
 	if err == nil {

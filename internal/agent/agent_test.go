@@ -376,6 +376,19 @@ func TestFirstWait(t *testing.T) {
 	}
 }
 
+// TestFirstWaitCountsOnce: an ADD that waited counts as one, also as one of a brief life.
+func TestFirstWaitCountsOnce(t *testing.T) {
+	r := newRig(t, testConfig())
+	r.come(1)
+	add := codec.AppendAdd(nil, codec.Add{ID: []byte("id"), Data: []byte("data"), Timeout: 10 * ms})
+	r.send(1, codec.AppendMessage(nil, codec.Request, 7, codec.OpAdd, add))
+	r.comeUp()
+	r.seenOne()
+	if got := r.Front.Counters; got.Brief != 1 || got.Requests[codec.OpAdd] != 1 {
+		t.Errorf("got %d ADDs, %d of a brief life, want 1 and 1", got.Requests[codec.OpAdd], got.Brief)
+	}
+}
+
 // TestFirstWaitIsTheFirstAlone answers at once from then on.
 func TestFirstWaitIsTheFirstAlone(t *testing.T) {
 	r := newRig(t, testConfig())

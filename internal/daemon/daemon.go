@@ -191,6 +191,11 @@ func (d *running) open() error {
 		if err != nil {
 			return err
 		}
+		if d.config.loops() > 1 {
+			if err := r.loop.Several(); err != nil {
+				return err
+			}
+		}
 		r.flushLog, r.beat, r.alive = d.flushLog, d.manager.beat(), func() { d.manager.loops.beat(i) }
 		d.reactors = append(d.reactors, r)
 	}

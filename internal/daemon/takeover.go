@@ -103,15 +103,16 @@ func descriptorIn(rights []byte) (int, error) {
 }
 
 // takeOver takes what the process before has left. A daemon that has no use for what systemd
-// stored tells it so.
+// stored tells it so: the memory would stay there.
 func (d *running) takeOver(stored []int) {
-	if h := d.config.Handover; h != nil {
-		h.take(stored, d.manager.notifier)
-		return
-	}
-	if len(stored) > 0 {
+	h := d.config.Handover
+	if len(stored) > 0 && (h == nil || h.at.Kind != address.Systemd) {
 		closeAll(stored)
+		stored = nil
 		d.manager.tell(d.manager.notifier.Unstore(listen.StoredName))
+	}
+	if h != nil {
+		h.take(stored, d.manager.notifier)
 	}
 }
 

@@ -46,10 +46,11 @@ func (m *Memory) Adopt(now time.Duration) (Adoption, error) {
 func (m *Memory) adopt(now time.Duration) (Adoption, error) {
 	m.slab.pages.kept.setState(stateInUse) // this, too, may be killed
 	s := &salvage{slab: m.slab, now: m.epoch + now}
+	defer clear(s.buffer[:]) // sessions are secrets
 	if err := s.run(); err != nil {
 		return Adoption{}, err
 	}
-	if index := len(m.expiry.levels[0]); s.records > index {
+	if index := min(len(m.expiry.levels[0]), len(m.table.buckets)*bucketSlots); s.records > index {
 		return Adoption{}, fmt.Errorf("they are %d, in an index for %d", s.records, index)
 	}
 	if err := m.enterAll(s.buffer[:]); err != nil {

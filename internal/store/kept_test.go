@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"hash/crc32"
 	"os"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
 
+	"distcache/codec"
 	"distcache/internal/test/kit"
 
 	"golang.org/x/sys/unix"
@@ -202,7 +204,7 @@ func TestKeptFileThatIsDoubted(t *testing.T) {
 		{"no sessions", header(headerSessions, func(b []byte) { clear(b[:8]) }), "the header tells of 0 sessions"},
 		{"too many sessions", header(headerSessions, func(b []byte) { b[7] = 1 }), "the header tells of"},
 		{"another boot", header(headerBoot, flip), "the machine has been started since"},
-		{"sum", header(headerSum, flip), "checksum"},
+		{"both sums", header(headerSum, func(b []byte) { flip(b); flip(b[headerCopy:]) }), "checksum"},
 		{"state", header(headerState, flip), "state"},
 		{"mode", func(t *testing.T, fd int) { must(t, unix.Fchmod(fd, 0o640)) }, "mode 640"},
 		{"owner", func(t *testing.T, fd int) {
@@ -225,6 +227,40 @@ func TestKeptFileThatIsDoubted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestKeptHeaderOutlivesAKill: a process that takes the file over with other limits writes its header anew, and may be killed
+// after any byte of that.
+func TestKeptHeaderOutlivesAKill(t *testing.T) {
+	c := keptConfig()
+	fd := leave(t, filled(t, c, 10))
+	header := func() []byte {
+		b := make([]byte, headerEnd)
+		_, err := unix.Pread(fd, b, 0)
+		must(t, err)
+		return b
+	}
+	before := header()
+	c.MaxSessions = 500
+	m, err := Reopen(c, fd)
+	must(t, err)
+	_, err = m.Adopt(0)
+	must(t, err)
+	leave(t, m)
+	after := header()
+	file := bytes.Clone(before)
+	for _, from := range []int{headerCopy, 0} { // as writeHeader does
+		for at := from; at < from+headerState; at++ {
+			file[at] = after[at]
+			_, err := unix.Pwrite(fd, file, 0)
+			must(t, err)
+			k := &kept{fd: fd}
+			if sessions, err := k.trust(); err != nil || sessions != 1000 && sessions != 500 {
+				t.Fatalf("killed after byte %d: got %d sessions, %v, want 1000 or 500", at, sessions, err)
+			}
+		}
+	}
+	reopen(t, c, fd)
 }
 
 // TestOtherDescriptorsAreDoubted: what is no memfd of ours.
@@ -319,6 +355,45 @@ func TestKeptRecordsThatAreDamaged(t *testing.T) {
 	}
 }
 
+// TestKeptRecordsThatFitTheirSum: lengths that no process of ours writes make a record damaged, and more records
+// than the header tells of make all of them doubtful. Otherwise each process that takes the file over would panic or hang.
+func TestKeptRecordsThatFitTheirSum(t *testing.T) {
+	for _, row := range []struct {
+		name           string
+		like           int // the size of a record of the same class
+		idLen, dataLen int
+	}{
+		{"id too long", 184, codec.MaxIDLen + 1, 100},
+		{"data too long", maxRecord, 30, codec.MaxDataLen + 1},
+		{"data as long as the slot", maxRecord, 30, newClasses().largest().size - recordHeader - 30 - recordTrailer},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			m := filled(t, keptConfig(), 10)
+			rec := m.slab.record(m.slab.alloc(row.like))
+			size := recordSize(row.idLen, row.dataLen) + recordTrailer
+			rec.write(0, make([]byte, row.idLen), make([]byte, row.dataLen))
+			rec.sign(size, 10*time.Hour)
+			m.slab.pages.kept.sound = false // as after a kill
+			m = reopen(t, keptConfig(), leave(t, m))
+			if a, err := m.Adopt(0); err != nil || a.Sessions != 10 || !a.Torn {
+				t.Errorf("got %+v, %v, want 10 sessions and a torn one", a, err)
+			}
+			checkInvariants(t, m, keptConfig())
+		})
+	}
+	t.Run("too many", func(t *testing.T) {
+		c := keptConfig()
+		m := filled(t, c, 20)
+		must(t, m.slab.pages.kept.writeHeader(1))
+		c.MaxSessions = 1
+		m = reopen(t, c, leave(t, m))
+		if a, err := m.Adopt(0); !errors.Is(err, ErrKept) {
+			t.Errorf("got %+v, %v, want ErrKept", a, err)
+		}
+		checkInvariants(t, m, c)
+	})
+}
+
 // TestKeptRecordsLeaveNoTrace: no core dump (dd) and no child process (dc) gets the memory, nobody else
 // can open it or make it smaller, and it is given back when it is not needed.
 func TestKeptRecordsLeaveNoTrace(t *testing.T) {
@@ -355,6 +430,55 @@ func TestKeptRecordsLeaveNoTrace(t *testing.T) {
 			t.Errorf("locked %v: got %d bytes when empty, %d when full, want %d at most", locked, empty, full, (warmPages+4)*pageSize)
 		}
 	}
+}
+
+// TestKeptRecordsOutliveTwoKills: one process is killed while it writes a session, and the next one while it
+// wipes a session whose time is over: both are torn then, but never at the same time.
+func TestKeptRecordsOutliveTwoKills(t *testing.T) {
+	const n, now = 30, time.Hour + time.Second/2 // only the time of session 0 is over; it is in page 0
+	m := filled(t, keptConfig(), n)
+	damage(2)(m) // in page 2
+	m.slab.pages.kept.sound = false
+	m, err := Reopen(keptConfig(), leave(t, m))
+	must(t, err)
+	page := m.slab.pages.bytes(0)
+	must(t, unix.Mprotect(page, unix.PROT_READ))
+	if !faults(func() { _, _ = m.Adopt(now) }) {
+		t.Fatal("got no write to page 0, want that of the session whose time is over")
+	}
+	must(t, unix.Mprotect(page, unix.PROT_READ|unix.PROT_WRITE))
+	page[recordHeader] ^= 1 // as far as the second one came
+	m = reopen(t, keptConfig(), leave(t, m))
+	if a, err := m.Adopt(now); err != nil || a.Sessions != n-2 || !a.Torn {
+		t.Fatalf("got %+v, %v, want %d sessions and a torn one", a, err, n-2)
+	}
+	mustHold(t, m, n, func(i int) bool { return i != 0 && i != 2 })
+}
+
+// faults reports whether fn touches memory that it may not.
+func faults(fn func()) (faulted bool) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() { faulted = recover() != nil }()
+	fn()
+	return false
+}
+
+// TestKeptWithoutMemory: where the kernel has no memory from the first page on, each session is evicted at once, until
+// there is some.
+func TestKeptWithoutMemory(t *testing.T) {
+	m := newMemory(t, keptConfig())
+	k := m.slab.pages.kept
+	fd := k.fd
+	k.fd = -1 // so fallocate fails
+	defer func() { k.fd = fd }()
+	for range 2 {
+		if got, want := m.Add([]byte("id"), []byte("data"), time.Hour, 0), (AddResult{Stored, 1, FullMachine}); got != want {
+			t.Fatalf("got %+v, want %+v", got, want)
+		}
+		checkInvariants(t, m, keptConfig())
+	}
+	k.fd = fd
+	mustAdd(t, m, "id", "data", time.Hour, 0)
 }
 
 // processorTime is what this process has used.

@@ -18,7 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The header of a kept file. The checksum covers all that is before it; the state changes later.
+// The header of a kept file. The checksum covers all that is before it; the state changes later. There is
+// a copy of all but the state: a process that is killed while it writes one of them leaves the other.
 const (
 	headerLayout   = 8  // after headerMagic
 	headerSize     = 16 // of the file, in bytes
@@ -26,7 +27,8 @@ const (
 	headerBoot     = 32 // the run of the kernel, whose clock the expiry times are of
 	headerSum      = 48
 	headerState    = 52
-	headerEnd      = 56
+	headerCopy     = 64
+	headerEnd      = headerCopy + headerState
 )
 
 const headerMagic = "dcKEPT\r\n"
@@ -77,8 +79,14 @@ func (k *kept) writeHeader(sessions int) error {
 	binary.LittleEndian.PutUint64(h[headerSessions:], uint64(sessions))
 	copy(h[headerBoot:], boot[:])
 	binary.LittleEndian.PutUint32(h[headerSum:], crc32.Checksum(h[:headerSum], castagnoli))
+	copy(k.mapping[headerCopy:], h)
 	copy(k.mapping, h)
 	return nil
+}
+
+// sumFits reports whether the checksum of a header is right.
+func sumFits(h []byte) bool {
+	return binary.LittleEndian.Uint32(h[headerSum:]) == crc32.Checksum(h[:headerSum], castagnoli)
 }
 
 // setState notes what a process that takes the file over has to expect.
@@ -95,12 +103,15 @@ func (k *kept) readHeader(size int64) (sessions int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	number := func(at int) uint64 { return binary.LittleEndian.Uint64(h[at:]) }
 	state := binary.NativeEndian.Uint32(h[headerState:])
+	if !sumFits(h) && sumFits(h[headerCopy:]) {
+		h = h[headerCopy:]
+	}
+	number := func(at int) uint64 { return binary.LittleEndian.Uint64(h[at:]) }
 	switch {
 	case string(h[:headerLayout]) != headerMagic:
 		return 0, errors.New("the memfd has no header of ours")
-	case binary.LittleEndian.Uint32(h[headerSum:]) != crc32.Checksum(h[:headerSum], castagnoli):
+	case !sumFits(h):
 		return 0, errors.New("the checksum of the header is wrong")
 	case number(headerLayout) != layout():
 		return 0, errors.New("they are of another version, with another layout")

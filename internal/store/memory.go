@@ -62,8 +62,8 @@ func buildMemory(c Config, k *kept, index int) (*Memory, error) {
 // Add stores a session under an id of 1 to codec.MaxIDLen bytes, with data of 1 to
 // codec.MaxDataLen bytes. In a full store it first drops a session that has expired, or
 // else the one that would expire soonest, the older first among equals, and so on,
-// one at a time, until there is room. It may live 66 us longer than ttl. data must not be a View
-// of the same store.
+// one at a time, until there is room. Where the machine has no memory for even one, the new one
+// counts as evicted. It may live 66 us longer than ttl. data must not be a View of the same store.
 func (m *Memory) Add(id, data []byte, ttl, now time.Duration) AddResult {
 	if !codec.ValidID(id) || len(data) == 0 || len(data) > codec.MaxDataLen {
 		m.stats.Refused++
@@ -85,7 +85,12 @@ func (m *Memory) Add(id, data []byte, ttl, now time.Duration) AddResult {
 		return AddResult{Outcome: Stored}
 	}
 	result := AddResult{Outcome: Stored}
-	result.Evicted, result.Full = m.makeRoom(m.slab.sizeFor(len(id), len(data)), now)
+	var room bool
+	if result.Evicted, result.Full, room = m.makeRoom(m.slab.sizeFor(len(id), len(data)), now); !room {
+		m.stats.Evicted++
+		result.Evicted++
+		return result
+	}
 	m.place(h, id, data, expiryOf(ttl, now))
 	return result
 }
@@ -97,12 +102,16 @@ func expiryOf(ttl, now time.Duration) time.Duration {
 }
 
 // makeRoom drops sessions until there is room for one more, with a record of size bytes. It
-// returns how many of them had not expired, and which limit the last of those had to go for.
-func (m *Memory) makeRoom(size int, now time.Duration) (evicted int, full Full) {
+// returns how many of them had not expired, and which limit the last of those had to go for. ok is
+// false if none is left and there is no room all the same.
+func (m *Memory) makeRoom(size int, now time.Duration) (evicted int, full Full, ok bool) {
 	for {
 		limit := m.full(size)
-		if limit == 0 {
-			return evicted, full
+		switch {
+		case limit == 0:
+			return evicted, full, true
+		case m.stats.Sessions == 0:
+			return evicted, limit, false
 		}
 		if m.dropSoonest(now) {
 			evicted, full = evicted+1, limit

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"distcache/codec"
 )
 
 // salvage is the walk over the pages that the process before left: it drops what is no record,
 // and packs the records of each class again. It may be killed at any instant, too: the next
-// process starts the walk again.
+// process starts the walk again. So it wipes the record that was torn before any other.
 type salvage struct {
 	slab    *slab
 	now     time.Duration // by the kernel's monotonic clock
@@ -25,6 +27,7 @@ type salvage struct {
 type salvaged struct {
 	page    uint32
 	records int
+	expired int
 }
 
 // maxTorn is how many records a process that is killed leaves torn: it writes one after the
@@ -43,14 +46,17 @@ func (s *salvage) run() error {
 		if class < 0 {
 			continue
 		}
-		records, err := s.sift(n, &s.slab.classes.list[class])
+		page, err := s.sift(n, &s.slab.classes.list[class])
 		if err != nil {
 			return err
 		}
-		s.pages[class] = append(s.pages[class], salvaged{n, records})
+		s.pages[class] = append(s.pages[class], page)
 		if s.torn > maxTorn || s.torn > 0 && p.kept.clean {
 			return fmt.Errorf("%d records are damaged", s.torn)
 		}
+	}
+	for class, pages := range s.pages {
+		s.wipeExpired(&s.slab.classes.list[class], pages)
 	}
 	for class, pages := range s.pages {
 		s.pack(&s.slab.classes.list[class], pages)
@@ -58,27 +64,37 @@ func (s *salvage) run() error {
 	return s.sortPages()
 }
 
-// sift wipes what page n has beside records that have not expired, and returns how many these
-// are.
-func (s *salvage) sift(n uint32, c *class) (records int, err error) {
+// sift counts the records of page n, and wipes what is none.
+func (s *salvage) sift(n uint32, c *class) (salvaged, error) {
+	found := salvaged{page: n}
 	if err := s.slab.pages.kept.read(n, s.buffer[:]); err != nil {
-		return 0, err
+		return found, err
 	}
 	for slot := range c.slots {
 		switch s.judge(s.buffer[slot*c.size:][:c.size], c) {
 		case whole:
-			records++
-			continue
-		case none:
-			continue
+			found.records++
 		case expired:
-			s.expired++
+			found.expired++
 		case torn:
 			s.torn++
+			clear(s.slab.pages.bytes(n)[slot*c.size:][:c.size])
 		}
-		clear(s.slab.pages.bytes(n)[slot*c.size:][:c.size])
 	}
-	return records, nil
+	s.expired += found.expired
+	return found, nil
+}
+
+// wipeExpired wipes the records of a class whose time is over.
+func (s *salvage) wipeExpired(c *class, pages []salvaged) {
+	for _, p := range pages {
+		for slot := 0; p.expired > 0; slot++ {
+			if r := s.slab.pages.bytes(p.page)[slot*c.size:][:c.size]; s.judge(r, c) == expired {
+				clear(r)
+				p.expired--
+			}
+		}
+	}
 }
 
 // verdict says what is in a slot.
@@ -98,7 +114,7 @@ func (s *salvage) judge(r record, c *class) verdict {
 	}
 	size := s.slab.sizeFor(idLen, dataLen)
 	switch {
-	case idLen == 0 || dataLen == 0 || size > c.size || s.slab.classes.of(size) != c || !r.signed(size) || !isZero(r[size:]):
+	case idLen == 0 || idLen > codec.MaxIDLen || dataLen == 0 || dataLen > codec.MaxDataLen || size > c.size || s.slab.classes.of(size) != c || !r.signed(size) || !isZero(r[size:]):
 		return torn
 	case r.expiry(size) < s.now:
 		return expired
