@@ -14,6 +14,7 @@ import (
 type wires struct {
 	net     *Net
 	address string
+	buffer  int // size of a buffer of a connection
 	jobs    chan job
 	redials atomic.Uint32 // how often Redial was called
 
@@ -29,7 +30,10 @@ type job struct {
 
 // Link implements Dialer.
 func (n *Net) Link(address string) Link {
-	l := &wires{net: n, address: address, jobs: make(chan job, connections+1), open: make([]net.Conn, connections)}
+	l := &wires{net: n, address: address, buffer: bufferBytes, jobs: make(chan job, connections+1), open: make([]net.Conn, connections)}
+	if n.links++; n.links > wideServers {
+		l.buffer = narrowBytes
+	}
 	for i := range connections {
 		w := &worker{link: l, number: i}
 		go w.work()
@@ -60,6 +64,7 @@ func (l *wires) Redial() { l.redials.Add(1) }
 // Close implements Link.
 func (l *wires) Close() {
 	l.HangUp()
+	l.net.links--
 	close(l.jobs)
 }
 
@@ -106,7 +111,7 @@ func (w *worker) connect() (err error) {
 		w.hangUp()
 	}
 	if w.client == nil {
-		w.client, err = w.link.net.client(w.link.address, false, dataLimits, func(c net.Conn) {
+		w.client, err = w.link.net.client(w.link.address, false, dataLimits, w.link.buffer, func(c net.Conn) {
 			w.link.mu.Lock()
 			defer w.link.mu.Unlock()
 			w.link.open[w.number] = c
