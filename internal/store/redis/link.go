@@ -92,23 +92,27 @@ func (w *worker) work() {
 
 // hangUp ends the connection, and with it the client.
 func (w *worker) hangUp() {
-	if w.client == nil {
-		return
+	w.disconnect() // so that the client does not wait for its server
+	if w.client != nil {
+		w.client.Close()
+		w.client = nil
 	}
+}
+
+// disconnect ends the connection. The client finds it stale, and makes another one.
+func (w *worker) disconnect() {
 	w.link.mu.Lock()
+	defer w.link.mu.Unlock()
 	if c := w.link.open[w.number]; c != nil {
-		_ = c.Close() // so that the client does not wait for its server
+		_ = c.Close() // nothing is under way
 	}
-	w.link.mu.Unlock()
-	w.client.Close()
-	w.client = nil
 }
 
 // connect makes the client. Its connection is made when it is used, and again when it was lost.
 func (w *worker) connect() (err error) {
 	if now := w.link.redials.Load(); now != w.redials {
 		w.redials = now
-		w.hangUp()
+		w.disconnect()
 	}
 	if w.client == nil {
 		w.client, err = w.link.net.client(w.link.address, false, dataLimits, w.link.buffer, func(c net.Conn) {
