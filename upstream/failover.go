@@ -122,9 +122,15 @@ func (s *Servers) penalize(m *Member, now time.Duration) {
 }
 
 // startRound begins an attempt to each server, one after the other, but to the one that was just lost: its Link knows when
-// to try that. No server is kept from it for its past: any is better than none.
+// to try that. After a loss the first one begins within LossJitter: other agents have lost that server, too. No server is
+// kept from it for its past: any is better than none.
 func (s *Servers) startRound(lost *Member, now time.Duration) {
-	s.cursor, s.except = 0, lost
+	s.cursor, s.except, s.trying = 0, lost, nil
+	if lost != nil && len(s.members) > 1 {
+		if s.cursorAt = now + lost.line.server.link.config.lossJitter(); s.cursorAt > now {
+			return
+		}
+	}
 	s.advance(now)
 }
 

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"encoding/binary"
 	"fmt"
 	"testing"
 	"time"
@@ -76,6 +77,25 @@ func TestLossTriesTheNextAtOnce(t *testing.T) {
 	if got := len(f.wires["b"].dials); got != 1 {
 		t.Errorf("got %d attempts to b, want no more while a serves", got)
 	}
+}
+
+// TestLossHasJitter: the first attempt waits a random time, and so do requests, for it is known that there is another server.
+func TestLossHasJitter(t *testing.T) {
+	f := newFleet(t, false, "abc")
+	f.up("a")
+	f.bringAlive("a", time.Minute)
+	f.wires["a"].link.config.Random = func(b []byte) { binary.BigEndian.PutUint64(b, 1<<15) }
+	lost := f.now
+	f.down("a")
+	f.at(lost + LossJitter/2 - 1)
+	f.mustBe("aD bR cR", "")
+	if f.Settled() {
+		t.Error("got settled before b was tried")
+	}
+	f.at(lost + LossJitter/2)
+	f.mustBe("aC bC cR", "")
+	f.up("a")
+	f.mustBe("aU bR cR", "a")
 }
 
 // TestLossPassesOverTheDead: a server that is known to be silent costs no time before the one that stands by is tried.

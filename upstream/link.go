@@ -291,7 +291,7 @@ func (l *Link) fail(why error, now time.Duration) {
 		l.retry = min(FirstRetry, l.config.Retry)
 	}
 	if why != ErrStopped {
-		l.planRetry(now)
+		l.planRetry(from, now)
 	}
 	l.mux.Lost(now)
 	l.watcher.LinkChanged(from, Down, why, now)
@@ -301,10 +301,18 @@ func (l *Link) fail(why error, now time.Duration) {
 // Config.Retry: a dc_server that starts at the same time, or again, is found soon.
 const FirstRetry = 100 * time.Millisecond
 
-// planRetry sets the time of the next attempt. A connection that lasted for Config.Retry is replaced at once, and the
-// times between attempts start from FirstRetry again.
-func (l *Link) planRetry(now time.Duration) {
+// LossJitter is the longest time from the loss of a connection to the first attempt after it. That is chosen at random: all
+// agents of a dc_server that ends lose their connections at the same instant. It is at most a quarter of Config.Timeout,
+// for requests may wait for the attempt, and at most Config.Retry.
+const LossJitter = 50 * time.Millisecond
+
+// planRetry sets the time of the next attempt. A connection that lasted for Config.Retry is replaced within LossJitter, and
+// the times between attempts start from FirstRetry again.
+func (l *Link) planRetry(from State, now time.Duration) {
 	l.retryAt = max(now, l.attemptAt+l.config.jittered(l.retry))
+	if from == Up {
+		l.retryAt = max(l.retryAt, now+l.config.lossJitter())
+	}
 	l.retry = min(2*l.retry, l.config.Retry)
 }
 
@@ -330,9 +338,15 @@ func (l *Link) newProbe() {
 
 // jittered shortens d by up to a fifth, at random, so that the agents of a fleet do not all
 // reconnect at the same time.
-func (c *Config) jittered(d time.Duration) time.Duration {
+func (c *Config) jittered(d time.Duration) time.Duration { return d - c.part(d/5) }
+
+// lossJitter chooses the time from the loss of a connection to the next attempt.
+func (c *Config) lossJitter() time.Duration { return c.part(min(LossJitter, c.Timeout/4, c.Retry)) }
+
+// part is a part of d, chosen at random.
+func (c *Config) part(d time.Duration) time.Duration {
 	var random [8]byte
 	c.Random(random[:])
 	const steps = 1 << 16
-	return d - time.Duration(binary.BigEndian.Uint64(random[:])%steps)*(d/5)/steps
+	return time.Duration(binary.BigEndian.Uint64(random[:])%steps) * d / steps
 }

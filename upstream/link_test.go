@@ -286,6 +286,7 @@ func TestRetry(t *testing.T) {
 		{"at once after the attempt began", 0, 0, FirstRetry},
 		{"refused soon", 0, 3 * ms, FirstRetry},
 		{"ended later: at once", 0, FirstRetry + 1, FirstRetry + 1},
+		{"the same with jitter", 1 << 15, FirstRetry + 1, FirstRetry + 1},
 		{"half the jitter", 1 << 15, 0, FirstRetry * 9 / 10},
 		{"all of it", 1<<16 - 1, 0, FirstRetry*8/10 + FirstRetry/5/(1<<16) + 1},
 		{"only the low bits count", 0xdeadbeef_0000, 0, FirstRetry},
@@ -355,6 +356,36 @@ func TestJitterIsFourFifthsToTheWhole(t *testing.T) {
 	}
 	if least < 800*ms || least > 805*ms || most > time.Second || most < 995*ms {
 		t.Errorf("got %v to %v, want all of 800ms to 1s", least, most)
+	}
+}
+
+// TestLossJitter: the first attempt after a loss comes within LossJitter, at random, and within less where requests may not
+// wait so long.
+func TestLossJitter(t *testing.T) {
+	rng := kit.Random(t)
+	for _, row := range []struct {
+		timeout, retry, most time.Duration
+	}{
+		{200 * ms, 5 * time.Second, LossJitter},
+		{deadline.Never, 5 * time.Second, LossJitter},
+		{40 * ms, 5 * time.Second, 10 * ms},
+		{200 * ms, 30 * ms, 30 * ms},
+	} {
+		r := newRigWith(t, row.timeout)
+		r.config.Retry = row.retry
+		least, most := time.Hour, time.Duration(0)
+		for now := time.Duration(0); now < 300*time.Hour; {
+			r.Start(now)
+			r.comeUp(now)
+			r.random = rng.Uint64()
+			now += time.Hour
+			r.Broken(errTest, now)
+			wait := r.Deadline() - now
+			least, most = min(least, wait), max(most, wait)
+		}
+		if least > row.most/20 || most < row.most*9/10 || most > row.most {
+			t.Errorf("-timeout %v, -retry %v: got the next attempt after %v to %v, want all of 0 to %v", row.timeout, row.retry, least, most, row.most)
+		}
 	}
 }
 

@@ -151,7 +151,7 @@ func TestRetryComesBack(t *testing.T) {
 }
 
 // TestRetryAtOnceAfterLong: a connection that lasted for longer than -retry is replaced
-// at once, and twice upstream.FirstRetry later a second time, less up to a fifth.
+// within upstream.LossJitter, and twice upstream.FirstRetry later a second time, less up to a fifth.
 func TestRetryAtOnceAfterLong(t *testing.T) {
 	t.Parallel()
 	jitter := measure(t)
@@ -161,10 +161,10 @@ func TestRetryAtOnceAfterLong(t *testing.T) {
 	began := time.Now()
 	up.CloseAll()
 	process.Wait(patience, "second connection", func() bool { return up.Conns() == 2 })
-	jitter.MustTake(t, "second connection", time.Since(began), 0, kit.Promptly)
+	jitter.MustTake(t, "second connection", time.Since(began), 0, upstream.LossJitter+kit.Promptly)
 	up.CloseAll()
 	process.Wait(patience, "third connection", func() bool { return up.Conns() == 3 })
-	jitter.MustTake(t, "third connection", time.Since(began), 2*upstream.FirstRetry*4/5, 2*upstream.FirstRetry+2*kit.Promptly)
+	jitter.MustTake(t, "third connection", time.Since(began), 2*upstream.FirstRetry*4/5, upstream.LossJitter+2*upstream.FirstRetry+2*kit.Promptly)
 }
 
 // TestStartWithoutServer: dc_client serves before there is a dc_server, and says once

@@ -11,7 +11,6 @@ import (
 	"distcache/internal/daemon/service"
 	"distcache/internal/server"
 	"distcache/internal/store"
-	"distcache/internal/store/redis"
 	"distcache/internal/version"
 )
 
@@ -113,7 +112,7 @@ func (c *config) validate(s *options.Set) error {
 func (c *config) daemon() daemon.Config {
 	d := c.daemonWithout()
 	if c.store.remote() {
-		d.Memory, d.Beside = daemon.Memory{Heap: redis.Heap}, true
+		d.Memory, d.Beside = daemon.Memory{Heap: c.store.location.Heap()}, true
 		d.Ready = []any{"store", c.store.location.String(), "sealed", c.store.seal != ""}
 		d.Show = server.ShowRemote
 		return d

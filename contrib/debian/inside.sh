@@ -18,6 +18,13 @@ never_refused() {
 	echo "connect $connect, closed $closed of $count"
 	[ "$count" -gt 500 ] && [ "$connect" = 0 ] && [ "$closed" -le 4 ]
 }
+# keep NAME SECONDS: a load that knows many sessions which the server must have, in the background.
+keep() { dc_test -connect "$server" -lossy -clients 4 -rate 400 -sessions 500 -timeout 600 -mix 3:4:1:1 -duration "$2s" -json "/tmp/$1.json" >"/tmp/$1.out" 2>&1 & }
+# lost_none NAME: the load found many sessions, and missed none.
+lost_none() {
+	echo "lost $(figure "$1" lost), found $(figure "$1" hits)"
+	[ "$(figure "$1" hits)" -gt 300 ] && [ "$(figure "$1" lost)" = 0 ]
+}
 socket_id() { systemctl show -P InvocationID "distcache-$1.socket"; }
 files() { find / -xdev \( -path /packages -o -path /upgrade -o -path /proc -o -path /sys -o -path /tmp -o -path '/run/systemd/*' \
 	-o -path /var/log/journal -o -path /var/lib/dpkg -o -path /var/lib/systemd/timers -o -path '/var/log/dpkg.log' \
@@ -69,6 +76,7 @@ for _ in 1 2 3 4 5; do
 done
 wait
 try "server: 5 restarts under load, none refused" never_refused restarts
+try "server: without -keep they lose sessions" test "$(figure restarts lost)" -gt 0
 try "client finds the server again" await 10 ping "$socket"
 
 # A killed and a hung process are replaced.
@@ -127,12 +135,35 @@ rm -r /etc/systemd/system/distcache-server.socket.d
 systemctl daemon-reload
 systemctl restart distcache-server.socket distcache-server.service
 
+# With -keep systemd the sessions outlive the process: systemd has their memory until the service is stopped.
+sed -i 's/^DC_SERVER_OPTIONS="/&-keep systemd /' /etc/default/distcache-server
+try "-keep: restart" systemctl restart distcache-server.service
+try "-keep: systemd has the memory" await 5 has server NFileDescriptorStore 1
+keep kept 12
+for _ in 1 2 3; do
+	sleep 2
+	systemctl restart distcache-server.service
+done
+sleep 2
+pid=$(show server MainPID)
+kill -9 "$pid"
+try "-keep: kill -9, a new process" await 10 differs server MainPID "$pid"
+wait
+try "-keep: 3 restarts and kill -9 under load, no session lost" lost_none kept
+try "-keep: the log tells of an orderly end" await 5 logged server "end_of_the_process_before=orderly"
+try "-keep: the log tells of the kill" await 5 logged server "end_of_the_process_before=killed"
+systemctl stop distcache-server.service distcache-server.socket
+try "-keep: stopped, the memory is freed" await 5 has server NFileDescriptorStore 0
+try "-keep: start" systemctl start distcache-server.socket distcache-server.service
+try "-keep: the cache is empty after a stop" await 5 has server StatusText "Sessions: 0 of"
+
 # Upgrade under load.
 try "before the upgrade" await 10 ping "$socket"
 pids="$(show client MainPID) $(show server MainPID)"
 sockets="$(socket_id client) $(socket_id server)"
 load client "$socket" 10
 load server "$server" 10
+keep upgraded 10
 sleep 1
 try "upgrade of the client" dpkg -i /upgrade/distcache-client_*.deb
 try "client: restarted by the upgrade" differs client MainPID "${pids% *}"
@@ -142,6 +173,7 @@ try "server: restarted by the upgrade" differs server MainPID "${pids#* }"
 wait
 try "client: upgrade under load, none refused" never_refused client
 try "server: upgrade under load, none refused" never_refused server
+try "-keep: upgrade under load, no session lost" lost_none upgraded
 try "the upgrade left the sockets alone" test "$(socket_id client) $(socket_id server)" = "$sockets"
 try "after the upgrade" await 10 ping "$socket"
 echo '# mine' >>/etc/default/distcache-client

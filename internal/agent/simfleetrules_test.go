@@ -77,8 +77,12 @@ func (f *fleet) waited() bool {
 	return !untried || f.now >= f.lostAt+min(FirstWait, testTimeout)
 }
 
-// hoped holds that the first server that did not fail last time is being tried: none waits behind those that did.
+// hoped holds that soon after a loss the first server that did not fail last time is being tried: none waits behind those
+// that did.
 func (f *fleet) hoped() {
+	if f.now < f.adrift+upstream.LossJitter {
+		return
+	}
 	for _, m := range f.Servers().Members() {
 		if m.Failure() == nil && !m.Leaving() {
 			f.must(m.State() != upstream.Down, "%s is not tried, and none serves", m.Name())

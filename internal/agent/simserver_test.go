@@ -75,7 +75,11 @@ func (s *server) Dial() {
 	if s.dialed {
 		s.retry = min(2*s.retry, most)
 		w.must(w.now-s.lastDial >= retry*8/10, "dialed again after %v with a retry time of %v", w.now-s.lastDial, retry)
-		w.must(w.hurried || w.now <= max(s.lastDial+retry, w.downAt), "dialed %v after the last time, %v after the loss, with a retry time of %v",
+		soonest := w.downAt
+		if s.wasUp {
+			soonest += min(upstream.LossJitter, w.config.Server.Timeout/4, most)
+		}
+		w.must(w.hurried || w.now <= max(s.lastDial+retry, soonest), "dialed %v after the last time, %v after the loss, with a retry time of %v",
 			w.now-s.lastDial, w.now-w.downAt, retry)
 	}
 	s.state, s.dialed, s.lastDial, s.wasUp = dialing, true, w.now, false

@@ -29,6 +29,7 @@ type fleet struct {
 	hails   map[string]*hail // by payload
 	uid     uint32
 	lostAt  time.Duration // when a server served last, or one was added
+	adrift  time.Duration // when the one that served was lost
 	refused uint64        // requests answered here, as counted
 	fleetTotals
 }

@@ -36,6 +36,9 @@ func (s *ship) Dial() {
 func (s *ship) Close() {
 	s.f.must(s.state != off, "%s: closed what is closed", s.name)
 	s.f.note("%s: closed, with %d requests", s.name, len(s.pending))
+	if serving := s.f.Servers().Serving(); serving != nil && serving.Server().Link() == s.link {
+		s.f.adrift = s.f.now
+	}
 	s.state, s.in, s.pending, s.failedAt = off, nil, nil, s.f.now
 	s.voyage++
 }

@@ -97,7 +97,7 @@ func (a *asker) askOne(ctx context.Context, address string) (t topology, err err
 	l := a.net.location
 	if a.client == nil || a.address != address {
 		a.hangUp()
-		if a.client, err = a.net.client(address, l.Mode == Sentinel, askLimits, func(net.Conn) {}); err != nil {
+		if a.client, err = a.net.client(address, l.Mode == Sentinel, askLimits, bufferBytes, func(net.Conn) {}); err != nil {
 			return topology{}, err
 		}
 		a.address = address

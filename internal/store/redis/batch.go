@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	// batchCommands is the most commands in a batch. More of one turn make several batches.
+	// batchCommands is the most commands in a batch, see also maxUnderWay. More of one turn make several batches.
 	batchCommands = 128
 	// batchBytes is the size of keys and values from which on a batch takes no further command.
 	batchBytes = 128 << 10
@@ -57,8 +57,8 @@ func (b *batch) put(bytes []byte) span {
 // cut gives the bytes of a span.
 func (b *batch) cut(s span) []byte { return b.bytes[s.from:s.to] }
 
-// full reports whether no further command is to be added.
-func (b *batch) full() bool { return len(b.commands) >= batchCommands || len(b.bytes) >= batchBytes }
+// full reports whether no further command is to be added to a batch of so many at most.
+func (b *batch) full(most int) bool { return len(b.commands) >= most || len(b.bytes) >= batchBytes }
 
 // ready reports whether all batches that must have ended before it have.
 func (b *batch) ready() bool {

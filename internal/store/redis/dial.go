@@ -14,8 +14,10 @@ import (
 )
 
 const (
-	// bufferBytes is the size of each buffer of a connection: one for reading, one for writing.
-	bufferBytes = 64 << 10
+	// bufferBytes is the size of each buffer of a connection: one for reading, one for writing. Servers beyond wideServers
+	// have narrowBytes, since their batches are small.
+	bufferBytes, narrowBytes = 64 << 10, 4 << 10
+	wideServers              = 16
 	// leastDial is what a connection is given to be made, at least: a handshake over TLS takes a round trip more.
 	leastDial = 150 * time.Millisecond
 	// keepAlive makes the kernel find out about a server that is gone.
@@ -35,6 +37,7 @@ type Net struct {
 	tls      atomic.Pointer[tls.Config] // of a rediss location
 	password atomic.Pointer[string]     // nil: that of the location
 	asker    asker
+	links    int // that are open; loop only
 }
 
 // NewNet makes a Net. A rediss location needs SetTLS before the Store starts.
@@ -48,13 +51,13 @@ func NewNet(l *Location, c Config, loop Loop) *Net {
 func (n *Net) SetPassword(password string) { n.password.Store(&password) }
 
 // client makes a rueidis client of one connection, which is not made before it is used. bare is without user and database.
-// most bounds what the server may send. opened is given each connection.
-func (n *Net) client(address string, bare bool, most limits, opened func(net.Conn)) (rueidis.Client, error) {
+// most bounds what the server may send, and buffer is the size of a buffer. opened is given each connection.
+func (n *Net) client(address string, bare bool, most limits, buffer int, opened func(net.Conn)) (rueidis.Client, error) {
 	dialTime := max(n.timeout, leastDial)
 	option := rueidis.ClientOption{
 		InitAddress: []string{address}, ForceSingleClient: true, PipelineMultiplex: -1,
 		DisableRetry: true, DisableCache: true, AlwaysRESP2: true, ClientSetInfo: rueidis.DisableClientSetInfo,
-		RingScaleEachConn: 2, ReadBufferEachConn: bufferBytes, WriteBufferEachConn: bufferBytes,
+		RingScaleEachConn: 2, ReadBufferEachConn: buffer, WriteBufferEachConn: buffer,
 		ConnWriteTimeout: n.timeout,
 		Dialer:           net.Dialer{Timeout: dialTime, KeepAlive: -1}, // no pings of its own: they would come beside ours
 		DialCtxFn: func(ctx context.Context, _ string, _ *net.Dialer, _ *tls.Config) (net.Conn, error) {
@@ -99,12 +102,12 @@ func (n *Net) dial(ctx context.Context, address string, most limits) (net.Conn, 
 	if err != nil {
 		return nil, err
 	}
+	raw, err := c.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
 	if !n.location.TLS {
-		raw, err := c.(*net.TCPConn).SyscallConn()
-		if err != nil {
-			return nil, errors.Join(err, c.Close())
-		}
-		return newGuard(c, raw, most), nil
+		return newGuard(c, raw, spoken, most), nil
 	}
 	config := n.tls.Load().Clone()
 	config.ServerName, _, _ = net.SplitHostPort(address)
@@ -116,7 +119,7 @@ func (n *Net) dial(ctx context.Context, address string, most limits) (net.Conn, 
 		}
 		return nil, err
 	}
-	return newGuard(secured, nil, most), nil
+	return newGuard(secured, raw, hungUp, most), nil
 }
 
 var errNoHandshake = errors.New("connected, but the TLS handshake did not end in time: does that port speak TLS?")

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -10,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"distcache/internal/test/kit"
 )
 
 // fake is a server that answers what the test wants. It stands where a Redis or a proxy would.
@@ -27,10 +30,28 @@ const closing = "\x00close"
 
 func newFake(t testing.TB, answer func(words []string) string) *fake {
 	t.Helper()
+	return fakeOn(t, loopback(t), answer)
+}
+
+// newSecureFake is a fake that speaks TLS, and what its client needs.
+func newSecureFake(t testing.TB, answer func(words []string) string) (*fake, *tls.Config) {
+	t.Helper()
+	ca := kit.NewCA(t, "test CA")
+	listener := tls.NewListener(loopback(t), &tls.Config{Certificates: []tls.Certificate{ca.Issue("redis").TLS}})
+	return fakeOn(t, listener, answer), &tls.Config{RootCAs: ca.Pool()}
+}
+
+func loopback(t testing.TB) net.Listener {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return listener
+}
+
+func fakeOn(t testing.TB, listener net.Listener, answer func(words []string) string) *fake {
+	t.Helper()
 	f := &fake{t: t, address: listener.Addr().String(), open: map[net.Conn]struct{}{}}
 	f.answers(answer)
 	var all sync.WaitGroup

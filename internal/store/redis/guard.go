@@ -23,26 +23,38 @@ var (
 type guard struct {
 	net.Conn
 	mu      sync.Mutex      // of what follows; it is not held while bytes travel
-	raw     syscall.RawConn // nil: what is under TLS comes without having been asked for
+	raw     syscall.RawConn // of the socket
 	owed    int             // replies
 	replies scanner
 	asked   scanner
-	peek    [1]byte
 	stale   bool
-	look    func(fd uintptr)
+	look    func(fd uintptr) // sets stale
 }
 
-// newGuard makes the guard of a connection. raw is that of the socket, unless it carries TLS.
-func newGuard(c net.Conn, raw syscall.RawConn, most limits) *guard {
+// newGuard makes the guard of a connection. stale tells, while no reply is due, that it is not to be used any more: spoken
+// or, where it carries TLS, hungUp.
+func newGuard(c net.Conn, raw syscall.RawConn, stale func(fd int) bool, most limits) *guard {
 	g := &guard{Conn: c, raw: raw, replies: scanner{most: most}, asked: scanner{most: askLimits}}
-	g.look = func(fd uintptr) {
-		_, _, err := unix.Recvfrom(int(fd), g.peek[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
-		g.stale = err != unix.EAGAIN && err != unix.EINTR
-	}
+	g.look = func(fd uintptr) { g.stale = stale(int(fd)) }
 	return g
 }
 
-// Write sends commands. A connection that has ended, or has bytes to read while no reply is due, is not used any more.
+// spoken reports whether a socket has bytes to read, or has ended.
+func spoken(fd int) bool {
+	var peek [1]byte
+	_, _, err := unix.Recvfrom(fd, peek[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	return err != unix.EAGAIN && err != unix.EINTR
+}
+
+// hungUp reports whether the other side of a socket has ended it. Bytes to read say nothing under TLS: session tickets come
+// without having been asked for.
+func hungUp(fd int) bool {
+	set := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+	n, err := unix.Poll(set[:], 0)
+	return err == nil && n > 0
+}
+
+// Write sends commands. A connection that has ended while no reply was due, or has bytes to read, is not used any more.
 func (g *guard) Write(b []byte) (int, error) {
 	if err := g.writes(b); err != nil {
 		return 0, err
@@ -54,7 +66,7 @@ func (g *guard) Write(b []byte) (int, error) {
 func (g *guard) writes(b []byte) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.owed == 0 && g.raw != nil {
+	if g.owed == 0 {
 		if err := g.raw.Control(g.look); err != nil || g.stale {
 			_ = g.Conn.Close() // the error is that of Write
 			return errStale

@@ -14,6 +14,7 @@ import (
 type wires struct {
 	net     *Net
 	address string
+	buffer  int // size of a buffer of a connection
 	jobs    chan job
 	redials atomic.Uint32 // how often Redial was called
 
@@ -29,7 +30,10 @@ type job struct {
 
 // Link implements Dialer.
 func (n *Net) Link(address string) Link {
-	l := &wires{net: n, address: address, jobs: make(chan job, connections+1), open: make([]net.Conn, connections)}
+	l := &wires{net: n, address: address, buffer: bufferBytes, jobs: make(chan job, connections+1), open: make([]net.Conn, connections)}
+	if n.links++; n.links > wideServers {
+		l.buffer = narrowBytes
+	}
 	for i := range connections {
 		w := &worker{link: l, number: i}
 		go w.work()
@@ -60,6 +64,7 @@ func (l *wires) Redial() { l.redials.Add(1) }
 // Close implements Link.
 func (l *wires) Close() {
 	l.HangUp()
+	l.net.links--
 	close(l.jobs)
 }
 
@@ -87,26 +92,30 @@ func (w *worker) work() {
 
 // hangUp ends the connection, and with it the client.
 func (w *worker) hangUp() {
-	if w.client == nil {
-		return
+	w.disconnect() // so that the client does not wait for its server
+	if w.client != nil {
+		w.client.Close()
+		w.client = nil
 	}
+}
+
+// disconnect ends the connection. The client finds it stale, and makes another one.
+func (w *worker) disconnect() {
 	w.link.mu.Lock()
+	defer w.link.mu.Unlock()
 	if c := w.link.open[w.number]; c != nil {
-		_ = c.Close() // so that the client does not wait for its server
+		_ = c.Close() // nothing is under way
 	}
-	w.link.mu.Unlock()
-	w.client.Close()
-	w.client = nil
 }
 
 // connect makes the client. Its connection is made when it is used, and again when it was lost.
 func (w *worker) connect() (err error) {
 	if now := w.link.redials.Load(); now != w.redials {
 		w.redials = now
-		w.hangUp()
+		w.disconnect()
 	}
 	if w.client == nil {
-		w.client, err = w.link.net.client(w.link.address, false, dataLimits, func(c net.Conn) {
+		w.client, err = w.link.net.client(w.link.address, false, dataLimits, w.link.buffer, func(c net.Conn) {
 			w.link.mu.Lock()
 			defer w.link.mu.Unlock()
 			w.link.open[w.number] = c

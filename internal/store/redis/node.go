@@ -51,7 +51,7 @@ type node struct {
 
 // gather gives the batch that the next command goes into.
 func (n *node) gather() *batch {
-	if n.gathering != nil && n.gathering.full() {
+	if n.gathering != nil && n.gathering.full(n.store.route.batchSize()) {
 		n.queue = append(n.queue, n.gathering)
 		n.gathering = nil
 	}
@@ -72,6 +72,9 @@ func (n *node) dispatch() {
 			return
 		}
 		b := n.queue[0]
+		if n.store.underWay+len(b.commands) > maxUnderWay { // batches from before there were so many servers
+			return
+		}
 		n.queue = n.queue[:copy(n.queue, n.queue[1:])]
 		if n.store.drop(b); len(b.commands) == 0 { // nobody waits for any of it
 			n.store.release(b)
@@ -79,6 +82,7 @@ func (n *node) dispatch() {
 		}
 		b.running = true
 		n.running = append(n.running, b)
+		n.store.underWay += len(b.commands)
 		n.store.counters.Batches++
 		n.store.counters.Commands += uint64(len(b.commands))
 		n.link.Run(b)
@@ -87,6 +91,7 @@ func (n *node) dispatch() {
 
 // ended takes a batch out of those that run.
 func (n *node) ended(b *batch) {
+	n.store.underWay -= len(b.commands)
 	for i := range n.running {
 		if n.running[i] == b {
 			n.running = append(n.running[:i], n.running[i+1:]...)
@@ -117,11 +122,13 @@ func (n *node) fail(k Kind, reason string, count uint64, now time.Duration) {
 	}
 }
 
-// lose is fail of a server that cannot be asked. What waits to be sent fails with it.
+// lose is fail of a server that cannot be asked. What waits to be sent fails with it. Its other connections are made anew,
+// too: they may be as dead, and probes find out about one at a time.
 func (n *node) lose(k Kind, reason string, count uint64, now time.Duration) {
 	if !n.down {
 		n.down, n.probeAt = true, now+probePause
 		n.store.counters.Opened++
+		n.link.Redial()
 		for _, b := range n.queue {
 			count += n.store.giveUp(b, k, now)
 		}

@@ -160,25 +160,56 @@ func TestRealFrozen(t *testing.T) {
 	}
 }
 
-// TestRealRestart: a Store starts while its server is down, and finds it, and again after each restart.
+// TestRealRestart: a Store starts while its server is down, and finds it, and again after each restart, over TLS too.
 func TestRealRestart(t *testing.T) {
 	t.Parallel()
 	kit.NeedRedis(t)
-	port := kit.FreePort(t)
-	l := newPatient(t, fmt.Sprintf("redis://127.0.0.1:%d", port))
-	l.must(codec.OpGet, "id", "", codec.StatusDisconnected)
-	r := kit.StartRedisAt(t, port)
-	for range kit.Sized(1, 5) {
-		if took := l.served(); took > 200*time.Millisecond {
-			kit.TooSlow(t, "got it back after %v, want 200 ms", took)
-		}
-		l.must(codec.OpAdd, "id", "session", codec.StatusOK)
-		r.Kill()
-		l.must(codec.OpGet, "id", "", codec.StatusDisconnected)
-		r.Restart()
-		l.served()
-		l.must(codec.OpGet, "id", "", codec.StatusNotOK) // it keeps nothing
+	for _, scheme := range []string{"redis", "rediss"} {
+		t.Run(scheme, func(t *testing.T) {
+			t.Parallel()
+			port, secure := kit.FreePort(t), kit.FreePort(t)
+			flags, config := secureFlags(t, secure)
+			at := port
+			if scheme == "rediss" {
+				at = secure
+			} else {
+				flags = nil
+			}
+			l := startLive(t, fmt.Sprintf("%s://127.0.0.1:%d", scheme, at), patientTimeout, func(n *Net) { n.SetTLS(config) })
+			l.must(codec.OpGet, "id", "", codec.StatusDisconnected)
+			r := kit.StartRedisAt(t, port, flags...)
+			for range kit.Sized(1, 5) {
+				l.back("started")
+				l.must(codec.OpAdd, "id", "session", codec.StatusOK)
+				r.Kill()
+				l.must(codec.OpGet, "id", "", codec.StatusDisconnected)
+				r.Restart()
+				l.back("started again")
+				for range 2 * connections { // each is used, and then idle
+					l.must(codec.OpGet, "id", "", codec.StatusNotOK) // it keeps nothing
+				}
+				r.Kill()
+				r.Restart()
+				l.back("started again meanwhile")
+			}
+		})
 	}
+}
+
+// back waits until the store serves, which is to take 200 ms.
+func (l *live) back(what string) {
+	l.t.Helper()
+	if took := l.served(); took > 200*time.Millisecond {
+		kit.TooSlow(l.t, "%s: got it back after %v, want 200 ms", what, took)
+	}
+}
+
+// secureFlags are those of a redis-server that speaks TLS at a port, and what its clients need.
+func secureFlags(t *testing.T, port int) ([]string, *tls.Config) {
+	ca := kit.NewCA(t, "one")
+	files := ca.Issue("redis").Flags(ca)
+	return []string{"--tls-port", fmt.Sprint(port), "--tls-cert-file", files[1], "--tls-key-file", files[3], "--tls-ca-cert-file", files[5],
+		"--tls-auth-clients", "no"}, &tls.Config{RootCAs: ca.Pool()}
 }
 
 // TestRealReplica: a server that becomes a replica refuses ADDs and serves the rest, until it is a master again.
@@ -200,22 +231,18 @@ func TestRealReplica(t *testing.T) {
 func TestRealTLS(t *testing.T) {
 	t.Parallel()
 	kit.NeedRedis(t)
-	ca, other := kit.NewCA(t, "one"), kit.NewCA(t, "other")
-	pair := ca.Issue("redis")
 	port, secure := kit.FreePort(t), kit.FreePort(t)
-	files := pair.Flags(ca)
-	r := kit.StartRedisAt(t, port, "--tls-port", fmt.Sprint(secure), "--tls-cert-file", files[1], "--tls-key-file", files[3], "--tls-ca-cert-file", files[5],
-		"--tls-auth-clients", "no")
+	flags, config := secureFlags(t, secure)
+	r := kit.StartRedisAt(t, port, flags...)
 	if strings.Contains(r.Stdout(), "TLS") {
 		t.Skip("this redis-server has no TLS: " + r.Stdout())
 	}
-	pool := func(c *kit.CA) *tls.Config { return &tls.Config{RootCAs: c.Pool()} }
 	location := fmt.Sprintf("rediss://127.0.0.1:%d?mode=single", secure)
-	good := startLive(t, location, patientTimeout, func(n *Net) { n.SetTLS(pool(ca)) })
+	good := startLive(t, location, patientTimeout, func(n *Net) { n.SetTLS(config) })
 	good.served()
 	good.must(codec.OpAdd, "id", "session", codec.StatusOK)
 	good.must(codec.OpGet, "id", "", codec.StatusOK)
-	bad := startLive(t, location, patientTimeout, func(n *Net) { n.SetTLS(pool(other)) })
+	bad := startLive(t, location, patientTimeout, func(n *Net) { n.SetTLS(&tls.Config{RootCAs: kit.NewCA(t, "other").Pool()}) })
 	bad.must(codec.OpGet, "id", "", codec.StatusDisconnected)
 	if c := bad.told(Connection); !strings.Contains(c.Reason, "certificate") {
 		t.Errorf("got the reason %q, want the certificate in it", c.Reason)

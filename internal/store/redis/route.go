@@ -38,6 +38,11 @@ func (r *route) nodeOf(key []byte) *node {
 	return r.slots[slotOf(key)]
 }
 
+// batchSize is the most commands of a batch. When all connections to all servers carry such batches, they are maxUnderWay.
+func (r *route) batchSize() int {
+	return min(batchCommands, maxUnderWay/(connections*max(1, len(r.nodes))))
+}
+
 // due is when there is something to do for the servers.
 func (r *route) due(started bool) time.Duration {
 	next := never

@@ -18,11 +18,12 @@ const (
 	maxBytes = 16 << 20
 	// maxMoves is how many redirects a request follows. Then it is answered, with Moved.
 	maxMoves = 3
-	// maxNodes is the most servers. What a redirect to a further one leads to is answered, with Moved.
-	maxNodes = 1024
-	// Heap is what a Store takes of the heap at most, in bytes: batches, their copies on the way, and what 16 connections
-	// answer when all sessions are of the largest size.
-	Heap = 2*maxBytes + 16*batchCommands*codec.MaxDataLen
+	// maxNodes is the most servers. What a redirect to a further one leads to is answered, with Moved. A cluster of Redis
+	// has 1,000 servers at most, with their replicas.
+	maxNodes = 512
+	// maxUnderWay is the most commands that are under way to all servers together: it bounds their replies. From 5 servers
+	// on the batches are smaller than batchCommands for it.
+	maxUnderWay = 16 * batchCommands
 )
 
 // Loop is what a Store needs of its event loop.
@@ -77,6 +78,7 @@ type Store struct {
 	requests requests
 	spare    []*batch
 	bytes    int // in batches
+	underWay int // commands in batches that run
 	route    route
 	key      []byte // scratch
 	opened   []byte // scratch: a session that was sealed

@@ -59,7 +59,7 @@ func TestAlertsAndDashboardUseRealMetrics(t *testing.T) {
 		}
 		for _, by := range usedBy.FindAllStringSubmatch(plain, -1) {
 			for _, label := range strings.Split(by[1], ", ") {
-				if !strings.Contains(" job instance op status reason level le front ", " "+label+" ") {
+				if !strings.Contains(" job instance op status reason level le front server kind ", " "+label+" ") {
 					t.Errorf("%s: no metric has the label %s", name, label)
 				}
 			}
