@@ -167,10 +167,3 @@ func TestReliabilityCheck(t *testing.T) {
 		})
 	}
 }
-
-func TestReliabilityHas180Cases(t *testing.T) {
-	rows, _ := readPromises(sampleDocument())
-	if len(rows) != 180 {
-		t.Errorf("got %d cases, want 180", len(rows))
-	}
-}
