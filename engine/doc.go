@@ -3,12 +3,12 @@
 //	listening socket ──▶ Listener ── accept ──▶ Clients (table by fd)
 //	                                               │ bytes read into Handler.Buffer
 //	                                               ▼
-//	                                            Handler: dc_client's agent, dc_server's cache
+//	                                            Handler: a front of dc_client or of dc_server
 //	                                               │ Clients.Write, straight to the socket
 //	                                               ▼
 //	                                            answer; only what the socket does not take is copied
 //
-//	end of each turn ──▶ Handler.TurnEnded: what the turn collected goes out in one write
+//	end of each turn ──▶ Loop.AtTurnEnd: what the turn collected goes out in one write
 //
 // The loop owns everything here: except Loop.Post and Loop.Stop, every method is
 // called on the loop goroutine, and a slice handed to a Handler lives until it returns.

@@ -57,7 +57,7 @@ func (l *Loop) Schedule(t Timed) { l.timed = append(l.timed, t) }
 
 // Unschedule undoes Schedule.
 func (l *Loop) Unschedule(t Timed) {
-	// A new slice: expire may be at work on the old one.
+	// A new slice: turnEnded may be at work on the old one.
 	l.timed = slices.DeleteFunc(slices.Clone(l.timed), func(other Timed) bool { return other == t })
 }
 
@@ -112,18 +112,14 @@ func (l *Loop) turnEnded() {
 	now := l.Now()
 	if l.due {
 		l.due, l.armed = false, deadline.Never
-		l.expire(now)
+		for _, t := range l.timed {
+			if t.Deadline() <= now {
+				t.Expire(now)
+			}
+		}
 	}
 	for _, fn := range l.ending {
 		fn(now)
-	}
-}
-
-func (l *Loop) expire(now time.Duration) {
-	for _, t := range l.timed {
-		if t.Deadline() <= now {
-			t.Expire(now)
-		}
 	}
 }
 

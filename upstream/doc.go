@@ -1,7 +1,7 @@
 // Package upstream is the connection to dc_server, shared by all clients, and the choice among several dc_servers.
 //
-//	Server.Tail ◀── a client's bytes are read here, so that a request that came whole
-//	   │            is already where it is sent from
+//	Servers.Tail ◀── a client's bytes are read here, so that a request that came whole
+//	   │             is already where it is sent from
 //	   ▼
 //	Server.Submit: a slot for the request, its uid replaced, the batch grows by it
 //	   │

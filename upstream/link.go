@@ -180,9 +180,6 @@ func (l *Link) Writable(now time.Duration) {
 	l.Flush(now)
 }
 
-// RequestTaken notes that the Mux has something to send.
-func (l *Link) RequestTaken() { l.transport.EndTurn() }
-
 // Flush writes what the turn has gathered.
 func (l *Link) Flush(now time.Duration) {
 	if l.state != Up || l.blocked {
@@ -248,7 +245,7 @@ func (l *Link) keepAlive(now time.Duration) {
 	}
 	l.newProbe()
 	l.mux.SubmitProbe(l.probe, now)
-	l.RequestTaken()
+	l.transport.EndTurn()
 }
 
 // probed takes the first answer of a connection. It must be that of the probe.

@@ -133,7 +133,7 @@ func linkLoop(tb testing.TB, inFlight int) func() {
 		for i := range inFlight {
 			err := m.Submit(Owner{Client: int32(i)}, r, 0)
 			must(tb, err == nil)
-			l.RequestTaken()
+			l.transport.EndTurn()
 		}
 		for sent := m.Unsent(); len(sent) > 0; {
 			asked, err := a.Next(sent)

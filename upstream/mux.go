@@ -60,7 +60,7 @@ func NewMux(config Config, answers Answers) *Mux {
 }
 
 // Submit forwards a request for owner, under a uid of our own. It returns ErrFull when
-// there is no room; nothing was forwarded then. A request that does not lie at Server.Tail
+// there is no room; nothing was forwarded then. A request that does not lie at Servers.Tail
 // is copied.
 func (m *Mux) Submit(owner Owner, r codec.Message, now time.Duration) error {
 	if !m.forward(slot{state: waiting, op: r.Op, owner: owner, clientUID: r.UID}, r.Wire, now) {

@@ -156,7 +156,7 @@ func (r *rig) mustBeWiped() {
 func (r *rig) ask(owner int, payload string, now time.Duration) {
 	r.t.Helper()
 	mustSubmit(r.t, r.mux, owner, uint32(owner), payload, now)
-	r.RequestTaken()
+	r.transport.EndTurn()
 	r.Flush(now)
 }
 

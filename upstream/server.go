@@ -126,14 +126,6 @@ func (s *Server) Stop(now time.Duration) { s.link.Stop(now) }
 // Rest ends the connection until the next Start; see Link.Rest.
 func (s *Server) Rest(now time.Duration) { s.link.Rest(now) }
 
-// Tail is memory behind the batch, to read a client's bytes into. The next Submit does not
-// copy a request that begins there. It is valid until the next Tail, Submit or Flush.
-func (s *Server) Tail() []byte { return s.mux.batch.tail(tailRoom) }
-
-// Consumed wipes what of the n bytes that were read into Tail last is not on its way to
-// dc_server.
-func (s *Server) Consumed(n int) { s.mux.batch.consumed(n) }
-
 // Submit forwards a request for owner and asks for Flush; see Mux.Submit. Unless the state is
 // Up, it returns ErrNotUp.
 func (s *Server) Submit(owner Owner, r *codec.Message, now time.Duration) error {

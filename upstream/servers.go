@@ -120,14 +120,15 @@ func (s *Servers) Serving() *Member { return s.serving }
 // Target is the Server of the member that serves, or served last.
 func (s *Servers) Target() *Server { return s.target }
 
-// Tail is memory to read a client's bytes into; see Server.Tail.
+// Tail is memory behind the batch of the target, to read a client's bytes into. A Submit to that server does not copy a
+// request that begins there. It is valid until the next Tail, Submit or Flush.
 func (s *Servers) Tail() []byte {
 	s.tail = s.target
-	return s.tail.Tail()
+	return s.tail.mux.batch.tail(tailRoom)
 }
 
-// Consumed wipes what of the n bytes that were read into Tail last is not on its way.
-func (s *Servers) Consumed(n int) { s.tail.Consumed(n) }
+// Consumed wipes what of the n bytes that were read into Tail last is not on its way to dc_server.
+func (s *Servers) Consumed(n int) { s.tail.mux.batch.consumed(n) }
 
 // Submit forwards a request for owner to the server that is to answer it; see Server.Submit.
 func (s *Servers) Submit(owner Owner, r *codec.Message, now time.Duration) error {

@@ -33,7 +33,7 @@ func conclusion(busy, paced *ratios) string {
 		modest = better
 	}
 	all := append(busy.medians(), paced.medians()...)
-	return fmt.Sprintf("Of the CPU time of twemproxy dc_client takes %.2f in the median, and %.2f at worst (%s).\n",
+	return fmt.Sprintf("dc_client takes %.2f times the CPU time of twemproxy in the median, and %.2f times at worst (%s).\n",
 		modest.Median, stat.Of(all).High, worstOf(busy, paced))
 }
 

@@ -76,7 +76,8 @@ Under systemd the flag goes into /etc/default/distcache-client or -server, which
 
 Durations come as histograms whose buckets are powers of two nanoseconds; the page computes its quantiles from finer ones,
 to a sixteenth. Sizes come as histograms whose buckets are powers of two. With several loops (-loops) the figures of all are
-added, but for those by loop. The label front is the protocol that the clients speak: distcache.
+added, but for those by loop. The label front is the protocol that the clients speak: distcache,
+memcached or sessiond.
 `
 
 func document() string {
