@@ -98,20 +98,43 @@ func (run RunFunc) refuses(ts *testscript.TestScript, neg bool, args []string) {
 
 // mustRefuse gives what was printed. A daemon that starts, in place of refusing, fails the test.
 func (run RunFunc) mustRefuse(ts *testscript.TestScript, args []string) (stdout, stderr string) {
+	stdout, stderr, err := run.refused(args)
+	if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	_, _ = io.WriteString(ts.Stdout(), stdout)
+	_, _ = io.WriteString(ts.Stderr(), stderr)
+	return stdout, stderr
+}
+
+// refused gives what was printed, and an error unless the exit code is 2.
+func (run RunFunc) refused(args []string) (stdout, stderr string, err error) {
 	var printed, told strings.Builder
 	ended := make(chan int, 1)
 	go func() { ended <- run(args, &printed, &told) }()
 	select {
 	case code := <-ended:
 		if code != 2 {
-			ts.Fatalf("got exit code %d, want 2; stderr:\n%s", code, told.String())
+			err = fmt.Errorf("got exit code %d, want 2; stderr:\n%s", code, told.String())
 		}
+		return printed.String(), told.String(), err
 	case <-time.After(Patience):
-		ts.Fatalf("got %q still running after %v, want it refused", args, Patience)
+		return "", "", fmt.Errorf("got %q still running after %v, want it refused", args, Patience)
 	}
-	_, _ = io.WriteString(ts.Stdout(), printed.String())
-	_, _ = io.WriteString(ts.Stderr(), told.String())
-	return printed.String(), told.String()
+}
+
+// Refuses gives a function that holds that a program refuses arguments with exit code 2 and one line, its
+// name and that message, and prints nothing else. run is what its main function calls.
+func Refuses(t *testing.T, program string, run RunFunc) func(message string, args ...string) {
+	return func(message string, args ...string) {
+		t.Helper()
+		stdout, stderr, err := run.refused(args)
+		if err != nil {
+			t.Errorf("%q: %v", args, err)
+		} else if want := program + ": " + message + "\n"; stderr != want || stdout != "" {
+			t.Errorf("%q: got %q and %q on stdout, want %q and nothing", args, stderr, stdout, want)
+		}
+	}
 }
 
 // rangeNote matches the range in the usage text of a flag.
