@@ -33,8 +33,8 @@ type RunFunc func(args []string, stdout, stderr io.Writer) int
 //	refuses program [args...]      the same with 2, one line on stderr and nothing on stdout
 //
 // runs and refuses call run, which does what main does, in place of starting a process, as there
-// are hundreds of such lines: unless run is nil, or there is a -config or a -seal, whose file is looked
-// for in the directory of the script. What starts to serve, and what has variables of its own, needs exec or exits.
+// are hundreds of such lines: unless run is nil, or there is a -config, -seal or -storepassword, whose
+// file is looked for in the directory of the script. What starts to serve, and what has variables of its own, needs exec or exits.
 //
 // $PATH_107 is a path of 107 bytes, which is the longest that a unix socket can have, and $CONTRIB the directory of the
 // files for -config. The test must run two directories below the module's root.
@@ -106,7 +106,9 @@ func (run RunFunc) runs(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func (run RunFunc) needsProcess(args []string) bool {
-	return run == nil || len(args) == 0 || slices.Contains(args, "-config") || slices.Contains(args, "-seal")
+	return run == nil || len(args) == 0 || slices.ContainsFunc(args, func(arg string) bool {
+		return arg == "-config" || arg == "-seal" || arg == "-storepassword"
+	})
 }
 
 // mustExit gives what was printed.
