@@ -18,6 +18,11 @@ FUZZTIME ?= 5m
 # The packages whose tests need no daemon and no socket.
 PURE := ./codec/... ./upstream ./engine/deadline ./engine/buffer ./internal/front ./internal/agent \
 	./internal/server ./internal/store ./internal/store/seal ./internal/daemon/options
+# The packages that take longest begin first, so that none of them is left alone at the end. They wait more than
+# they compute: that is why more of them run at a time (-p) than two processors could.
+LONGEST := $(addprefix ./,internal/test/faults/process cmd/dc_client upstream/conn bench/system internal/test/kit cmd/dc_snoop \
+	internal/test/faults/restart cmd/dc_test internal/store internal/agent internal/daemon client bench/load cmd/dc_server \
+	internal/daemon/service internal/test/faults/network internal/test/chaos)
 # The packages that judge times, or have long forms of their tests.
 TIMED := ./internal/test/... ./cmd/... ./client/... ./engine/... ./upstream ./internal/agent ./internal/daemon/... ./internal/store
 # What takes minutes, or compares times and nothing else.
@@ -39,7 +44,7 @@ run: build ## start dc_server and dc_client, send them real operations, stop the
 	@scripts/demo.sh $(BIN)
 
 test: ## run all the tests: at most two minutes, also beside other work (make vet is a step of its own)
-	GO=$(GO) scripts/test.sh -count=1 -trimpath -vet=off -p 4 -timeout 30m ./...
+	GO=$(GO) scripts/test.sh -count=1 -trimpath -vet=off -p 6 -timeout 30m $(LONGEST) ./...
 
 certs-demo: ## make a throw-away CA, and pairs for a server and hosts: DIRECTORY=certs SERVER=localhost HOSTS="host1 host2"
 	@scripts/certs-demo.sh $(or $(DIRECTORY),certs) $(or $(SERVER),localhost) $(HOSTS)

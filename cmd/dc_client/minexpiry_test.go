@@ -14,30 +14,40 @@ import (
 // than the floor, is raised, and nothing else is changed.
 func TestMinExpiry(t *testing.T) {
 	t.Parallel()
-	for _, row := range []struct {
+	type add struct {
 		name       string
-		args       []string
 		asked, saw uint32 // ms
 		data       int
+	}
+	for _, row := range []struct {
+		name string
+		args []string
+		adds []add
 	}{
-		{"shorter", []string{"-minexpiry", "300000"}, 999, 300000, 100},
-		{"0", []string{"-minexpiry", "300000"}, 0, 300000, 1},
-		{"of many frames", []string{"-minexpiry", "300000"}, 1, 300000, 30000},
-		{"equal", []string{"-minexpiry", "300000"}, 300000, 300000, 100},
-		{"longer", []string{"-minexpiry", "300000"}, 300001, 300001, 100},
-		{"too long", []string{"-minexpiry", "604800000"}, 604800001, 604800001, 100},
-		{"off", nil, 999, 999, 100},
-		{"0 is off", []string{"-minexpiry=0"}, 0, 0, 100},
+		{"five minutes", []string{"-minexpiry", "300000"}, []add{
+			{"shorter", 999, 300000, 100},
+			{"0", 0, 300000, 1},
+			{"of many frames", 1, 300000, 30000},
+			{"equal", 300000, 300000, 100},
+			{"longer", 300001, 300001, 100},
+		}},
+		{"a week", []string{"-minexpiry", "604800000"}, []add{{"too long", 604800001, 604800001, 100}}},
+		{"off", nil, []add{{"short", 999, 999, 100}}},
+		{"0 is off", []string{"-minexpiry=0"}, []add{{"0", 0, 0, 100}}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			up := kit.NewUpstream(t, kit.Loopback())
 			_, at := startLinked(t, up.Endpoint(), row.args...)
 			client := kit.Dial(t, at)
-			request := kit.Add(5, "session", strings.Repeat("d", row.data), time.Duration(row.asked)*time.Millisecond)
-			client.Answer(request)
-			binary.BigEndian.PutUint32(request[codec.HeaderSize:], row.saw)
-			mustHaveForwarded(t, up, request)
+			var all [][]byte
+			for uid, a := range row.adds {
+				request := kit.Add(uint32(uid), a.name, strings.Repeat("d", a.data), time.Duration(a.asked)*time.Millisecond)
+				client.Answer(request)
+				binary.BigEndian.PutUint32(request[codec.HeaderSize:], a.saw)
+				all = append(all, request)
+			}
+			mustHaveForwarded(t, up, all...)
 		})
 	}
 }

@@ -133,7 +133,7 @@ func TestRetryComesBack(t *testing.T) {
 			server := startServer(t, where)
 			process, at := startLinked(t, where, "-retry", "500")
 			client := kit.Dial(t, at)
-			for range 3 {
+			for range kit.Sized(1, 3) {
 				client.ExpectStatus(kit.Have(1, "nobody's"), codec.StatusNotOK)
 				server.Kill()
 				process.Wait(patience, "loss noticed", func() bool {

@@ -142,7 +142,9 @@ func (e *edge) awaitFailure() (failure change, took time.Duration) {
 		began := e.await(upstream.Connecting).at
 		failure = e.await(upstream.Down)
 		took = failure.at - began
-		if !errors.Is(failure.why, upstream.ErrAttemptTimeout) {
+		late := errors.Is(failure.why, upstream.ErrAttemptTimeout) ||
+			errors.Is(failure.why, address.ErrNotResolved) && e.conn.target.Host != noAnswer
+		if !late {
 			break
 		}
 		e.t.Logf("an attempt ended after %v without its reason", took)

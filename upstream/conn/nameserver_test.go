@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -28,15 +29,20 @@ const (
 	goesMute  = "goes-mute-"      // and a number: the good one, once; then the name server is silent
 )
 
-// Loopback addresses by what listens there. 127.0.0.9 is nobody's.
-const (
-	goodIP = "127.0.0.1"
-	hungIP = "127.0.0.2"
-	fullIP = "127.0.0.3"
-	deadIP = "127.0.0.9"
-	// otherIP is another good one.
-	otherIP = "127.0.0.4"
+// Loopback addresses by what listens there. They are this process's own: daemons of other tests
+// that look for a dc_server which has gone connect to whoever has its port of 127.0.0.1 by then.
+var (
+	goodIP  = ownIP(1)
+	hungIP  = ownIP(2)
+	fullIP  = ownIP(3)
+	otherIP = ownIP(4) // another good one
+	deadIP  = ownIP(9) // nobody's
 )
+
+func ownIP(n byte) string {
+	pid := os.Getpid()
+	return netip.AddrFrom4([4]byte{127, byte(1 + pid>>8%250), byte(pid), n}).String()
+}
 
 // resolverWaits is how long Go's resolver waits for a name server.
 const resolverWaits = 5 * time.Second

@@ -113,10 +113,11 @@ func (h *heldBack) Write(b []byte) (int, error) {
 func TestSecurePartialWrites(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	const requests = 900
+	const requests = tooManyRequests
 	read := make(chan struct{})
 	release := sync.OnceFunc(func() { close(read) })
 	e := s.dial(s.listen(func(c *tls.Conn) {
+		holdLittle(c.NetConn())
 		answer(c, 1)
 		<-read
 		answer(&heldBack{Conn: c, left: requests}, requests) // nothing comes that makes us read before

@@ -137,7 +137,7 @@ func TestClosedAttemptsLeaveNoDescriptors(t *testing.T) {
 		b.server.Stop(0)
 	}
 	wantNoMoreDescriptors(t, func() {
-		for i := range 200 {
+		for i := range kit.Sized(100, 200) {
 			attempt(t, i)
 		}
 	})
@@ -161,16 +161,10 @@ func wantNoMoreDescriptors(t *testing.T, fn func()) {
 	t.Helper()
 	fn() // what the runtime opens once
 	awaitNoDial(t)
-	before := descriptors(t)
+	before := kit.OwnDescriptors(t)
 	fn()
 	awaitNoDial(t)
-	deadline := time.Now().Add(patience)
-	for descriptors(t) > before && time.Now().Before(deadline) {
-		time.Sleep(ms) // the server's side closes in its own time
-	}
-	if after := descriptors(t); after > before {
-		t.Errorf("got %d descriptors, want the %d from before", after, before)
-	}
+	wantClosed(t, before)
 }
 
 // TestDialEndsSoonAfterClose: a goroutine that nobody waits for any more does not go on for

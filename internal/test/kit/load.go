@@ -37,16 +37,19 @@ type Outcome struct {
 	Served bool // by dc_server, and not DISCONNECTED
 }
 
-// calmer is how many times as long clients of a Load pause beside other tests, whose CPU
-// they would take.
-const calmer = 4
+// Beside other tests, whose CPU they would take, clients of a Load that pause do so for calmer times as
+// long, and for calmest at least.
+const (
+	calmer  = 4
+	calmest = 20 * time.Millisecond
+)
 
 // StartLoad starts that many clients, each of which pauses between an answer and the next
 // request, longer where the tests are not Full. It ends with the test, or with Stop.
 func StartLoad(t testing.TB, at Endpoint, clients int, pause time.Duration) *Load {
 	t.Helper()
-	if !Full() {
-		pause *= calmer
+	if !Full() && pause > 0 {
+		pause = max(calmer*pause, calmest)
 	}
 	l := &Load{t: t, at: at, pause: pause, quit: make(chan struct{})}
 	for n := range clients {

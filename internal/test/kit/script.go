@@ -29,11 +29,12 @@ type RunFunc func(args []string, stdout, stderr io.Writer) int
 // besides those of testscript:
 //
 //	exits CODE program [args...]   run it; it must end with that exit code
+//	runs program [args...]         the same with 0
 //	refuses program [args...]      the same with 2, one line on stderr and nothing on stdout
 //
-// refuses calls run, which does what main does, in place of starting a process, as there are
-// hundreds of such lines: unless run is nil, or there is a -config or a -check, which look at
-// files of the script.
+// runs and refuses call run, which does what main does, in place of starting a process, as there
+// are hundreds of such lines: unless run is nil, or there is a -config, -seal or -storepassword, whose
+// file is looked for in the directory of the script. What starts to serve, and what has variables of its own, needs exec or exits.
 //
 // $PATH_107 is a path of 107 bytes, which is the longest that a unix socket can have, and $CONTRIB the directory of the
 // files for -config. The test must run two directories below the module's root.
@@ -44,7 +45,7 @@ func RunScripts(t *testing.T, run RunFunc) {
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv(updateEnv) != "",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "refuses": run.refuses,
+			"exits": exits, "runs": run.runs, "refuses": run.refuses,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH_107", "/"+strings.Repeat("x", 106))
@@ -85,33 +86,71 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 
 func (run RunFunc) refuses(ts *testscript.TestScript, neg bool, args []string) {
 	var stdout, stderr string
-	if run == nil || neg || len(args) == 0 || slices.Contains(args, "-config") || slices.Contains(args, "-check") {
+	if run.needsProcess(args) || neg {
 		exits(ts, neg, append([]string{"2"}, args...))
 		stdout, stderr = ts.ReadFile("stdout"), ts.ReadFile("stderr")
 	} else {
-		stdout, stderr = run.mustRefuse(ts, args[1:])
+		stdout, stderr = run.mustExit(ts, 2, args[1:])
 	}
 	if stdout != "" || !strings.HasPrefix(stderr, args[0]+": ") || strings.IndexByte(stderr, '\n') != len(stderr)-1 {
 		ts.Fatalf("got %q on stdout and %q on stderr, want nothing and one line that begins with %s:", stdout, stderr, args[0])
 	}
 }
 
-// mustRefuse gives what was printed. A daemon that starts, in place of refusing, fails the test.
-func (run RunFunc) mustRefuse(ts *testscript.TestScript, args []string) (stdout, stderr string) {
+func (run RunFunc) runs(ts *testscript.TestScript, neg bool, args []string) {
+	if run.needsProcess(args) || neg {
+		exits(ts, neg, append([]string{"0"}, args...))
+		return
+	}
+	run.mustExit(ts, 0, args[1:])
+}
+
+func (run RunFunc) needsProcess(args []string) bool {
+	return run == nil || len(args) == 0 || slices.ContainsFunc(args, func(arg string) bool {
+		return arg == "-config" || arg == "-seal" || arg == "-storepassword"
+	})
+}
+
+// mustExit gives what was printed.
+func (run RunFunc) mustExit(ts *testscript.TestScript, code int, args []string) (stdout, stderr string) {
+	stdout, stderr, err := run.exit(code, args)
+	if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	_, _ = io.WriteString(ts.Stdout(), stdout)
+	_, _ = io.WriteString(ts.Stderr(), stderr)
+	return stdout, stderr
+}
+
+// exit gives what was printed, and an error unless the exit code is want. A daemon that starts to serve
+// is an error too.
+func (run RunFunc) exit(want int, args []string) (stdout, stderr string, err error) {
 	var printed, told strings.Builder
 	ended := make(chan int, 1)
 	go func() { ended <- run(args, &printed, &told) }()
 	select {
 	case code := <-ended:
-		if code != 2 {
-			ts.Fatalf("got exit code %d, want 2; stderr:\n%s", code, told.String())
+		if code != want {
+			err = fmt.Errorf("got exit code %d, want %d; stderr:\n%s", code, want, told.String())
 		}
+		return printed.String(), told.String(), err
 	case <-time.After(Patience):
-		ts.Fatalf("got %q still running after %v, want it refused", args, Patience)
+		return "", "", fmt.Errorf("got %q still running after %v, want exit code %d", args, Patience, want)
 	}
-	_, _ = io.WriteString(ts.Stdout(), printed.String())
-	_, _ = io.WriteString(ts.Stderr(), told.String())
-	return printed.String(), told.String()
+}
+
+// Refuses gives a function that holds that a program refuses arguments with exit code 2 and one line, its
+// name and that message, and prints nothing else. run is what its main function calls.
+func Refuses(t *testing.T, program string, run RunFunc) func(message string, args ...string) {
+	return func(message string, args ...string) {
+		t.Helper()
+		stdout, stderr, err := run.exit(2, args)
+		if err != nil {
+			t.Errorf("%q: %v", args, err)
+		} else if want := program + ": " + message + "\n"; stderr != want || stdout != "" {
+			t.Errorf("%q: got %q and %q on stdout, want %q and nothing", args, stderr, stdout, want)
+		}
+	}
 }
 
 // rangeNote matches the range in the usage text of a flag.

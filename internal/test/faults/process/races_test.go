@@ -40,6 +40,7 @@ func asStranger(t *testing.T, fn func()) (stop func()) {
 				return
 			default:
 				fn()
+				time.Sleep(kit.Sized(100*time.Microsecond, 0)) // the short form leaves the CPU to others
 			}
 		}
 	})

@@ -51,7 +51,7 @@ func listing(t *testing.T, directory string) (lines []string) {
 // runs there or not. It names a running one.
 func TestK11CheckOfAGoodLine(t *testing.T) {
 	t.Parallel()
-	for _, i := range instances() {
+	for _, i := range kit.Chosen(t, instances()) {
 		t.Run(i.name, func(t *testing.T) {
 			t.Parallel()
 			at := kit.Unix(t)
@@ -87,7 +87,7 @@ func TestK11CheckMakesNoCallThatChanges(t *testing.T) {
 	if err != nil {
 		t.Skip("strace is not there to tell system calls")
 	}
-	for _, i := range instances() {
+	for _, i := range kit.Chosen(t, instances()) {
 		t.Run(i.name, func(t *testing.T) {
 			t.Parallel()
 			at := kit.Unix(t)
@@ -157,7 +157,7 @@ func TestK11CheckRefusesWhatAStartWould(t *testing.T) {
 	} {
 		t.Run(strings.Join(row.args, " "), func(t *testing.T) {
 			t.Parallel()
-			for _, i := range instances() {
+			for _, i := range kit.Chosen(t, instances()) {
 				stdout, stderr := checked(t, i.name, directory, 2, append(row.args, i.args...)...)
 				if want := i.name + ": " + row.message + "\n"; stderr != want || stdout != "" {
 					t.Errorf("got %q and %q on stdout, want %q and nothing", stderr, stdout, want)

@@ -28,6 +28,8 @@ type instance struct {
 	absent codec.Status
 }
 
+// instances are both daemons. They share the code that is tested here: the short form of a test has one of
+// them, see kit.Chosen.
 func instances() []instance {
 	return []instance{
 		{"dc_client", []string{"-server", nowhere}, codec.StatusDisconnected},
@@ -53,7 +55,7 @@ func (i instance) mustServe(t *testing.T, at kit.Endpoint) {
 // its end the old one leaves the new one's socket alone, and its pidfile.
 func TestV02OldLeavesTheSocketOfTheNew(t *testing.T) {
 	t.Parallel()
-	for _, i := range instances() {
+	for _, i := range kit.Chosen(t, instances()) {
 		t.Run(i.name, func(t *testing.T) {
 			t.Parallel()
 			at := kit.Unix(t)
@@ -101,7 +103,7 @@ func TestV02NobodyComesBetweenLookAndRemoval(t *testing.T) {
 	if err != nil || os.Geteuid() != 0 {
 		t.Skip("to hold a daemon at a system call needs root, and strace(1)")
 	}
-	for _, i := range instances() {
+	for _, i := range kit.Chosen(t, instances()) {
 		t.Run(i.name, func(t *testing.T) {
 			t.Parallel()
 			at := kit.Unix(t)
@@ -154,7 +156,7 @@ func TestV02RacedReplacement(t *testing.T) {
 	t.Parallel()
 	rounds := atFull(20, 5)
 	random := kit.Random(t)
-	for _, i := range instances() {
+	for _, i := range kit.Chosen(t, instances()) {
 		t.Run(i.name, func(t *testing.T) {
 			t.Parallel()
 			at := kit.Unix(t)
