@@ -146,9 +146,9 @@ func (d *Datagrams) take() int {
 	return len(d.gets) - 1
 }
 
+// release frees the place of a get, and wipes its key.
 func (d *Datagrams) release(i int) {
-	d.gets[i].open = false
-	d.gets[i].seq++
+	d.gets[i] = openGet{seq: d.gets[i].seq + 1}
 	d.free = append(d.free, int32(i))
 }
 
@@ -163,7 +163,7 @@ func (d *Datagrams) Answer(a Asker, wire []byte, now time.Duration) bool {
 	if !g.open || g.seq != a.Seq {
 		return false
 	}
-	d.release(i)
+	defer d.release(i)
 	if now-g.came > DatagramPatience {
 		d.Counters.Gets[TooLate]++
 		return false

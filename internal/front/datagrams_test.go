@@ -1,0 +1,59 @@
+package front
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+	"time"
+
+	"distcache/codec"
+	"distcache/codec/sessiond"
+)
+
+// door is what Datagrams stand between.
+type door struct {
+	asked []Asker
+	down  bool
+	sent  int
+}
+
+func (d *door) Send(Peer, []byte) bool { d.sent++; return true }
+
+func (d *door) Forward(a Asker, _ *codec.Message, _ time.Duration) bool {
+	d.asked = append(d.asked, a)
+	return !d.down
+}
+
+// TestDatagramsAreWiped: once a request is sent on, or a get answered or too late, no byte of its key or session is left.
+func TestDatagramsAreWiped(t *testing.T) {
+	key, value := bytes.Repeat([]byte{0x5e}, sessiond.KeyLen), bytes.Repeat([]byte("secret"), 80)
+	get := sessiond.Append(nil, sessiond.Packet{Type: sessiond.Get, Key: key})
+	found := codec.AppendMessage(nil, codec.Response, 0, codec.OpGet, value)
+	for _, row := range []struct {
+		name   string
+		happen func(d *Datagrams, at *door)
+	}{
+		{"new", func(d *Datagrams, _ *door) {
+			d.Received(1, sessiond.Append(nil, sessiond.Packet{Type: sessiond.New, Timeout: time.Minute, Key: key, Value: value}), 0, 0)
+		}},
+		{"removal", func(d *Datagrams, _ *door) {
+			d.Received(1, sessiond.Append(nil, sessiond.Packet{Type: sessiond.Remove, Key: key}), 0, 0)
+		}},
+		{"get that is answered", func(d *Datagrams, at *door) { d.Received(1, get, 0, 0); d.Answer(at.asked[0], found, 0) }},
+		{"get that is too late", func(d *Datagrams, at *door) { d.Received(1, get, 0, 0); d.Answer(at.asked[0], found, time.Second) }},
+		{"get without a connection", func(d *Datagrams, at *door) { at.down = true; d.Received(1, get, 0, 0) }},
+	} {
+		at := &door{}
+		d := NewDatagrams(at, at, true)
+		row.happen(d, at)
+		left := slices.Concat(d.payload[:cap(d.payload)], d.message[:cap(d.message)], d.packet[:cap(d.packet)])
+		for _, g := range d.gets {
+			left = append(left, g.key[:]...)
+		}
+		for _, secret := range [][]byte{key[:8], []byte("secret")} {
+			if n := bytes.Count(left, secret); n > 0 {
+				t.Errorf("%s: got %q %d times, want nothing left", row.name, secret, n)
+			}
+		}
+	}
+}
