@@ -26,7 +26,7 @@ func (d *door) Forward(a Asker, _ *codec.Message, _ time.Duration) bool {
 
 // TestDatagramsAreWiped: once a request is sent on, or a get answered or too late, no byte of its key or session is left.
 func TestDatagramsAreWiped(t *testing.T) {
-	key, value := bytes.Repeat([]byte{0x5e}, sessiond.KeyLen), bytes.Repeat([]byte("secret"), 80)
+	key, value := bytes.Repeat([]byte{0x5e}, sessiond.KeyLen), bytes.Repeat([]byte("secrets!"), sessiond.MaxValue/8)
 	get := sessiond.Append(nil, sessiond.Packet{Type: sessiond.Get, Key: key})
 	found := codec.AppendMessage(nil, codec.Response, 0, codec.OpGet, value)
 	for _, row := range []struct {
@@ -45,7 +45,11 @@ func TestDatagramsAreWiped(t *testing.T) {
 	} {
 		at := &door{}
 		d := NewDatagrams(at, at, true)
+		scratch := []int{cap(d.payload), cap(d.message), cap(d.packet)}
 		row.happen(d, at)
+		if grown := []int{cap(d.payload), cap(d.message), cap(d.packet)}; !slices.Equal(grown, scratch) {
+			t.Errorf("%s: the scratch has grown from %v to %v, and what it was is not wiped", row.name, scratch, grown)
+		}
 		left := slices.Concat(d.payload[:cap(d.payload)], d.message[:cap(d.message)], d.packet[:cap(d.packet)])
 		for _, g := range d.gets {
 			left = append(left, g.key[:]...)
