@@ -73,6 +73,7 @@ func TestD04Lines(t *testing.T) {
 		{"the largest length", "set k 0 0 2147483645\r\n", "SERVER_ERROR object too large for cache\r\n", nil},
 		{"length over 31 bits", "set k 0 0 2147483646\r\n", "CLIENT_ERROR bad command line format\r\n", nil},
 		{"length of many digits", "set k 0 0 99999999999999999999\r\n", "CLIENT_ERROR bad command line format\r\n", nil},
+		{"length that is 1 in 64 bits", "set k 0 0 18446744073709551617\r\n", "CLIENT_ERROR bad command line format\r\n", nil},
 		{"too many words", "set k 0 0 1 noreply x\r\n", "ERROR\r\n", nil},
 		{"delete with too many words", "delete k 0 noreply x\r\n", "ERROR\r\n", nil},
 		{"a wrong delete without a reply", "delete k 5 noreply\r\n", "", nil},
