@@ -61,3 +61,26 @@ func TestDatagramsAreWiped(t *testing.T) {
 		}
 	}
 }
+
+// TestD05StaleAnswersAreDropped: an answer to a get that has one, or whose place another get has now, is nobody's.
+func TestD05StaleAnswersAreDropped(t *testing.T) {
+	at := &door{}
+	d := NewDatagrams(at, at, false)
+	get := sessiond.Append(nil, sessiond.Packet{Type: sessiond.Get, Key: bytes.Repeat([]byte{7}, sessiond.KeyLen)})
+	found := codec.AppendMessage(nil, codec.Response, 0, codec.OpGet, []byte("session"))
+	d.Received(1, get, 0, 0)
+	first := at.asked[0]
+	if !d.Answer(first, found, 0) || at.sent != 1 {
+		t.Fatalf("got %d answers sent, want 1", at.sent)
+	}
+	if d.Answer(first, found, 0) {
+		t.Error("got a second answer taken, want it dropped")
+	}
+	d.Received(2, get, 0, 0)
+	if d.Answer(first, found, 0) || at.sent != 1 || d.Open() != 1 {
+		t.Errorf("got %d answers sent and %d gets open, want the answer to an earlier get dropped", at.sent, d.Open())
+	}
+	if !d.Answer(at.asked[1], found, 0) || at.sent != 2 {
+		t.Errorf("got %d answers sent, want 2", at.sent)
+	}
+}

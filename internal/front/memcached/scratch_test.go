@@ -21,6 +21,7 @@ type daemon struct {
 	parks bool // requests are to come again
 	asked []front.Asker
 	ops   []codec.Op
+	wrote string
 }
 
 func newDaemon(t *testing.T) *daemon {
@@ -32,7 +33,7 @@ func newDaemon(t *testing.T) *daemon {
 	return d
 }
 
-func (d *daemon) Write(int, []byte) (bool, error)            { return false, nil }
+func (d *daemon) Write(_ int, b []byte) (bool, error)        { d.wrote += string(b); return false, nil }
 func (d *daemon) WriteParted(int, []byte, int) (bool, error) { return false, nil }
 func (d *daemon) Unread(int) int                             { return 0 }
 func (d *daemon) Close(int)                                  {}
@@ -107,5 +108,20 @@ func TestScratchIsWiped(t *testing.T) {
 				t.Errorf("%s: got %q %d times, want nothing left", row.name, secret, n)
 			}
 		}
+	}
+}
+
+// TestD05TheRemovalIsNoAnswer: of a set that replaces, the answer to the ADD is the one that counts, and it comes once.
+func TestD05TheRemovalIsNoAnswer(t *testing.T) {
+	d := newDaemon(t)
+	d.send("set k 0 60 5\r\nvalue\r\n")
+	d.answer("\x65") // it is there
+	d.answer("\x00") // removed
+	if d.wrote != "" {
+		t.Errorf("got %q before the ADD is answered, want nothing", d.wrote)
+	}
+	d.answer("\x00")
+	if d.wrote != "STORED\r\n" {
+		t.Errorf("got %q, want STORED once", d.wrote)
 	}
 }
