@@ -3,7 +3,6 @@ package memcached
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -44,41 +43,106 @@ func TestD04EveryPrefix(t *testing.T) {
 	}
 }
 
-// TestD04Lines are lines that are not in the vectors.
+// TestD04Lines are lines that are not in the vectors. The sizes are numbers: a constant that changes is a fault.
 func TestD04Lines(t *testing.T) {
-	long := strings.Repeat("k", MaxKey+1)
+	long, longest, line := strings.Repeat("k", 251), strings.Repeat("k", 250), strings.Repeat("x", 2047)
+	value := strings.Repeat("x", 32_768)
 	tests := []struct {
 		name, send, want string
 		err              error
 	}{
 		{"key too long behind another", "get a " + long + "\r\n", "CLIENT_ERROR bad command line format\r\n", nil},
+		{"key too long", "delete " + long + "\r\n", "CLIENT_ERROR bad command line format\r\n", nil},
+		{"the longest key", "get a " + longest + "\r\nset " + longest + " 0 0 1\r\nx\r\ndelete " + longest + "\r\n", "END\r\nSTORED\r\nDELETED\r\n", nil},
 		{"carriage return in a key", "get a\rb\r\n", "CLIENT_ERROR bad command line format\r\n", nil},
 		{"NUL in a key", "get a\x00b\r\n", "ERROR\r\n", nil},
+		{"NUL in the key of a store", "set a\x00b 0 0 1\r\n", "ERROR\r\n", nil},
+		{"NUL in the key of a delete", "delete a\x00b\r\n", "ERROR\r\n", nil},
 		{"tab is no space", "get\ta\r\n", "ERROR\r\n", nil},
 		{"spaces alone", "   \r\n", "ERROR\r\n", nil},
 		{"verb with more behind it", "gett a\r\n", "ERROR\r\n", nil},
 		{"error without a reply", "set k 0 0 x noreply\r\n", "", nil},
-		{"too large without a reply", fmt.Sprintf("set k 0 0 %d noreply\r\n%s\r\n", MaxValue+1, strings.Repeat("x", MaxValue+1)), "", nil},
-		{"too large", fmt.Sprintf("set k 0 0 %d\r\n%s\r\nversion\r\n", MaxValue+1, strings.Repeat("x", MaxValue+1)),
-			"SERVER_ERROR object too large for cache\r\nVERSION 1.6.18\r\n", nil},
-		{"the longest", fmt.Sprintf("set k 0 0 %d\r\n%s\r\n", MaxValue, strings.Repeat("x", MaxValue)), "STORED\r\n", nil},
+		{"too large without a reply", "set k 0 0 32769 noreply\r\n" + value + "x\r\n", "", nil},
+		{"too large", "set k 0 0 32769\r\n" + value + "x\r\nversion\r\n", "SERVER_ERROR object too large for cache\r\nVERSION 1.6.18\r\n", nil},
+		{"too large, and not there yet", "set k 0 0 32769\r\n", "SERVER_ERROR object too large for cache\r\n", nil},
+		{"the longest", "set k 0 0 32768\r\n" + value + "\r\n", "STORED\r\n", nil},
+		{"value without its end", "set k 0 0 5\r\nvaluexx", "CLIENT_ERROR bad data chunk\r\n", nil},
+		{"value with half its end", "set k 0 0 5\r\nvalue\rx", "CLIENT_ERROR bad data chunk\r\n", nil},
+		{"negative length", "set k 0 0 -1\r\n", "CLIENT_ERROR bad command line format\r\n", nil},
+		{"negative flags", "set k -1 0 1\r\n", "CLIENT_ERROR bad command line format\r\n", nil},
+		{"the largest length", "set k 0 0 2147483645\r\n", "SERVER_ERROR object too large for cache\r\n", nil},
 		{"length over 31 bits", "set k 0 0 2147483646\r\n", "CLIENT_ERROR bad command line format\r\n", nil},
 		{"length of many digits", "set k 0 0 99999999999999999999\r\n", "CLIENT_ERROR bad command line format\r\n", nil},
+		{"length that is 1 in 64 bits", "set k 0 0 18446744073709551617\r\n", "CLIENT_ERROR bad command line format\r\n", nil},
 		{"too many words", "set k 0 0 1 noreply x\r\n", "ERROR\r\n", nil},
 		{"delete with too many words", "delete k 0 noreply x\r\n", "ERROR\r\n", nil},
 		{"a wrong delete without a reply", "delete k 5 noreply\r\n", "", nil},
 		{"stats of a part", "stats items\r\n", "STAT pid 1\r\nEND\r\n", nil},
-		{"2,048 bytes without an end", strings.Repeat("x", MaxLine), "", ErrLongLine},
-		{"2,047 bytes without an end", strings.Repeat("x", MaxLine-1), "", codec.ErrShort},
-		{"a line of 2,048 bytes", strings.Repeat("x", MaxLine-1) + "\n", "ERROR\r\n", nil},
-		{"binary: wrong magic", "\x80\x0a" + strings.Repeat("\x00", 22) + strings.Repeat("x", 24),
-			"\x81\x0a" + strings.Repeat("\x00", 22), ErrMagic},
+		{"2,048 bytes without an end", line + "x", "", ErrLongLine},
+		{"2,047 bytes without an end", line, "", codec.ErrShort},
+		{"a line of 2,048 bytes", line + "\n", "ERROR\r\n", nil},
+		{"a line of 2,049 bytes", line + "x\n", "", ErrLongLine},
 	}
 	for _, tt := range tests {
 		m := &model{stored: map[string]string{}}
 		got, err := m.answer([]byte(tt.send))
 		if string(got) != tt.want || err != tt.err {
 			t.Errorf("%s: got %q, %v, want %q, %v", tt.name, got, err, tt.want, tt.err)
+		}
+	}
+}
+
+// TestD04Headers are binary requests with something wrong in the header.
+func TestD04Headers(t *testing.T) {
+	header := func(opcode byte, keyLen int, extras byte, body uint32) string {
+		b := make([]byte, headerSize)
+		b[0], b[1], b[2], b[3], b[4] = 0x80, opcode, byte(keyLen>>8), byte(keyLen), extras
+		b[8], b[9], b[10], b[11] = byte(body>>24), byte(body>>16), byte(body>>8), byte(body)
+		return string(b)
+	}
+	answer := func(opcode byte, status uint16, body string) string {
+		return string(Head{Binary: true, Opcode: opcode}.appendStatus(nil, status, body))
+	}
+	const extras = "\x00\x00\x00\x00\x00\x00\x00\x00"
+	long, value, noop := strings.Repeat("k", 251), strings.Repeat("x", 32_768), header(opNoop, 0, 0, 0)
+	withByte := func(text string, at int, value byte) string { return text[:at] + string([]byte{value}) + text[at+1:] }
+	invalid := func(opcode byte) string { return answer(opcode, 4, "Invalid arguments") }
+	tests := []struct {
+		name, send, want string
+		err              error
+	}{
+		{"half a header", noop[:23], "", codec.ErrShort},
+		{"extras of a get", header(opGet, 1, 4, 5) + "\x00\x00\x00\x00k" + noop, invalid(opGet), nil},
+		{"extras of a noop", header(opNoop, 0, 4, 4) + "\x00\x00\x00\x00" + noop, invalid(opNoop), nil},
+		{"a set without extras", header(opSet, 1, 0, 2) + "kv" + noop, invalid(opSet), nil},
+		{"a set with 4 bytes of extras", header(opSet, 1, 4, 6) + "\x00\x00\x00\x00kv" + noop, invalid(opSet), nil},
+		{"a set with 12 bytes of extras", header(opSet, 1, 12, 14) + extras + "\x00\x00\x00\x00kv" + noop, invalid(opSet), nil},
+		{"a get without a key", header(opGet, 0, 0, 0) + noop, invalid(opGet), nil},
+		{"a set without a key", header(opSet, 0, 8, 9) + extras + "v" + noop, invalid(opSet), nil},
+		{"a noop with a key", header(opNoop, 1, 0, 1) + "k" + noop, invalid(opNoop), nil},
+		{"a get with a value", header(opGet, 1, 0, 3) + "kvv" + noop, invalid(opGet), nil},
+		{"key too long", header(opGet, 251, 0, 251) + long + noop, invalid(opGet), nil},
+		{"the longest key", header(opGet, 250, 0, 250) + long[:250] + noop, answer(opGet, 1, "Not found") + answer(opNoop, 0, ""), nil},
+		{"a body shorter than its key", header(opGet, 4, 0, 2) + "kkkk" + noop, answer(opGet, 0x81, "Unknown command"), nil},
+		{"a body shorter than key and extras", header(opSet, 1, 8, 8) + extras + noop, answer(opSet, 0x81, "Unknown command"), nil},
+		{"a data type", withByte(header(opGet, 1, 0, 1), 5, 1) + "k" + noop, answer(opGet, 1, "Not found") + answer(opNoop, 0, ""), nil},
+		{"a vbucket", withByte(header(opGet, 1, 0, 1), 7, 7) + "k" + noop, answer(opGet, 1, "Not found") + answer(opNoop, 0, ""), nil},
+		{"a CAS", withByte(header(opSet, 1, 8, 10), 23, 5) + extras + "kv" + noop, answer(opSet, 0, "") + answer(opNoop, 0, ""), nil},
+		{"an opcode that is none", header(0x55, 3, 5, 12) + "extrakeyrest" + noop, answer(0x55, 0x81, "Unknown command") + answer(opNoop, 0, ""), nil},
+		{"the largest body", header(opSet, 250, 8, 33_026) + extras + long[:250] + value + noop, answer(opSet, 0, "") + answer(opNoop, 0, ""), nil},
+		{"a larger body", header(opSet, 250, 8, 33_027) + extras + long[:250] + value + "x" + noop,
+			answer(opSet, 3, "Too large.") + answer(opNoop, 0, ""), nil},
+		{"a larger body, of which the value is not there", header(opSet, 1, 8, 1<<31) + extras + "k", answer(opSet, 3, "Too large."), nil},
+		{"a larger body, of which the key is not there", header(opSet, 2, 8, 1<<31) + extras + "k", "", codec.ErrShort},
+		{"a body as large as can be said", header(opSet, 1, 8, 1<<32-1) + extras + "k", answer(opSet, 3, "Too large."), nil},
+		{"wrong magic", noop + withByte(noop, 0, 0x81), answer(opNoop, 0, ""), ErrMagic},
+		{"text", noop + strings.Repeat("version\r\n", 3), answer(opNoop, 0, ""), ErrMagic},
+	}
+	for _, tt := range tests {
+		m := &model{stored: map[string]string{}}
+		got, err := m.answer([]byte(tt.send))
+		if string(got) != tt.want || err != tt.err {
+			t.Errorf("%s: got %.100q, %v, want %.100q, %v", tt.name, got, err, tt.want, tt.err)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"distcache/codec"
 	"distcache/internal/daemon/metrics"
+	"distcache/internal/front"
 	"distcache/internal/front/memcached"
 	"distcache/upstream"
 )
@@ -15,8 +16,9 @@ import (
 // memRig is a rig whose front speaks memcached's protocols.
 type memRig struct {
 	*rig
-	wire *memcached.Wire
-	held bool // of each Write
+	wire      *memcached.Wire
+	distcache *front.Front // for clients of distcache's own protocol
+	held      bool         // of each Write
 }
 
 func (r *memRig) Write(c int, b []byte) (held bool, err error) {
@@ -25,8 +27,13 @@ func (r *memRig) Write(c int, b []byte) (held bool, err error) {
 }
 
 func newMemRig(t testing.TB, more func(*memcached.Config)) *memRig {
-	r := &memRig{rig: newRig(t, testConfig())}
-	config := memcached.Config{Gets: testConfig().Gets, PID: 7, UnixNow: func() int64 { return 1_900_000_000 },
+	return newMemRigWith(t, testConfig(), more)
+}
+
+func newMemRigWith(t testing.TB, agent Config, more func(*memcached.Config)) *memRig {
+	r := &memRig{rig: newRig(t, agent)}
+	r.distcache = r.Front
+	config := memcached.Config{Gets: agent.Gets, PID: 7, UnixNow: func() int64 { return 1_900_000_000 },
 		Uptime: func() time.Duration { return 3 * time.Second }, Share: func(*memcached.Counters) {},
 		Sum: func() (memcached.Counters, int) { return r.wire.Counters, 1 }}
 	if more != nil {

@@ -47,7 +47,7 @@ type Datagrams struct {
 	honours bool // a removal is forwarded
 	gets    []openGet
 	free    []int32
-	payload []byte
+	payload []byte // this, message and packet never grow: what append leaves behind would not be wiped
 	message []byte
 	request codec.Message // kept here, so that it costs no allocation
 	packet  []byte
@@ -71,7 +71,9 @@ type openGet struct {
 // it removals are counted and dropped. stunnel removes live sessions when its local cache is full and
 // at each SIGHUP, which would end them for all hosts.
 func NewDatagrams(s Sender, agent Forwarder, honours bool) *Datagrams {
-	return &Datagrams{sender: s, agent: agent, honours: honours}
+	const payload = codec.AddOverhead + sessiond.KeyLen + sessiond.MaxValue
+	return &Datagrams{sender: s, agent: agent, honours: honours, payload: make([]byte, 0, payload),
+		message: make([]byte, 0, codec.HeaderSize+payload), packet: make([]byte, 0, sessiond.MaxPacket)}
 }
 
 // Open is the number of gets that wait for their answers.
@@ -142,13 +144,16 @@ func (d *Datagrams) take() int {
 		d.free = d.free[:n-1]
 		return int(i)
 	}
-	d.gets = append(d.gets, openGet{})
+	before := d.gets
+	if d.gets = append(before, openGet{}); len(before) == cap(before) {
+		clear(before) // it was copied, and has keys
+	}
 	return len(d.gets) - 1
 }
 
+// release frees the place of a get, and wipes its key.
 func (d *Datagrams) release(i int) {
-	d.gets[i].open = false
-	d.gets[i].seq++
+	d.gets[i] = openGet{seq: d.gets[i].seq + 1}
 	d.free = append(d.free, int32(i))
 }
 
@@ -163,7 +168,7 @@ func (d *Datagrams) Answer(a Asker, wire []byte, now time.Duration) bool {
 	if !g.open || g.seq != a.Seq {
 		return false
 	}
-	d.release(i)
+	defer d.release(i)
 	if now-g.came > DatagramPatience {
 		d.Counters.Gets[TooLate]++
 		return false

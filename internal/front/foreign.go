@@ -72,6 +72,7 @@ func (f *Front) answerForeign(a Asker, wire []byte, now time.Duration) bool {
 		remove, add := f.foreign.Replace(a)
 		// One behind the other, so that they reach dc_server with nothing in between.
 		f.requests.Request(a, &remove, now)
+		clear(remove.Wire) // an ID is a secret
 		if !f.requests.Request(a, &add, now) {
 			var failed [codec.HeaderSize + 1]byte
 			return f.answerForeign(a, codec.AppendStatus(failed[:0], 0, codec.OpAdd, codec.StatusDisconnected), now)

@@ -306,7 +306,9 @@ func (f *Front) find(c int, rest []byte) (n int, err error) {
 // answers to earlier GETs.
 func (f *Front) ask(c int, m *codec.Message, now time.Duration) bool {
 	if f.foreign != nil {
-		return f.askForeign(c, m, now)
+		taken := f.askForeign(c, m, now)
+		f.foreign.Wipe()
+		return taken
 	}
 	d := &f.clients[c]
 	a := Asker{Front: f.config.Index, Client: int32(c), Seq: d.seq}

@@ -39,6 +39,8 @@ type Translator interface {
 	// Done tells that what Next has found is dealt with. It reports whether the client is to be
 	// closed once its requests are answered.
 	Done(c int) (last bool)
+	// Wipe forgets what Next has found last, whatever became of it: sessions and their IDs are secrets.
+	Wipe()
 	// Outcome tells what the answer wire, which dc_server or the agent gave to a, means.
 	Outcome(a Asker, wire []byte) Outcome
 	// Replace gives the two requests for which Outcome returned Again. They live until the next

@@ -42,8 +42,8 @@ type Wire struct {
 	step    front.Step
 	id      []byte
 	payload []byte
-	message []byte // the request in distcache's form; wiped by Done
-	removal []byte // the REMOVE of Replace
+	message []byte // the request in distcache's form; Wipe wipes it
+	removal []byte // the REMOVE of Replace; the Front wipes it
 
 	// Counters counts what happened, since start.
 	Counters Counters
@@ -236,9 +236,6 @@ func (w *Wire) Undo(a front.Asker) {
 // Done ends what Next has found.
 func (w *Wire) Done(c int) (last bool) {
 	s, r := &w.conns[c], &w.request
-	clear(w.message)
-	clear(w.id)
-	w.message, w.id = w.message[:0], w.id[:0]
 	w.Counters.Read += uint64(r.Size)
 	if s.skip > 0 {
 		s.skip -= int64(r.Size)
@@ -250,6 +247,13 @@ func (w *Wire) Done(c int) (last bool) {
 		w.share()
 	}
 	return r.Close
+}
+
+// Wipe wipes the request in distcache's form.
+func (w *Wire) Wipe() {
+	clear(w.message)
+	clear(w.id)
+	w.message, w.id = w.message[:0], w.id[:0]
 }
 
 // Local appends the answer to what Next has found, where it is none of dc_server's.

@@ -33,7 +33,9 @@ type orders struct {
 // report is what an attacker tells when it ends, as JSON on stdout.
 type report struct {
 	Acts      int
+	Took      time.Duration // for these
 	Sent, Got int64         // bytes
+	Datagrams int64         // that were sent
 	CPU       time.Duration // of its own
 }
 
@@ -61,8 +63,9 @@ func beAttacker(text string) error {
 		return err
 	}
 	fmt.Fprintln(os.Stderr, attacking)
-	r := report{Acts: repeat(o, act, stop)}
-	r.Sent, r.Got = count.sent.Load(), count.got.Load()
+	began := time.Now()
+	r := report{Acts: repeat(o, act, stop), Took: time.Since(began)}
+	r.Sent, r.Got, r.Datagrams = count.sent.Load(), count.got.Load(), count.datagrams.Load()
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
 		return err
@@ -132,8 +135,8 @@ func needDescriptors(t *testing.T, want int) {
 	}
 }
 
-// traffic is what passed over the connections of an attacker, in bytes.
-type traffic struct{ sent, got atomic.Int64 }
+// traffic is what passed over the connections of an attacker: bytes, and datagrams.
+type traffic struct{ sent, got, datagrams atomic.Int64 }
 
 // visitor is one connection of an attacker. Its errors are dropped: what hostile clients
 // do is refused at any moment.

@@ -24,7 +24,8 @@ const (
 // attacks are what hostile clients do, by name: those of a life of their own, which an
 // act lives once, and those of many clients at a time.
 func attacks() map[string]attack {
-	all := map[string]attack{"drip": drip, "connects": connects, "flood": floodOfRequests, "thousand": thousand, "datagrams": datagrams}
+	all := map[string]attack{"drip": drip, "connects": connects, "flood": floodOfRequests, "thousand": thousand, "datagrams": datagrams,
+		"memcached": floodOfMemcached}
 	for _, l := range lives() {
 		all[l.name] = l.once
 	}
@@ -156,6 +157,25 @@ func floodOfRequests(at kit.Endpoint, count *traffic) (func(), error) {
 	}
 	go v.readAll()
 	return func() { v.send(batch) }, nil
+}
+
+// floodOfMemcached is floodOfRequests in memcached's words, by a few clients.
+func floodOfMemcached(at kit.Endpoint, count *traffic) (func(), error) {
+	var all []*visitor
+	for range victims {
+		v, err := visit(at, count)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+		go v.readAll()
+	}
+	batch := slices.Repeat([]byte("get flood\r\n"), flood)
+	return func() {
+		for _, v := range all {
+			v.send(batch)
+		}
+	}, nil
 }
 
 // thousand has clients of all kinds connected at a time: at each act one leaves, and another

@@ -95,6 +95,8 @@ func askOnce(at kit.Endpoint) error {
 // a few rounds; those in which the attacker acted less than that say nothing.
 func mustLeaveVictims(t *testing.T, o orders, calm kit.Endpoint, least int) {
 	t.Helper()
+	before := timeVictims(t, o.At, calm)
+	t.Logf("before: p99 of %d operations %v at the one that will be attacked, %v at the calm one", len(before[0]), before[0].p99(), before[1].p99())
 	best := math.Inf(1)
 	for round := range rounds {
 		attacker := startAttacker(t, o)
@@ -104,6 +106,9 @@ func mustLeaveVictims(t *testing.T, o orders, calm kit.Endpoint, least int) {
 		ratio := float64(took[0].p99()) / float64(took[1].p99())
 		t.Logf("round %d: p99 of %d operations %v under attack, %v at the calm one: %.2f times; the attacker acted %d times, sent %d bytes, got %d",
 			round+1, len(took[0]), took[0].p99(), took[1].p99(), ratio, did.Acts, did.Sent, did.Got)
+		if did.Datagrams > 0 {
+			tellRate(t, did)
+		}
 		if did.Acts < least {
 			t.Logf("round %d: left out, the attacker did not come to act %d times", round+1, least)
 			continue
