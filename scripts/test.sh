@@ -15,7 +15,7 @@ mkdir -p "$kept/faults"
 build() { CGO_ENABLED=0 "$GO" build -trimpath -ldflags='-s -w' "$@"; }
 (
 	flock 9 # other runs of this script
-	build -o "$kept/" ./cmd/... ./bench/floor ./bench/stub ./bench/peers/... ./examples/tlsserver
+	build -o "$kept/" ./cmd/dc_client ./cmd/dc_server ./cmd/dc_test ./bench/floor ./bench/stub ./bench/peers/... ./examples/tlsserver
 	build -tags faults -o "$kept/faults/" ./cmd/dc_client ./cmd/dc_server
 	cp -rl "$kept/." "$built" 2>/dev/null || cp -r "$kept/." "$built" # a link does not lead to another file system
 ) 9>"$kept/lock"

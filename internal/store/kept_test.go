@@ -78,7 +78,7 @@ func TestKeptSessionsAreAdopted(t *testing.T) {
 		t.Run(fmt.Sprint(c.MaxSessions, " in ", c.MaxBytes), func(t *testing.T) {
 			c.Kept, c.Epoch = true, 1234567891*time.Microsecond
 			p := newPair(t, c, rng.IntN)
-			for range kit.Sized(5, 50) {
+			for range kit.Sized(3, 50) {
 				for range 1000 {
 					p.step()
 				}

@@ -116,11 +116,11 @@ func checkCost(t *testing.T, sessions int) {
 	}
 }
 
-// TestR12AFullStoreStaysAsLargeAsItIs adds 600,000 sessions where 50,000 fit, and 10,000,000
+// TestR12AFullStoreStaysAsLargeAsItIs adds 250,000 sessions where 50,000 fit, and 10,000,000
 // in the long form. An ADD that evicts takes less than a millisecond (p99).
 func TestR12AFullStoreStaysAsLargeAsItIs(t *testing.T) {
 	const sessions = 50_000
-	adds := kit.Sized[uint64](400_000, 10_000_000)
+	adds := kit.Sized[uint64](250_000, 10_000_000)
 	m := newMemory(t, Config{MaxSessions: sessions})
 	id, data := make([]byte, benchIDLen), make([]byte, 2000)
 	n, slow := uint64(0), uint64(0)
@@ -133,7 +133,7 @@ func TestR12AFullStoreStaysAsLargeAsItIs(t *testing.T) {
 			}
 		}
 	}
-	add(4 * sessions)
+	add(3 * sessions)
 	before, realBefore := m.Stats().Memory, resident(t)
 	add(adds)
 	after, realAfter := m.Stats().Memory, resident(t)

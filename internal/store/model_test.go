@@ -168,7 +168,7 @@ func TestMemoryDoesWhatTheNaiveStoreDoes(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			rng := kit.Random(t)
 			p := newPair(t, test.config, rng.IntN)
-			steps := kit.Sized(test.steps/3, test.steps)
+			steps := kit.Sized(test.steps/6, test.steps)
 			every := steps / 20
 			for i := range steps {
 				p.step()
