@@ -232,12 +232,11 @@ func (w *world) allLeave() {
 		}
 		c.fin = true
 		w.must(c.reading || !w.plenty, "%v could ask again, but nobody listens", c)
-		if !c.reading {
-			c.fail()
-			continue
-		}
 		for w.clients[c.number] == c && c.reading {
 			c.beRead()
+		}
+		if w.clients[c.number] == c && !c.reading && !w.plenty { // there was no memory to read on
+			c.fail()
 		}
 		w.must(w.clients[c.number] != c, "%v has left, has %d bytes unread and is owed %d answers: it is still there", c, len(c.unread), len(c.owed))
 	}
