@@ -55,12 +55,12 @@ try "version" bash -c "dc_client -version | grep -q '^dc_client 1'"
 
 # A door for terminators.
 memcached=/run/distcache-client/memcached.sock
-sed -i "s|^DC_CLIENT_OPTIONS=\"|&-memcached UNIX:$memcached -sockgroup distcache -sockperms 660 |" /etc/default/distcache-client
+sed -i "s|^DC_CLIENT_OPTIONS=\"|&-memcached UNIX:$memcached -sockperms 660 |" /etc/default/distcache-client
 try "memcached: restart" systemctl restart distcache-client
 try "memcached: socket is for the group" test "$(stat -c %U:%G:%a $memcached)" = distcache:distcache:660
 try "memcached: status" await 10 has client StatusText "Connected to dc_server at IP:127.0.0.1:9001. Clients: "
 try "memcached: served" perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new(shift) or die; $s->print("version\r\n"); exit(readline($s) !~ /^VERSION /)' $memcached
-sed -i "s|-memcached UNIX:$memcached -sockgroup distcache -sockperms 660 ||" /etc/default/distcache-client
+sed -i "s|-memcached UNIX:$memcached -sockperms 660 ||" /etc/default/distcache-client
 try "without memcached: restart" systemctl restart distcache-client
 try "without memcached: client reaches the server" await 10 ping "$socket"
 
