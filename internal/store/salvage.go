@@ -88,7 +88,7 @@ func (s *salvage) sift(n uint32, c *class) (salvaged, error) {
 // wipeExpired wipes the records of a class whose time is over.
 func (s *salvage) wipeExpired(c *class, pages []salvaged) {
 	for _, p := range pages {
-		for slot := 0; p.expired > 0; slot++ {
+		for slot := 0; p.expired > 0 && slot < c.slots; slot++ {
 			if r := s.slab.pages.bytes(p.page)[slot*c.size:][:c.size]; s.judge(r, c) == expired {
 				clear(r)
 				p.expired--
