@@ -71,8 +71,8 @@ func (l *Loop) EndTurn() { l.poller.EndTurn() }
 // they get the processor whenever the loop sleeps. It is to be called before Run.
 func (l *Loop) Share() { l.poller.Share() }
 
-// Several tells that there are several loops in this process, none of which waits for another one. It
-// is to be called before Run.
+// Several sets this loop up to be one of several in the process, so that it never has to wait for another
+// one. It is to be called before Run.
 func (l *Loop) Several() error { return l.poller.Several() }
 
 // Post runs fn on the loop goroutine, soon. Any goroutine may call it. It returns

@@ -250,8 +250,8 @@ func (p *Poller) deliver() error {
 // It is to be called before Run.
 func (p *Poller) Share() { p.waiter.shared = true }
 
-// Several tells that other Pollers of this process run beside this one, and must not keep it from its
-// events. It is to be called before Run.
+// Several sets this Poller up to run beside others in the process: they do not delay its events. It is
+// to be called before Run.
 func (p *Poller) Several() error { return p.waiter.leaveGoPoller() }
 
 // Turn is the number of the turn.

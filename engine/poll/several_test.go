@@ -9,9 +9,8 @@ import (
 	"distcache/internal/test/kit"
 )
 
-// TestSeveralLoopsWaitByThemselves: a loop that is one of several hears of its events while another one
-// gives its thread to nobody. Go's poller would tell it 10 ms later, when a thread that watches the
-// others looks.
+// TestSeveralLoopsWaitByThemselves: while one loop keeps its thread busy, another one gets its events at
+// once. Through Go's poller it would get them 10 ms later.
 func TestSeveralLoopsWaitByThemselves(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	a, b := severalLoop(t), severalLoop(t)

@@ -62,7 +62,8 @@ func TestDatagramsAreWiped(t *testing.T) {
 	}
 }
 
-// TestD05StaleAnswersAreDropped: an answer to a get that has one, or whose place another get has now, is nobody's.
+// TestD05StaleAnswersAreDropped: a second answer to a get, and one that comes when another get has its place, are
+// dropped.
 func TestD05StaleAnswersAreDropped(t *testing.T) {
 	at := &door{}
 	d := NewDatagrams(at, at, false)

@@ -19,7 +19,8 @@ import (
 //	  of what    page
 //	  layout
 //
-// Nothing else is kept: Memory.Adopt builds the table and the tournament from the records. A process that is killed leaves at most the record broken that it was writing.
+// Nothing else is kept: Memory.Adopt builds the table and the tournament from the records. A process
+// that is killed breaks at most one record, the one that it was writing.
 type kept struct {
 	fd      int
 	mapping []byte // the whole file

@@ -29,14 +29,14 @@ const (
 	goesMute  = "goes-mute-"      // and a number: the good one, once; then the name server is silent
 )
 
-// Loopback addresses by what listens there. They are this process's own: daemons of other tests
-// that look for a dc_server which has gone connect to whoever has its port of 127.0.0.1 by then.
+// Loopback addresses by what listens there. No other process uses them. On 127.0.0.1 a daemon of
+// another test may connect here: to a port that was its dc_server's before.
 var (
 	goodIP  = ownIP(1)
 	hungIP  = ownIP(2)
 	fullIP  = ownIP(3)
 	otherIP = ownIP(4) // another good one
-	deadIP  = ownIP(9) // nobody's
+	deadIP  = ownIP(9) // nothing listens there
 )
 
 func ownIP(n byte) string {

@@ -89,7 +89,7 @@ func (n *node) dispatch() {
 	}
 }
 
-// ended takes a batch out of those that run.
+// ended takes a batch out of those that run, and its commands out of those that are under way.
 func (n *node) ended(b *batch) {
 	n.store.underWay -= len(b.commands)
 	for i := range n.running {
@@ -122,8 +122,8 @@ func (n *node) fail(k Kind, reason string, count uint64, now time.Duration) {
 	}
 }
 
-// lose is fail of a server that cannot be asked. What waits to be sent fails with it. Its other connections are made anew,
-// too: they may be as dead, and probes find out about one at a time.
+// lose notes, as fail does, that a server cannot be asked. Requests that wait for it fail. Its other connections are
+// made anew, too: they may be dead as well, and a probe tells of one alone.
 func (n *node) lose(k Kind, reason string, count uint64, now time.Duration) {
 	if !n.down {
 		n.down, n.probeAt = true, now+probePause
