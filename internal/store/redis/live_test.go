@@ -2,6 +2,7 @@ package redis
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -168,16 +169,19 @@ func (l *live) served() time.Duration {
 func (l *live) told(k Kind) Change {
 	l.t.Helper()
 	var found Change
-	kit.Wait(l.t, kit.Patience, "line about "+k.String(), func() bool {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		for _, c := range l.changes {
-			if c.Is == k {
-				found = c
-				return true
-			}
-		}
-		return false
+	kit.Wait(l.t, kit.Patience, "line about "+k.String(), func() (told bool) {
+		found, told = l.changed(k)
+		return told
 	})
 	return found
+}
+
+// changed gives the first change to a kind that the observer was told of.
+func (l *live) changed(k Kind) (c Change, told bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i := slices.IndexFunc(l.changes, func(c Change) bool { return c.Is == k }); i >= 0 {
+		return l.changes[i], true
+	}
+	return Change{}, false
 }
