@@ -71,7 +71,7 @@ func TestLies(t *testing.T) {
 // TestMovedToItself: a server that sends commands to itself is asked a few times, and not for ever.
 func TestMovedToItself(t *testing.T) {
 	f := newFake(t, honest)
-	l := newLive(t, "redis://"+f.address)
+	l := newPatient(t, "redis://"+f.address)
 	l.served()
 	f.answers(liar("-MOVED 1 " + f.address + "\r\n"))
 	l.must(codec.OpGet, "id", "", codec.StatusDisconnected)
@@ -167,7 +167,7 @@ func TestAnswersNobodyAskedFor(t *testing.T) {
 // TestOnlyRelativeTimes: the clocks of two hosts are never compared (T08).
 func TestOnlyRelativeTimes(t *testing.T) {
 	f := newFake(t, honest)
-	l := newLive(t, "redis://"+f.address)
+	l := newPatient(t, "redis://"+f.address)
 	l.served()
 	for _, ttl := range []time.Duration{0, time.Millisecond, 1999 * time.Millisecond, 7 * 24 * time.Hour} {
 		l.do(codec.OpAdd, "id", "s", ttl)
