@@ -155,12 +155,20 @@ func TestSurvivesThreads(t *testing.T) {
 	defer l.Close()
 	var p *Process
 	var err error
-	thread := make(chan int)
-	go func() {
+	thread, over := make(chan int), make(chan struct{})
+	defer close(over)
+	var ask func()
+	ask = func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		if syscall.Gettid() == os.Getpid() { // but the first one of a process does not
+			go ask()
+			<-over // so that it is not this thread again
+			return
+		}
 		p, err = l.Start(role("wait"))
 		thread <- syscall.Gettid()
-	}()
+	}
+	go ask()
 	task := fmt.Sprintf("/proc/self/task/%d", <-thread)
 	if err != nil {
 		t.Fatal(err)
