@@ -7,11 +7,11 @@
 //
 //	location.go  the flag -store            requests.go  those without an answer, by ID and by age
 //	command.go   operations and replies     node.go      a server: its batches, probe and breaker
-//	kind.go      errors                     health.go    trouble, and the end of it
 //	topology.go  slots and servers          route.go     which server has which key
+//	kind.go      errors; trouble, and the end of it
 //	store.go, ask.go, answer.go             the Store: loop goroutine only, and pure
 //	dial.go, link.go, asker.go              rueidis, beside the loop
-//	guard.go, scanner.go                    what a server may send
+//	guard.go                                what a server may send
 //
 // Store, node and route are a state machine: events and the time go in; a Link, a Dialer and an Observer are what comes out.
 // dc_server keeps nothing: any number of them serve one cache.
