@@ -2,15 +2,17 @@ package web
 
 import (
 	"embed"
+	"encoding/json"
 	"io/fs"
 	"net/http"
 	"net/http/pprof"
+	"os"
 	"path"
 	"strconv"
+	"sync"
 	"time"
 
 	"distcache/internal/daemon/metrics"
-
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -111,4 +113,78 @@ func readiness(s metrics.Status) string {
 		return s.String()
 	}
 	return s.Text
+}
+
+// page renders /status.json.
+func (p *pages) page() ([]byte, error) {
+	set := p.config.Monitor.Set()
+	host, err := os.Hostname()
+	if err != nil {
+		host = ""
+	}
+	return json.Marshal(metrics.Page{
+		Program: p.config.Program, Version: p.config.Version, Host: host, Pid: os.Getpid(),
+		Uptime: set.Total(metrics.Uptime), Ready: set.Ready(), Status: set.PageOf(),
+		Mistakes: p.mistakes(), Step: metrics.HistoryStep.Seconds(), Steps: metrics.HistorySteps,
+		Plots: p.config.Monitor.Plots(), Events: p.config.Events(),
+	})
+}
+
+// figures renders /figures.json.
+func (p *pages) figures() ([]byte, error) {
+	set := p.config.Monitor.Set()
+	return json.Marshal(metrics.Figures{
+		Program: p.config.Program, Version: p.config.Version, Status: set.PageOf(), Mistakes: p.mistakes(), Figures: set.Values(),
+	})
+}
+
+// mistakes is an empty list, not null, where there are none.
+func (p *pages) mistakes() []metrics.FoundMistake {
+	return append([]metrics.FoundMistake{}, p.config.Monitor.Mistakes()...)
+}
+
+// The types of answers.
+const (
+	textType = "text/plain; version=0.0.4; charset=utf-8"
+	jsonType = "application/json"
+)
+
+// freshFor is how long an answer serves all who ask.
+const freshFor = time.Second
+
+// cache makes an answer at most once a second, and serves it to all who ask meanwhile.
+type cache struct {
+	kind string
+	make func() ([]byte, error)
+
+	mu   sync.Mutex
+	at   time.Time
+	body []byte
+	err  error
+}
+
+func newCache(kind string, render func() ([]byte, error)) *cache {
+	return &cache{kind: kind, make: render}
+}
+
+// ServeHTTP writes the answer.
+func (c *cache) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	body, err := c.get()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", c.kind)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	_, _ = w.Write(body)
+}
+
+func (c *cache) get() ([]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.at.IsZero() || time.Since(c.at) >= freshFor {
+		c.body, c.err = c.make()
+		c.at = time.Now()
+	}
+	return c.body, c.err
 }

@@ -4,6 +4,8 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"slices"
+	"sync"
 	"time"
 
 	"distcache/internal/daemon/metrics"
@@ -77,6 +79,103 @@ func headers(next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// listener lets maxConns connections be open at a time. When one more comes, it closes the one that
+// is idle for longest: a browser keeps several.
+type listener struct {
+	net.Listener
+	slots chan struct{}
+	pace  pace
+
+	mu   sync.Mutex
+	idle []net.Conn // the one that is idle for longest first
+}
+
+func newListener(l net.Listener) *listener {
+	return &listener{Listener: l, slots: make(chan struct{}, maxConns)}
+}
+
+// Accept waits for a connection, and then for a place for it.
+func (l *listener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	time.Sleep(l.pace.wait(time.Now())) // a flood of connections costs, too
+	select {
+	case l.slots <- struct{}{}:
+	default:
+		l.closeIdle()
+		l.slots <- struct{}{}
+	}
+	return c, nil
+}
+
+// closeIdle makes a place, if it can.
+func (l *listener) closeIdle() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.idle) > 0 {
+		_ = l.idle[0].Close()
+		l.idle = l.idle[1:]
+	}
+}
+
+// connState is http.Server's: it keeps the list, and frees the place of a connection that ended.
+func (l *listener) connState(c net.Conn, state http.ConnState) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if i := slices.Index(l.idle, c); i >= 0 {
+		l.idle = slices.Delete(l.idle, i, i+1)
+	}
+	switch state {
+	case http.StateIdle:
+		l.idle = append(l.idle, c)
+	case http.StateClosed, http.StateHijacked:
+		<-l.slots
+	}
+}
+
+const (
+	// answersPerSecond is how many requests are answered, of all clients together, once burst have
+	// been. More wait. An answer that is rendered already still costs the process some 100 us.
+	answersPerSecond = 20
+	burst            = 32
+)
+
+// pace spreads what happens often. The zero value is ready.
+type pace struct {
+	mu   sync.Mutex
+	next time.Time // when the next one is due, if none came for long
+}
+
+// wait gives how long one that comes at now must wait.
+func (p *pace) wait(now time.Time) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	const step = time.Second / answersPerSecond
+	if rested := now.Add(-burst * step); p.next.Before(rested) {
+		p.next = rested
+	}
+	p.next = p.next.Add(step)
+	return p.next.Sub(now)
+}
+
+// handler lets each request wait for its turn, or until its client leaves.
+func (p *pace) handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if d := p.wait(time.Now()); d > 0 {
+			turn := time.NewTimer(d)
+			defer turn.Stop()
+			select {
+			case <-turn.C:
+			case <-r.Context().Done():
+				return
+			}
+		}
 		next.ServeHTTP(w, r)
 	})
 }
