@@ -12,6 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+var (
+	// ErrInterrupted is returned when a signal stopped the parent before the daemon was ready.
+	ErrInterrupted = errors.New("stopped by a signal before the daemon was ready")
+	// ErrNotReady is returned when the daemon reported nothing within 30 seconds.
+	ErrNotReady = errors.New("the daemon was not ready in time")
+	// ErrSilent is returned when the daemon ended without a report.
+	ErrSilent = errors.New("the daemon ended without giving a reason")
+	// ErrParentGone is returned to the daemon when the process that waits for its report has ended.
+	ErrParentGone = errors.New("the process that started this daemon has ended")
+)
+
 // Parent is the process that started this one by Detach and waits for its report. It is nil in a process that runs in
 // the foreground; the methods accept that and do nothing, so that both ways of starting share their code.
 type Parent struct{}

@@ -22,6 +22,17 @@ const pidfileAttempts = 100
 // publishWait is how long a start waits for others that put their pidfile at the same path. That takes a millisecond.
 const publishWait = 5 * time.Second
 
+var (
+	// ErrPidfileHeld is returned when a running process holds the pidfile.
+	ErrPidfileHeld = errors.New("in use by a running process")
+	// ErrPidfileForeign is returned when the path is something other than a pidfile.
+	ErrPidfileForeign = errors.New("not a pidfile")
+	// ErrPidfileBusy is returned when the path keeps changing.
+	ErrPidfileBusy = errors.New("other processes keep changing it")
+	// ErrPidfileKept is returned when our pidfile could not be removed.
+	ErrPidfileKept = errors.New("cannot be removed")
+)
+
 // Pidfile is the file that names this process. While the process lives it holds a lock on it, and that lock, not the
 // number, is what tells a later start that the file is in use: it cannot be left over. Users who may only read the file
 // cannot take such a lock.

@@ -16,6 +16,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+var (
+	// ErrNeedRoot is returned when a process that is not root is to change its user.
+	ErrNeedRoot = errors.New("changing the user needs root")
+	// ErrPrivileged is returned when privileges remain after they were dropped.
+	ErrPrivileged = errors.New("privileges remain")
+)
+
 // User is an account to run as.
 type User struct {
 	Name     string // as given to -user
