@@ -3,12 +3,16 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
+	"distcache/codec/address"
 	"distcache/engine"
 	"distcache/engine/buffer"
+	"distcache/internal/daemon/listen"
 	"distcache/internal/daemon/service"
+	"golang.org/x/sys/unix"
 )
 
 // reactor is one event loop, its clients and the App that serves them. Reactors share the
@@ -70,4 +74,97 @@ func (r *reactor) run(all []*reactor) error {
 		}
 	}
 	return err
+}
+
+// acceptor is one listening socket of a reactor.
+type acceptor struct {
+	fd       int // the reactor's own descriptor of the socket
+	socket   *listen.Socket
+	listener *engine.Listener
+}
+
+// newAcceptor begins to accept from fd, the reactor's own descriptor of the nth listening socket,
+// up to the client limit of all reactors together.
+func (d *running) newAcceptor(r *reactor, fd, n int, socket *listen.Socket) (*acceptor, error) {
+	listener, err := r.loop.Listen(fd, r.clients, d.config.MaxClients)
+	if err != nil {
+		return nil, err
+	}
+	listener.Secure = socket.Kind() == address.TLS
+	listener.Shared = len(d.reactors) > 1
+	listener.Adopted = socket.Adopted
+	listener.Front = d.plan.frontOf(n)
+	listener.Pauses = listener.Front > 0
+	listener.Access = d.access.Load().Clone()
+	return &acceptor{fd: fd, socket: socket, listener: listener}, nil
+}
+
+// stop makes the kernel refuse new connections; those in the backlog are still accepted.
+// Without the shutdown, clients that connect between the last accept and the close would be
+// reset. For TCP there is no such call. A socket that was passed in stays open: the
+// connections in its backlog wait for the next process that gets it.
+func (a *acceptor) stop() {
+	switch {
+	case a.socket.Adopted:
+		a.listener.Leave()
+		return
+	case a.socket.Kind() == address.Unix:
+		_ = unix.Shutdown(a.fd, unix.SHUT_RD) // at worst some connections are reset
+	}
+	a.listener.Stop()
+}
+
+const (
+	// drainTime is how long requests in flight may take to be answered once the daemon
+	// is told to stop.
+	drainTime = time.Second
+	// drainQuiet is how long no request may have been open before the daemon ends: a client
+	// that has just connected gets time to ask.
+	drainQuiet = 50 * time.Millisecond
+	// drainRest is how long the answers to the last requests may take.
+	drainRest = 100 * time.Millisecond
+	// drainLook is the time between two checks.
+	drainLook = 5 * time.Millisecond
+)
+
+// drain is the orderly end: it accepts no new clients, and waits until all requests are
+// answered.
+type drain struct {
+	reactor    *reactor
+	ends       time.Duration
+	quietSince time.Duration
+	next       time.Duration
+	hungUp     bool // clients are not read from any more, and have been told
+}
+
+// drain begins the orderly end.
+func (r *reactor) drain() {
+	slog.Info("stopping", "clients", r.clients.Len(), "busy", r.app.Busy())
+	r.draining = true
+	for _, a := range r.acceptors {
+		a.stop()
+	}
+	now := r.loop.Now()
+	r.loop.Schedule(&drain{reactor: r, ends: now + drainTime, quietSince: now, next: now + drainLook})
+}
+
+// Deadline is the time of the next check.
+func (dr *drain) Deadline() time.Duration { return dr.next }
+
+// Expire checks whether requests are still open.
+func (dr *drain) Expire(now time.Duration) {
+	r := dr.reactor
+	if r.app.Busy() > 0 {
+		dr.quietSince = now
+	}
+	dr.next = now + drainLook
+	switch {
+	case r.clients.Len() > 0 && now < dr.ends && (dr.hungUp || now-dr.quietSince < drainQuiet):
+	case !dr.hungUp:
+		dr.hungUp, dr.ends = true, now+drainRest
+		r.clients.HangUp()
+		r.app.Stop(now)
+	default:
+		r.loop.Stop()
+	}
 }
