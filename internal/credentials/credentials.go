@@ -176,23 +176,3 @@ func (f file) use(c *x509.Certificate, server bool) []string {
 	}
 	return []string{fmt.Sprintf("-%s %s: certificate %q is not for %s: peers will refuse it", f.flag, f.path, secure.CertificateName(c), side)}
 }
-
-// verifier decides on peers whose certificates are good otherwise.
-type verifier struct {
-	allow   Patterns
-	revoked revoked
-}
-
-func (v verifier) verify(state tls.ConnectionState) error {
-	for _, chain := range state.VerifiedChains {
-		for _, c := range chain {
-			if v.revoked.has(c) {
-				return fmt.Errorf("certificate %q is revoked (-tlscrl)", secure.CertificateName(c))
-			}
-		}
-	}
-	if peer := state.PeerCertificates[0]; !v.allow.Allow(peer) {
-		return fmt.Errorf("certificate %q has no name of -tlsallow", secure.CertificateName(peer))
-	}
-	return nil
-}
