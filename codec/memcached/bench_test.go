@@ -40,7 +40,7 @@ func loops() []loop {
 	binaryGet := binaryStore(opGet, len(key64), 0, 0)
 	binaryGet = append(binaryGet[:headerSize], key64...)
 	binaryGet[4], binaryGet[11] = 0, byte(len(key64))
-	binarySet := append(binaryStore(opSet, len(key64), len(value), 0)[:headerSize+storeExtras], key64+value...)
+	binarySet := append(binaryStore(opSet, len(key64), int64(len(value)), 0)[:headerSize+storeExtras], key64+value...)
 	return []loop{
 		{"op=get proto=text", get([]byte("get "+key+"\r\n"), false)},
 		{"op=get proto=binary", get(binaryGet, true)},

@@ -148,10 +148,10 @@ func TestD04Headers(t *testing.T) {
 }
 
 // binaryStore is a SET of a value of size bytes, which is there up to have.
-func binaryStore(opcode byte, keyLen, size, have int) []byte {
+func binaryStore(opcode byte, keyLen int, size int64, have int) []byte {
 	b := make([]byte, headerSize+storeExtras+keyLen+have)
 	b[0], b[1], b[3], b[4] = Magic, opcode, byte(keyLen), storeExtras
-	body := storeExtras + keyLen + size
+	body := int64(storeExtras+keyLen) + size
 	b[8], b[9], b[10], b[11] = byte(body>>24), byte(body>>16), byte(body>>8), byte(body)
 	return b
 }
@@ -161,7 +161,7 @@ func binaryStore(opcode byte, keyLen, size, have int) []byte {
 func TestD08Sizes(t *testing.T) {
 	for _, row := range []struct {
 		opcode       byte
-		size         int
+		size         int64
 		want         Refusal
 		swallow      int64
 		takes, quiet bool
@@ -174,7 +174,7 @@ func TestD08Sizes(t *testing.T) {
 		var r Request
 		have := 0
 		if row.takes {
-			have = row.size
+			have = int(row.size)
 		}
 		b := binaryStore(row.opcode, MaxKey, row.size, have)
 		err := ParseBinary(b, &r)
