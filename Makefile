@@ -65,8 +65,9 @@ vet: ## go vet, gofmt and go mod tidy, as checks
 	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w on:" $$unformatted; exit 1; fi
 	$(GO) mod tidy -diff
 
-lint: ## staticcheck
+lint: ## staticcheck, and go vet for 32-bit programs
 	$(GO) run $(STATICCHECK) ./...
+	GOARCH=386 $(GO) vet ./...
 
 fuzz: ## run each fuzz target for FUZZTIME (default 5m)
 	@GO=$(GO) scripts/fuzz.sh $(FUZZTIME)
