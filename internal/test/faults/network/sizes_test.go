@@ -64,16 +64,17 @@ func carryCut(t *testing.T, chunks, sizes []int) (stalled bool, err error) {
 	return err != nil && strings.Contains(server.Stderr(), "reason=partial-timeout"), err
 }
 
-// sizes are those within 5 bytes of each boundary: of what is sent, headers included. Byte by
-// byte each cut is made whatever the size: the short form has three of them.
+// sizes are those within 5 bytes of each boundary: of what is sent, headers included. The short
+// form has five of them, and three byte by byte, where each cut is made whatever the size.
 func sizes(large bool) (all []int) {
-	boundaries, step := []int{14, 2048, 2062, 4096}, kit.Sized(5, 1)
+	boundaries, short := []int{14, 2048, 2062, 4096}, []int{-5, 0, 5}
 	if large {
-		boundaries, step = append(boundaries, 16384, 32768-64), 1
+		boundaries, short = append(boundaries, 16384, 32768-64), []int{-5, -1, 0, 1, 5}
 	}
+	around := kit.Sized(short, []int{-5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5})
 	for _, b := range boundaries {
-		for n := max(1, b-5); n <= b+5; n += step {
-			all = append(all, n)
+		for _, n := range around {
+			all = append(all, b+n)
 		}
 	}
 	return all

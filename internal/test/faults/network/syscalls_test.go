@@ -32,7 +32,7 @@ func TestN09N10SystemCalls(t *testing.T) {
 			up := kit.NewUpstream(t, kit.Loopback())
 			process, at, trace := startInjected(t, up, row.inject)
 			load := kit.StartLoad(t, at, 10, time.Millisecond)
-			kit.Wait(t, patience, "requests", func() bool { return len(load.Since(time.Time{})) > 300 })
+			kit.Wait(t, patience, "requests", func() bool { return len(load.Since(time.Time{})) > kit.Sized(100, 300) })
 			for _, o := range load.Stop() {
 				if !o.Served {
 					t.Fatal("got DISCONNECTED, want every request served")
