@@ -204,7 +204,8 @@ func TestF02NonReadersStayWithinBothBounds(t *testing.T) {
 func TestR05SessionsFitTheControlGroup(t *testing.T) {
 	t.Parallel()
 	needRoot(t)
-	const limit, size = 512 << 20, 30_000
+	const size = 30_000
+	limit := kit.Sized(400, 512) << 20
 	for _, args := range kit.Chosen(t, [][]string{nil, {"-sessions", "1000000"}}) {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
 			group := newCgroup(t, "memory")
@@ -215,10 +216,10 @@ func TestR05SessionsFitTheControlGroup(t *testing.T) {
 			if bound := memoryBound(t, process); bound > limit {
 				t.Errorf("got a bound of %d MiB, want %d at most", bound>>20, limit>>20)
 			}
-			mustName(t, process.Stderr(), " memory_limit_mib=512 ", " sessions_mib_by=control-group\n")
+			mustName(t, process.Stderr(), fmt.Sprintf(" memory_limit_mib=%d ", limit>>20), " sessions_mib_by=control-group\n")
 			client := kit.Dial(t, at)
 			data := strings.Repeat("x", size)
-			for n := range kit.Sized(4000, 20_000) {
+			for n := range kit.Sized(2000, 20_000) {
 				client.ExpectStatus(kit.Add(1, fmt.Sprint("session ", n), data, time.Hour), codec.StatusOK)
 			}
 			process.WaitStderr(patience, "-memory is too small")
