@@ -24,7 +24,7 @@ func TestNoInputCostsMoreThanTenfold(t *testing.T) {
 	const line = 300 // bytes of a log line
 	visits := 2000
 	if !kit.Full() {
-		visits = 100
+		visits = 50
 	}
 	cache, server := kit.NewRig(t).Server()
 	addBig(t, server)
