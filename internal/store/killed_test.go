@@ -185,7 +185,7 @@ func TestKeptSessionsOutliveAKill(t *testing.T) {
 		t.Skip("it starts processes")
 	}
 	random := kit.Random(t)
-	kills, stops := kit.Sized(2, 200), kit.Sized(24, 49)
+	kills, stops := kit.Sized(2, 200), kit.Sized(14, 49)
 	torn, instants := 0, 0
 	for range kills {
 		v := startVictim(t, random.Uint64())

@@ -120,7 +120,7 @@ func checkCost(t *testing.T, sessions int) {
 // in the long form. An ADD that evicts takes less than a millisecond (p99).
 func TestR12AFullStoreStaysAsLargeAsItIs(t *testing.T) {
 	const sessions = 50_000
-	adds := kit.Sized[uint64](250_000, 10_000_000)
+	adds := kit.Sized[uint64](210_000, 10_000_000)
 	m := newMemory(t, Config{MaxSessions: sessions})
 	id, data := make([]byte, benchIDLen), make([]byte, 2000)
 	n, slow := uint64(0), uint64(0)

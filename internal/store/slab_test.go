@@ -67,7 +67,7 @@ func TestChangingSizesKeepMemoryBounded(t *testing.T) {
 	rng := kit.Random(t)
 	id, data := make([]byte, benchIDLen), make([]byte, codec.MaxDataLen)
 	n := uint64(0)
-	for round, mean := range kit.Sized([]int{150, 9000, 180, 1000}, []int{150, 2000, 300, 9000, 180, 15_000, 150, 1000}) {
+	for round, mean := range kit.Sized([]int{9000, 150, 2000}, []int{150, 2000, 300, 9000, 180, 15_000, 150, 1000}) {
 		for added := 0; added < 2*limit; n++ {
 			size := mean/2 + rng.IntN(mean)
 			added += size
