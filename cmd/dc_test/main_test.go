@@ -65,15 +65,15 @@ func TestFlagsHaveTheirEffect(t *testing.T) {
 		"-ops":                {[]string{"-ops", "77"}, func(u *kit.Upstream) bool { return u.Asked() == 77 }},
 		"-sessions":           {[]string{"-sessions", "3"}, func(u *kit.Upstream) bool { return u.Asked() == 90 && len(ids(u)) == 3 }},
 		"-clients":            {[]string{"-sessions", "2", "-clients", "4"}, func(u *kit.Upstream) bool { return u.Asked() == 160 && len(ids(u)) == 8 }},
-		"-datamin, -datamax":  {[]string{"-datamin", "3000", "-datamax", "3001"}, func(u *kit.Upstream) bool { return between(u, 3000, 3001) }},
-		"-persistent":         {[]string{"-persistent"}, func(u *kit.Upstream) bool { return u.Conns() == 2 }},
+		"-datamin, -datamax":  {[]string{"-ops", "200", "-datamin", "3000", "-datamax", "3001"}, func(u *kit.Upstream) bool { return between(u, 3000, 3001) }},
+		"-persistent":         {[]string{"-ops", "200", "-persistent"}, func(u *kit.Upstream) bool { return u.Conns() == 2 }},
 		"not -persistent":     {nil, func(u *kit.Upstream) bool { return u.Conns() == 1001 }},
-		"-pipeline":           {[]string{"-pipeline", "9"}, func(u *kit.Upstream) bool { return u.Conns() == 2 && u.Asked() == 1000 }},
-		"-mix":                {[]string{"-mix", "0:1:0:0"}, func(u *kit.Upstream) bool { return count(u, codec.OpGet) == 1000 }},
-		"-mix tls12":          {[]string{"-mix", "tls12"}, func(u *kit.Upstream) bool { return between(u, 126, 172) && len(ids(u)) > 400 }},
-		"-mix tls13 -datamax": {[]string{"-mix", "tls13", "-datamax", "127"}, func(u *kit.Upstream) bool { return between(u, 126, 127) }},
-		"-preload":            {[]string{"-preload"}, func(u *kit.Upstream) bool { return u.Asked() == 1010 }},
-		"-timeout, -timevar":  {[]string{"-timeout", "3600", "-timevar", "0"}, func(u *kit.Upstream) bool { return lives(u, time.Hour) }},
+		"-pipeline":           {[]string{"-ops", "200", "-pipeline", "9"}, func(u *kit.Upstream) bool { return u.Conns() == 2 && u.Asked() == 200 }},
+		"-mix":                {[]string{"-ops", "200", "-mix", "0:1:0:0"}, func(u *kit.Upstream) bool { return count(u, codec.OpGet) == 200 }},
+		"-mix tls12":          {[]string{"-ops", "200", "-mix", "tls12"}, func(u *kit.Upstream) bool { return between(u, 126, 172) && len(ids(u)) > 80 }},
+		"-mix tls13 -datamax": {[]string{"-ops", "200", "-mix", "tls13", "-datamax", "127"}, func(u *kit.Upstream) bool { return between(u, 126, 127) }},
+		"-preload":            {[]string{"-ops", "200", "-preload"}, func(u *kit.Upstream) bool { return u.Asked() == 210 }},
+		"-timeout, -timevar":  {[]string{"-ops", "200", "-timeout", "3600", "-timevar", "0"}, func(u *kit.Upstream) bool { return lives(u, time.Hour) }},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -246,7 +246,7 @@ func TestSeedReproduces(t *testing.T) {
 	// The second run meets what the first one left, and must not take that for its own.
 	server, at := serve(t)
 	for range 2 {
-		if code, _, stderr := tool("-seed", "7", "-connect", at); code != 0 {
+		if code, _, stderr := tool("-seed", "7", "-connect", at, "-ops", "300"); code != 0 {
 			t.Errorf("got exit code %d and %q, want 0 also for a run that is repeated", code, stderr)
 		}
 	}
