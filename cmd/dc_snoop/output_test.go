@@ -182,7 +182,8 @@ func TestComplaintsAreRare(t *testing.T) {
 // and each is shown.
 func TestKeepsUp(t *testing.T) {
 	t.Parallel()
-	const clients, rounds = 10, 1000
+	const clients = 10
+	rounds := kit.Sized(200, 1000)
 	up := kit.NewUpstream(t, kit.Unix(t))
 	p, at := start(t, up.Endpoint())
 	began := time.Now()
