@@ -26,8 +26,9 @@ func starts() int {
 }
 
 // asStranger runs fn over and over, with the rights of an ordinary user, until the result
-// is called. Its thread ends with it.
-func asStranger(t *testing.T, fn func()) (stop func()) {
+// is called. Its thread ends with it. The short form leaves the CPU to others for an instant
+// where fn says that it may rest.
+func asStranger(t *testing.T, fn func() (rest bool)) (stop func()) {
 	t.Helper()
 	quit, ready := make(chan struct{}), make(chan error)
 	var running sync.WaitGroup
@@ -39,8 +40,9 @@ func asStranger(t *testing.T, fn func()) (stop func()) {
 			case <-quit:
 				return
 			default:
-				fn()
-				time.Sleep(kit.Sized(100*time.Microsecond, 0)) // the short form leaves the CPU to others
+				if fn() {
+					time.Sleep(kit.Sized(100*time.Microsecond, 0))
+				}
 			}
 		}
 	})
@@ -61,7 +63,7 @@ func TestO13O18RacedStartsLetNobodyIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	var in, met atomic.Int64
-	defer asStranger(t, func() { knock(at.Address, &in, &met) })()
+	defer asStranger(t, func() bool { return knock(at.Address, &in, &met) })()
 	rounds := starts() / 2
 	for round := range rounds {
 		p := programs()[round%2]
@@ -84,19 +86,22 @@ func TestO13O18RacedStartsLetNobodyIn(t *testing.T) {
 	}
 }
 
-// knock connects once. in counts that it came through the permissions, met that it did not.
-func knock(path string, in, met *atomic.Int64) {
+// knock connects once. in counts that it came through the permissions, met that it did not:
+// until the next start it may rest.
+func knock(path string, in, met *atomic.Int64) (rest bool) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return
+		return true
 	}
+	defer func() { _ = unix.Close(fd) }()
 	switch unix.Connect(fd, &unix.SockaddrUnix{Name: path}) {
 	case nil, unix.EAGAIN, unix.ECONNREFUSED: // refused: only listen was missing
 		in.Add(1)
 	case unix.EACCES:
 		met.Add(1)
+		return true
 	}
-	_ = unix.Close(fd)
+	return false
 }
 
 // mustWinOne holds that one of two starts gets ready and the other ends with 1. It gives
@@ -151,7 +156,7 @@ func TestO14SwappedNamesHarmNobody(t *testing.T) {
 	}
 	before := snapshot(t, targets)
 	swaps := 0
-	stop := asStranger(t, func() {
+	stop := asStranger(t, func() bool {
 		swaps++
 		for _, path := range []string{at.Address, pidfile} {
 			if swaps%2 == 0 {
@@ -163,6 +168,7 @@ func TestO14SwappedNamesHarmNobody(t *testing.T) {
 				_ = os.Remove(path)
 			}
 		}
+		return true
 	})
 	defer stop()
 	good, bad := 0, 0
