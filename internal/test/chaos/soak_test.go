@@ -51,7 +51,7 @@ type soakPlan struct {
 func planSoak(length time.Duration, rate int64) soakPlan {
 	p := soakPlan{period: min(time.Minute, length/6), rate: soakRate, sessions: 10_000, tolerance: 0.05, spare: 1}
 	if length < 3*time.Minute { // memory and threads have not settled by then
-		p.rate, p.sessions, p.tolerance, p.spare = 1000, 100, 1, 6
+		p.rate, p.sessions, p.tolerance, p.spare = kit.Sized(400.0, 1000), 100, 1, 6
 	}
 	if rate > 0 {
 		p.rate = float64(rate)
