@@ -98,7 +98,7 @@ func TestMemoryBound(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can look how much memory dc_server takes")
 	}
-	small, at := start(t, "-sessions", "1000")
+	small, at := start(t, "-sessions", "500")
 	large, _ := start(t, "-sessions", "100000")
 	smallBound, largeBound := memoryBound(t, small), memoryBound(t, large)
 	if largeBound <= smallBound {
@@ -106,14 +106,14 @@ func TestMemoryBound(t *testing.T) {
 	}
 	client := kit.Dial(t, at)
 	data := strings.Repeat("x", 32000)
-	for n := range 1300 {
+	for n := range 650 {
 		client.ExpectStatus(kit.Add(1, fmt.Sprint("session ", n), data, time.Hour), codec.StatusOK)
 	}
 	vitals, err := kit.ReadVitals(small.PID())
 	if err != nil {
 		t.Fatal(err)
 	}
-	const held = 900 * 32000 // what 1,000 such sessions take, or nearly
+	const held = 450 * 32000 // what 500 such sessions take, or nearly
 	if vitals.RSS > smallBound || vitals.RSS < held {
 		t.Errorf("got %d MB resident, want %d to %d", vitals.RSS>>20, held>>20, smallBound>>20)
 	}
