@@ -78,7 +78,7 @@ func drive(t *testing.T, socket string, protocol func() plan.Protocol, pipeline 
 	c.Address = address.Address{Kind: address.Unix, Path: socket}
 	c.Protocol = protocol
 	c.Clients, c.KeepAlive, c.Pipeline = 4, true, pipeline
-	c.Operations = 20_000
+	c.Operations = 5_000
 	c.Sessions = 32
 	c.Timeout, c.TimeVar = time.Hour, 0 // memcached counts in seconds
 	c.Seed, c.Salt = uint64(time.Now().UnixNano()), 1
