@@ -159,7 +159,7 @@ func TestSurvivesThreads(t *testing.T) {
 	defer close(over)
 	var ask func()
 	ask = func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		runtime.LockOSThread()               // and never unlocked: the thread ends with the goroutine
 		if syscall.Gettid() == os.Getpid() { // but the first one of a process does not
 			go ask()
 			<-over // so that it is not this thread again
