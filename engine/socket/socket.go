@@ -58,21 +58,8 @@ func Waiting(fd int) bool {
 // Read reads the available bytes into b, which must not be empty. It returns 0 and no error
 // at the end of the stream, and unix.EAGAIN if no bytes are available.
 func Read(fd int, b []byte) (int, error) {
-	return transfer(unix.SYS_READ, fd, b)
-}
-
-// Write writes as much of b as the socket takes; b must not be empty. It returns
-// unix.EAGAIN if that is nothing.
-func Write(fd int, b []byte) (int, error) {
-	return transfer(unix.SYS_WRITE, fd, b)
-}
-
-// Close closes a socket whose close does not block; it reports nothing.
-func Close(fd int) { _, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
-
-func transfer(call uintptr, fd int, b []byte) (int, error) {
 	for {
-		n, _, errno := unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+		n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 		switch errno {
 		case 0:
 			return int(n), nil
@@ -82,6 +69,24 @@ func transfer(call uintptr, fd int, b []byte) (int, error) {
 		}
 	}
 }
+
+// Write writes as much of b as the socket takes; b must not be empty. It returns
+// unix.EAGAIN if that is nothing.
+func Write(fd int, b []byte) (int, error) {
+	for {
+		n, _, errno := unix.RawSyscall(unix.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+		switch errno {
+		case 0:
+			return int(n), nil
+		case unix.EINTR:
+		default:
+			return 0, errno
+		}
+	}
+}
+
+// Close closes a socket whose close does not block; it reports nothing.
+func Close(fd int) { _, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 
 // Error adds to err the name of the system call that returned it.
 func Error(call string, err error) error { return os.NewSyscallError(call, err) }
