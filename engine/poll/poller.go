@@ -190,16 +190,6 @@ func (p *Poller) closeDying() {
 // at some point.
 func (p *Poller) EndTurn() { p.turnEnds = true }
 
-// endTurn runs after all events of a batch, so no descriptor in dying has an event left.
-func (p *Poller) endTurn() {
-	for p.turnEnds {
-		p.turnEnds = false // first: TurnEnd may call EndTurn
-		p.hooks.TurnEnd()
-		p.hooks.AfterEvent()
-		p.closeDying()
-	}
-}
-
 // Post runs fn on the loop goroutine, soon. The functions that one goroutine posts run in
 // order. Any goroutine may call Post. It returns ErrStopped once Run has returned. After
 // Stop fn may or may not run.
@@ -229,7 +219,16 @@ func (p *Poller) closeSet() error { return errors.Join(p.waiter.close(), p.netpo
 // deliver works turn by turn. What was asked for before Run is done before the first. A turn that has
 // several events looks for more once: what came while these were handled can share its end.
 func (p *Poller) deliver() error {
-	for p.endTurn(); !p.stopping; p.endTurn() {
+	for {
+		for p.turnEnds { // no descriptor in dying has an event left
+			p.turnEnds = false // first: TurnEnd may call EndTurn
+			p.hooks.TurnEnd()
+			p.hooks.AfterEvent()
+			p.closeDying()
+		}
+		if p.stopping {
+			return nil
+		}
 		p.turn++
 		events, err := p.waiter.wait()
 		if err != nil {
@@ -243,7 +242,6 @@ func (p *Poller) deliver() error {
 			p.dispatch(events)
 		}
 	}
-	return nil
 }
 
 // Share tells that other goroutines work for the loop and must not wait until it has nothing to do.
