@@ -40,8 +40,8 @@ func TestAccess(t *testing.T) {
 			}
 			srv.do(func() {
 				denied := map[bool]uint64{true: 0, false: many}[row.served]
-				if ln := srv.listener; ln.Denied != denied || ln.Refused != 0 || srv.clients.all() != many-int(denied) {
-					t.Errorf("got %d denied, %d refused, %d clients, want %d, 0, %d", ln.Denied, ln.Refused, srv.clients.all(), denied, many-int(denied))
+				if ln := srv.listener; ln.Denied != denied || ln.Refused != 0 || int(srv.clients.total.Load()) != many-int(denied) {
+					t.Errorf("got %d denied, %d refused, %d clients, want %d, 0, %d", ln.Denied, ln.Refused, int(srv.clients.total.Load()), denied, many-int(denied))
 				}
 			})
 			closeAll(peers)
@@ -61,7 +61,7 @@ func TestAccessOfTheBacklog(t *testing.T) {
 		srv.listener.Access = &socket.Access{}
 		peers = srv.connectMany(3)
 		srv.listener.Stop()
-		if n := srv.clients.all(); n != 0 || srv.listener.Denied != 3 {
+		if n := int(srv.clients.total.Load()); n != 0 || srv.listener.Denied != 3 {
 			t.Errorf("got %d clients and %d denied, want 0 and 3", n, srv.listener.Denied)
 		}
 	})

@@ -16,17 +16,14 @@ var errRights = errors.New("the client passed descriptors")
 // client is one local connection. An idle one owns no buffer.
 type client struct {
 	clients *Clients
+	handler Handler // hears of the client
 	fd      int
 	reading bool     // the handler takes bytes
 	wary    bool     // the peer may pass descriptors: see socket.Peek
-	front   uint8    // which of Clients.handlers hears of it
 	held    []byte   // from the pool: what the socket has not taken yet, or nil
 	sent    int      // bytes of held that are gone
 	tls     *secured // nil: plain
 }
-
-// handler is who hears of the client.
-func (c *client) handler() Handler { return c.clients.handlers[c.front] }
 
 // Ready takes writing before reading: a client that has read its answers makes room
 // for the ones that its next requests bring.
@@ -39,15 +36,12 @@ func (c *client) Ready(ev poll.Events) {
 	if ev&poll.Writable != 0 && c.held != nil {
 		c.flush()
 	}
-	if cs.table[fd] == c && ev&poll.Readable != 0 && c.reading {
-		c.read()
+	if cs.table[fd] != c || ev&poll.Readable == 0 || !c.reading {
+		return
 	}
-}
-
-// read reads once: the set is level-triggered, and others wait for their turn.
-func (c *client) read() {
-	h := c.handler()
-	b := h.Buffer(c.fd)
+	// One read: the set is level-triggered, and others wait for their turn.
+	h := c.handler
+	b := h.Buffer(fd)
 	if len(b) == 0 {
 		c.reading = false
 		c.rewatch()
@@ -58,16 +52,16 @@ func (c *client) read() {
 	if c.wary {
 		n, err = c.readWary(b)
 	} else {
-		n, err = socket.Read(c.fd, b)
+		n, err = socket.Read(fd, b)
 	}
 	switch {
 	case err == unix.EAGAIN:
 	case err != nil:
-		h.Failed(c.fd, socket.Error("read", err), c.clients.loop.Now())
+		h.Failed(fd, socket.Error("read", err), cs.loop.Now())
 	case n == 0:
-		h.Ended(c.fd, c.clients.loop.Now())
+		h.Ended(fd, cs.loop.Now())
 	default:
-		h.Received(c.fd, b[:n], c.clients.loop.Now())
+		h.Received(fd, b[:n], cs.loop.Now())
 	}
 }
 
@@ -120,7 +114,7 @@ func (c *client) makeRoom(n int) bool {
 
 // flush writes what is held.
 func (c *client) flush() {
-	h, now := c.handler(), c.clients.loop.Now
+	h, now := c.handler, c.clients.loop.Now
 	n, err := socket.Write(c.fd, c.held[c.sent:])
 	c.sent += n
 	switch {
@@ -140,7 +134,7 @@ func (c *client) flush() {
 // reports whether all is well.
 func (c *client) rewatch() bool {
 	if err := c.watch(); err != nil {
-		c.handler().Failed(c.fd, err, c.clients.loop.Now())
+		c.handler.Failed(c.fd, err, c.clients.loop.Now())
 		return false
 	}
 	return true

@@ -68,9 +68,6 @@ func (cs *Clients) CountIn(total *atomic.Int64) { cs.total = total }
 // Len is the number of open clients.
 func (cs *Clients) Len() int { return cs.open }
 
-// all is the number of open clients, with those of other loops.
-func (cs *Clients) all() int { return int(cs.total.Load()) }
-
 // Peers counts TCP clients by address, of the first most clients in the table: each costs a system
 // call. others is how many clients were not looked at, or are not of TCP.
 func (cs *Clients) Peers(most int) (byAddress map[netip.Addr]int, others int) {
@@ -121,24 +118,24 @@ func (cs *Clients) Adopt(fd int) error { return cs.adopt(fd, false, 0) }
 
 // adopt is Adopt; wary tells that the peer may pass descriptors, front which handler hears of it.
 func (cs *Clients) adopt(fd int, wary bool, front uint8) error {
-	c, err := cs.enter(fd, wary)
+	c, err := cs.enter(fd, wary, front)
 	if err != nil {
 		return err
 	}
-	c.reading, c.front = true, front
-	c.handler().Opened(fd, cs.loop.Now())
+	c.reading = true
+	c.handler.Opened(fd, cs.loop.Now())
 	return nil
 }
 
 // enter gives fd a place in the table, and watches it for reading. The error is that of Adopt.
-func (cs *Clients) enter(fd int, wary bool) (*client, error) {
+func (cs *Clients) enter(fd int, wary bool, front uint8) (*client, error) {
 	var c *client
 	if last := len(cs.free) - 1; last >= 0 {
 		c, cs.free = cs.free[last], cs.free[:last]
 	} else {
 		c = &client{clients: cs}
 	}
-	c.fd, c.wary = fd, wary
+	c.fd, c.wary, c.handler = fd, wary, cs.handlers[front]
 	for len(cs.table) <= fd {
 		cs.table = append(cs.table, make([]*client, fd+1-len(cs.table))...)
 	}

@@ -37,7 +37,7 @@ type Listener struct {
 	loop     *Loop
 	clients  *Clients
 	fd       int
-	max      int
+	max      int64         // how many clients of all loops there may be
 	spare    int           // a descriptor in reserve, so that connects get an end when there are no more
 	resumeAt time.Duration // while accepting rests, and the loop has ln scheduled; else deadline.Never
 	warnAt   time.Duration // no warning about a limit before this
@@ -77,7 +77,7 @@ type Listener struct {
 // at a time, of all loops that count them together (Clients.CountIn). One more is accepted
 // and closed at once, so that it fails rather than hangs. After an error fd is attached.
 func (l *Loop) Listen(fd int, cs *Clients, max int) (*Listener, error) {
-	ln := &Listener{loop: l, clients: cs, fd: fd, max: max, resumeAt: deadline.Never}
+	ln := &Listener{loop: l, clients: cs, fd: fd, max: int64(max), resumeAt: deadline.Never}
 	if err := l.poller.Attach(fd, ln); err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func openSpare() int {
 
 // Ready accepts.
 func (ln *Listener) Ready(poll.Events) {
-	full := ln.clients.all() >= ln.max
+	full := ln.clients.total.Load() >= ln.max
 	if full && ln.clients.makeRoom() {
 		return // the descriptor is free at the end of the turn
 	}
@@ -113,12 +113,19 @@ func (ln *Listener) Ready(poll.Events) {
 		ln.pause(errFull)
 		return
 	}
+	// One connection, unless the turn before had one too: mostly no second is there, and to ask for it
+	// is a system call.
+	turn, most := ln.loop.poller.Turn(), acceptsPerTurn
+	if turn > ln.turn+1 && ln.tuned && !ln.Adopted {
+		most = 1
+	}
+	ln.turn = turn
 	accepted := 0
-	for most := ln.most(); accepted < most; {
+	for accepted < most {
 		// The only descriptors left for clients may be those of clients that have gone in this
 		// turn, which are free at its end.
-		open := ln.clients.all()
-		if open < ln.max && open+ln.loop.poller.Dying() >= ln.max {
+		open := ln.clients.total.Load()
+		if open < ln.max && open+int64(ln.loop.poller.Dying()) >= ln.max {
 			break
 		}
 		if open >= ln.max && !full {
@@ -135,18 +142,6 @@ func (ln *Listener) Ready(poll.Events) {
 	if ln.empty == emptyWakes {
 		ln.pause(errNobody)
 	}
-}
-
-// most is how many clients this turn may accept: one, unless the turn before had one too. Then mostly
-// no second is there, and to ask for it is a system call.
-func (ln *Listener) most() int {
-	turn := ln.loop.poller.Turn()
-	alone := turn > ln.turn+1 && ln.tuned && !ln.Adopted
-	ln.turn = turn
-	if alone {
-		return 1
-	}
-	return acceptsPerTurn
 }
 
 // accepted takes the result of accept. It reports whether another connection may wait.
@@ -180,7 +175,7 @@ func (ln *Listener) accepted(fd int, err error) bool {
 func (ln *Listener) admit(fd int) {
 	wary := ln.mustBeWary(fd)
 	var full, err error
-	if ln.clients.all() >= ln.max {
+	if ln.clients.total.Load() >= ln.max {
 		ln.Full++
 		full = errFull
 	} else if ln.Secure {

@@ -55,7 +55,7 @@ func (ln *Listener) warnOfOddity(now time.Duration, what string, why error) {
 		return
 	}
 	ln.oddAt = now + oddityPause
-	slog.Warn(what, "clients", ln.clients.all(), "refused", ln.Refused, "reason", why)
+	slog.Warn(what, "clients", ln.clients.total.Load(), "refused", ln.Refused, "reason", why)
 }
 
 // warn logs one line about a limit in warnPause, whatever it says.
@@ -64,7 +64,7 @@ func (ln *Listener) warn(now time.Duration, what string, why error) {
 		return
 	}
 	ln.warnAt = now + warnPause
-	slog.Warn(what, "clients", ln.clients.all(), "refused", ln.Refused, "reason", why)
+	slog.Warn(what, "clients", ln.clients.total.Load(), "refused", ln.Refused, "reason", why)
 }
 
 // Deadline is when accepting goes on after a rest.

@@ -155,7 +155,7 @@ func TestPassedDescriptors(t *testing.T) {
 	_ = unix.Close(w)
 	waitFor(t, "end of the client", p.ended)
 	expectPipeEnd(t, r)
-	srv.until("no client", func() bool { return srv.clients.all() == 0 })
+	srv.until("no client", func() bool { return int(srv.clients.total.Load()) == 0 })
 	srv.do(func() {
 		if s.memory[0] != 0 {
 			t.Errorf("got %q left in the buffer, want it wiped", s.memory[0])
@@ -273,7 +273,7 @@ func TestSocketThatPassesItself(t *testing.T) {
 	p := srv.connectPassing()
 	waitFor(t, "end of the client", p.ended)
 	p.close()
-	srv.until("no client", func() bool { return srv.clients.all() == 0 })
+	srv.until("no client", func() bool { return int(srv.clients.total.Load()) == 0 })
 }
 
 func pipe(t *testing.T) (r, w int) {

@@ -98,7 +98,7 @@ func (t *secured) open(session *secure.Session) {
 		t.security.refuse(t, err)
 		return
 	}
-	c.handler().Opened(c.fd, cs.loop.Now())
+	c.handler.Opened(c.fd, cs.loop.Now())
 	if t.alive() {
 		t.read()
 	}
@@ -108,7 +108,7 @@ func (t *secured) open(session *secure.Session) {
 func (t *secured) read() {
 	c, cs := t.client, t.client.clients
 	for t.alive() {
-		b := c.handler().Buffer(c.fd)
+		b := c.handler.Buffer(c.fd)
 		if len(b) == 0 {
 			c.reading = false
 			break
@@ -119,15 +119,15 @@ func (t *secured) read() {
 		}
 		switch now := cs.loop.Now(); {
 		case n > 0:
-			c.handler().Received(c.fd, b[:n], now)
+			c.handler.Received(c.fd, b[:n], now)
 		case err == nil, err == secure.ErrTruncated && cs.hungUp:
 			c.reading = false
 			if c.rewatch() {
-				c.handler().Ended(c.fd, now)
+				c.handler.Ended(c.fd, now)
 			}
 			return
 		default:
-			c.handler().Failed(c.fd, socket.Error("read", err), now)
+			c.handler.Failed(c.fd, socket.Error("read", err), now)
 			return
 		}
 	}
@@ -183,10 +183,10 @@ func (t *secured) flush() {
 	}
 	switch {
 	case err != nil && err != unix.EAGAIN:
-		c.handler().Failed(c.fd, socket.Error("write", err), cs.loop.Now())
+		c.handler.Failed(c.fd, socket.Error("write", err), cs.loop.Now())
 	case !t.waits() && c.rewatch() && t.owed:
 		t.owed = false
-		c.handler().Drained(c.fd, cs.loop.Now())
+		c.handler.Drained(c.fd, cs.loop.Now())
 	}
 }
 

@@ -79,7 +79,7 @@ func (s *security) full() error {
 
 // adopt takes the accepted fd as a client over TLS. The error is that of Adopt.
 func (s *security) adopt(fd int) error {
-	c, err := s.clients.enter(fd, false)
+	c, err := s.clients.enter(fd, false, 0)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func (cs *Clients) Review() {
 		}
 		if err := c.tls.session.Check(cs.security.config()); err != nil {
 			slog.Warn("TLS client closed", "client", c.tls.from, "reason", err)
-			c.handler().Failed(fd, err, cs.loop.Now())
+			c.handler.Failed(fd, err, cs.loop.Now())
 		}
 	}
 }
