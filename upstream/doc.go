@@ -6,7 +6,7 @@
 //	Server.Submit: a slot for the request, its uid replaced, the batch grows by it
 //	   │
 //	   ▼ at the end of the turn
-//	Server.Flush ──▶ Transport.Write: all of the turn's requests in one write
+//	Link.Flush ──▶ Transport.Write: all of the turn's requests in one write
 //	   ┊
 //	Link.Received: answers cut out of the read buffer
 //	   │

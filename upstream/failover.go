@@ -169,7 +169,7 @@ func (s *Servers) finish(now time.Duration) {
 	}
 	for i := len(s.orphans) - 1; i >= 0; i-- {
 		l := s.orphans[i]
-		l.server.Flush(now)
+		l.server.link.Flush(now)
 		if l.server.mux.Unanswered() == 0 || now >= l.until {
 			s.bury(l, now)
 		}

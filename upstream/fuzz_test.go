@@ -109,7 +109,7 @@ func (m *model) step(what byte, which int) {
 	case doLose:
 		m.lose()
 	case doProbe:
-		m.mux.SubmitProbe(request(uint32(which), codec.OpHave, "probe"), m.now)
+		submitProbe(m.mux, request(uint32(which), codec.OpHave, "probe"), m.now)
 	case doStray:
 		m.deliver(reply(uint32(which)<<24|0x00ff_ffff, codec.OpGet, "stray"))
 	}
@@ -128,7 +128,7 @@ func (m *model) submit(which int) {
 	}
 	wire := codec.AppendMessage(dst, codec.Request, uint32(which), codec.Op(which%codec.NumOps), payload)
 	r := &asked{Message: parse(slices.Clone(wire), codec.Request), since: m.now}
-	if m.mux.Submit(Owner{Client: int32(owner)}, parse(wire, codec.Request), m.now) != nil {
+	if submit(m.mux, Owner{Client: int32(owner)}, parse(wire, codec.Request), m.now) != nil {
 		return
 	}
 	r.open = true

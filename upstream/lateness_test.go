@@ -77,7 +77,7 @@ func TestLatenessAtMostOnceAMinute(t *testing.T) {
 func TestLateProbes(t *testing.T) {
 	var told []Lateness
 	m := lateMux(&told)
-	m.SubmitProbe(request(1, codec.OpHave, "x"), 0)
+	submitProbe(m, request(1, codec.OpHave, "x"), 0)
 	m.Expire(200 * ms)
 	if m.Deadline() != 200*ms+latenessWindow {
 		t.Errorf("got a deadline at %v, want the report's", m.Deadline())

@@ -7,7 +7,7 @@ import (
 )
 
 // Mux puts the requests of many clients onto one connection and brings each answer to the
-// client that asked. It answers each request that Submit takes exactly once, unless the
+// client that asked. It answers each request that submit takes exactly once, unless the
 // client leaves before.
 type Mux struct {
 	config  Config
@@ -29,14 +29,14 @@ type Mux struct {
 
 // MuxCounters are totals since start.
 type MuxCounters struct {
-	Forwarded   uint64 // requests that Submit took
+	Forwarded   uint64 // requests of clients that submit took
 	Answered    uint64 // of those, answered by dc_server in time
 	TimedOut    uint64 // of those, answered with DISCONNECTED after Timeout
 	Lost        uint64 // of those, answered with DISCONNECTED when the connection was lost
 	Swallowed   uint64 // answers to clients that had left
 	Late        uint64 // answers to requests that had timed out
 	Unsolicited uint64 // answers to no request, or the second to one
-	Full        uint64 // requests that Submit refused
+	Full        uint64 // requests of clients that submit refused
 }
 
 // unsolicitedLimit is how many unsolicited answers may come in a row. After one more,
@@ -59,43 +59,32 @@ func NewMux(config Config, answers Answers) *Mux {
 	}
 }
 
-// Submit forwards a request for owner, under a uid of our own. It returns ErrFull when
-// there is no room; nothing was forwarded then. A request that does not lie at Servers.Tail
-// is copied.
-func (m *Mux) Submit(owner Owner, r codec.Message, now time.Duration) error {
-	if !m.forward(slot{state: waiting, op: r.Op, owner: owner, clientUID: r.UID}, r.Wire, now) {
-		m.Counters.Full++
+// submit forwards a request for owner, under a uid of our own. Its state is waiting, or own: then it is a
+// probe, which is not counted, and its answer is swallowed. It returns ErrFull when there is no room;
+// nothing was forwarded then. A request that does not lie at Servers.Tail is copied.
+func (m *Mux) submit(state slotState, owner Owner, r *codec.Message, now time.Duration) error {
+	i, ok := 0, false
+	if len(m.batch.unsent())+len(r.Wire) <= m.config.MaxBatch {
+		if m.Unanswered() == 0 {
+			m.busySince = now
+		}
+		i, ok = m.slots.take()
+	}
+	if !ok {
+		if state == waiting {
+			m.Counters.Full++
+		}
 		return ErrFull
 	}
-	m.Counters.Forwarded++
-	return nil
-}
-
-// SubmitProbe forwards a request of our own; its answer is swallowed. When there is no
-// room, nothing is forwarded: enough answers are owed already to tell that dc_server lives.
-func (m *Mux) SubmitProbe(r codec.Message, now time.Duration) {
-	_ = m.forward(slot{state: own, op: r.Op}, r.Wire, now)
-}
-
-// forward puts wire into the batch, and s, except its generation, into a slot.
-func (m *Mux) forward(s slot, wire []byte, now time.Duration) bool {
-	if len(m.batch.unsent())+len(wire) > m.config.MaxBatch {
-		return false
-	}
-	if m.Unanswered() == 0 {
-		m.busySince = now
-	}
-	i, ok := m.slots.take()
-	if !ok {
-		return false
-	}
-	s.generation = m.slots.table[i].generation
-	s.stamp = uint32(now >> stampShift)
 	m.taken++
-	m.slots.table[i] = s
+	if state == waiting {
+		m.Counters.Forwarded++
+	}
+	s := &m.slots.table[i]
+	*s = slot{state: state, op: r.Op, generation: s.generation, owner: owner, clientUID: r.UID, stamp: uint32(now >> stampShift)}
 	m.slots.pending.Set(i, now)
-	codec.SetUID(m.batch.add(wire), uint32(s.generation)<<uidSlotBits|uint32(i))
-	return true
+	codec.SetUID(m.batch.add(r.Wire), uint32(s.generation)<<uidSlotBits|uint32(i))
+	return nil
 }
 
 // Unsent is what is to be written to dc_server. It is valid until the next request.

@@ -46,7 +46,7 @@ func TestManyFramesKeepTogether(t *testing.T) {
 func TestRequestAtTheTailIsNotMoved(t *testing.T) {
 	m, _ := newMux()
 	wire := codec.AppendMessage(m.batch.tail(tailRoom)[:0], codec.Request, 0xffffffff, codec.OpGet, []byte("id"))
-	if err := m.Submit(Owner{Client: int32(1)}, parse(wire, codec.Request), 0); err != nil {
+	if err := submit(m, Owner{Client: int32(1)}, parse(wire, codec.Request), 0); err != nil {
 		t.Fatal(err)
 	}
 	if &m.Unsent()[0] != &wire[0] {
@@ -97,7 +97,7 @@ func TestLostAnswersEverything(t *testing.T) {
 	mustSubmit(t, m, 2, 8, "waiting", 210*ms)
 	mustSubmit(t, m, 3, 9, "left", 210*ms)
 	r.leave(3)
-	m.SubmitProbe(request(1, codec.OpHave, "ours"), 210*ms)
+	submitProbe(m, request(1, codec.OpHave, "ours"), 210*ms)
 	m.Lost(220 * ms)
 	r.mustHave(t, answer{2, 8, codec.OpGet, disconnected})
 	mustBeEmpty(t, m)
@@ -244,7 +244,7 @@ func TestFull(t *testing.T) {
 	for i := range 4 {
 		mustSubmit(t, m, i, 7, "x", 0)
 	}
-	if err := m.Submit(Owner{Client: int32(4)}, request(7, codec.OpGet, "one too many"), 0); !errors.Is(err, ErrFull) {
+	if err := submit(m, Owner{Client: int32(4)}, request(7, codec.OpGet, "one too many"), 0); !errors.Is(err, ErrFull) {
 		t.Fatalf("got %v, want ErrFull", err)
 	}
 	if got := len(seen(t, m)); got != 4 {
@@ -262,11 +262,11 @@ func TestFullBatch(t *testing.T) {
 	m := NewMux(config, &recorder{})
 	wire := 100 - codec.HeaderSize
 	mustSubmit(t, m, 1, 7, strings.Repeat("x", wire), 0)
-	if err := m.Submit(Owner{Client: int32(2)}, request(7, codec.OpGet, ""), 0); !errors.Is(err, ErrFull) {
+	if err := submit(m, Owner{Client: int32(2)}, request(7, codec.OpGet, ""), 0); !errors.Is(err, ErrFull) {
 		t.Fatalf("got %v with a full batch, want ErrFull", err)
 	}
 	m.batch.wrote(codec.HeaderSize)
-	if err := m.Submit(Owner{Client: int32(2)}, request(7, codec.OpGet, ""), 0); err != nil {
+	if err := submit(m, Owner{Client: int32(2)}, request(7, codec.OpGet, ""), 0); err != nil {
 		t.Fatalf("got %v with just enough room, want the request taken", err)
 	}
 	if m.Unanswered() != 2 {
@@ -298,11 +298,11 @@ func TestLargestTable(t *testing.T) {
 	m := NewMux(Config{MaxInFlight: MaxInFlight, MaxBatch: 16 << 20, Timeout: deadline.Never}, r)
 	wire := request(7, codec.OpGet, "x")
 	for i := range MaxInFlight {
-		if err := m.Submit(Owner{Client: int32(i)}, wire, 0); err != nil {
+		if err := submit(m, Owner{Client: int32(i)}, wire, 0); err != nil {
 			t.Fatalf("got %v for request %d", err, i)
 		}
 	}
-	if err := m.Submit(Owner{Client: int32(0)}, wire, 0); !errors.Is(err, ErrFull) {
+	if err := submit(m, Owner{Client: int32(0)}, wire, 0); !errors.Is(err, ErrFull) {
 		t.Fatalf("got %v, want ErrFull", err)
 	}
 	used := map[uint32]bool{}
@@ -364,9 +364,9 @@ func TestBusySince(t *testing.T) {
 
 func TestProbeIsNobodysAnswer(t *testing.T) {
 	m, r := newMux()
-	m.SubmitProbe(request(1, codec.OpHave, "ours"), 0)
+	submitProbe(m, request(1, codec.OpHave, "ours"), 0)
 	mustDeliver(t, m, reply(seen(t, m)[0].UID, codec.OpHave, "\x01"), ms)
-	m.SubmitProbe(request(1, codec.OpHave, "ours"), 2*ms)
+	submitProbe(m, request(1, codec.OpHave, "ours"), 2*ms)
 	m.Expire(time.Second)
 	r.mustHave(t)
 	if m.Unanswered() != 1 {

@@ -105,10 +105,17 @@ func testMuxConfig() Config {
 	return Config{MaxInFlight: 4, MaxBatch: 128 << 10, Timeout: 200 * time.Millisecond}
 }
 
+// submit and submitProbe submit a request of a client, and one of our own.
+func submit(m *Mux, owner Owner, r codec.Message, now time.Duration) error {
+	return m.submit(waiting, owner, &r, now)
+}
+
+func submitProbe(m *Mux, r codec.Message, now time.Duration) { _ = m.submit(own, Owner{}, &r, now) }
+
 // mustSubmit submits a GET for owner.
 func mustSubmit(t *testing.T, m *Mux, owner int, uid uint32, payload string, now time.Duration) {
 	t.Helper()
-	if err := m.Submit(Owner{Client: int32(owner)}, request(uid, codec.OpGet, payload), now); err != nil {
+	if err := submit(m, Owner{Client: int32(owner)}, request(uid, codec.OpGet, payload), now); err != nil {
 		t.Fatalf("got %v, want the request taken", err)
 	}
 }

@@ -38,7 +38,7 @@ type Transport interface {
 	// Close ends the connection, or the attempt. The transport reports nothing of it after
 	// that.
 	Close()
-	// EndTurn asks for Server.Flush before the loop sleeps.
+	// EndTurn asks for Link.Flush before the loop sleeps.
 	EndTurn()
 }
 
@@ -126,21 +126,18 @@ func (s *Server) Stop(now time.Duration) { s.link.Stop(now) }
 // Rest ends the connection until the next Start; see Link.Rest.
 func (s *Server) Rest(now time.Duration) { s.link.Rest(now) }
 
-// Submit forwards a request for owner and asks for Flush; see Mux.Submit. Unless the state is
-// Up, it returns ErrNotUp.
+// Submit forwards a request for owner and asks for Link.Flush. It returns ErrNotUp unless the state is
+// Up, and ErrFull when there is no room.
 func (s *Server) Submit(owner Owner, r *codec.Message, now time.Duration) error {
 	if s.link.state != Up {
 		return ErrNotUp
 	}
-	err := s.mux.Submit(owner, *r, now)
+	err := s.mux.submit(waiting, owner, r, now)
 	if err == nil {
 		s.link.transport.EndTurn()
 	}
 	return err
 }
-
-// Flush writes what the turn has gathered.
-func (s *Server) Flush(now time.Duration) { s.link.Flush(now) }
 
 // Deadline is when Expire is to be called next, or deadline.Never.
 func (s *Server) Deadline() time.Duration { return min(s.link.Deadline(), s.mux.Deadline()) }

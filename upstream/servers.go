@@ -177,7 +177,7 @@ func (s *Servers) InFlight() int {
 // Flush writes what the turn has gathered, and ends connections that owe nothing any more.
 func (s *Servers) Flush(now time.Duration) {
 	for _, m := range s.members {
-		m.line.server.Flush(now)
+		m.line.server.link.Flush(now)
 	}
 	if len(s.members) > 1 || len(s.orphans) > 0 {
 		s.finish(now)

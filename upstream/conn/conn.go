@@ -138,7 +138,7 @@ func (c *Conn) Close() {
 	}
 }
 
-// EndTurn asks for Server.Flush before the loop sleeps.
+// EndTurn asks for Link.Flush before the loop sleeps.
 func (c *Conn) EndTurn() { c.poller.EndTurn() }
 
 // Write writes as much of b as the socket takes. When a write fails while the link is Up,

@@ -298,7 +298,7 @@ func TestU13AnswersBeforeAFailedWrite(t *testing.T) {
 		<-gone
 		time.Sleep(20 * ms)
 		submit(e, "too late")
-		e.server.Flush(e.loop.Now())
+		e.server.Link().Flush(e.loop.Now())
 	})
 	for range answered {
 		e.mustAnswer("hello")
@@ -335,7 +335,7 @@ func TestU13MoreThanOneReadBeforeAFailedWrite(t *testing.T) {
 		close(asked)
 		<-gone
 		submit(e, "too late")
-		e.server.Flush(e.loop.Now())
+		e.server.Link().Flush(e.loop.Now())
 	})
 	for range answered {
 		e.mustAnswer(largest)

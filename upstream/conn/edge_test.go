@@ -67,7 +67,7 @@ func prepare(t *testing.T, target string, retry, timeout time.Duration) *edge {
 	e.conn = New(e.loop, addr)
 	e.server = upstream.New(config, e.conn, e, e)
 	e.loop.Schedule(e.server)
-	e.loop.AtTurnEnd(e.server.Flush)
+	e.loop.AtTurnEnd(e.server.Link().Flush)
 	go func() { e.ended <- e.loop.Run() }()
 	t.Cleanup(e.stop)
 	return e

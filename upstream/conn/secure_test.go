@@ -194,7 +194,7 @@ func TestSecureAnswersInTimeCount(t *testing.T) {
 		for range answered {
 			submit(e, "hello")
 		}
-		e.server.Flush(e.loop.Now())
+		e.server.Link().Flush(e.loop.Now())
 		close(asked)
 		time.Sleep(timeout)
 	})
@@ -461,7 +461,7 @@ func TestF10NextOverTLS(t *testing.T) {
 		second.server = upstream.New(upstream.Config{MaxInFlight: 1000, MaxBatch: 1 << 20, Timeout: long, Retry: long, Random: func(b []byte) { clear(b) }},
 			second.conn, &second, &second)
 		e.loop.Schedule(second.server)
-		e.loop.AtTurnEnd(second.server.Flush)
+		e.loop.AtTurnEnd(second.server.Link().Flush)
 		second.server.Start(e.loop.Now())
 	})
 	second.await(upstream.Up)
