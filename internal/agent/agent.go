@@ -116,9 +116,10 @@ func (a *Agent) Move(m *upstream.Member, spec upstream.Spec, ended func(moved bo
 }
 
 // AddFront makes a front for the clients of s, which speak w. pool holds what they have sent
-// of requests that are not whole.
+// of requests that are not whole. They are read into the batch: a request that comes whole is where it is
+// sent from.
 func (a *Agent) AddFront(w front.Wire, s front.Sockets, pool *buffer.Pool) *front.Front {
-	return a.addFront(front.Config{Window: a.config.Window, Idle: a.config.Idle, Yields: true}, w, s, pool)
+	return a.addFront(front.Config{Window: a.config.Window, Idle: a.config.Idle, In: a.servers, Yields: true}, w, s, pool)
 }
 
 // AddMemcached makes a front for the clients of s, which speak memcached's protocols. Such clients
@@ -190,12 +191,6 @@ func (a *Agent) Stop(now time.Duration) {
 		a.cache.stop()
 	}
 }
-
-// ReadInto gives the end of the batch: a request that comes whole is where it is sent from.
-func (a *Agent) ReadInto() []byte { return a.servers.Tail() }
-
-// Consumed wipes what was read, except what is on its way to dc_server.
-func (a *Agent) Consumed(b []byte) { a.servers.Consumed(len(b)) }
 
 // Arriving needs no preparation.
 func (a *Agent) Arriving([]front.Incoming) {}

@@ -18,7 +18,6 @@ type rig struct {
 	t    *testing.T
 	now  time.Duration
 	pool *buffer.Pool
-	in   []byte // what ReadInto gives
 
 	// The sockets.
 	held     bool  // of each Write
@@ -55,7 +54,7 @@ const idleTime = 10 * time.Second
 func newRig(t *testing.T) *rig { return newRigWith(t, idleTime, 1<<20) }
 
 func newRigWith(t *testing.T, idle time.Duration, memory int) *rig {
-	r := &rig{t: t, pool: buffer.NewPool(memory), in: make([]byte, 64<<10)}
+	r := &rig{t: t, pool: buffer.NewPool(memory)}
 	r.Front = New(Config{Window: 1, Gets: 1, Ordered: true, Idle: idle}, NewDistcache(), r, r, r.pool)
 	t.Cleanup(r.mustBeEmpty)
 	return r
@@ -130,11 +129,7 @@ func (r *rig) block(c int) {
 	r.update(c, r.now)
 }
 
-// ReadInto, Consumed, Arriving, Request and Dropped implement Requests.
-func (r *rig) ReadInto() []byte { return r.in }
-
-func (r *rig) Consumed(b []byte) { clear(b) }
-
+// Arriving, Request and Dropped implement Requests.
 func (r *rig) Arriving([]Incoming) {}
 
 func (r *rig) Request(a Asker, m *codec.Message, now time.Duration) bool {

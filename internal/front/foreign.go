@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// foreignRead is how much is read at a time from a client that has nothing held, in bytes.
+	// foreignRead is ReadBytes where there is a Translator.
 	foreignRead = 16 << 10
 	// foreignRoom is how much longer than the largest message an answer of a Translator may be.
 	foreignRoom = 1 << 10

@@ -53,12 +53,6 @@ type Sockets interface {
 
 // Requests is what a Front does with whole requests.
 type Requests interface {
-	// ReadInto gives the memory for the next bytes of a client that has none held: at
-	// most buffer.Largest bytes, left alone until the requests in it are through Request.
-	ReadInto() []byte
-	// Consumed tells that b, which was read into ReadInto, is dealt with. What is not in use for
-	// another reason is to be wiped: sessions are secrets.
-	Consumed(b []byte)
 	// Arriving shows several requests before they come through Request.
 	Arriving(all []Incoming)
 	// Request takes one whole, valid request, a view that lives until it returns. Its answer
@@ -68,6 +62,19 @@ type Requests interface {
 	// Dropped tells that the Front closed a client, and why.
 	Dropped(c int, why Reason, err error, now time.Duration)
 }
+
+// Memory is where a Front reads what clients send, in place of memory of its own.
+type Memory interface {
+	// Tail gives the memory for the next bytes of a client that has none held: at most
+	// buffer.Largest bytes, left alone until the requests in it are through Request.
+	Tail() []byte
+	// Consumed tells that the n bytes that were read into the last Tail are dealt with. What is
+	// not in use for another reason is to be wiped: sessions are secrets.
+	Consumed(n int)
+}
+
+// ReadBytes is how many bytes of a client a Front reads at a time into memory of its own.
+const ReadBytes = 64 << 10
 
 // Incoming is a request that a client has sent and the Front has not handed over yet.
 type Incoming struct {
@@ -95,6 +102,7 @@ type Config struct {
 	Gets    int           // where Ordered, how many of those requests may be GETs
 	Idle    time.Duration // how long a client may stay without a request; deadline.Never: for ever
 	Patient bool          // a client may leave answers unread for ever; it gets no more of them
+	In      Memory        // where clients are read into; nil: memory of the Front's own
 	Yields  bool          // a client that was answered and is idle may be closed for another one: see MakeRoom
 }
 
@@ -120,7 +128,7 @@ type Front struct {
 	later   []int  // clients to go on with at the end of the turn
 	busy    int    // clients in a phase after idle
 	found   []Incoming
-	in      []byte // where foreign: what is read from a client that has nothing held
+	in      []byte // without Config.In: what is read from a client that has nothing held
 
 	// Counters counts what happened, since start. Those of ADDs and answers are counted by
 	// whoever gives the answers: they are not looked into here.
@@ -161,8 +169,12 @@ func New(config Config, w Wire, s Sockets, r Requests, pool *buffer.Pool) *Front
 	f.unread = f.entries.NewQueue(readCheck)
 	f.out = make([]byte, 0, BatchBytes+codec.MaxMessageSize+foreignRoom)
 	f.found = make([]Incoming, groupSize)
+	size := ReadBytes
 	if t, ok := w.(Translator); ok {
-		f.foreign, f.found, f.in = t, f.found[:1], make([]byte, foreignRead)
+		f.foreign, f.found, size = t, f.found[:1], foreignRead
+	}
+	if config.In == nil {
+		f.in = make([]byte, size)
 	}
 	return f
 }
@@ -191,10 +203,10 @@ func (f *Front) Buffer(c int) []byte {
 	d := &f.clients[c]
 	switch {
 	case !f.takes(d) || d.ended:
-	case d.held == nil && f.foreign != nil:
+	case d.held == nil && f.config.In == nil:
 		return f.in
 	case d.held == nil:
-		return f.requests.ReadInto()
+		return f.config.In.Tail()
 	default:
 		if room := d.room(f.pool); room != nil {
 			return room
@@ -207,18 +219,17 @@ func (f *Front) Buffer(c int) []byte {
 // Received takes bytes that were read into Buffer.
 func (f *Front) Received(c int, b []byte, now time.Duration) {
 	d := &f.clients[c]
-	switch {
-	case d.held == nil && f.foreign != nil:
-		f.pump(c, b, now)
-		clear(b)
-		return
-	case d.held == nil:
-		f.pump(c, b, now)
-		f.requests.Consumed(b)
+	if d.held != nil {
+		d.held = d.held[:len(d.held)+len(b)]
+		f.pump(c, d.held[d.taken:], now)
 		return
 	}
-	d.held = d.held[:len(d.held)+len(b)]
-	f.pump(c, d.held[d.taken:], now)
+	f.pump(c, b, now)
+	if f.config.In != nil {
+		f.config.In.Consumed(len(b))
+	} else {
+		clear(b)
+	}
 }
 
 // Ended tells that c will send no more. It is closed once its requests are answered; half a

@@ -13,8 +13,6 @@ const (
 	// window is how many requests a client may have open while the store is at work. A
 	// dc_client has those of all its clients on one connection.
 	window = 8192
-	// readBuffer is how many bytes of a client's requests are read at a time.
-	readBuffer = 64 << 10
 	// expirePerCall is how many sessions are dropped in one go once their time is over:
 	// few enough that no client notices.
 	expirePerCall = 512
@@ -48,7 +46,6 @@ type Server struct {
 	observer Observer
 
 	ids      [][]byte      // of requests that are about to come
-	in       []byte        // where clients' bytes are read
 	payload  []byte        // a request's payload, when it came in several frames
 	request  store.Request // the one under way
 	expireAt time.Duration // no Store.Expire before this
@@ -70,11 +67,7 @@ type Counters struct {
 
 // New makes a Server. pool holds what clients have sent of requests that are not whole.
 func New(config Config, st store.Store, s front.Sockets, pool *buffer.Pool, o Observer) *Server {
-	srv := &Server{
-		config: config, store: st, observer: o,
-		in:      make([]byte, readBuffer),
-		payload: make([]byte, 0, codec.MaxPayload),
-	}
+	srv := &Server{config: config, store: st, observer: o, payload: make([]byte, 0, codec.MaxPayload)}
 	srv.front = front.New(front.Config{Window: window, Idle: config.Idle}, front.NewDistcache(), s, srv, pool)
 	st.Serve(srv)
 	return srv
@@ -82,12 +75,6 @@ func New(config Config, st store.Store, s front.Sockets, pool *buffer.Pool, o Ob
 
 // Front is where the clients' events go.
 func (s *Server) Front() *front.Front { return s.front }
-
-// ReadInto gives the read buffer.
-func (s *Server) ReadInto() []byte { return s.in }
-
-// Consumed wipes what was read: the requests are carried out, or kept in the pool.
-func (s *Server) Consumed(b []byte) { clear(b) }
 
 // Arriving announces to the store what is about to be looked up. A dc_client's read brings
 // many requests: the memory that their sessions are in is then waited for together rather

@@ -127,7 +127,7 @@ func TestPipelinedBatch(t *testing.T) {
 			asked = codec.AppendMessage(asked, codec.Request, uid+2, codec.OpRemove, []byte(id))
 			ok(uid+2, codec.OpRemove)
 		}
-		if len(asked) < 3*readBuffer || len(want) < 3*front.BatchBytes {
+		if len(asked) < 3*front.ReadBytes || len(want) < 3*front.BatchBytes {
 			t.Fatalf("%d bytes asked and %d to answer are too few to show anything", len(asked), len(want))
 		}
 		if got := r.send(asked, size); got != len(asked) {
@@ -148,8 +148,8 @@ func TestClientThatNeverReads(t *testing.T) {
 	get := codec.AppendMessage(nil, codec.Request, 9, codec.OpGet, []byte("id"))
 	asked := bytes.Repeat(get, 10_000)
 	taken := r.send(asked, 1<<20)
-	if taken > readBuffer {
-		t.Errorf("got %d bytes taken from a client that does not read, want at most %d", taken, readBuffer)
+	if taken > front.ReadBytes {
+		t.Errorf("got %d bytes taken from a client that does not read, want at most %d", taken, front.ReadBytes)
 	}
 	if got, most := len(r.take()), front.BatchBytes+codec.MaxMessageSize; got > most {
 		t.Errorf("got %d bytes of answers held, want at most %d", got, most)

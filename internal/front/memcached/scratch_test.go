@@ -39,8 +39,6 @@ func (d *daemon) Unread(int) int                             { return 0 }
 func (d *daemon) Close(int)                                  {}
 func (d *daemon) Resume(int)                                 {}
 func (d *daemon) EndTurn()                                   {}
-func (d *daemon) ReadInto() []byte                           { return nil }
-func (d *daemon) Consumed([]byte)                            {}
 func (d *daemon) Arriving([]front.Incoming)                  {}
 
 func (d *daemon) Dropped(int, front.Reason, error, time.Duration) {}
