@@ -43,6 +43,11 @@ type Observer interface {
 	ClientDropped(c int, why front.Reason, err error, now time.Duration)
 }
 
+// submitter forwards a request to dc_server; see upstream.Servers.Submit.
+type submitter interface {
+	Submit(owner upstream.Owner, m *codec.Message, now time.Duration) error
+}
+
 // Agent joins the fronts that clients come through with the dc_servers that answer.
 type Agent struct {
 	config    Config
@@ -51,7 +56,8 @@ type Agent struct {
 	refusal   [codec.HeaderSize + 1]byte // an answer that is given here
 	datagrams *front.Datagrams           // nil: none
 	servers   *upstream.Servers
-	cache     *cache // nil: none
+	cache     *cache    // nil: none
+	way       submitter // the cache, if there is one, else the servers
 	observer  Observer
 	link      linkFacts
 	figures   upstream.Figures // of all servers together
@@ -79,8 +85,10 @@ func New(config Config, o Observer) *Agent {
 		Spread: config.Spread, Retry: config.Server.Retry, Random: config.Server.Random,
 		Drain: min(drainLimit, config.Server.Timeout),
 	}, a, a)
+	a.way = a.servers
 	if config.Cache != nil {
 		a.cache = newCache(config.Cache, config.Writes, a.servers, &a.figures.Mux.Full)
+		a.way = a.cache
 	}
 	return a
 }
@@ -205,7 +213,7 @@ func (a *Agent) Request(asker front.Asker, m *codec.Message, now time.Duration) 
 		}
 		codec.RaiseTimeout(m.Wire, a.config.MinExpiry)
 	}
-	err := a.submit(upstream.Owner(asker), m, now)
+	err := a.way.Submit(upstream.Owner(asker), m, now)
 	if err == upstream.ErrNotUp && a.waits(now) {
 		a.parked = append(a.parked, asker)
 		return false // it will come again
@@ -223,14 +231,6 @@ func (a *Agent) Request(asker front.Asker, m *codec.Message, now time.Duration) 
 	return true
 }
 
-// submit sends a request to dc_server.
-func (a *Agent) submit(owner upstream.Owner, m *codec.Message, now time.Duration) error {
-	if a.cache != nil {
-		return a.cache.submit(owner, m, now)
-	}
-	return a.servers.Submit(owner, m, now)
-}
-
 // Forward sends on a request that came in a datagram. It reports false when that cannot be done now:
 // such a request does not wait for the very first connection.
 func (a *Agent) Forward(asker front.Asker, m *codec.Message, now time.Duration) bool {
@@ -238,7 +238,7 @@ func (a *Agent) Forward(asker front.Asker, m *codec.Message, now time.Duration) 
 		codec.RaiseTimeout(m.Wire, a.config.MinExpiry)
 		a.datagrams.Asked.Added(codec.AddTimeout(m.Wire))
 	}
-	err := a.submit(upstream.Owner(asker), m, now)
+	err := a.way.Submit(upstream.Owner(asker), m, now)
 	if err == nil {
 		return true
 	}
@@ -257,31 +257,16 @@ func (a *Agent) refuse(asker front.Asker, m *codec.Message, s codec.Status, now 
 	f.Answer(asker, codec.AppendStatus(a.refusal[:0], m.UID, m.Op, s), now)
 }
 
-// Answer implements upstream.Answers.
+// Answer implements upstream.Answers: it brings the answer to the front that its client came through.
 func (a *Agent) Answer(owner upstream.Owner, wire []byte, now time.Duration) bool {
-	if owner.Front != cacheIndex {
-		return a.pass(owner, wire, now)
-	}
-	t := a.cache.tickets.release(owner.Client)
-	wire, err := a.cache.settle(&t, wire, now)
-	if wire == nil {
-		return true
-	}
-	if err == upstream.ErrNotUp {
-		a.Counters.Unavailable++
-	}
-	answered := a.pass(t.owner, wire, now)
-	a.cache.wipe()
-	return answered
-}
-
-// pass brings an answer to the front that its client came through.
-func (a *Agent) pass(owner upstream.Owner, wire []byte, now time.Duration) bool {
 	op, status := codec.Outcome(wire) // before a client asks again from within
 	answered, counters := false, (*front.Counters)(nil)
-	if owner.Front == front.DatagramIndex {
+	switch owner.Front {
+	case cacheIndex:
+		return a.settle(owner.Client, wire, now)
+	case front.DatagramIndex:
 		answered, counters = a.datagrams.Answer(front.Asker(owner), wire, now), &a.datagrams.Asked
-	} else {
+	default:
 		f := a.fronts[owner.Front]
 		answered, counters = f.Answer(front.Asker(owner), wire, now), &f.Counters
 	}
@@ -290,6 +275,21 @@ func (a *Agent) pass(owner upstream.Owner, wire []byte, now time.Duration) bool 
 	}
 	counters.Answered(op, status)
 	return true
+}
+
+// settle brings the answer to a request of the cache to the client that asked.
+func (a *Agent) settle(ticket int32, wire []byte, now time.Duration) bool {
+	t := a.cache.tickets.release(ticket)
+	wire, err := a.cache.settle(&t, wire, now)
+	if wire == nil {
+		return true // dc_server was asked again
+	}
+	if err == upstream.ErrNotUp {
+		a.Counters.Unavailable++
+	}
+	answered := a.Answer(t.owner, wire, now)
+	a.cache.wipe()
+	return answered
 }
 
 // Dropped passes on that a client was closed that did not ask for it.

@@ -23,7 +23,7 @@ const (
 // cache has a GET cost one byte in place of the session, where the session came through here before: dc_server is asked
 // by a HAVE whether the session is still there.
 //
-//	GET ──▶ submit ── is it among the entries? ── HAVE ──▶ dc_server
+//	GET ──▶ Submit ── is it among the entries? ── HAVE ──▶ dc_server
 //	GET's answer ◀── settle: OK: the entry │ NOTOK: NOTOK ◀─┘
 //
 // An entry comes from an ADD that dc_server took, and from a GET that found something. No entry is used or made while an ADD or a
@@ -70,8 +70,8 @@ func newCache(memory *store.Memory, writes Writes, servers *upstream.Servers, fu
 	return &cache{held: newEntries(memory), writes: writes, servers: servers, full: full, answer: make([]byte, 0, codec.MaxMessageSize)}
 }
 
-// submit forwards a request, or a HAVE in place of a GET.
-func (c *cache) submit(owner upstream.Owner, m *codec.Message, now time.Duration) error {
+// Submit forwards a request, or a HAVE in place of a GET.
+func (c *cache) Submit(owner upstream.Owner, m *codec.Message, now time.Duration) error {
 	id := m.SessionID()
 	if m.Op == codec.OpHave || !codec.ValidID(id) {
 		return c.servers.Submit(owner, m, now)
@@ -210,7 +210,7 @@ func (c *cache) checked(t *ticket, status codec.Status, now time.Duration) (wire
 func (c *cache) ask(t *ticket, now time.Duration) error {
 	c.get.Wire = codec.AppendMessage(c.get.Wire[:0], codec.Request, t.uid, codec.OpGet, t.ID())
 	c.get.UID, c.get.Op, c.get.PayloadLen = t.uid, codec.OpGet, int(t.idLen)
-	return c.submit(t.owner, &c.get, now)
+	return c.Submit(t.owner, &c.get, now)
 }
 
 func (c *cache) stripe(hash uint64) *stripe { return &c.stripes[hash%numStripes] }
