@@ -2,12 +2,15 @@ package poll
 
 import (
 	"encoding/binary"
+	"fmt"
+	"log/slog"
 	"os"
 	"sync"
 	"time"
 
 	"distcache/engine/socket"
 
+	"github.com/panjf2000/gnet/v2/pkg/logging"
 	"github.com/panjf2000/gnet/v2/pkg/netpoll"
 	"golang.org/x/sys/unix"
 )
@@ -139,3 +142,59 @@ func (t *Timer) Ready(Events) {
 		t.fired()
 	}
 }
+
+// closer closes descriptors whose close may block, one after the other, on a goroutine that
+// ends when there are no more.
+type closer struct {
+	mu      sync.Mutex
+	waiting []parting // under mu
+	running bool      // under mu
+}
+
+// parting is a descriptor to close, and what to call when it is closed.
+type parting struct {
+	fd     int
+	closed func()
+}
+
+func (c *closer) close(p parting) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting = append(c.waiting, p)
+	if !c.running {
+		c.running = true
+		go c.run()
+	}
+}
+
+func (c *closer) run() {
+	for p, ok := c.next(); ok; p, ok = c.next() {
+		_ = unix.Close(p.fd) // close of a socket reports nothing
+		p.closed()
+	}
+}
+
+func (c *closer) next() (p parting, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.waiting) == 0 {
+		c.running, c.waiting = false, nil
+		return parting{}, false
+	}
+	p, c.waiting = c.waiting[0], c.waiting[1:]
+	return p, true
+}
+
+// redirectLogs replaces gnet's logger, which is global in the process.
+var redirectLogs = sync.OnceFunc(func() {
+	logging.SetDefaultLoggerAndFlusher(gnetLogger{}, func() error { return nil })
+})
+
+// gnetLogger passes netpoll's messages about epoll and eventfd errors to slog.
+type gnetLogger struct{}
+
+func (gnetLogger) Debugf(format string, args ...any) { slog.Debug(fmt.Sprintf(format, args...)) }
+func (gnetLogger) Infof(format string, args ...any)  { slog.Info(fmt.Sprintf(format, args...)) }
+func (gnetLogger) Warnf(format string, args ...any)  { slog.Warn(fmt.Sprintf(format, args...)) }
+func (gnetLogger) Errorf(format string, args ...any) { slog.Error(fmt.Sprintf(format, args...)) }
+func (gnetLogger) Fatalf(format string, args ...any) { slog.Error(fmt.Sprintf(format, args...)) }

@@ -1,11 +1,13 @@
 package secure
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
 	"time"
 
+	"distcache/engine/buffer"
 	"distcache/engine/socket"
 
 	"golang.org/x/sys/unix"
@@ -94,3 +96,47 @@ var _ net.Conn = (*wire)(nil)
 
 // isTimeout reports whether err is that of a deadline.
 func isTimeout(err error) bool { return os.IsTimeout(err) }
+
+// readSize is how much ciphertext is read from a socket at a time: two records of the largest size.
+const readSize = 33 << 10
+
+// Shared is what the Sessions of one loop have in common: the buffer into which ciphertext is read. A Session that has
+// not taken all of it when the next one reads gets a copy of its rest.
+type Shared struct {
+	read []byte
+	user *Session     // may have a rest in read
+	pool *buffer.Pool // for that copy, and for ciphertext that sockets do not take
+}
+
+// NewShared returns the Shared of a loop. pool bounds the ciphertext that is held for all its Sessions.
+func NewShared(pool *buffer.Pool) *Shared {
+	return &Shared{read: make([]byte, readSize), pool: pool}
+}
+
+// buffer gives the read buffer to s.
+func (sh *Shared) buffer(s *Session) []byte {
+	if sh.user != nil && sh.user != s {
+		sh.user.park()
+	}
+	sh.user = s
+	return sh.read
+}
+
+// ClientMemory is the most that an idle Session takes once it has read a record of the largest size, in bytes. A handshake
+// under way takes no more.
+const ClientMemory = 64 << 10
+
+var (
+	// ErrTruncated is returned by Session.Read when the stream ended without the peer's close_notify.
+	ErrTruncated = errors.New("the peer ended the connection without a TLS close_notify")
+	// ErrAbandoned is the result of a handshake whose client was closed meanwhile.
+	ErrAbandoned = errors.New("the TLS handshake was abandoned")
+)
+
+// wouldBlock is what crypto/tls gets from the connection when no ciphertext is there. It keeps every other error for
+// ever; after one that is temporary, the next Read goes on where this one stopped, even within a record.
+type wouldBlock struct{}
+
+func (wouldBlock) Error() string   { return "no ciphertext is there yet" }
+func (wouldBlock) Timeout() bool   { return true }
+func (wouldBlock) Temporary() bool { return true }

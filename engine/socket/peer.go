@@ -2,6 +2,7 @@ package socket
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"unsafe"
 
@@ -83,4 +84,27 @@ func getsockopt(fd, option int, value unsafe.Pointer, size *uint32) error {
 		return errno
 	}
 	return nil
+}
+
+// PeerAddress is the address of the TCP connection fd's other side, as text: host:port, or "" where it is not known.
+func PeerAddress(fd int) string {
+	if at := PeerAddrPort(fd); at.IsValid() {
+		return at.String()
+	}
+	return ""
+}
+
+// PeerAddrPort is the address of the TCP connection fd's other side. It is not valid for other sockets.
+func PeerAddrPort(fd int) netip.AddrPort {
+	name, err := unix.Getpeername(fd)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	switch sa := name.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
+	}
+	return netip.AddrPort{}
 }
