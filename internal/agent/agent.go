@@ -93,36 +93,6 @@ func New(config Config, o Observer) *Agent {
 	return a
 }
 
-// Arrange makes names the list of servers, in this order; see upstream.Servers. add gives the connection to a new one, and
-// who is told of that; both use config.
-func (a *Agent) Arrange(names []string, add func(name string) upstream.Spec, now time.Duration) {
-	added := false
-	if a.cache != nil && !a.servers.Lists(names) {
-		a.cache.held.endEra()
-	}
-	a.servers.Arrange(names, func(name string) upstream.Spec {
-		spec := add(name)
-		spec.Config.Figures = &a.figures
-		added = true
-		return spec
-	}, now)
-	switch settled := a.servers.Settled(); {
-	case a.waiting && settled: // one that was about to be left serves again
-		a.endWait(now)
-	case added && a.started && !a.waiting && !settled:
-		a.beginWait(now)
-	}
-}
-
-// Servers are the dc_servers. Their list changes by Arrange, and where one is by Move.
-func (a *Agent) Servers() *upstream.Servers { return a.servers }
-
-// Move connects a member to the server behind t; see upstream.Member.
-func (a *Agent) Move(m *upstream.Member, spec upstream.Spec, ended func(moved bool, now time.Duration), now time.Duration) {
-	spec.Config.Figures = &a.figures
-	m.Move(spec.Config, spec.Transport, spec.Watcher, ended, now)
-}
-
 // AddFront makes a front for the clients of s, which speak w. pool holds what they have sent
 // of requests that are not whole. They are read into the batch: a request that comes whole is where it is
 // sent from.
@@ -295,11 +265,6 @@ func (a *Agent) settle(ticket int32, wire []byte, now time.Duration) bool {
 // Dropped passes on that a client was closed that did not ask for it.
 func (a *Agent) Dropped(c int, why front.Reason, err error, now time.Duration) {
 	a.observer.ClientDropped(c, why, err, now)
-}
-
-// ServingChanged implements upstream.Overseer.
-func (a *Agent) ServingChanged(from, to *upstream.Member, now time.Duration) {
-	a.observer.ServingChanged(from, to, now)
 }
 
 // TurnEnded sends what the turn has gathered: answers first, since their clients may ask
