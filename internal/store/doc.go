@@ -11,10 +11,10 @@
 //	                 ▼        │ ref
 //	               expiry            which expires soonest: 17.1 bytes a session
 //
-//	store.go   the interface           memory.go  the Store over the three structures
+//	store.go   the interface           memory.go  sessions in the three structures
 //	table.go   the hash table          slab.go    records and their size classes
 //	expiry.go  the tournament          pages.go   memory from the kernel
-//	config.go  limits and bounds       warm.go    reads ahead of lookups
+//	config.go  limits and bounds       serve.go   requests, and reads ahead of lookups
 //	record.go  one session             kept…go    an arena that outlives the process
 //	adopt.go   takes one over          salvage.go finds out what is in it
 //

@@ -176,25 +176,6 @@ func (m *Memory) moved(from, to ref) {
 	m.expiry.setRef(rec.leaf(), to)
 }
 
-// View gives the data of a session, and whether it is there. The bytes are the store's
-// own: they may be read, not written, until the next call of any method.
-func (m *Memory) View(id []byte, now time.Duration) ([]byte, bool) {
-	r, ok := m.lookup(id, now)
-	if !ok {
-		return nil, false
-	}
-	// Read all lines of the record at once; otherwise the later ones wait for the first,
-	// which has the length.
-	m.warmed += m.slab.warm(r)
-	return m.slab.record(r).data(), true
-}
-
-// Have reports whether a session is there.
-func (m *Memory) Have(id []byte, now time.Duration) bool {
-	_, ok := m.lookup(id, now)
-	return ok
-}
-
 // Remove drops a session, and reports whether it was there.
 func (m *Memory) Remove(id []byte, now time.Duration) bool {
 	h := m.hash(id)
@@ -210,19 +191,6 @@ func (m *Memory) Remove(id []byte, now time.Duration) bool {
 	}
 	m.drop(r, h)
 	return alive
-}
-
-// lookup finds the record of a session that has not expired. An id that cannot exist is not
-// found.
-func (m *Memory) lookup(id []byte, now time.Duration) (ref, bool) {
-	r, ok := m.table.find(m.hash(id), id, m.slab)
-	return r, ok && m.alive(r, now)
-}
-
-// alive reports whether a session has not expired. It reads the session's leaf, which is
-// seldom in the processor's cache, only while some expired session has not been dropped.
-func (m *Memory) alive(r ref, now time.Duration) bool {
-	return m.expiry.soonest() >= now || m.expiry.deadline(m.slab.record(r).leaf()) >= now
 }
 
 func (m *Memory) hash(id []byte) uint64 { return maphash.Bytes(m.seed, id) }
