@@ -65,8 +65,6 @@ func (c *contender) setKey(k key) { c.low, c.high = uint32(k), uint32(k>>32) }
 // before reports whether c expires before d.
 func (c *contender) before(d *contender) bool { return c.key().before(d.key()) }
 
-func (c *contender) deadline() time.Duration { return c.key().deadline() }
-
 // expiry is a tournament tree of the sessions' expiry times. It knows the soonest.
 //
 //	levels[last]     [ the winner of all ]
@@ -117,10 +115,10 @@ func contenderCount(maxSessions int) int {
 func (e *expiry) winner() *contender { return &e.levels[len(e.levels)-1][0] }
 
 // soonest is the earliest expiry time, or Never.
-func (e *expiry) soonest() time.Duration { return e.winner().deadline() }
+func (e *expiry) soonest() time.Duration { return e.winner().key().deadline() }
 
 // deadline is the expiry time of the session in a leaf.
-func (e *expiry) deadline(leaf uint32) time.Duration { return e.levels[0][leaf].deadline() }
+func (e *expiry) deadline(leaf uint32) time.Duration { return e.levels[0][leaf].key().deadline() }
 
 // ref is where the record of the session in a leaf is.
 func (e *expiry) ref(leaf uint32) ref { return ref(e.levels[0][leaf].index) }
