@@ -43,7 +43,7 @@ type Link struct {
 	retryAt   time.Duration // while Down: when the next one begins
 	retry     time.Duration // the time from the last attempt to the next
 	heard     time.Duration // when bytes came last
-	looked    time.Duration // when keepAlive looked last
+	looked    time.Duration // when the last probe of an idle connection was due
 	blocked   bool          // the transport does not take more now
 	closing   bool
 	strayed   bool // Stray has been called
@@ -206,7 +206,14 @@ func (l *Link) Deadline() time.Duration {
 	case Down:
 		return l.retryAt
 	case Up:
-		return min(l.silentAt(), max(l.heard, l.looked)+KeepAlive)
+		switch {
+		case l.mux.Unanswered() == 0:
+			return max(l.heard, l.looked) + KeepAlive
+		case l.silence == deadline.Never:
+			return deadline.Never
+		}
+		// The silence counts from the last byte, or from when answers began to be owed if that was later.
+		return max(l.mux.busySince, l.heard) + l.silence
 	}
 	return l.attemptAt + AttemptTimeout
 }
@@ -221,31 +228,14 @@ func (l *Link) Expire(now time.Duration) {
 		l.fail(ErrAttemptTimeout, now)
 	case l.state == Probing:
 		l.fail(ErrProbeTimeout, now)
-	case now >= l.silentAt():
+	case l.mux.Unanswered() > 0:
 		l.fail(ErrSilent, now)
-	default:
-		l.keepAlive(now)
+	default: // a server that owes nothing has been silent: does it still answer?
+		l.looked = now
+		l.newProbe()
+		_ = l.mux.submit(own, Owner{}, &l.probe, now) // no room: requests still wait to be written, and the next look follows
+		l.transport.EndTurn()
 	}
-}
-
-// silentAt is when the silence becomes too long. It counts from the last byte, or from when
-// answers began to be owed if that was later.
-func (l *Link) silentAt() time.Duration {
-	if l.silence == deadline.Never || l.mux.Unanswered() == 0 {
-		return deadline.Never
-	}
-	return max(l.mux.busySince, l.heard) + l.silence
-}
-
-// keepAlive sends a probe to a server that has been silent, unless it owes answers already.
-func (l *Link) keepAlive(now time.Duration) {
-	l.looked = now
-	if l.mux.Unanswered() > 0 {
-		return
-	}
-	l.newProbe()
-	_ = l.mux.submit(own, Owner{}, &l.probe, now) // no room: enough answers are owed to tell that dc_server lives
-	l.transport.EndTurn()
 }
 
 // probed takes the first answer of a connection. It must be that of the probe.
