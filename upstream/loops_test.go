@@ -57,7 +57,7 @@ func muxLoop(tb testing.TB, payload, inFlight int) func() {
 			}
 			r, err := requests.Next(b)
 			must(tb, err == nil)
-			err = submit(m, Owner{Client: int32(i)}, r, 0)
+			err = m.submit(waiting, Owner{Client: int32(i)}, &r, 0)
 			must(tb, err == nil)
 		}
 		sent := m.Unsent()
@@ -82,7 +82,7 @@ func timeoutLoops(tb testing.TB) []loop {
 	var a codec.Assembler
 	now := time.Duration(0)
 	return []loop{{"what=late", func() {
-		err := submit(m, Owner{Client: int32(1)}, r, now)
+		err := m.submit(waiting, Owner{Client: 1}, &r, now)
 		must(tb, err == nil)
 		sent, err := a.Next(m.Unsent())
 		must(tb, err == nil)
@@ -131,7 +131,7 @@ func linkLoop(tb testing.TB, inFlight int) func() {
 		in := l.Buffer()
 		n := 0
 		for i := range inFlight {
-			err := submit(m, Owner{Client: int32(i)}, r, 0)
+			err := m.submit(waiting, Owner{Client: int32(i)}, &r, 0)
 			must(tb, err == nil)
 			l.transport.EndTurn()
 		}
