@@ -215,14 +215,14 @@ func (a *Agent) Forward(asker front.Asker, m *codec.Message, now time.Duration) 
 	if err == upstream.ErrNotUp {
 		a.Counters.Unavailable++
 	}
-	a.datagrams.Asked.Answered(m.Op, codec.StatusDisconnected)
+	a.datagrams.Asked.Answers[m.Op][codec.StatusDisconnected.Index()]++
 	return false
 }
 
 // refuse answers m here.
 func (a *Agent) refuse(asker front.Asker, m *codec.Message, s codec.Status, now time.Duration) {
 	f := a.fronts[asker.Front]
-	f.Counters.Answered(m.Op, s)
+	f.Counters.Answers[m.Op][s.Index()]++
 	f.Batch(asker, now) // first: it may go on with another client, whose request is refused too
 	f.Answer(asker, codec.AppendStatus(a.refusal[:0], m.UID, m.Op, s), now)
 }
@@ -243,7 +243,7 @@ func (a *Agent) Answer(owner upstream.Owner, wire []byte, now time.Duration) boo
 	if !answered {
 		return false
 	}
-	counters.Answered(op, status)
+	counters.Answers[op][status.Index()]++
 	return true
 }
 

@@ -156,9 +156,6 @@ func (c *Counters) Added(life time.Duration) {
 	}
 }
 
-// Answered counts an answer.
-func (c *Counters) Answered(op codec.Op, s codec.Status) { c.Answers[op][s.Index()]++ }
-
 // New makes a Front without clients. pool holds what clients have sent of requests that
 // cannot be taken yet, and answers that must wait for others.
 func New(config Config, w Wire, s Sockets, r Requests, pool *buffer.Pool) *Front {

@@ -129,7 +129,7 @@ func (s *Server) Request(a front.Asker, m *codec.Message, now time.Duration) boo
 
 // Answer sends the store's answer to the client.
 func (s *Server) Answer(t store.Ticket, op codec.Op, status codec.Status, data []byte, now time.Duration) {
-	s.front.Counters.Answered(op, status)
+	s.front.Counters.Answers[op][status.Index()]++
 	a := front.Asker{Client: t.Client, Seq: t.Seq}
 	batch := s.front.Batch(a, now)
 	if op == codec.OpGet && status == codec.StatusOK {
