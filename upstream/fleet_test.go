@@ -31,7 +31,6 @@ type fleetWire struct {
 func (w *fleetWire) Drive(l *Link) { w.link = l }
 func (w *fleetWire) Dial()         { w.dials = append(w.dials, w.fleet.now) }
 func (w *fleetWire) Close()        { w.closes++ }
-func (w *fleetWire) EndTurn()      {}
 
 func (w *fleetWire) Write(b []byte) (int, error) {
 	w.written = append(w.written, b...)

@@ -101,7 +101,6 @@ type still struct{}
 func (still) Drive(*Link)                 {}
 func (still) Dial()                       {}
 func (still) Close()                      {}
-func (still) EndTurn()                    {}
 func (still) Write(b []byte) (int, error) { return len(b), nil }
 
 func (still) LinkChanged(State, State, error, time.Duration) {}
@@ -133,7 +132,7 @@ func linkLoop(tb testing.TB, inFlight int) func() {
 		for i := range inFlight {
 			err := m.submit(waiting, Owner{Client: int32(i)}, &r, 0)
 			must(tb, err == nil)
-			l.transport.EndTurn()
+			l.config.EndTurn()
 		}
 		for sent := m.Unsent(); len(sent) > 0; {
 			asked, err := a.Next(sent)

@@ -39,7 +39,8 @@ func newRig(t *testing.T) *rig { return newRigWith(t, 200*ms) }
 
 func newRigWith(t *testing.T, timeout time.Duration) *rig {
 	r := &rig{t: t, recorder: &recorder{}, takes: -1}
-	config := Config{MaxInFlight: 100, MaxBatch: 1 << 20, Timeout: timeout, Retry: 5 * time.Second, Random: r.fill}
+	config := Config{MaxInFlight: 100, MaxBatch: 1 << 20, Timeout: timeout, Retry: 5 * time.Second, Random: r.fill,
+		EndTurn: func() { r.turns++ }}
 	if server := New(config, r, r.recorder, r); r.Link != server.link {
 		t.Fatal("New does not give the transport its link")
 	}
@@ -55,11 +56,10 @@ func (r *rig) fill(b []byte) {
 	}
 }
 
-// Drive, Dial, Write, Close and EndTurn implement Transport.
+// Drive, Dial, Write and Close implement Transport.
 func (r *rig) Drive(l *Link) { r.Link = l }
 func (r *rig) Dial()         { r.dials++ }
 func (r *rig) Close()        { r.closes++ }
-func (r *rig) EndTurn()      { r.turns++ }
 
 func (r *rig) Write(b []byte) (int, error) {
 	if err := r.writeErr; err != nil {
@@ -156,7 +156,6 @@ func (r *rig) mustBeWiped() {
 func (r *rig) ask(owner int, payload string, now time.Duration) {
 	r.t.Helper()
 	mustSubmit(r.t, r.mux, owner, uint32(owner), payload, now)
-	r.transport.EndTurn()
 	r.Flush(now)
 }
 

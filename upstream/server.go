@@ -16,6 +16,8 @@ type Config struct {
 	Retry       time.Duration // the most between two attempts to connect (the flag -retry)
 	// Random fills b with random bytes: the probe's ID and the jitter of Retry.
 	Random func(b []byte)
+	// EndTurn asks for Link.Flush before the loop sleeps; nil: Flush is called in any case.
+	EndTurn func()
 	// Stray is called at the first unsolicited answer since start; nil: nothing is called.
 	// MuxCounters.Unsolicited counts them all.
 	Stray func()
@@ -40,8 +42,6 @@ type Transport interface {
 	// Close ends the connection, or the attempt. The transport reports nothing of it after
 	// that.
 	Close()
-	// EndTurn asks for Link.Flush before the loop sleeps.
-	EndTurn()
 }
 
 // Answers is where answers go.
@@ -136,7 +136,7 @@ func (s *Server) Submit(owner Owner, r *codec.Message, now time.Duration) error 
 	}
 	err := s.mux.submit(waiting, owner, r, now)
 	if err == nil {
-		s.link.transport.EndTurn()
+		s.link.config.EndTurn()
 	}
 	return err
 }

@@ -82,7 +82,6 @@ func (nowhere) Drive(*Link)               {}
 func (nowhere) Dial()                     {}
 func (nowhere) Write([]byte) (int, error) { return 0, ErrNotUp }
 func (nowhere) Close()                    {}
-func (nowhere) EndTurn()                  {}
 
 // Start begins to connect.
 func (s *Servers) Start(now time.Duration) {

@@ -218,9 +218,8 @@ func (w *stormWire) later(in time.Duration, fn func()) {
 	})
 }
 
-// Drive, Dial, Write, Close and EndTurn implement Transport.
+// Drive, Dial, Write and Close implement Transport.
 func (w *stormWire) Drive(l *Link) { w.link = l }
-func (w *stormWire) EndTurn()      {}
 func (w *stormWire) Dial()         { w.later(stormTrip, func() { w.cache.arrive(w) }) }
 
 func (w *stormWire) Close() {

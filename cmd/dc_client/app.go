@@ -186,6 +186,7 @@ func (a *app) serverConfig() upstream.Config {
 	c := upstream.Config{
 		MaxInFlight: upstream.MaxInFlight, MaxBatch: maxBatch,
 		Timeout: daemon.OrNever(a.config.timeout), Retry: a.config.retry, Random: random,
+		EndTurn: a.loop.EndTurn,
 	}
 	if a.config.servers.spread {
 		c.MaxInFlight, c.MaxBatch = spreadInFlight, spreadBatch

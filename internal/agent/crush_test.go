@@ -114,7 +114,6 @@ type crushLink struct{}
 func (crushLink) Drive(*upstream.Link)        {}
 func (crushLink) Dial()                       {}
 func (crushLink) Close()                      {}
-func (crushLink) EndTurn()                    {}
 func (crushLink) Write(b []byte) (int, error) { return len(b), nil }
 
 // threadTime is the processor time that the calling thread has used.

@@ -61,7 +61,6 @@ type stillWire struct{ *still }
 func (s stillWire) Drive(*upstream.Link) {}
 func (s stillWire) Dial()                {}
 func (s stillWire) Close()               {}
-func (s stillWire) EndTurn()             {}
 
 func (s stillWire) Write(b []byte) (int, error) {
 	s.sent = append(s.sent[:0], b...)

@@ -24,9 +24,8 @@ type hop struct {
 	pending  []codec.Message // their Wire is a copy
 }
 
-// Drive, Dial, Close, EndTurn and Write implement upstream.Transport.
+// Drive, Dial, Close and Write implement upstream.Transport.
 func (h *hop) Drive(l *upstream.Link) { h.link = l }
-func (h *hop) EndTurn()               {}
 
 func (h *hop) Dial() {
 	if h.state != off {

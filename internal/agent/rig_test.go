@@ -37,7 +37,6 @@ type wire struct {
 func (w *wire) Drive(l *upstream.Link) { w.link = l }
 func (w *wire) Dial()                  { w.dials++ }
 func (w *wire) Close()                 { w.closes++ }
-func (w *wire) EndTurn()               {}
 
 func (w *wire) Write(b []byte) (int, error) {
 	w.written = append(w.written, b...)

@@ -121,9 +121,8 @@ func (h *hoard) ClientDropped(c int, why front.Reason, err error, _ time.Duratio
 	h.must(false, "client %d was dropped: %v, %v", c, why, err)
 }
 
-// Drive, Dial, Close, EndTurn and Write implement upstream.Transport.
+// Drive, Dial, Close and Write implement upstream.Transport.
 func (s *house) Drive(l *upstream.Link) { s.link = l }
-func (s *house) EndTurn()               {}
 func (s *house) Dial()                  { s.state = dialing }
 
 func (s *house) Close() {

@@ -79,7 +79,8 @@ func newMemWorld(rng *rand.Rand, trace *strings.Builder) *memWorld {
 	w := &memWorld{rng: rng, trace: trace, faults: rng.IntN(2) == 0, values: map[string]string{}, store: map[string][]byte{}}
 	w.pool = buffer.NewPool(8 << 20)
 	config := Config{
-		Server: upstream.Config{MaxInFlight: 64, MaxBatch: 256 << 10, Timeout: 200 * ms, Retry: 50 * ms, Random: func(b []byte) { clear(b) }},
+		Server: upstream.Config{MaxInFlight: 64, MaxBatch: 256 << 10, Timeout: 200 * ms, Retry: 50 * ms, Random: func(b []byte) { clear(b) },
+			EndTurn: func() { w.turn = true }},
 		Window: 1 + rng.IntN(20), Gets: 1 + rng.IntN(4), Idle: deadline.Never,
 	}
 	if w.cached = w.roll(30); w.cached {
@@ -109,10 +110,9 @@ func (w *memWorld) must(holds bool, format string, args ...any) {
 
 func (w *memWorld) roll(percent int) bool { return w.rng.IntN(100) < percent }
 
-// Drive, Dial, Close, Write and EndTurn implement upstream.Transport.
+// Drive, Dial, Close and Write implement upstream.Transport.
 func (w *memWorld) Drive(l *upstream.Link) { w.link = l }
 func (w *memWorld) Dial()                  {}
-func (w *memWorld) EndTurn()               { w.turn = true }
 func (w *memWorld) Close()                 { w.up, w.in, w.inbox, w.outbox = false, nil, nil, nil }
 
 func (w *memWorld) Write(b []byte) (int, error) {

@@ -95,9 +95,6 @@ func (s *server) Close() {
 	s.requests, s.in, s.pending, s.answered, s.out = codec.Assembler{}, nil, nil, nil, nil
 }
 
-// EndTurn implements upstream.Transport.
-func (s *server) EndTurn() { s.w.turnWanted = true }
-
 // Write implements upstream.Transport.
 func (s *server) Write(b []byte) (int, error) {
 	w := s.w

@@ -22,9 +22,8 @@ type ship struct {
 	pending  []codec.Message // their Wire is a copy
 }
 
-// Drive, Dial, Close, EndTurn and Write implement upstream.Transport.
+// Drive, Dial, Close and Write implement upstream.Transport.
 func (s *ship) Drive(l *upstream.Link) { s.link = l }
-func (s *ship) EndTurn()               {}
 
 func (s *ship) Dial() {
 	s.f.must(s.state == off, "%s: dialed while connected", s.name)

@@ -87,6 +87,7 @@ func (w *world) anyConfig() Config {
 			Generation:  pick(w, 0, 0xfffe, 0xffff, uint16(w.rng.Uint32())),
 			Retry:       pick(w, ms, 50*ms, 50*ms, 5*time.Second),
 			Random:      w.random,
+			EndTurn:     w.EndTurn,
 		},
 		Window:    pick(w, 1, 2, 3, 64, 64),
 		Gets:      pick(w, 1, 2, 3, 64),

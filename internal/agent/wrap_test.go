@@ -196,9 +196,6 @@ func (s *crowdServer) Dial() {}
 // Close implements upstream.Transport.
 func (s *crowdServer) Close() { s.crowd.t.Fatal("the connection was closed") }
 
-// EndTurn implements upstream.Transport.
-func (s *crowdServer) EndTurn() {}
-
 // Write implements upstream.Transport: no uid may be one that is still owed.
 func (s *crowdServer) Write(b []byte) (int, error) {
 	for rest := slices.Clone(b); len(rest) > 0; {

@@ -20,7 +20,6 @@ type Poller interface {
 	Watch(fd int, want poll.Interest) error
 	Close(fd int)
 	Post(fn func()) error
-	EndTurn()
 	Now() time.Duration
 }
 
@@ -137,9 +136,6 @@ func (c *Conn) Close() {
 		c.fd = -1
 	}
 }
-
-// EndTurn asks for Link.Flush before the loop sleeps.
-func (c *Conn) EndTurn() { c.poller.EndTurn() }
 
 // Write writes as much of b as the socket takes. When a write fails while the link is Up,
 // Write takes nothing and reports the end soon after: answers that came before are read

@@ -62,7 +62,7 @@ func prepare(t *testing.T, target string, retry, timeout time.Duration) *edge {
 	}
 	config := upstream.Config{
 		MaxInFlight: 1000, MaxBatch: 64 << 20,
-		Timeout: timeout, Retry: retry, Random: func(b []byte) { clear(b) },
+		Timeout: timeout, Retry: retry, Random: func(b []byte) { clear(b) }, EndTurn: e.loop.EndTurn,
 	}
 	e.conn = New(e.loop, addr)
 	e.server = upstream.New(config, e.conn, e, e)

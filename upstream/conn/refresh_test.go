@@ -79,7 +79,8 @@ func TestF10NextGoesWhereTheNameLeads(t *testing.T) {
 		e.do(func() {
 			second.conn = e.conn.Next()
 			second.conn.target.Host = host
-			second.server = upstream.New(upstream.Config{MaxInFlight: 10, MaxBatch: 1 << 20, Timeout: long, Retry: long, Random: func(b []byte) { clear(b) }},
+			second.server = upstream.New(upstream.Config{MaxInFlight: 10, MaxBatch: 1 << 20, Timeout: long, Retry: long, Random: func(b []byte) { clear(b) },
+				EndTurn: e.loop.EndTurn},
 				second.conn, &second, &second)
 			e.loop.Schedule(second.server)
 			second.server.Start(e.loop.Now())

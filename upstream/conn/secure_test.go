@@ -458,7 +458,8 @@ func TestF10NextOverTLS(t *testing.T) {
 	second.changes, second.answers = make(chan change, 100), make(chan string, 1000)
 	e.do(func() {
 		second.conn = e.conn.Next()
-		second.server = upstream.New(upstream.Config{MaxInFlight: 1000, MaxBatch: 1 << 20, Timeout: long, Retry: long, Random: func(b []byte) { clear(b) }},
+		second.server = upstream.New(upstream.Config{MaxInFlight: 1000, MaxBatch: 1 << 20, Timeout: long, Retry: long, Random: func(b []byte) { clear(b) },
+			EndTurn: e.loop.EndTurn},
 			second.conn, &second, &second)
 		e.loop.Schedule(second.server)
 		e.loop.AtTurnEnd(second.server.Link().Flush)

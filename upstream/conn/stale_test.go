@@ -43,11 +43,10 @@ func newByHand(t *testing.T, port int) *byHand {
 	return b
 }
 
-// Attach, Watch, Close, Post, EndTurn and Now implement Poller.
+// Attach, Watch, Close, Post and Now implement Poller.
 func (b *byHand) Attach(int, poll.Handler) error { return nil }
 func (b *byHand) Watch(int, poll.Interest) error { return nil }
 func (b *byHand) Close(fd int)                   { _ = unix.Close(fd) }
-func (b *byHand) EndTurn()                       {}
 func (b *byHand) Now() time.Duration             { return b.now }
 
 func (b *byHand) Post(fn func()) error {
