@@ -62,9 +62,6 @@ func NewLink(config Config, mux *Mux, t Transport, w Watcher) *Link {
 	if config.Timeout != deadline.Never {
 		silence = max(SilentTimeouts*config.Timeout, SilentFloor)
 	}
-	if config.EndTurn == nil {
-		config.EndTurn = func() {}
-	}
 	return &Link{
 		config: config, mux: mux, transport: t, watcher: w, silence: silence,
 		retryAt: deadline.Never, retry: min(FirstRetry, config.Retry),
@@ -237,7 +234,6 @@ func (l *Link) Expire(now time.Duration) {
 		l.looked = now
 		l.newProbe()
 		_ = l.mux.submit(own, Owner{}, &l.probe, now) // no room: requests still wait to be written, and the next look follows
-		l.config.EndTurn()
 	}
 }
 

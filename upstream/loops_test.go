@@ -132,7 +132,6 @@ func linkLoop(tb testing.TB, inFlight int) func() {
 		for i := range inFlight {
 			err := m.submit(waiting, Owner{Client: int32(i)}, &r, 0)
 			must(tb, err == nil)
-			l.config.EndTurn()
 		}
 		for sent := m.Unsent(); len(sent) > 0; {
 			asked, err := a.Next(sent)

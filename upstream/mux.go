@@ -45,6 +45,9 @@ const unsolicitedLimit = 1000
 
 // NewMux makes a Mux with nothing in flight.
 func NewMux(config Config, answers Answers) *Mux {
+	if config.EndTurn == nil {
+		config.EndTurn = func() {}
+	}
 	figures := config.Figures
 	if figures == nil {
 		figures = new(Figures)
@@ -59,9 +62,10 @@ func NewMux(config Config, answers Answers) *Mux {
 	}
 }
 
-// submit forwards a request for owner, under a uid of our own. Its state is waiting, or own: then it is a
-// probe, which is not counted, and its answer is swallowed. It returns ErrFull when there is no room;
-// nothing was forwarded then. A request that does not lie at Servers.Tail is copied.
+// submit forwards a request for owner, under a uid of our own, and asks for the end of the turn.
+// state is waiting, or own: then it is a probe, which is not counted, and its answer is swallowed.
+// submit returns ErrFull when there is no room; nothing was forwarded then. A request that does not
+// lie at Servers.Tail is copied.
 func (m *Mux) submit(state slotState, owner Owner, r *codec.Message, now time.Duration) error {
 	i, ok := 0, false
 	if len(m.batch.unsent())+len(r.Wire) <= m.config.MaxBatch {
@@ -84,6 +88,7 @@ func (m *Mux) submit(state slotState, owner Owner, r *codec.Message, now time.Du
 	*s = slot{state: state, op: r.Op, generation: s.generation, owner: owner, clientUID: r.UID, stamp: uint32(now >> stampShift)}
 	m.slots.pending.Set(i, now)
 	codec.SetUID(m.batch.add(r.Wire), uint32(s.generation)<<uidSlotBits|uint32(i))
+	m.config.EndTurn()
 	return nil
 }
 

@@ -128,17 +128,13 @@ func (s *Server) Stop(now time.Duration) { s.link.Stop(now) }
 // Rest ends the connection until the next Start; see Link.Rest.
 func (s *Server) Rest(now time.Duration) { s.link.Rest(now) }
 
-// Submit forwards a request for owner and asks for Link.Flush. It returns ErrNotUp unless the state is
+// Submit forwards a request for owner. It returns ErrNotUp unless the state is
 // Up, and ErrFull when there is no room.
 func (s *Server) Submit(owner Owner, r *codec.Message, now time.Duration) error {
 	if s.link.state != Up {
 		return ErrNotUp
 	}
-	err := s.mux.submit(waiting, owner, r, now)
-	if err == nil {
-		s.link.config.EndTurn()
-	}
-	return err
+	return s.mux.submit(waiting, owner, r, now)
 }
 
 // Deadline is when Expire is to be called next, or deadline.Never.
