@@ -44,7 +44,7 @@ run: build ## start dc_server and dc_client, send them real operations, stop the
 	@scripts/demo.sh $(BIN)
 
 test: ## run all the tests: at most two minutes, also beside other work (make vet is a step of its own)
-	GO=$(GO) scripts/test.sh -count=1 -trimpath -vet=off -p 6 -timeout 30m $(LONGEST) ./...
+	GO=$(GO) scripts/test.sh -count=1 -trimpath -vet=off -p=6 -timeout=30m $(LONGEST) ./...
 
 certs-demo: ## make a throw-away CA, and pairs for a server and hosts: DIRECTORY=certs SERVER=localhost HOSTS="host1 host2"
 	@scripts/certs-demo.sh $(or $(DIRECTORY),certs) $(or $(SERVER),localhost) $(HOSTS)
