@@ -43,7 +43,7 @@ build: ## build the tools into bin/
 run: build ## start dc_server and dc_client, send them real operations, stop them
 	@scripts/demo.sh $(BIN)
 
-test: ## run all the tests: at most two minutes, also beside other work (make vet is a step of its own)
+test: ## run all the tests: two minutes, the first time three, also beside other work (make vet is a step of its own)
 	GO=$(GO) scripts/test.sh -count=1 -trimpath -vet=off -p=6 -timeout=30m $(LONGEST) ./...
 
 certs-demo: ## make a throw-away CA, and pairs for a server and hosts: DIRECTORY=certs SERVER=localhost HOSTS="host1 host2"
