@@ -75,7 +75,7 @@ func TestTwoServers(t *testing.T) {
 	for _, single := range []string{"-single-use=false", "-single-use"} {
 		t.Run(single, func(t *testing.T) {
 			t.Parallel()
-			e := startExample(t, nil, single)
+			e := startExample(t, nil, single, "-timeout=10s") // the machine may be busy
 			for _, version := range versions {
 				for first := range 2 {
 					browser := newBrowser(e.ca, version)

@@ -167,13 +167,18 @@ func TestSilence(t *testing.T) {
 	kit.Wait(t, patience, "service", func() bool {
 		return client.Answer(kit.Have(1, "nobody's"))[0] == byte(codec.StatusNotOK)
 	})
+	losses := func() int { return strings.Count(process.Stderr(), "lost dc_server") }
+	before, soonest := losses(), 1
+	if before > 0 { // on a busy machine the server that works is late, too: it may have been given up again
+		soonest = 0
+	}
 	hangs.Store(true)
 	began := time.Now()
 	client.Send(kit.Have(2, "nobody's"))
 	client.Expect(failed(2, codec.OpHave))
-	jitter.MustTake(t, "first answer", time.Since(began), timeout, timeout+kit.Promptly)
-	process.WaitStderr(patience, "lost dc_server")
-	jitter.MustTake(t, "loss of the link", time.Since(began), 3*timeout, 3*timeout+kit.Promptly)
+	jitter.MustTake(t, "first answer", time.Since(began), time.Duration(soonest)*timeout, timeout+kit.Promptly)
+	process.Wait(patience, "loss of the link", func() bool { return losses() > before })
+	jitter.MustTake(t, "loss of the link", time.Since(began), time.Duration(soonest)*3*timeout, 3*timeout+kit.Promptly)
 
 	// The server accepts and takes the probe, which is not enough.
 	hangsFor := retry

@@ -176,6 +176,9 @@ func TestChecksCanBeEased(t *testing.T) {
 				args = nil
 			}
 			code, _, stderr := tool(append(append(args, test.ease...), "-connect", at, "-seed", "1")...)
+			if code == 1 && strings.Contains(stderr, " 0 failed, ") && strings.Contains(stderr, "never started") && !kit.Full() {
+				t.Skip("other work left the machine no time for the rate")
+			}
 			if code != 0 {
 				t.Errorf("with: got exit code %d, want 0:\n%s", code, stderr)
 			}
