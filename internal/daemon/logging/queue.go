@@ -31,6 +31,7 @@ type queue struct {
 	lines   chan line
 	dropped atomic.Uint64 // lines lost since the last line that counts them
 	lost    atomic.Uint64 // lines lost since start
+	writing atomic.Bool   // the target has a line
 	target  target
 	layout  layout
 	quit    chan struct{}
@@ -80,9 +81,15 @@ func (q *queue) write(l line) {
 	if l.flushed != nil {
 		return
 	}
-	if err := q.target.write(l.level, l.text); err != nil {
+	if err := q.give(l.level, l.text); err != nil {
 		q.lose()
 	}
+}
+
+func (q *queue) give(level slog.Level, text []byte) error {
+	q.writing.Store(true)
+	defer q.writing.Store(false)
+	return q.target.write(level, text)
 }
 
 func (q *queue) lose() {
@@ -98,12 +105,17 @@ func (q *queue) tellDropped(now time.Time) {
 	}
 	b := q.layout.appendHead(nil, now, slog.LevelWarn, "log lines lost")
 	b = q.layout.appendAttr(b, "", slog.Uint64("count", n))
-	if err := q.target.write(slog.LevelWarn, q.layout.end(b, slog.Record{})); err != nil {
+	if err := q.give(slog.LevelWarn, q.layout.end(b, slog.Record{})); err != nil {
 		q.dropped.Add(n)
 	}
 }
 
-// flush waits at most within until all earlier lines are written or lost, and tells whether they are.
+// starvedFlushes is how many times as long flush waits while no write is stuck: on a machine that is overloaded the
+// goroutine that writes has had no CPU time yet.
+const starvedFlushes = 10
+
+// flush waits until all earlier lines are written or lost, and tells whether they are. A write that is stuck is waited for
+// no longer than within.
 func (q *queue) flush(within time.Duration) bool {
 	limit := time.NewTimer(within)
 	defer limit.Stop()
@@ -113,12 +125,18 @@ func (q *queue) flush(within time.Duration) bool {
 	case <-limit.C:
 		return false
 	}
-	select {
-	case <-l.flushed:
-		return true
-	case <-limit.C:
-		return false
+	for range starvedFlushes {
+		select {
+		case <-l.flushed:
+			return true
+		case <-limit.C:
+			if q.writing.Load() {
+				return false
+			}
+			limit.Reset(within)
+		}
 	}
+	return false
 }
 
 // close ends the goroutine, once the write that it is in returns.

@@ -170,3 +170,20 @@ func TestConcurrentUse(t *testing.T) {
 		t.Errorf("lines accounted for: got %d + %d lost, want %d", whole, lost, workers*each)
 	}
 }
+
+// TestFlushWaitsForTheWriter: on an overloaded machine the goroutine that writes may get no CPU time for a while. What a
+// process says when it ends is not lost then.
+func TestFlushWaitsForTheWriter(t *testing.T) {
+	t.Parallel()
+	const within = 300 * time.Millisecond
+	g := newGate()
+	close(g.open)
+	q := &queue{lines: make(chan line, queueLines), target: g, quit: make(chan struct{})}
+	q.put(line{text: []byte("why it ends")})
+	time.AfterFunc(2*within, func() { go q.run() })
+	flushed := q.flush(within)
+	q.close()
+	if got := g.got(); !flushed || !slices.Equal(got, []string{"why it ends"}) {
+		t.Errorf("got flushed %v, lines %q, want the line", flushed, got)
+	}
+}
