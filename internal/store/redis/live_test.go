@@ -59,6 +59,9 @@ func startLive(t testing.TB, location string, timeout time.Duration, change func
 	l.ended.Go(func() { l.run(quit) })
 	_ = l.Post(func() { l.store.Start(l.Now()) })
 	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the store at %s told: %+v", location, l.all())
+		}
 		close(quit)
 		l.ended.Wait()
 		_ = l.store.Close()
@@ -184,4 +187,11 @@ func (l *live) changed(k Kind) (c Change, told bool) {
 		return l.changes[i], true
 	}
 	return Change{}, false
+}
+
+// all gives the changes that the observer was told of.
+func (l *live) all() []Change {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.changes)
 }

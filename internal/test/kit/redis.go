@@ -2,6 +2,7 @@ package kit
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os/exec"
 	"slices"
@@ -44,20 +45,22 @@ func StartRedisAt(t testing.TB, port int, flags ...string) *Redis {
 	return r
 }
 
-// FreePort is a port that nobody used a moment ago, low enough for a cluster's second port.
+// firstPort and numPorts are the range of FreePort. It is below the ephemeral ports, which the kernel gives to connections
+// and to those that listen at port 0. So are the ports 10,000 higher, at which a server of a cluster listens too.
+const firstPort, numPorts = 11000, 10000
+
+// FreePort gives a port of 127.0.0.1 that was free a moment ago.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	for {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := listener.Addr().(*net.TCPAddr).Port
-		_ = listener.Close()
-		if port += -20000 * (port / 50000); port > 1024 && port < 55000 {
+	for range numPorts {
+		port := firstPort + rand.IntN(numPorts)
+		if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			_ = listener.Close()
 			return port
 		}
 	}
+	t.Fatalf("got no free port from %d on", firstPort)
+	return 0
 }
 
 // Restart starts it anew, at the same port. It has ended, or was never started.
