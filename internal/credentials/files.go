@@ -47,7 +47,7 @@ func (f file) read(secret bool) ([]byte, error) {
 	return content, nil
 }
 
-// certificates reads all certificates of the file, of which there is one at least.
+// certificates reads all certificates of the file. A file without any is an error.
 func (f file) certificates() ([]*x509.Certificate, error) {
 	rest, err := f.read(false)
 	if err != nil {

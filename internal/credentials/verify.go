@@ -90,7 +90,7 @@ func (r revoked) has(c *x509.Certificate) bool {
 	return found
 }
 
-// revocations reads the lists of the file, of which there is one at least. Each must be signed by one of the CAs. A list that
+// revocations reads the lists of the file. A file without any is an error. Each must be signed by one of the CAs. A list that
 // is out of date is used, with a warning: refusing all would stop the service.
 func (f file) revocations(cas []*x509.Certificate) (r revoked, warnings []string, err error) {
 	rest, err := f.read(false)

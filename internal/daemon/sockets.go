@@ -153,11 +153,11 @@ func (d *running) move(r *reactor, n, fd int, fresh *listen.Socket) {
 var errEnding = errors.New("the daemon ends")
 
 // socketWatch looks whether clients still find a listening socket at its path. A socket file
-// that was removed or renamed is made anew; the file of another process there is left alone.
+// that was removed or renamed is created again; the file of another process there is left alone.
 // Connected clients are not affected.
 type socketWatch struct {
 	check func() error // listen.Socket.Checker
-	renew func() error // makes the file anew, and changes check
+	renew func() error // creates the file again, and changes check
 
 	lost  string // the reason that was logged and persists
 	final bool   // renew is not permitted, and is not tried again until the file is back

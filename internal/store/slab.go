@@ -149,7 +149,7 @@ type classes struct {
 // newClasses chooses the sizes: in steps of refUnit up to 1,024 bytes, then of about 1/32,
 // and towards the end sizes that fill a page.
 func newClasses() *classes {
-	c := &classes{list: make([]class, 0, 160)} // of which 155 are used
+	c := &classes{list: make([]class, 0, 160)} // 155 are used
 	for size := refUnit; ; size += max(refUnit, size/32/refUnit*refUnit) {
 		slots := pageSize / size
 		size = pageSize / slots / refUnit * refUnit // the largest size of which as many fit

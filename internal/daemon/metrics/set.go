@@ -155,7 +155,7 @@ func (s *Set) Line() string {
 	return sentences(all...)
 }
 
-// sentences joins sentences without a full stop, of which some may be "".
+// sentences joins sentences, which come without a full stop. It leaves out those that are "".
 func sentences(all ...string) string {
 	var some []string
 	for _, s := range all {

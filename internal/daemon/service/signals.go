@@ -145,7 +145,7 @@ func NewAlarm(first, again time.Duration) (*Alarm, error) {
 	return a, nil
 }
 
-// Postpone begins the wait anew. Any goroutine may call it. On nil it does nothing.
+// Postpone restarts the timer. Any goroutine may call it. On nil it does nothing.
 func (a *Alarm) Postpone() {
 	if a == nil {
 		return

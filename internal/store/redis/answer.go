@@ -198,7 +198,7 @@ func (s *Store) follow(i int32) {
 	}
 }
 
-// transfer puts the command of a request into the next batch for another server. The old one is nobody's then.
+// transfer puts the command of a request into the next batch for another server. The old command has no request any more.
 func (s *Store) transfer(c *command, n *node, asking bool) {
 	e := &s.requests.all[c.request]
 	from, to := e.batch, n.gather()

@@ -175,7 +175,7 @@ func (s *scanner) scan(b []byte) (ended int, err error) {
 	return ended, nil
 }
 
-// takeLine takes a whole line, of which head has the beginning.
+// takeLine takes a whole line. head has its first bytes.
 func (s *scanner) takeLine() (ended int, err error) {
 	line := s.head[:min(s.line, len(s.head))]
 	whole := s.line <= len(s.head)

@@ -123,7 +123,7 @@ func (n *node) fail(k Kind, reason string, count uint64, now time.Duration) {
 }
 
 // lose notes, as fail does, that a server cannot be asked. Requests that wait for it fail. Its other connections are
-// made anew, too: they may be dead as well, and a probe tells of one alone.
+// replaced, too: they may be dead as well, and a probe tests only one.
 func (n *node) lose(k Kind, reason string, count uint64, now time.Duration) {
 	if !n.down {
 		n.down, n.probeAt = true, now+probePause
