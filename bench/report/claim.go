@@ -33,7 +33,8 @@ func conclusion(busy, paced *ratios) string {
 		modest = better
 	}
 	all := append(busy.medians(), paced.medians()...)
-	return fmt.Sprintf("dc_client takes %.2f times the CPU time of twemproxy in the median, and %.2f times at worst (%s).\n",
+	return fmt.Sprintf("With short-lived clients and at fixed rates, dc_client takes %.2f times the CPU time of twemproxy in the median, "+
+		"and %.2f times at worst (%s).\n",
 		modest.Median, stat.Of(all).High, worstOf(busy, paced))
 }
 
@@ -74,7 +75,7 @@ func worstOf(all ...*ratios) string {
 	for _, r := range all {
 		for i, s := range r.spreads {
 			if s.Median > highest {
-				name, highest = r.columns[i]+" "+r.unit, s.Median
+				name, highest = r.unit+": "+r.columns[i], s.Median
 			}
 		}
 	}

@@ -29,9 +29,9 @@ func TestClaim(t *testing.T) {
 		want        []string
 	}{
 		{"a rate is worse", map[string]float64{stubbed: 7, pair: 8, twemproxy: 10}, map[string]float64{pair: 18, twemproxy: 20},
-			[]string{"0.80", "0.90", "dc_client takes 0.90 times the CPU time of twemproxy in the median, and 0.90 times at worst (10,000 operations a second)."}},
+			[]string{"0.80", "0.90", "With short-lived clients and at fixed rates, dc_client takes 0.90 times the CPU time of twemproxy in the median, and 0.90 times at worst (operations a second: 10,000)."}},
 		{"busy clients are worse, with the stub", map[string]float64{stubbed: 12, pair: 8, twemproxy: 10}, map[string]float64{pair: 18, twemproxy: 20},
-			[]string{"1.20", "0.90", "dc_client takes 1.20 times the CPU time of twemproxy in the median, and 1.20 times at worst (16 clients)."}},
+			[]string{"1.20", "0.90", "With short-lived clients and at fixed rates, dc_client takes 1.20 times the CPU time of twemproxy in the median, and 1.20 times at worst (clients: 16)."}},
 		{"no rates", map[string]float64{stubbed: 7, pair: 8, twemproxy: 10}, nil, nil},
 		{"no twemproxy", map[string]float64{stubbed: 7, pair: 8}, map[string]float64{pair: 18}, nil},
 	}
