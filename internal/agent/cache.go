@@ -107,12 +107,12 @@ func (c *cache) Submit(owner upstream.Owner, m *codec.Message, now time.Duration
 func (c *cache) submitGet(i int32, m *codec.Message, now time.Duration) error {
 	t := &c.tickets.table[i]
 	writes := c.count(t.hash)
-	stamp, ok := c.held.current(t.ID(), writes, now)
-	if !ok {
-		t.purpose, t.stamp, t.era, t.writes = fetch, c.stripe(t.hash).writes, c.held.era, writes
+	t.number = c.held.next()
+	if !c.held.current(t.ID(), writes, now) {
+		t.purpose, t.striped, t.era, t.writes = fetch, c.stripe(t.hash).writes, c.held.era, writes
 		return c.servers.Submit(ticketOwner(i), m, now)
 	}
-	t.purpose, t.stamp = check, stamp
+	t.purpose = check
 	m.Op = codec.OpHave
 	codec.SetOp(m.Wire, codec.OpHave)
 	err := c.servers.Submit(ticketOwner(i), m, now)
@@ -131,12 +131,11 @@ func (c *cache) submitWrite(i int32, m *codec.Message, now time.Duration) error 
 	t.purpose = remove
 	if m.Op == codec.OpAdd {
 		t.purpose = add
-		_, there := c.held.current(t.ID(), c.count(t.hash), now)
-		t.placed = !there && s.open == 0
+		t.placed = !c.held.current(t.ID(), c.count(t.hash), now) && s.open == 0
 	}
 	c.note(t.hash)
 	if t.placed {
-		c.held.placeAdd(m, c.count(t.hash), now)
+		c.held.placeAdd(m, c.held.next(), c.count(t.hash), now)
 	}
 	err := c.servers.Submit(ticketOwner(i), m, now)
 	switch {
@@ -158,9 +157,9 @@ func (c *cache) settle(t *ticket, wire []byte, now time.Duration) ([]byte, error
 	switch t.purpose {
 	case fetch:
 		switch {
-		case t.stamp != s.writes || t.era != c.held.era || t.writes != c.count(t.hash): // the answer may be of before that
+		case t.striped != s.writes || t.era != c.held.era || t.writes != c.count(t.hash): // the answer may be of before that
 		case !brief:
-			c.held.placeHit(t.ID(), wire, t.writes, now)
+			c.held.placeHit(t.ID(), wire, t.number, t.writes, now)
 		case status == codec.StatusNotOK:
 			c.held.drop(t.ID(), now)
 		}
@@ -183,8 +182,7 @@ func (c *cache) settle(t *ticket, wire []byte, now time.Duration) ([]byte, error
 
 // checked makes the answer to a GET of the answer to a HAVE.
 func (c *cache) checked(t *ticket, status codec.Status, now time.Duration) (wire []byte, err error) {
-	session, stamp, found := c.held.find(t.ID(), now)
-	found = found && stamp == t.stamp
+	session, found := c.held.find(t.ID(), t.number, now)
 	switch {
 	case status == codec.StatusOK && found:
 		c.Counters.Hits++

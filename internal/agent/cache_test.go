@@ -185,6 +185,44 @@ func TestCacheKeepsTheOrder(t *testing.T) {
 	r.mustGetBytes(1, codec.AppendStatus(want, 3, codec.OpGet, codec.StatusNotOK))
 }
 
+// TestCacheKeepsTheOrderOfGets: the second of two GETs under way brings the entry anew. A HAVE between the two answers brings it
+// all the same: another GET would come after the REMOVE behind it.
+func TestCacheKeepsTheOrderOfGets(t *testing.T) {
+	r := cacheRig(t)
+	first, second := r.request(codec.OpGet, "id"), r.request(codec.OpGet, "id")
+	r.answer(first, "data")
+	check := r.mustAsk("id", codec.OpHave)
+	r.answer(second, "data")
+	removal := r.request(codec.OpRemove, "id")
+	r.answer(check, ok)
+	r.answer(removal, ok)
+	want := []byte(nil)
+	for range 3 {
+		want = codec.AppendMessage(want, codec.Response, 7, codec.OpGet, []byte("data"))
+	}
+	r.mustGetBytes(1, codec.AppendStatus(want, 7, codec.OpRemove, codec.StatusOK))
+	r.answer(r.mustAsk("id", codec.OpGet), notOK)
+	r.mustGet(1, 7, notOK)
+}
+
+// TestCacheDoesNotLookAhead: an entry of an ADD behind a HAVE is not what the HAVE was about.
+func TestCacheDoesNotLookAhead(t *testing.T) {
+	r := cacheRig(t)
+	r.did(codec.OpAdd, addOf("id", "data", 50*ms), ok)
+	check := r.mustAsk("id", codec.OpHave)
+	r.at(r.now + 51*ms)
+	addition := r.request(codec.OpAdd, addOf("id", "later", time.Hour))
+	r.answer(check, ok)
+	again := r.seenOne()
+	if again.Op != codec.OpGet {
+		t.Fatalf("dc_server got %v, want a GET", again.Op)
+	}
+	r.answer(addition, ok)
+	r.answer(again, "data of before")
+	want := codec.AppendMessage(nil, codec.Response, 7, codec.OpGet, []byte("data of before"))
+	r.mustGetBytes(1, codec.AppendStatus(want, 7, codec.OpAdd, codec.StatusOK))
+}
+
 // countedWrites is Writes of one hash.
 type countedWrites struct{ n uint32 }
 

@@ -13,7 +13,7 @@ const (
 	// entryLife is the longest time that a session is kept here. It bounds how long an ID that another host has given
 	// to another session can bring the former one (docs/dc_client.md, “A local cache”).
 	entryLife = time.Minute
-	// entryHeader is what stands in front of the session in the memory of an entry: its stamp, its era and the count of writes.
+	// entryHeader is what stands in front of the session in the memory of an entry: its number, its era and the count of writes.
 	entryHeader = 12
 	// leastSession is the shortest session that is kept, in bytes: one of a byte looks like a status.
 	leastSession = 2
@@ -27,7 +27,7 @@ const (
 // and keeps them out of core dumps.
 type entries struct {
 	memory   *store.Memory
-	stamp    uint32        // of the entry placed last: tells entries of one ID apart
+	number   uint32        // of the last request; see next
 	era      uint32        // entries of earlier eras are not used any more
 	past     int           // how many of those there may be
 	expireAt time.Duration // no entry is dropped before
@@ -40,37 +40,43 @@ func newEntries(memory *store.Memory) entries {
 	return entries{memory: memory, payload: make([]byte, 0, codec.MaxPayload), record: make([]byte, 0, codec.MaxDataLen)}
 }
 
-// find gives the session of an ID and its stamp. The bytes live until the next call.
-func (e *entries) find(id []byte, now time.Duration) (session []byte, stamp uint32, ok bool) {
-	record, ok := e.memory.View(id, now)
-	if !ok {
-		return nil, 0, false
-	}
-	return record[entryHeader:], binary.BigEndian.Uint32(record), true
+// next numbers the requests that bring or use entries, in the order in which they are sent. It wraps.
+func (e *entries) next() uint32 {
+	e.number++
+	return e.number
 }
 
-// current reports whether there is a session for the ID that may be used, and gives its stamp. One of an earlier era, or of
-// another count of writes, is dropped.
-func (e *entries) current(id []byte, writes uint32, now time.Duration) (stamp uint32, ok bool) {
+// find gives the session of an ID, if the request that brought it was sent before the one with that number. The bytes live
+// until the next call.
+func (e *entries) find(id []byte, number uint32, now time.Duration) (session []byte, ok bool) {
+	record, ok := e.memory.View(id, now)
+	if !ok || int32(binary.BigEndian.Uint32(record)-number) >= 0 {
+		return nil, false
+	}
+	return record[entryHeader:], true
+}
+
+// current reports whether there is a session for the ID that may be used. One of an earlier era, or of another count of
+// writes, is dropped.
+func (e *entries) current(id []byte, writes uint32, now time.Duration) bool {
 	record, ok := e.memory.View(id, now)
 	if !ok {
-		return 0, false
+		return false
 	}
 	if binary.BigEndian.Uint32(record[4:]) != e.era || binary.BigEndian.Uint32(record[8:]) != writes {
 		e.memory.Remove(id, now)
-		return 0, false
+		return false
 	}
-	return binary.BigEndian.Uint32(record), true
+	return true
 }
 
-// place keeps the session of an ID in place of any other one, for life at most.
-func (e *entries) place(id, session []byte, writes uint32, life, now time.Duration) {
+// place keeps the session of an ID in place of any other one, for life at most. number is that of the request that brought it.
+func (e *entries) place(id, session []byte, number, writes uint32, life, now time.Duration) {
 	e.memory.Remove(id, now)
 	if len(session) < leastSession || len(session) > codec.MaxDataLen-entryHeader {
 		return
 	}
-	e.stamp++
-	e.record = binary.BigEndian.AppendUint32(e.record[:0], e.stamp)
+	e.record = binary.BigEndian.AppendUint32(e.record[:0], number)
 	e.record = binary.BigEndian.AppendUint32(e.record, e.era)
 	e.record = binary.BigEndian.AppendUint32(e.record, writes)
 	e.record = append(e.record, session...)
@@ -79,19 +85,19 @@ func (e *entries) place(id, session []byte, writes uint32, life, now time.Durati
 }
 
 // placeAdd keeps the session of an ADD.
-func (e *entries) placeAdd(m *codec.Message, writes uint32, now time.Duration) {
+func (e *entries) placeAdd(m *codec.Message, number, writes uint32, now time.Duration) {
 	payload := m.Payload(e.payload)
 	if add, status := codec.ParseAdd(payload); status == codec.StatusOK {
-		e.place(add.ID, add.Data, writes, add.Timeout, now)
+		e.place(add.ID, add.Data, number, writes, add.Timeout, now)
 	}
 	e.wipe(m, payload)
 }
 
 // placeHit keeps the session that a GET has brought.
-func (e *entries) placeHit(id, wire []byte, writes uint32, now time.Duration) {
+func (e *entries) placeHit(id, wire []byte, number, writes uint32, now time.Duration) {
 	m := codec.Message{Wire: wire}
 	payload := m.Payload(e.payload)
-	e.place(id, payload, writes, entryLife, now)
+	e.place(id, payload, number, writes, entryLife, now)
 	e.wipe(&m, payload)
 }
 

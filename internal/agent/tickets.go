@@ -21,7 +21,8 @@ type ticket struct {
 	uid     uint32
 	purpose purpose
 	placed  bool   // of an ADD: its session is the entry
-	stamp   uint32 // of a check: that of the entry. Of a fetch: stripe.writes
+	number  uint32 // of a fetch and a check: entries.next
+	striped uint32 // of a fetch: stripe.writes
 	era     uint32 // of a fetch, as writes
 	writes  uint32 // Writes.Count
 	idLen   uint8
