@@ -84,7 +84,7 @@ func TestF05AcceptFailsForGood(t *testing.T) {
 		for _, why := range []error{unix.EPERM, unix.ECONNABORTED, unix.ENOSYS, unix.EINVAL} {
 			ln.oddAt = 0
 			tries := 1
-			for ln.accepted(-1, why) && tries < 10_000 {
+			for ln.took(-1, why) && tries < 10_000 {
 				tries++
 			}
 			if rest := ln.resumeAt - srv.Now(); tries > failedAccepts || rest > acceptPause || rest < acceptPause-soon {
@@ -98,7 +98,7 @@ func TestF05AcceptFailsForGood(t *testing.T) {
 		// One that fails now and then is none of that.
 		for range 10 * failedAccepts {
 			ln.failed = 0 // as after one that is accepted
-			if !ln.accepted(-1, unix.ECONNABORTED) {
+			if !ln.took(-1, unix.ECONNABORTED) {
 				t.Error("got a rest after one failure, want none")
 			}
 		}

@@ -48,7 +48,7 @@ type Listener struct {
 	turn     uint64        // the last one that had a connection
 	unix     bool
 	tuned    bool // all connections to come have the options of Listen
-	refuses  bool // of these options, the one that keeps peers from passing descriptors
+	refuses  bool // the listening socket has the option by which peers cannot pass descriptors
 
 	// Shared tells that other loops of this process accept from the same socket: that
 	// they are faster is nothing to warn of.
@@ -131,7 +131,7 @@ func (ln *Listener) Ready(poll.Events) {
 		if open >= ln.max && !full {
 			break // the next turn looks whether one can go
 		}
-		if !ln.accepted(socket.Accept(ln.fd, ln.Adopted)) {
+		if !ln.took(socket.Accept(ln.fd, ln.Adopted)) {
 			break
 		}
 		accepted++
@@ -144,8 +144,8 @@ func (ln *Listener) Ready(poll.Events) {
 	}
 }
 
-// accepted takes the result of accept. It reports whether another connection may wait.
-func (ln *Listener) accepted(fd int, err error) bool {
+// took handles the result of accept. It reports whether another connection may wait.
+func (ln *Listener) took(fd int, err error) bool {
 	switch err {
 	case nil:
 		ln.failed = 0
@@ -174,17 +174,17 @@ func (ln *Listener) accepted(fd int, err error) bool {
 // admit makes the accepted fd a client, or ends it.
 func (ln *Listener) admit(fd int) {
 	wary := ln.mustBeWary(fd)
-	var full, err error
+	var refusal, err error
 	if ln.clients.total.Load() >= ln.max {
 		ln.Full++
-		full = errFull
+		refusal = errFull
 	} else if ln.Secure {
-		full = ln.clients.security.full()
+		refusal = ln.clients.security.full()
 	}
-	if full != nil {
+	if refusal != nil {
 		ln.Refused++
 		ln.end(fd, wary)
-		ln.warn(ln.loop.Now(), "clients are refused", full)
+		ln.warn(ln.loop.Now(), "clients are refused", refusal)
 		return
 	}
 	if ln.Access != nil && ln.unix && !ln.admits(fd) {
@@ -226,7 +226,7 @@ func (ln *Listener) end(fd int, wary bool) {
 		return
 	}
 	ln.clients.total.Add(1)
-	ln.loop.poller.Part(fd, ln.clients.gone)
+	ln.loop.poller.CloseAside(fd, ln.clients.gone)
 }
 
 // refuseOne spends the spare descriptor on the connection that waits longest, which
@@ -250,7 +250,7 @@ func (ln *Listener) Stop() {
 		return
 	}
 	for range ln.max {
-		if !ln.accepted(socket.Accept(ln.fd, ln.Adopted)) {
+		if !ln.took(socket.Accept(ln.fd, ln.Adopted)) {
 			break
 		}
 	}
@@ -270,7 +270,7 @@ func (ln *Listener) Leave() {
 	if ln.tuned && ln.refuses {
 		ln.loop.poller.Close(ln.fd)
 	} else { // with the connections in the backlog, and what they have sent
-		ln.loop.poller.Part(ln.fd, func() {})
+		ln.loop.poller.CloseAside(ln.fd, func() {})
 	}
 	ln.fd = -1
 	ln.loop.Unschedule(ln)

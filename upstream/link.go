@@ -87,7 +87,7 @@ func (l *Link) Stop(now time.Duration) {
 func (l *Link) Rest(now time.Duration) {
 	l.fail(ErrStopped, now)
 	l.retryAt = deadline.Never
-	l.mux.release()
+	l.mux.forgetWhenDone()
 	l.in = nil
 }
 
@@ -107,7 +107,7 @@ func (l *Link) Connected(now time.Duration) {
 	}
 	l.in = l.in[:0]
 	l.blocked = false
-	l.mux.releasing = false
+	l.mux.forgetting = false
 	l.newProbe()
 	n, err := l.transport.Write(l.probe.Wire)
 	if err == nil && n < len(l.probe.Wire) {
@@ -115,7 +115,9 @@ func (l *Link) Connected(now time.Duration) {
 	}
 	if err != nil {
 		l.fail(err, now)
+		return
 	}
+	l.mux.figures.Link.Sent += uint64(n)
 }
 
 // Broken tells that the attempt failed or the connection ended.

@@ -18,9 +18,9 @@ type Mux struct {
 
 	busySince   time.Duration // since when at least one answer has been owed without a break
 	unsolicited int           // unsolicited answers since the last answer to a request
-	taken       uint64        // requests of this Mux, with our own probes
+	taken       uint64        // requests of this Mux, with the probes of an idle connection
 	lateness    lateness
-	releasing   bool // forget follows once all that was lost is answered
+	forgetting  bool // forget follows once all that was lost is answered
 
 	// Counters counts what happened, since start.
 	Counters *MuxCounters
@@ -33,7 +33,7 @@ type MuxCounters struct {
 	Answered    uint64 // of those, answered by dc_server in time
 	TimedOut    uint64 // of those, answered with DISCONNECTED after Timeout
 	Lost        uint64 // of those, answered with DISCONNECTED when the connection was lost
-	Swallowed   uint64 // answers to clients that had left
+	Swallowed   uint64 // of those forwarded, answered by dc_server when the client had left
 	Late        uint64 // answers to requests that had timed out
 	Unsolicited uint64 // answers to no request, or the second to one
 	Full        uint64 // requests of clients that submit refused
@@ -138,8 +138,8 @@ const expirePerCall = 1024
 // Deadline stays in the past and later calls answer the rest.
 func (m *Mux) Expire(now time.Duration) {
 	m.tellLost(now)
-	if m.releasing {
-		m.release()
+	if m.forgetting {
+		m.forgetWhenDone()
 	}
 	for range expirePerCall {
 		i, ok := m.slots.pending.Due(now)
@@ -188,10 +188,10 @@ func (m *Mux) Finish(now time.Duration) {
 	}
 }
 
-// release frees the memory after Lost, once everything is answered.
-func (m *Mux) release() {
-	m.releasing = m.slots.gone.Len() > 0 // the rest is answered in the next turns
-	if !m.releasing {
+// forgetWhenDone frees the memory after Lost, once everything is answered.
+func (m *Mux) forgetWhenDone() {
+	m.forgetting = m.slots.gone.Len() > 0 // the rest is answered in the next turns
+	if !m.forgetting {
 		m.forget()
 	}
 }

@@ -6,7 +6,7 @@
 //	an fd closed and accepted again → Close takes the fd out of the table at once and
 //	in one turn gets a stale event    closes it after the turn, so no number is reused
 //	                                  within the turn in which it was closed
-//	a close that blocks             → Part closes on a goroutine of its own
+//	a close that blocks             → CloseAside closes on a goroutine of its own
 //	no “no interest”                → Interest None takes the fd out of the set
 //	no hook at the end of a turn,   → Run waits and delivers itself, in place of
 //	two looks before each sleep       Polling; see waiter

@@ -147,17 +147,17 @@ func (t *Timer) Ready(Events) {
 // ends when there are no more.
 type closer struct {
 	mu      sync.Mutex
-	waiting []parting // under mu
+	waiting []closing // under mu
 	running bool      // under mu
 }
 
-// parting is a descriptor to close, and what to call when it is closed.
-type parting struct {
+// closing is a descriptor to close, and what to call when it is closed.
+type closing struct {
 	fd     int
 	closed func()
 }
 
-func (c *closer) close(p parting) {
+func (c *closer) close(p closing) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waiting = append(c.waiting, p)
@@ -174,12 +174,12 @@ func (c *closer) run() {
 	}
 }
 
-func (c *closer) next() (p parting, ok bool) {
+func (c *closer) next() (p closing, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.waiting) == 0 {
 		c.running, c.waiting = false, nil
-		return parting{}, false
+		return closing{}, false
 	}
 	p, c.waiting = c.waiting[0], c.waiting[1:]
 	return p, true

@@ -19,7 +19,7 @@ type Poller struct {
 	waiter  *waiter
 	table   []entry   // by fd
 	dying   []int     // closed by Close; the kernel closes them after the turn
-	parting []parting // closed by Part
+	aside   []closing // closed by CloseAside
 	closer  closer
 
 	hooks    Hooks
@@ -155,14 +155,14 @@ func (p *Poller) Close(fd int) {
 	p.EndTurn()
 }
 
-// Part is Close for a descriptor whose close may block. After the turn a goroutine closes it,
+// CloseAside is Close for a descriptor whose close may block. After the turn a goroutine closes it,
 // and then calls closed.
-func (p *Poller) Part(fd int, closed func()) {
+func (p *Poller) CloseAside(fd int, closed func()) {
 	if fd < len(p.table) {
 		_ = p.Watch(fd, None) // it would stay in the set until it is closed; then its events are dropped
 		p.table[fd] = entry{}
 	}
-	p.parting = append(p.parting, parting{fd: fd, closed: closed})
+	p.aside = append(p.aside, closing{fd: fd, closed: closed})
 	if p.ended {
 		p.closeDying()
 		return
@@ -179,10 +179,10 @@ func (p *Poller) closeDying() {
 		socket.Close(fd)
 	}
 	p.dying = p.dying[:0]
-	for _, each := range p.parting {
+	for _, each := range p.aside {
 		p.closer.close(each)
 	}
-	p.parting = p.parting[:0]
+	p.aside = p.aside[:0]
 }
 
 // EndTurn asks for a call of Hooks.TurnEnd. The loop does not sleep before that call. If
