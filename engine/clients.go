@@ -17,8 +17,8 @@ import (
 type Handler interface {
 	// Opened tells of a new client.
 	Opened(c int, now time.Duration)
-	// Buffer gives the memory into which c's next bytes are read, which is used before
-	// anything else happens. When it is empty, c is not read from until Clients.Resume.
+	// Buffer gives the memory into which c's next bytes are read; the read follows at once. When
+	// it is empty, c is not read from until Clients.Resume.
 	Buffer(c int) []byte
 	// Received tells of bytes, at the start of what Buffer gave.
 	Received(c int, b []byte, now time.Duration)
@@ -206,7 +206,7 @@ func (cs *Clients) Close(fd int) {
 	cs.table[fd] = nil
 	cs.open--
 	if c.wary && !socket.ShutDown(fd) {
-		cs.loop.poller.Part(fd, cs.gone) // it counts until its descriptor is free
+		cs.loop.poller.CloseAside(fd, cs.gone) // it counts until its descriptor is free
 	} else {
 		cs.total.Add(-1)
 		cs.loop.poller.Close(fd)

@@ -41,7 +41,7 @@ func (b *batch) consumed(n int) {
 }
 
 // makeRoom moves the unsent bytes to the front. It takes larger memory when less than half
-// would be free: so at least as many bytes as it moves come before it moves any again.
+// would be free: each move is so paid for by as many new bytes.
 func (b *batch) makeRoom(room int) {
 	unsent, old := b.buf[b.sent:], b.buf[:min(cap(b.buf), len(b.buf)+tailRoom)]
 	into := b.buf[:0]

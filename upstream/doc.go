@@ -13,8 +13,8 @@
 //	   ▼
 //	Mux.Deliver: slot found by uid, the client's uid put back ──▶ Answers.Answer
 //
-// Servers is an ordered list of Servers. It hands each request to the one that serves, or to the one that the session ID
-// chooses, and passes on events that concern them all:
+// Servers is an ordered list of dc_servers (Members). It hands each request to the one that serves, or to the one that the
+// session ID chooses, and passes on events that concern them all:
 //
 //	Servers ──▶ Member (a name of the list) ──▶ line (a connection and its part) ──▶ Server
 //

@@ -108,7 +108,7 @@ func (m *Member) Resting() bool { return m.line.server.link.Resting() && m.start
 // Since is when the connection came up, or was lost; 0 before the first.
 func (m *Member) Since() time.Duration { return m.since }
 
-// Asked is how many requests it was sent, with our own probes.
+// Asked is how many requests it was sent, with the probes of an idle connection. The first probe of a connection does not count.
 func (m *Member) Asked() uint64 { return m.asked + m.line.server.mux.taken }
 
 // Failure is why it is not connected; nil where it is, stands by, or was not tried yet.

@@ -120,7 +120,7 @@ func (s *Servers) Serving() *Member { return s.serving }
 func (s *Servers) Target() *Server { return s.target }
 
 // Tail is memory behind the batch of the target, to read a client's bytes into. A Submit to that server does not copy a
-// request that begins there. It is valid until the next Tail, Submit or Flush.
+// request that begins there. It is valid until the next Tail or Flush; the requests in it may be submitted in their order.
 func (s *Servers) Tail() []byte {
 	s.tail = s.target
 	return s.tail.mux.batch.tail(tailRoom)

@@ -170,10 +170,11 @@ func (a *Agent) Stop(now time.Duration) {
 	}
 }
 
-// Arriving needs no preparation.
+// Arriving does nothing: only dc_server looks ahead.
 func (a *Agent) Arriving([]front.Incoming) {}
 
-// Request forwards one request, or answers it here.
+// Request forwards one request, or answers it here. false: it waits for a connection, and will come again (Front.Retry), so
+// what counts requests belongs behind that.
 func (a *Agent) Request(asker front.Asker, m *codec.Message, now time.Duration) bool {
 	if m.Op == codec.OpAdd {
 		if m.PayloadLen < codec.AddOverhead {

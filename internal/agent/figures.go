@@ -146,7 +146,7 @@ var figures = []metrics.Figure[Snapshot]{
 			}
 		}},
 	{Description: metrics.Description{Name: ServerAsked, Kind: metrics.Counter, Labels: []string{"server"},
-		Help: "Requests sent to this dc_server, with dc_client's own probes"},
+		Help: "Requests sent to this dc_server, with the probes of an idle connection, and without the first probe of a new one"},
 		Read: func(s *Snapshot, put metrics.Put) {
 			for _, one := range s.servers {
 				put(float64(one.asked), one.name)
@@ -180,7 +180,7 @@ var figures = []metrics.Figure[Snapshot]{
 		Help: "Time from the request of a client to the answer of dc_server, also where that was too late"},
 		Times: (*Snapshot).roundTrip},
 	{Description: metrics.Description{Name: Answered, Kind: metrics.Durations, Unit: metrics.Seconds,
-		Help: "Time from the request of a client to its answer, whoever gave it"},
+		Help: "Time from the request of a client to its answer, from dc_server or DISCONNECTED from dc_client"},
 		Times: (*Snapshot).answered},
 	{Description: metrics.Description{Name: "distcache_in_flight", Kind: metrics.Gauge, Line: "in_flight",
 		Help: "Requests that wait for the answer of dc_server"},

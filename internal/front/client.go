@@ -33,7 +33,7 @@ type client struct {
 	touched bool // it asked or read since its timer was set
 
 	// The open requests have the numbers seq to seq+open-1 where answers are ordered, else all
-	// of them the number seq. So a number is open if it is less than open above seq.
+	// of them the number seq. So number n is open if n-seq < open.
 	seq  uint32
 	open uint32
 	gets uint64 // which of them are GETs, by number modulo 64, where answers are ordered

@@ -239,7 +239,7 @@ func (f *Front) Ended(c int, now time.Duration) {
 // Failed tells that c's socket is broken.
 func (f *Front) Failed(c int, err error, now time.Duration) { f.drop(c, SocketError, err, now) }
 
-// Drained tells that c has read what it had left unread.
+// Drained tells that c's socket has taken all that was held for it.
 func (f *Front) Drained(c int, now time.Duration) {
 	d := &f.clients[c]
 	d.blocked, d.touched = false, true
@@ -292,7 +292,7 @@ func (f *Front) pump(c int, rest []byte, now time.Duration) {
 }
 
 // find looks for the next requests in rest, and announces them. It returns how many there
-// are in f.found, and why there is not one more: nil where they may go on.
+// are in f.found. err is why the search stopped; nil: f.found is full, or rest is used up.
 func (f *Front) find(c int, rest []byte) (n int, err error) {
 	d := &f.clients[c]
 	for n < len(f.found) && len(rest) > 0 {

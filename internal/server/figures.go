@@ -102,6 +102,6 @@ var figures = []metrics.Figure[Snapshot]{
 		Help: "Timeouts of all ADDs together; over distcache_adds_total it is how long a session is to live"},
 		Read: func(s *Snapshot, put metrics.Put) { put(float64(s.Server.Life) / 1000) }},
 	{Description: metrics.Description{Name: metrics.Probes, Kind: metrics.Counter,
-		Help: "Probes of dc_clients; they count as HAVEs in distcache_requests_total, too"},
+		Help: "Probes of dc_clients and of dc_test -ping; they count as HAVEs in distcache_requests_total, too"},
 		Read: func(s *Snapshot, put metrics.Put) { put(float64(s.Server.Probes)) }},
 }

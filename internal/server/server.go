@@ -34,7 +34,7 @@ type Observer interface {
 	// Evicted is called when sessions had to go before their time, because the store was
 	// full in that way.
 	Evicted(sessions int, full store.Full, now time.Duration)
-	// Progress is called after each Config.Progress operations. Probes are none.
+	// Progress is called after each Config.Progress operations. Probes do not count.
 	Progress(operations uint64)
 }
 

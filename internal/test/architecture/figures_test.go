@@ -66,8 +66,7 @@ Made from the tables of figures in the source (` + "`make metrics-doc`" + `); a 
 
 Both daemons serve these with ` + "`-metrics IP:127.0.0.1:9190`" + ` (or ` + "`UNIX:/path`" + `): as Prometheus metrics at /metrics, as JSON at
 /figures.json, and the most important ones on a status page at /. ` + "`dc_test -stats address`" + ` prints them as a table, and
-SIGUSR1 and the end of a
-daemon log those that have a key in the column “line”. /healthz answers 503 when an event loop does not answer within a
+SIGUSR1 and the end of a daemon log those that have a key in the column “line”. /healthz answers 503 when an event loop does not answer within a
 second, /readyz when dc_client has no connection to dc_server. What the Go runtime and the process tell (go_…, process_…)
 comes with /metrics. The figures are at most a second old. Counters begin at 0 with each start.
 
