@@ -47,24 +47,29 @@ func (c config) newApps() func() daemon.App {
 
 // link is a connection to dc_server, and the log of it.
 type link struct {
-	*linkLog
+	log       *linkLog
 	conn      *conn.Conn
 	addresses int // of one IP version that the name leads to; 0 before the first is found
 }
 
 // newLink makes the log of a connection.
 func (a *app) newLink(c *conn.Conn, at address.Address) *link {
-	l := &link{&linkLog{server: at, address: c.Address, peer: c.Peer, timeout: a.config.timeout}, c, 0}
+	l := &link{log: &linkLog{server: at, address: c.Address, peer: c.Peer, timeout: a.config.timeout}, conn: c}
 	if a.first {
-		c.OnAddresses(func(all []string) { l.addresses = l.severalAddresses(all) })
+		c.OnAddresses(func(all []string) { l.addresses = l.log.severalAddresses(all) })
 	}
 	return l
 }
 
 // observer is what the agent reports to.
 type observer struct {
-	daemon.ClientLog
-	app *app
+	clients daemon.ClientLog
+	app     *app
+}
+
+// ClientDropped logs why a client was closed.
+func (o *observer) ClientDropped(c int, why front.Reason, err error, now time.Duration) {
+	o.clients.ClientDropped(c, why, err, now)
 }
 
 // ServingChanged logs which of several servers serves.
@@ -168,7 +173,7 @@ func (a *app) agentConfig() agent.Config {
 // display is how a server is shown: the flag -server, and the address in use where that is another text.
 func (a *app) display(name string) string {
 	if l := a.links[name]; l != nil {
-		return l.name()
+		return l.log.name()
 	}
 	return name
 }
@@ -197,8 +202,8 @@ func (a *app) serverConfig() upstream.Config {
 // spec is the dc_server behind l.
 func (a *app) spec(name string, l *link) upstream.Spec {
 	config := a.serverConfig()
-	config.Stray, config.Late = l.strayAnswer, l.lateAnswers
-	return upstream.Spec{Name: name, Config: config, Transport: l.conn, Watcher: l}
+	config.Stray, config.Late = l.log.strayAnswer, l.log.lateAnswers
+	return upstream.Spec{Name: name, Config: config, Transport: l.conn, Watcher: l.log}
 }
 
 func random(b []byte) { _, _ = rand.Read(b) } // documented never to fail
@@ -230,17 +235,17 @@ func (a *app) Reload(now time.Duration) {
 
 // refreshed moves to another address of a dc_server when its name does not lead to the one in use any more.
 func (a *app) refreshed(m *upstream.Member, l *link, found []string, err error) {
-	if !slices.Contains(a.agent.Servers().Members(), m) || !l.refreshed(found, err, m.State() == upstream.Up) {
+	if !slices.Contains(a.agent.Servers().Members(), m) || !l.log.refreshed(found, err, m.State() == upstream.Up) {
 		return // the list may have changed meanwhile
 	}
-	next := a.newLink(l.conn.Next(), l.server)
+	next := a.newLink(l.conn.Next(), l.log.server)
 	a.agent.Move(m, a.spec(m.Name(), next), func(moved bool, _ time.Duration) {
 		if moved {
 			next.addresses = max(next.addresses, l.addresses)
 			a.links[m.Name()] = next
 			return
 		}
-		l.stays()
+		l.log.stays()
 	}, a.loop.Now())
 }
 

@@ -46,7 +46,7 @@ type attempt struct {
 
 	mu    sync.Mutex
 	ended bool
-	made             // not yet taken
+	made  made       // not yet taken
 	order []endpoint // in which they are tried; nil while the name is being resolved
 	tried int        // how many of order have been tried, with the one under way
 }
@@ -129,8 +129,8 @@ func (a *attempt) end() (order []endpoint, tried int) {
 }
 
 func (a *attempt) closeKept() {
-	if a.fd >= 0 {
-		_ = unix.Close(a.fd) // nothing was written to it but a handshake
+	if a.made.fd >= 0 {
+		_ = unix.Close(a.made.fd) // nothing was written to it but a handshake
 		a.made = made{fd: -1}
 	}
 }
