@@ -104,7 +104,7 @@ func (a *Agent) AddFront(w front.Wire, s front.Sockets, pool *buffer.Pool) *fron
 // suffer when a connection ends, and may take dc_client for dead then: it is idle for leastIdle at
 // least, does not make room for another one, and none is closed with a part of an answer written.
 func (a *Agent) AddMemcached(w *memcached.Wire, s front.Sockets, pool *buffer.Pool) *front.Front {
-	config := front.Config{Window: min(a.config.Window, memcached.Window), Idle: max(a.config.Idle, leastIdle), Patient: true}
+	config := front.Config{Window: min(a.config.Window, memcached.Window), Idle: max(a.config.Idle, leastIdle), Patient: true, Foreign: w}
 	a.memcached = append(a.memcached, w)
 	return a.addFront(config, w, s, pool)
 }

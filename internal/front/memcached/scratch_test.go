@@ -28,7 +28,7 @@ func newDaemon(t *testing.T) *daemon {
 	d := &daemon{t: t}
 	pool := buffer.NewPool(1 << 20)
 	d.wire = New(Config{Gets: 2, UnixNow: func() int64 { return 1_900_000_000 }, Share: func(*Counters) {}}, pool)
-	d.Front = front.New(front.Config{Window: Window, Gets: 2, Ordered: true, Idle: deadline.Never}, d.wire, d, d, pool)
+	d.Front = front.New(front.Config{Window: Window, Gets: 2, Ordered: true, Idle: deadline.Never, Foreign: d.wire}, d.wire, d, d, pool)
 	d.Opened(1, 0)
 	return d
 }
