@@ -91,8 +91,8 @@ func (cs *Clients) Peers(most int) (byAddress map[netip.Addr]int, others int) {
 	return byAddress, cs.open - counted
 }
 
-// HangUp reads what clients have sent so far, and no more. Over a unix socket, later writes of
-// a client fail with EPIPE; what it sent before still arrives, and then the end.
+// HangUp shuts down reading from all clients. What they have sent so far still arrives, and then the end. Over a unix socket,
+// later writes of a client fail with EPIPE.
 func (cs *Clients) HangUp() {
 	cs.hungUp = true
 	for fd, c := range cs.table {

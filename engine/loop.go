@@ -144,7 +144,7 @@ func (l *Loop) rearm() {
 }
 
 // timerFired leaves the deadlines to the end of the turn: a process that was stopped for a
-// while then takes what came meanwhile before it judges that nothing did.
+// while then reads what came meanwhile before anything times out.
 func (l *Loop) timerFired() {
 	l.due = true
 	l.EndTurn()

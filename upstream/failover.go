@@ -61,7 +61,7 @@ func (s *Servers) serve(m *Member, now time.Duration) {
 	}
 }
 
-// seek has a better server than the one that serves tried, unless it came and went lately.
+// seek starts attempts to o, a better server than the one that serves. One that was lost soon after it came waits until heldTo.
 func (s *Servers) seek(o *Member, now time.Duration) {
 	if now < o.heldTo {
 		o.rest(now)
@@ -171,7 +171,7 @@ func (s *Servers) finish(now time.Duration) {
 		l := s.orphans[i]
 		l.server.link.Flush(now)
 		if l.server.mux.Unanswered() == 0 || now >= l.until {
-			s.bury(l, now)
+			s.end(l, now)
 		}
 	}
 }

@@ -70,7 +70,7 @@ func (s *Servers) rearrange(now time.Duration) {
 		}
 		return
 	}
-	for _, m := range s.members { // the best that is up, be it about to be left
+	for _, m := range s.members { // the first that is up; one that is leaving counts only while it serves
 		if m.State() == Up && !(m.leaving && m != s.serving) {
 			s.serve(m, now)
 			return
@@ -82,23 +82,23 @@ func (s *Servers) rearrange(now time.Duration) {
 // remove takes a member off the list for good. What it was asked it may answer.
 func (s *Servers) remove(m *Member, now time.Duration) {
 	m.endMove(now)
-	s.orphan(m.line, now)
+	s.retire(m.line, now)
 }
 
-// orphan lets a connection end that belongs to no member any more: at once when it owes nothing.
-func (s *Servers) orphan(l *line, now time.Duration) {
+// retire lets a connection end that belongs to no member any more: at once when it owes nothing.
+func (s *Servers) retire(l *line, now time.Duration) {
 	l.member, l.until = nil, now+s.config.Drain
 	s.orphans = append(s.orphans, l)
 	switch {
 	case l.server.State() != Up, l.server.mux.Unanswered() == 0: // no turn may end soon
-		s.bury(l, now)
+		s.end(l, now)
 	case len(s.orphans) > max(1, len(s.members)):
-		s.bury(s.orphans[0], now)
+		s.end(s.orphans[0], now)
 	}
 }
 
-// bury ends an orphan.
-func (s *Servers) bury(l *line, now time.Duration) {
+// end ends the connection of a line that has no member.
+func (s *Servers) end(l *line, now time.Duration) {
 	if i := slices.Index(s.orphans, l); i >= 0 {
 		s.orphans = slices.Delete(s.orphans, i, i+1)
 		l.server.Stop(now)
@@ -107,8 +107,8 @@ func (s *Servers) bury(l *line, now time.Duration) {
 
 // Move connects m to the server behind t, and uses that in place of the present one once the connection is up. No request
 // fails for that: those that are in flight then are finished over the old connection. When the first attempt fails,
-// the present server stays. ended tells which, unless another Move comes before, m rests, stops, or is connected to
-// anew.
+// the present server stays. ended is told which of the two happened. It is not called when this Move is cancelled: by another
+// Move, or because m rests, stops or is connected to anew.
 func (m *Member) Move(config Config, t Transport, w Watcher, ended func(moved bool, now time.Duration), now time.Duration) {
 	m.endMove(now)
 	m.next = m.of.newLine(m, config, t, w)
@@ -131,7 +131,7 @@ func (m *Member) moveOver(now time.Duration) {
 	if s.target == old.server {
 		s.target = next.server
 	}
-	s.orphan(old, now)
+	s.retire(old, now)
 	m.note(Probing, Up, nil, now)
 	if !s.config.Spread {
 		s.failOver(m, Probing, Up, now)

@@ -55,7 +55,7 @@ func (l *line) LinkChanged(from, to State, why error, now time.Duration) {
 	switch m, s := l.member, l.of; {
 	case m == nil:
 		if to == Down {
-			s.bury(l, now)
+			s.end(l, now)
 		}
 	case l == m.line:
 		m.note(from, to, why, now)

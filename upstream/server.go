@@ -105,7 +105,7 @@ func (s State) String() string {
 type Server struct {
 	mux    *Mux
 	link   *Link
-	putOff int // bytes read since requests were overdue, while more may be behind them
+	putOff int // bytes read while timeouts are put off; see Expire
 }
 
 // New makes a Server that is Down until Start. The transport t reports to it from then on.

@@ -62,8 +62,8 @@ type Servers struct {
 	share   rendezvous
 
 	cursor   int           // failover, while none serves: the next member whose first attempt is to begin
-	trying   *Member       // the one before
-	except   *Member       // is passed over
+	trying   *Member       // the member whose attempt began last in this round
+	except   *Member       // skipped in this round: it was just lost, and its own Link tries again
 	cursorAt time.Duration // when cursor moves on in any case; deadline.Never: it has reached the end
 
 	started, stopping bool
@@ -102,7 +102,7 @@ func (s *Servers) Stop(now time.Duration) {
 		m.endMove(now)
 	}
 	for len(s.orphans) > 0 {
-		s.bury(s.orphans[0], now)
+		s.end(s.orphans[0], now)
 	}
 	for _, m := range s.members {
 		m.startAt, m.drainTo = deadline.Never, deadline.Never

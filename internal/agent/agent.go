@@ -23,7 +23,7 @@ type Config struct {
 	Gets      int             // of those, GETs
 	Idle      time.Duration   // the flag -idle; deadline.Never: none
 	MinExpiry time.Duration   // the flag -minexpiry; 0: none
-	// Cache holds sessions that came through here; see cache. nil: none does.
+	// Cache holds copies of sessions that came through here; see cache. nil: there is no cache.
 	Cache *store.Memory
 	// Writes is shared by the agents of a process that have a Cache; nil: there is one.
 	Writes Writes

@@ -20,8 +20,8 @@ const (
 	numStripes  = 1 << 12
 )
 
-// cache has a GET cost one byte in place of the session, where the session came through here before: dc_server is asked
-// by a HAVE whether the session is still there.
+// cache keeps copies of sessions that came through here. A GET of such a session goes to dc_server as a HAVE, and costs one
+// byte in place of the session.
 //
 //	GET ──▶ Submit ── is it among the entries? ── HAVE ──▶ dc_server
 //	GET's answer ◀── settle: OK: the entry │ NOTOK: NOTOK ◀─┘
@@ -32,7 +32,7 @@ const (
 type cache struct {
 	held    entries
 	servers *upstream.Servers
-	asked   *upstream.Server // who was to answer the last request; another one begins an era
+	asked   *upstream.Server // the target of the last request; another one begins an era
 	tickets tickets
 	stripes [numStripes]stripe
 	answer  []byte
@@ -49,7 +49,7 @@ type cache struct {
 type CacheCounters struct {
 	Hits  uint64 // GETs answered with an entry
 	Gone  uint64 // GETs of an entry that dc_server has not any more
-	Again uint64 // GETs whose entry was gone when dc_server said that it has the session: it was asked for it
+	Again uint64 // GETs that were sent after all: the entry was gone when dc_server said that it has the session
 }
 
 // Writes counts the ADDs and REMOVEs of all agents of a process, by a hash of their ID. A client may ask any of them, and
@@ -148,9 +148,9 @@ func (c *cache) submitWrite(i int32, m *codec.Message, now time.Duration) error 
 	return err
 }
 
-// settle takes the answer to the request of t, and gives the one for who asked, which lives until the next call. nil: none yet,
-// dc_server was asked again. The error is that of asking again.
-func (c *cache) settle(t *ticket, wire []byte, now time.Duration) ([]byte, error) {
+// settle takes the answer to the request of t, and returns the one for the client, which lives until the next call. nil: there is
+// none yet, because the entry was gone and the GET was sent. err says why that could not be sent; the answer is DISCONNECTED then.
+func (c *cache) settle(t *ticket, wire []byte, now time.Duration) (answer []byte, err error) {
 	s := c.stripe(t.hash)
 	_, status := codec.Outcome(wire)
 	brief := len(wire) == codec.HeaderSize+1
@@ -230,7 +230,7 @@ func (c *cache) count(hash uint64) uint32 {
 // wipe clears the last answer, which may be a session.
 func (c *cache) wipe() { clear(c.answer) }
 
-// stop has no entry expire any more: the memory is about to be wiped as a whole.
+// stop ends the expiry of entries: the memory is about to be wiped as a whole.
 func (c *cache) stop() { c.stopped = true }
 
 // deadline is when expire is to be called next.

@@ -111,7 +111,7 @@ func (e *entries) wipe(m *codec.Message, payload []byte) {
 // drop drops the session of an ID.
 func (e *entries) drop(id []byte, now time.Duration) { e.memory.Remove(id, now) }
 
-// endEra has no entry used any more. They are dropped from then on.
+// endEra ends the use of all entries. They are dropped later, some at a time.
 func (e *entries) endEra() {
 	e.era++
 	e.past = e.memory.Len()

@@ -51,7 +51,7 @@ type rare struct {
 	since time.Duration // when that was
 }
 
-// seldom gives rare.
+// seldom gives d.rare, and makes it when it is used first.
 func (d *client) seldom() *rare {
 	if d.rare == nil {
 		d.rare = new(rare)

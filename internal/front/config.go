@@ -77,7 +77,7 @@ type Config struct {
 	Ordered bool          // answers go out in the order of the requests
 	Gets    int           // where Ordered, how many of those requests may be GETs
 	Idle    time.Duration // how long a client may stay without a request; deadline.Never: for ever
-	Patient bool          // a client may leave answers unread for ever; it gets no more of them
+	Patient bool          // a client may leave answers unread for ever; it gets no more of them until it reads
 	In      Memory        // where clients are read into; nil: memory of the Front's own
 	Foreign Translator    // the Wire again, where its protocol is not distcache's; else nil
 	Yields  bool          // a client that was answered and is idle may be closed for another one: see MakeRoom

@@ -14,7 +14,7 @@ const (
 	// its socket is closed, and the port may be that of another one.
 	DatagramPatience = 8 * time.Millisecond
 	// MaxGets is how many gets may wait for their answers. One more is answered “not found” at once:
-	// as many are asked in 8 ms by nobody who wants the answers.
+	// no real load brings so many within 8 ms.
 	MaxGets = 4096
 	// DatagramMemory is the most that Datagrams hold, in bytes: the gets, whose table grows by doubling.
 	DatagramMemory = MaxGets * 2 * 80
@@ -22,7 +22,7 @@ const (
 	unanswered = -1
 )
 
-// Peer names where a datagram came from. What it means is known to who sends.
+// Peer names where a datagram came from. Only the Sender knows what it means.
 type Peer uint64
 
 // Sender sends datagrams.

@@ -54,8 +54,8 @@ type Front struct {
 	found   []Incoming
 	in      []byte // without Config.In: what is read from a client that has nothing held
 
-	// Counters counts what happened, since start. Those of ADDs and answers are counted by
-	// whoever gives the answers: they are not looked into here.
+	// Counters counts what happened, since start. Brief and Answers are counted by the agent or the server: the Front does not
+	// look into answers.
 	Counters Counters
 }
 

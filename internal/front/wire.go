@@ -29,7 +29,7 @@ type Translator interface {
 	// Opened and Closed tell that a client came, and left.
 	Opened(c int)
 	Closed(c int)
-	// Begin takes what Next has found last, under the name a. Until Done, Undo or the next call
+	// Begin opens the request that Next has found last, as a. Until Done, Undo or the next call
 	// of Begin nothing else has changed. Where it returns Wait, it took nothing.
 	Begin(a Asker) Step
 	// Local appends the answer to a, for which Begin returned Local.

@@ -18,7 +18,7 @@ type Store interface {
 	// Serve sets where the answers go. It must be called before the first Do.
 	Serve(a Answers)
 	// Announce shows the ids of lookups that are about to come through Do, so that a store
-	// can wait for all of them together. The store need not believe it.
+	// can wait for all of them together. A store may ignore it.
 	Announce(ids [][]byte)
 	// Do carries out r. Its answer comes through Answers, once: before Do returns, or later on
 	// the loop goroutine. Requests of one client for one id are carried out in order. r and
@@ -73,7 +73,7 @@ type Answers interface {
 type AddResult struct {
 	Outcome Outcome
 	// Evicted is how many sessions that had not expired were dropped to make room, and Full
-	// what there was no room in for the last of them.
+	// the limit that forced out the last of them.
 	Evicted int
 	Full    Full
 }
