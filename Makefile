@@ -43,7 +43,7 @@ build: ## build the tools into bin/
 run: build ## start dc_server and dc_client, send them real operations, stop them
 	@scripts/demo.sh $(BIN)
 
-test: ## run all the tests: two minutes, the first time three, also beside other work (make vet is a step of its own)
+test: ## run all the tests: one to two minutes, the first time half a minute more, also beside other work (make vet is a step of its own)
 	GO=$(GO) scripts/test.sh -count=1 -trimpath -vet=off -p=6 -timeout=30m $(LONGEST) ./...
 
 certs-demo: ## make a throw-away CA, and pairs for a server and hosts: DIRECTORY=certs SERVER=localhost HOSTS="host1 host2"
@@ -59,14 +59,14 @@ test-386: ## the tests of what does no input and output as 32-bit programs, on a
 race: ## run tests and daemons under the race detector, without the faults (needs gcc)
 	CGO_ENABLED=1 $(GO) test -race -short $$($(GO) list ./... | grep -v /internal/test/faults/)
 
-vet: ## go vet, gofmt and go mod tidy, as checks
+vet: ## go vet and gofmt, as checks
 	$(GO) vet ./...
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w on:" $$unformatted; exit 1; fi
-	$(GO) mod tidy -diff
 
-lint: ## staticcheck, and go vet for 32-bit programs
+lint: ## staticcheck, go mod tidy as a check, and go vet for 32-bit programs
 	$(GO) run $(STATICCHECK) ./...
+	$(GO) mod tidy -diff
 	GOARCH=386 $(GO) vet ./...
 
 fuzz: ## run each fuzz target for FUZZTIME (default 5m)
