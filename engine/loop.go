@@ -67,13 +67,13 @@ func (l *Loop) AtTurnEnd(fn func(now time.Duration)) { l.ending = append(l.endin
 // EndTurn asks for the calls at the end of this turn.
 func (l *Loop) EndTurn() { l.poller.EndTurn() }
 
-// Share tells that other goroutines work for the loop, as those of a store that asks another server:
+// ShareProcessor tells that other goroutines work for the loop, as those of a store that asks another server:
 // they get the processor whenever the loop sleeps. It is to be called before Run.
-func (l *Loop) Share() { l.poller.Share() }
+func (l *Loop) ShareProcessor() { l.poller.ShareProcessor() }
 
-// Several sets this loop up to be one of several in the process, so that it never has to wait for another
+// OneOfSeveral sets this loop up to be one of several in the process, so that it never has to wait for another
 // one. It is to be called before Run.
-func (l *Loop) Several() error { return l.poller.Several() }
+func (l *Loop) OneOfSeveral() error { return l.poller.OneOfSeveral() }
 
 // Post runs fn on the loop goroutine, soon. Any goroutine may call it. It returns
 // poll.ErrStopped when the loop has ended.

@@ -62,7 +62,7 @@ func (cs *cacheServer) newStore(l *engine.Loop) (err error) {
 		cs.store = cs.memory
 		return err
 	}
-	l.Share() // each connection to the store has goroutines
+	l.ShareProcessor() // each connection to the store has goroutines
 	if cs.remote, err = openRemote(cs.config.store, l); err == nil {
 		cs.store = cs.remote.store
 	}

@@ -110,9 +110,9 @@ func (c *config) validate(s *options.Set) error {
 }
 
 func (c *config) daemon() daemon.Config {
-	d := c.daemonWithout()
+	d := c.daemonWithoutSessions()
 	if c.store.remote() {
-		d.Memory, d.Beside = daemon.Memory{Heap: c.store.location.Heap()}, true
+		d.Memory, d.Helpers = daemon.Memory{Heap: c.store.location.Heap()}, true
 		d.Ready = []any{"store", c.store.location.String(), "sealed", c.store.seal != ""}
 		d.Show = server.ShowRemote
 		return d
@@ -123,8 +123,8 @@ func (c *config) daemon() daemon.Config {
 	return d
 }
 
-// daemonWithout is the daemon without the memory of sessions.
-func (c *config) daemonWithout() daemon.Config {
+// daemonWithoutSessions is the daemon without the memory of sessions.
+func (c *config) daemonWithoutSessions() daemon.Config {
 	d := daemon.Config{
 		Program:    program,
 		Flags:      c.daemonFlags,

@@ -26,7 +26,7 @@ func (c *config) memoryStore() store.Config {
 	case c.memory > 0:
 		s.MaxBytes = int64(c.memory)<<20 - s.Overhead()
 	case c.limit.Bytes > 0:
-		spare := c.limit.Bytes - c.daemonWithout().MemoryBound() - s.Overhead()
+		spare := c.limit.Bytes - c.daemonWithoutSessions().MemoryBound() - s.Overhead()
 		s.MaxBytes = max(spare/2, leastRecords)
 	}
 	return s

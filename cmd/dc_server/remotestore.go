@@ -114,12 +114,12 @@ func (r *remoteStore) reload() {
 		r.reloading.Lock()
 		defer r.reloading.Unlock()
 		s, err := r.flags.load()
-		_ = r.loop.Post(func() { r.adopt(s, err) }) // an error means that the loop has ended
+		_ = r.loop.Post(func() { r.apply(s, err) }) // an error means that the loop has ended
 	}()
 }
 
-// adopt puts what was read in force. When a file was bad, all of the old ones stay.
-func (r *remoteStore) adopt(s secrets, err error) {
+// apply puts what was read in force. When a file was bad, all of the old ones stay.
+func (r *remoteStore) apply(s secrets, err error) {
 	if err != nil {
 		slog.Error("SIGHUP: the old keys and password of the store stay in force", "reason", err)
 		return

@@ -72,7 +72,7 @@ func TestBriskSleeps(t *testing.T) {
 				t.Fatal(err)
 			}
 			if shared {
-				p.Share()
+				p.ShareProcessor()
 			}
 			w := p.waiter
 			wait := func() {

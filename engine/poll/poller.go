@@ -244,13 +244,13 @@ func (p *Poller) deliver() error {
 	}
 }
 
-// Share tells that other goroutines work for the loop and must not wait until it has nothing to do.
+// ShareProcessor tells that other goroutines work for the loop and must not wait until it has nothing to do.
 // It is to be called before Run.
-func (p *Poller) Share() { p.waiter.shared = true }
+func (p *Poller) ShareProcessor() { p.waiter.shared = true }
 
-// Several sets this Poller up to run beside others in the process: they do not delay its events. It is
+// OneOfSeveral sets this Poller up to run beside others in the process: they do not delay its events. It is
 // to be called before Run.
-func (p *Poller) Several() error { return p.waiter.leaveGoPoller() }
+func (p *Poller) OneOfSeveral() error { return p.waiter.leaveGoPoller() }
 
 // Turn is the number of the turn.
 func (p *Poller) Turn() uint64 { return p.turn }

@@ -79,5 +79,5 @@ func TestSeveralLoopsInTime(t *testing.T) {
 // severalLoop is run for one of several.
 func severalLoop(t *testing.T) *running {
 	t.Helper()
-	return runWith(t, nil, (*Poller).Several)
+	return runWith(t, nil, (*Poller).OneOfSeveral)
 }

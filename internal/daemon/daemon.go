@@ -53,7 +53,7 @@ type Config struct {
 	MaxClients int    // connections at a time
 	Loops      int    // event loops; 0 is 1
 	Upstreams  int    // connections of each loop to other daemons; 0 is 1
-	Beside     bool   // goroutines beside the loops have work all the time: they get a processor
+	Helpers    bool   // goroutines beside the loops have work all the time: they get a processor
 	PoolBytes  int    // memory for requests that are not whole, and as much again for answers that are not read
 	Memory     Memory
 	Limit      service.MemoryLimit // a bound of memory beyond it gives a warning
@@ -83,7 +83,7 @@ func (c Config) loops() int { return max(1, c.Loops) }
 
 // processors is how many the Go runtime uses.
 func (c Config) processors() int {
-	if c.Beside {
+	if c.Helpers {
 		return c.loops() + 1
 	}
 	return c.loops()
@@ -192,7 +192,7 @@ func (d *running) open() error {
 			return err
 		}
 		if d.config.loops() > 1 {
-			if err := r.loop.Several(); err != nil {
+			if err := r.loop.OneOfSeveral(); err != nil {
 				return err
 			}
 		}

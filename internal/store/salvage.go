@@ -71,7 +71,7 @@ func (s *salvage) sift(n uint32, c *class) (salvaged, error) {
 		return found, err
 	}
 	for slot := range c.slots {
-		switch s.judge(s.buffer[slot*c.size:][:c.size], c) {
+		switch s.check(s.buffer[slot*c.size:][:c.size], c) {
 		case whole:
 			found.records++
 		case expired:
@@ -89,7 +89,7 @@ func (s *salvage) sift(n uint32, c *class) (salvaged, error) {
 func (s *salvage) wipeExpired(c *class, pages []salvaged) {
 	for _, p := range pages {
 		for slot := 0; p.expired > 0 && slot < c.slots; slot++ {
-			if r := s.slab.pages.bytes(p.page)[slot*c.size:][:c.size]; s.judge(r, c) == expired {
+			if r := s.slab.pages.bytes(p.page)[slot*c.size:][:c.size]; s.check(r, c) == expired {
 				clear(r)
 				p.expired--
 			}
@@ -97,17 +97,17 @@ func (s *salvage) wipeExpired(c *class, pages []salvaged) {
 	}
 }
 
-// verdict says what is in a slot.
-type verdict int
+// slotContent says what is in a slot.
+type slotContent int
 
 const (
-	none verdict = iota
+	none slotContent = iota
 	whole
 	expired
 	torn
 )
 
-func (s *salvage) judge(r record, c *class) verdict {
+func (s *salvage) check(r record, c *class) slotContent {
 	idLen, dataLen := r.lengths()
 	if idLen == 0 && isZero(r) {
 		return none
