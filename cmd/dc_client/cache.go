@@ -29,7 +29,7 @@ type cacheFlags struct {
 
 func (f *cacheFlags) declare(s *options.Set) {
 	s.Int(&f.mebibytes, "cache", "MiB", 0, 0, maxCache,
-		"Memory for sessions that passed through here lately: a GET of one costs a byte from dc_server, not the session (0: none).")
+		"Memory for a cache of recent sessions. For a GET of one, dc_server sends one byte instead of the session (0: no cache).")
 }
 
 func (f *cacheFlags) validate(loops int) error {

@@ -71,7 +71,8 @@ func (c *config) flags() *options.Set {
 		"Longest time between attempts to connect to dc_server.")
 	s.Millis(&c.timeout, "timeout", 200*time.Millisecond, 0, time.Hour,
 		"Answer DISCONNECTED if dc_server takes longer than this to answer (0: wait for ever).")
-	c.clients.Declare(s, 32768)
+	c.clients.Declare(s, 32768, "Limit of connected clients. A new one replaces the client of -listen that has been idle longest. "+
+		"If none is idle, the new one is closed; at -memcached it waits.")
 	c.declareFronts(s)
 	s.Int(&c.loops, "loops", "number", 1, 1, maxLoops,
 		"Number of event loops, one per CPU core to use; each has its own connection to dc_server.")

@@ -21,7 +21,7 @@ func (c *config) declareFronts(s *options.Set) {
 	s.List("memcached", "address", "", "Address for TLS terminators that speak memcached's text or binary protocol: "+
 		"UNIX:/path, or IP:127.0.0.1:port; may be given several times.",
 		func(texts []string) error { return c.listenMemcached(texts) })
-	s.Func("remove", "policy", "honour", "Whether clients of -memcached may remove sessions: honour or ignore.", func(text string) error {
+	s.Func("remove", "policy", "honour", "Removals by -memcached clients: honour or ignore.", func(text string) error {
 		if text != "honour" && text != "ignore" {
 			return fmt.Errorf("%q is not honour or ignore", text)
 		}
@@ -43,7 +43,7 @@ func (c *config) listenMemcached(texts []string) error {
 			return err
 		case a.Kind != address.Unix && (a.Kind != address.TCP || !a.IsLoopback()):
 			return fmt.Errorf("%q is not UNIX:/path, nor an address of this host alone such as IP:127.0.0.1:11211: "+
-				"who can connect can read sessions", text)
+				"anyone who can connect can read sessions", text)
 		case slices.ContainsFunc(c.memcached, a.Same):
 			return fmt.Errorf("%q is given twice", text)
 		}

@@ -20,13 +20,13 @@ type serverFlags struct {
 }
 
 func (f *serverFlags) declare(s *options.Set) {
-	s.List("server", "address", "", "Address of dc_server: IP:host:port, TLS:host:port or UNIX:/path; may be given several times: "+
-		"the first that answers serves.", f.set)
+	s.List("server", "address", "", "Address of dc_server: IP:host:port, TLS:host:port or UNIX:/path; may be given several times. "+
+		"The first of the list that is up is used (see -spread).", f.set)
 	s.Alias("connect", "server")
-	s.Bool(&f.perAddress, "server-per-address", "Take each address that a name of -server leads to as a server of its own.")
-	s.Func("spread", "how", "", "Use all servers, not the first that answers: hash lets the session ID choose the server.", func(text string) error {
+	s.Bool(&f.perAddress, "server-per-address", "Treat each address of a -server name as a separate server.")
+	s.Func("spread", "how", "", "Use all servers: hash chooses one by the session ID. Default: the first of the list that is up.", func(text string) error {
 		if text != "hash" {
-			return fmt.Errorf("%q is not hash", text)
+			return fmt.Errorf("%q: the only value is hash", text)
 		}
 		f.spread = true
 		return nil

@@ -28,7 +28,7 @@ func (f *sessiondFlags) declare(s *options.Set) {
 		return err
 	})
 	s.Func("sessiond-remove", "policy", "ignore",
-		"What to do with stunnel's removals, which it sends for live sessions too: ignore or honour.",
+		"Removals by stunnel, which also removes live sessions: ignore or honour.",
 		func(text string) error {
 			if text != "ignore" && text != "honour" {
 				return fmt.Errorf("%q is neither ignore nor honour", text)

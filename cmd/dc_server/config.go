@@ -49,13 +49,13 @@ func (c *config) flags() *options.Set {
 	s.Int(&c.sessions, "sessions", "number", 100_000, 64, maxSessions,
 		"Limit of stored sessions; beyond it, the sessions closest to expiry are evicted.")
 	s.Int(&c.memory, "memory", "MiB", 0, 0, 1<<20,
-		"Limit of memory for sessions, with the same effect (0: half of what the machine or the control group has to spare).")
+		"Limit of memory for sessions; beyond it, those closest to expiry are evicted. 0: half of the spare memory of the machine or control group.")
 	s.Bool(&c.lock, "lock", "Keep the sessions out of swap (mlock); needs root or RLIMIT_MEMLOCK as large as their memory.")
 	c.declareKeep(s)
 	s.Int(&c.progress, "progress", "operations", 0, 0, 1<<31-1,
 		"Log statistics each time this many operations are done (0: never).")
 	c.store.declare(s)
-	c.clients.Declare(s, 16384)
+	c.clients.Declare(s, 16384, "Limit of connected clients; further connections are closed at once.")
 	c.tls.DeclareServer(s)
 	s.Version(version.Text(program))
 	return s

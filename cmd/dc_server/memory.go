@@ -77,8 +77,8 @@ func (c *config) arithmetic(s store.Config) string {
 
 // declareKeep adds -keep, which says how the next process gets the sessions.
 func (c *config) declareKeep(s *options.Set) {
-	s.Func("keep", "how", "", "Keep the sessions over a restart: systemd, in whose descriptor store their memory is, or UNIX:/path, where a new "+
-		"dc_server takes it over from the one that runs, which then ends.", func(text string) error {
+	s.Func("keep", "how", "", "Keep the sessions over a restart. systemd: their memory stays in systemd's descriptor store. UNIX:/path: "+
+		"a new dc_server takes them from the running one through this socket; the old one then ends.", func(text string) error {
 		a, err := address.ParseListen(text)
 		if err != nil {
 			return err

@@ -23,8 +23,8 @@ type storeFlags struct {
 }
 
 func (f *storeFlags) declare(s *options.Set) {
-	s.Func("store", "where", inMemory, "Where the sessions are: memory, or Redis or Valkey at redis://host:port, with a user, a password or several servers: "+
-		"redis://user:password@host,host/database; rediss:// over TLS, ?master=name asks sentinels; clusters are recognised.", func(text string) (err error) {
+	s.Func("store", "where", inMemory, "Where sessions are stored: memory, or Redis or Valkey at redis://[user[:password]@]host[:port][,host...][/database] "+
+		"(rediss:// for TLS). With ?master=name the hosts are sentinels. Clusters are detected.", func(text string) (err error) {
 		f.location = nil
 		if text != inMemory {
 			f.location, err = redis.ParseLocation(text)
@@ -38,11 +38,11 @@ func (f *storeFlags) declare(s *options.Set) {
 		return text
 	})
 	s.String(&f.password, "storepassword", "file", "", "File with the password for -store; only its owner may have access to it.")
-	s.String(&f.ca, "storeca", "file", "", "Certificates of the CAs that sign the certificates of a rediss:// store, in PEM; default: those of the system.")
-	s.String(&f.prefix, "storeprefix", "text", "distcache:", "What the keys of all sessions in -store redis:// begin with.")
+	s.String(&f.ca, "storeca", "file", "", "Certificates of the CAs that sign a rediss:// store's certificate, in PEM (default: those of the system).")
+	s.String(&f.prefix, "storeprefix", "text", "distcache:", "Prefix of all keys in -store redis://.")
 	s.Millis(&f.timeout, "storetimeout", 150*time.Millisecond, 10*time.Millisecond, 10*time.Second,
-		"Longest time for an answer of -store redis://; requests that take longer are answered DISCONNECTED.")
-	s.String(&f.seal, "seal", "file", "", "Seal the sessions in -store redis:// with the keys in this file, and hash their IDs; only its owner may have access to it.")
+		"Longest time to wait for -store redis://. After it, the request is answered DISCONNECTED.")
+	s.String(&f.seal, "seal", "file", "", "Encrypt the sessions in -store redis:// and hash their IDs, with the keys in this file; only its owner may have access to it.")
 }
 
 // remote reports whether the sessions are in another process.

@@ -59,10 +59,10 @@ func (c *config) flags() *options.Set {
 	s.Func("filter", "op", "", "Print only these operations: add, get, remove, have, or a list such as add,get.", c.filter.set)
 	s.Bool(&c.json, "json", "Print one JSON object per line, with full session IDs.")
 	s.Bool(&c.data, "data", "Print payloads too, in hex. They contain the secrets of TLS sessions.")
-	s.Bool(&c.stats, "stats", "Print a summary at exit and on SIGUSR1. It ignores -filter.")
-	s.String(&c.pcap, "pcap", "file", "", "Write all traffic to this file, as TCP packets for tcpdump and tshark: connection n "+
-		"goes from 10.0.0.0 plus n to 192.0.2.1 port 9001. The file contains the secrets of TLS sessions: it is made anew, "+
-		"with mode 0600. It ignores -filter.")
+	s.Bool(&c.stats, "stats", "Print a summary at exit and on SIGUSR1, of all operations: -filter does not apply.")
+	s.String(&c.pcap, "pcap", "file", "", "Write all traffic, whatever -filter says, to this file, as TCP packets for tcpdump and tshark: connection n "+
+		"goes from 10.0.0.0 plus n to 192.0.2.1 port 9001. The file contains the secrets of TLS sessions: it has "+
+		"mode 0600, and replaces an older one.")
 	c.tls.DeclareClient(s)
 	s.Version(version.Text(program))
 	return s

@@ -63,18 +63,18 @@ func (c *config) referenceFlags(s *options.Set) {
 		return err
 	})
 	s.Bool(&c.ping, "ping", "Ask once whether the service answers, and exit with 0 if so, else with 1. It stores nothing. "+
-		"Of the other flags only -connect and -wait matter.")
-	s.Func("stats", "address", "", "Print the figures of the daemon that has this -metrics address, instead of a test: IP:host:port or "+
+		"Of the other flags only -connect, -wait and those for TLS: addresses matter.")
+	s.Func("stats", "address", "", "Do not test. Print the figures of the daemon with this -metrics address: IP:host:port or "+
 		"UNIX:/path. Of the other flags only -wait matters.", func(text string) (err error) {
 		c.stats, err = address.ParseConnect(text)
 		return err
 	})
-	s.Func("tls", "hosts", "", "Find out whether TLS servers resume each other's sessions, instead of a test: host1:443,host2:443. "+
+	s.Func("tls", "hosts", "", "Do not test the cache. Find out whether TLS servers resume each other's sessions: host1:443,host2:443. "+
 		"Exit with 0 if so. Of the other flags only -servername, -tlsca and -wait matter.", func(text string) (err error) {
 		c.hosts, err = parseHosts(text)
 		return err
 	})
-	s.String(&c.servername, "servername", "name", "", "Name to ask the hosts of -tls for (SNI), instead of the first host.")
+	s.String(&c.servername, "servername", "name", "", "Server name to send to the hosts of -tls (SNI), instead of the first host.")
 	s.Int(&c.progress, "progress", "operations", 0, 0, math.MaxInt32,
 		"Report progress after this many operations. 0: every few seconds, or as a bar on a terminal.")
 	s.Int(&c.load.Sessions, "sessions", "number", c.load.Sessions, 1, plan.MaxSessions, "Sessions per client.")
@@ -83,7 +83,7 @@ func (c *config) referenceFlags(s *options.Set) {
 	s.Int(&c.timeout, "timeout", "secs", int(c.load.Timeout/time.Second), 0, maxSeconds, "Time after which sessions expire.")
 	s.Int(&c.timevar, "timevar", "secs", int(c.load.TimeVar/time.Second), 0, maxSeconds,
 		"Vary the timeout of each session by up to this much, up or down.")
-	s.Func("ops", "number", "", "Operations in all. By default 10*sessions*sessions for each client, or no limit with "+
+	s.Func("ops", "number", "", "Total number of operations. By default 10*sessions*sessions for each client, or no limit with "+
 		"-duration.", number(&c.load.Operations, 1))
 	s.Bool(&c.load.KeepAlive, "persistent", "Keep each client's connection open. Without this flag each operation makes a new one.")
 }
@@ -92,8 +92,8 @@ func (c *config) referenceFlags(s *options.Set) {
 func (c *config) loadFlags(s *options.Set) {
 	s.Int(&c.load.Clients, "clients", "number", c.load.Clients, 1, plan.MaxClients, "Clients that send requests at the same time.")
 	s.Int(&c.load.Pipeline, "pipeline", "number", c.load.Pipeline, 1, plan.MaxPipeline,
-		"Requests that a client has open at the same time. More than 1 implies -persistent.")
-	s.Func("duration", "time", "", "Length of the measurement, as in 90, 90s or 1m30s.", duration(&c.load.Duration))
+		"Requests in flight per client. More than 1 implies -persistent.")
+	s.Func("duration", "time", "", "Length of the measurement, such as 90, 90s or 1m30s.", duration(&c.load.Duration))
 	s.Func("warmup", "time", "", "Run this long before the measurement starts. Needs -duration.", duration(&c.load.Warmup))
 	s.Int(&c.rate, "rate", "number", 0, 0, plan.MaxRate,
 		"Start this many operations per second, whether or not answers come. Latency counts from the time when an "+
@@ -107,17 +107,17 @@ func (c *config) loadFlags(s *options.Set) {
 	s.Bool(&c.load.Preload, "preload", "Add all sessions before the measurement starts.")
 	s.Func("seed", "number", "", "Repeat the run with this seed: the same operations, sizes and data. "+
 		"Random by default, and printed.", number(&c.load.Seed, 0))
-	s.Func("salt", "number", "", "Changes the session IDs only, so that a repeated run does not meet the sessions of the "+
+	s.Func("salt", "number", "", "Change only the session IDs, so that a repeated run does not meet the sessions of the "+
 		"run before. Random by default, and printed.", number(&c.load.Salt, 0))
 	s.String(&c.json, "json", "file", "", "Write all figures, histograms and settings to this file.")
 }
 
 // checkFlags set which answers are wrong.
 func (c *config) checkFlags(s *options.Set) {
-	s.Bool(&c.load.Lossy, "lossy", "Allow the cache to lose sessions and to be away: count lost sessions, failures and "+
+	s.Bool(&c.load.Lossy, "lossy", "Allow the cache to lose sessions and to be unavailable: count lost sessions, failures and "+
 		"missing answers, and go on. Wrong data, and sessions that must not be there, still end the test.")
 	s.Millis(&c.load.Slack, "slack", c.load.Slack, 0, time.Hour,
-		"Tolerance before and after the expiry of a session, beside the time that requests take.")
+		"Tolerance before and after the expiry of a session, in addition to the time that requests take.")
 	s.Millis(&c.load.AnswerLimit, "wait", c.load.AnswerLimit, time.Millisecond, time.Hour,
 		"Longest time to wait for an answer.")
 	s.Func("verify", "full|frames", plan.VerifyFull.String(), "frames checks only that each request gets one well-formed "+

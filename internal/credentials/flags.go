@@ -22,8 +22,8 @@ func (f *Flags) DeclareServer(s *options.Set) {
 	f.server = true
 	f.declare(s, "Certificate of this server, in PEM, with its intermediates; for TLS: addresses.",
 		"Certificates of the CAs that sign clients' certificates, in PEM.")
-	s.Func("tlsallow", "names", "", "Names in the certificates of clients that may connect, with commas between them: host1,*.example.net; "+
-		"default: any that a CA of -tlsca signed.", func(text string) (err error) {
+	s.Func("tlsallow", "names", "", "Accept only clients whose certificate has one of these names, separated by commas: host1,*.example.net "+
+		"(default: all that CAs of -tlsca signed).", func(text string) (err error) {
 		f.Allow, err = ParsePatterns(text)
 		return err
 	})
@@ -40,7 +40,7 @@ func (f *Flags) declare(s *options.Set, cert, ca string) {
 	s.String(&f.Cert, "tlscert", "file", "", cert)
 	s.String(&f.Key, "tlskey", "file", "", "Key of -tlscert, in PEM; only its owner may have access to the file.")
 	s.String(&f.CA, "tlsca", "file", "", ca)
-	s.String(&f.CRL, "tlscrl", "file", "", "Revoked certificates: lists of CAs of -tlsca, in PEM.")
+	s.String(&f.CRL, "tlscrl", "file", "", "Revocation lists (CRLs) of CAs of -tlsca, in PEM.")
 }
 
 // values lists the flags of which the first given one shows that TLS is wanted.

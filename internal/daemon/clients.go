@@ -18,14 +18,13 @@ type ClientFlags struct {
 	MaxClients int
 }
 
-// Declare adds the flags to s. maxClients is the default of -maxclients.
-func (f *ClientFlags) Declare(s *options.Set, maxClients int) {
+// Declare adds the flags to s. maxClients is the default of -maxclients, and maxClientsHelp its help.
+func (f *ClientFlags) Declare(s *options.Set, maxClients int, maxClientsHelp string) {
 	s.Millis(&f.Idle, "idle", 0, 0, time.Hour,
 		"Close clients idle for this long (0: never).")
 	s.Millis(&f.MinExpiry, "minexpiry", 0, 0, codec.MaxTimeout,
 		"Minimum session timeout: shorter ones are raised to it.")
-	s.Int(&f.MaxClients, "maxclients", "number", maxClients, 1, 1<<20,
-		"Limit of connected clients; further connections are closed at once.")
+	s.Int(&f.MaxClients, "maxclients", "number", maxClients, 1, 1<<20, maxClientsHelp)
 }
 
 // OrNever returns deadline.Never for 0, which means for ever in a flag.

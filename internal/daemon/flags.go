@@ -47,11 +47,11 @@ func (f *Flags) Declare(s *options.Set, listenOn string) {
 	s.String(&f.User, "user", "user", "", "Run as this user after opening the socket.")
 	s.String(&f.Pidfile, "pidfile", "path", "", "Write the process ID to this file.")
 	s.Bool(&f.Killable, "killable", "Stop cleanly on SIGUSR1 and SIGUSR2. Without it SIGUSR1 logs a line of figures, and SIGUSR2 is ignored.")
-	s.Bool(&f.Dumpable, "dumpable", "For debugging: allow core dumps and debuggers of the same user, which can read sessions.")
-	s.Bool(&f.Check, "check", "Check whether a start would succeed, print the settings and exit with 0 or 2; "+
-		"nothing is bound, written or removed.")
+	s.Bool(&f.Dumpable, "dumpable", "For debugging: allow core dumps, and debuggers of the same user. Both can expose sessions.")
+	s.Bool(&f.Check, "check", "Check whether a start would succeed. If so, print the settings and exit with 0, else with 2. "+
+		"Nothing is bound, written or removed.")
 	s.LineOnly("check")
-	s.Config(&f.Config, "Read flags from this file too, one a line: a name without hyphen, a space, a value. "+
+	s.Config(&f.Config, "Also read flags from this file, one a line: name without the leading hyphen, space, value. "+
 		"The command line wins.")
 	f.Metrics.declare(s)
 	f.Log.declare(s)
@@ -175,7 +175,7 @@ type MetricsFlags struct {
 func (f *MetricsFlags) on() bool { return f.Address.Kind != 0 }
 
 func (f *MetricsFlags) declare(s *options.Set) {
-	s.Func("metrics", "address", "", "Serve a status page, Prometheus metrics at /metrics, /healthz and /readyz by HTTP at this address: "+
+	s.Func("metrics", "address", "", "Address of an HTTP server for a status page, /metrics (Prometheus), /healthz and /readyz: "+
 		"IP:127.0.0.1:port or UNIX:/path.", func(text string) error {
 		a, err := address.ParseListen(text)
 		if err != nil {
@@ -187,7 +187,7 @@ func (f *MetricsFlags) declare(s *options.Set) {
 		f.Address = a
 		return nil
 	})
-	s.Bool(&f.Pprof, "pprof", "Serve /debug/pprof at the address of -metrics, too. Who can reach it can slow the daemon down.")
+	s.Bool(&f.Pprof, "pprof", "Also serve Go profiles at /debug/pprof of -metrics. Anyone who can connect can slow the daemon down.")
 }
 
 // validateMetrics checks -metrics against the other flags. Its error is a *options.UsageError.
@@ -237,11 +237,11 @@ var (
 )
 
 func (f *LogFlags) declare(s *options.Set) {
-	s.Func("loglevel", "level", "info", "Least level that is logged: debug, info, warn or error.", func(text string) (err error) {
+	s.Func("loglevel", "level", "info", "Lowest level that is logged: debug, info, warn or error.", func(text string) (err error) {
 		f.Level, err = oneOf(logLevels, text, "debug, info, warn, error")
 		return err
 	})
-	s.Func("logformat", "format", "text", "Form of the log: text or json, one object a line.", func(text string) (err error) {
+	s.Func("logformat", "format", "text", "Log format: text, or json with one object a line.", func(text string) (err error) {
 		f.Format, err = oneOf(logFormats, text, "text, json")
 		return err
 	})

@@ -32,7 +32,7 @@ type Options struct {
 
 // Declare adds the flags of a socket file to s.
 func (o *Options) Declare(s *options.Set) {
-	s.String(&o.Owner, "sockowner", "user", "", "Owner of the socket file of -listen UNIX:/path, with that user's group.")
+	s.String(&o.Owner, "sockowner", "user", "", "Owner of the socket file of -listen UNIX:/path. Unless -sockgroup is given, the file also gets this user's group.")
 	s.String(&o.Group, "sockgroup", "group", "", "Group of the socket file of -listen UNIX:/path.")
 	s.Func("sockperms", "perms", "", "Octal permissions of the socket file; clients need write permission to connect.",
 		func(text string) error {
@@ -192,7 +192,7 @@ type Allow struct {
 
 // Declare adds the flags to s.
 func (a *Allow) Declare(s *options.Set) {
-	s.List("allowuser", "users", "", "Serve only these users over unix sockets: names or IDs with commas between; may be given "+
+	s.List("allowuser", "users", "", "Serve only these users over unix sockets: names or IDs, separated by commas; may be given "+
 		"several times. Root is served only if named.",
 		func(texts []string) error { return split(&a.Users, texts) })
 	s.List("allowgroup", "groups", "", "Serve only members of these groups over unix sockets, and the users of -allowuser.",
