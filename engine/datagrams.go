@@ -76,7 +76,7 @@ func (d *Datagrams) Send(to socket.Peer4, b []byte) bool { return socket.Send(d.
 // pause lets reading rest: an error that lasts would make the loop spin.
 func (d *Datagrams) pause(why error, now time.Duration) {
 	if now >= d.warnAt {
-		slog.Warn("reading datagrams rests", "reason", why)
+		slog.Warn("reading datagrams paused", "reason", why)
 		d.warnAt = now + oddityPause
 	}
 	if err := d.loop.Watch(d.fd, poll.None); err == nil {

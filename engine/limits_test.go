@@ -85,7 +85,7 @@ func TestOutOfDescriptors(t *testing.T) {
 	took := time.Since(begin)
 	waitFor(t, "server with no client", func() bool { return child.ask("clients") == 0 })
 	child.end()
-	warnings := strings.Count(child.log.String(), "accepting rests")
+	warnings := strings.Count(child.log.String(), "accepting paused")
 	if most := int(took/warnPause) + 2; warnings < 1 || warnings > most {
 		t.Errorf("got %d warnings in %v, want 1 to %d:\n%s", warnings, took, most, child.log.String())
 	}

@@ -24,7 +24,7 @@ const (
 
 // errNobody is the reason why accepting rests when a listening socket keeps waking the
 // loop and has no connection to give: a unix socket that was shut down does.
-var errNobody = errors.New("the listening socket wakes the loop, but no connection is there")
+var errNobody = errors.New("the listening socket reports a connection, but there is none to accept")
 
 // errBlocking is the reason of a warning: accept may have waited, and the loop with it.
 var errBlocking = errors.New("another process made the listening socket blocking; it is non-blocking again")
@@ -154,7 +154,7 @@ func (ln *Listener) took(fd int, err error) bool {
 	case unix.EAGAIN:
 		ln.tuned = true // all connections from before Listen have been accepted
 		if ln.Adopted && socket.Unblock(ln.fd) {
-			ln.warnOfOddity(ln.loop.Now(), "accepting had to wait", errBlocking)
+			ln.warnOfOddity(ln.loop.Now(), "accept may have blocked", errBlocking)
 		}
 		return false
 	case unix.ECONNABORTED, unix.EPERM, unix.EPROTO, unix.ENOPROTOOPT, unix.ETIMEDOUT,

@@ -29,12 +29,12 @@ func (ln *Listener) pause(why error) {
 	switch {
 	case why == errNobody && ln.Shared, why == errFull && ln.clients.hungUp:
 	case isLimit(why):
-		ln.warn(now, "accepting rests", why)
+		ln.warn(now, "accepting paused", why)
 	default:
-		ln.warnOfOddity(now, "accepting rests", why)
+		ln.warnOfOddity(now, "accepting paused", why)
 	}
 	if err := ln.loop.poller.Watch(ln.fd, poll.None); err != nil {
-		ln.warn(now, "accepting cannot rest", err)
+		ln.warn(now, "cannot pause accepting", err)
 	}
 	if ln.resumeAt == deadline.Never {
 		ln.loop.Schedule(ln)
@@ -76,7 +76,7 @@ func (ln *Listener) Expire(now time.Duration) {
 		ln.spare = openSpare()
 	}
 	if err := ln.loop.poller.Watch(ln.fd, poll.Read); err != nil {
-		ln.warn(now, "accepting cannot go on yet", err)
+		ln.warn(now, "cannot resume accepting yet", err)
 		ln.resumeAt = now + acceptPause
 		return
 	}
@@ -98,7 +98,7 @@ func (ln *Listener) admits(fd int) bool {
 		return false
 	}
 	ln.deniedAt = now + warnPause
-	why := slog.String("reason", "neither -allowuser nor -allowgroup names this process")
+	why := slog.String("reason", "neither -allowuser nor -allowgroup allows the client's process")
 	if err != nil {
 		why = slog.Any("reason", err)
 	}

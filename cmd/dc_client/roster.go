@@ -142,7 +142,7 @@ func (r *roster) tell(a address.Address, err error, now time.Duration) {
 		delete(r.failures, name)
 	case !known || last.reason != err.Error() || now >= last.quietTo:
 		if r.app.first { // all loops ask the same
-			slog.Warn("no address of dc_server was found, nothing changes", "server", a.String(), "reason", err)
+			slog.Warn("cannot resolve -server: addresses found before, if any, stay in use", "server", a.String(), "reason", err)
 		}
 		r.failures[name] = lookupFailure{err.Error(), now + repeatAfter}
 	}
@@ -165,7 +165,7 @@ func (r *roster) arrange(now time.Duration) {
 		}
 	}
 	if len(all) > upstream.MaxServers {
-		slog.Warn("too many addresses of dc_server: the first ones are used", "addresses", len(all), "limit", upstream.MaxServers)
+		slog.Warn("the names of -server have too many addresses: only the first ones are used", "addresses", len(all), "limit", upstream.MaxServers)
 		all = all[:upstream.MaxServers]
 	}
 	if len(all) > 0 {

@@ -62,7 +62,7 @@ func TestServingLogKnowsTheOneBefore(t *testing.T) {
 	}
 	two := list("a", "b")
 	got := logged(t, func() { log.changed(nil, two[1], two, "b", false, 5*time.Second) })
-	if !strings.Contains(got, `server=b place="2 of 2" reason="the one before was lost" before=a after=5s`) {
+	if !strings.Contains(got, `server=b place="2 of 2" reason="the previous server was lost" previous=a since_last_change=5s`) {
 		t.Errorf("got %s", got)
 	}
 }

@@ -80,7 +80,7 @@ func (l *linkLog) lateAnswers(late upstream.Lateness) {
 		roundTrip = late.Took.Round(time.Millisecond).String()
 	}
 	slog.Warn("dc_server did not answer in time: requests were answered DISCONNECTED",
-		l.aboutAddress(l.last, []any{"late", late.Late, "of", late.Of, "round_trip_of_late", roundTrip, "timeout", l.timeout,
+		l.aboutAddress(l.last, []any{"late", late.Late, "requests", late.Of, "late_round_trip", roundTrip, "timeout", l.timeout,
 			"hint", "raise -timeout, or see whether dc_server is overloaded"})...)
 }
 
@@ -133,9 +133,9 @@ func (l *linkLog) refreshed(found []string, err error, up bool) (move bool) {
 	addresses := strings.Join(found, ", ")
 	switch {
 	case err != nil:
-		slog.Warn("SIGHUP: no address of dc_server was found, nothing changes", l.about("reason", err)...)
+		slog.Warn("SIGHUP: cannot resolve -server: nothing changes", l.about("reason", err)...)
 	case !up:
-		slog.Info("SIGHUP: dc_server is not connected; each attempt looks its name up", "server", l.server.String(), "addresses", addresses)
+		slog.Info("SIGHUP: not connected to dc_server: each attempt resolves its name again", "server", l.server.String(), "addresses", addresses)
 	case slices.Contains(found, l.address()):
 		slog.Info("SIGHUP: the addresses of dc_server have not changed", l.about()...)
 	default:
@@ -147,7 +147,7 @@ func (l *linkLog) refreshed(found []string, err error, up bool) (move bool) {
 
 // stays logs that a move has failed, after the line with the reason.
 func (l *linkLog) stays() {
-	slog.Warn("the connection to dc_server stays where it is; SIGHUP tries again", l.about()...)
+	slog.Warn("could not move to another address of dc_server; SIGHUP tries again", l.about()...)
 }
 
 // servingLog logs which of several servers serves, and why another one does than before.
@@ -164,22 +164,22 @@ func (s *servingLog) changed(from, to *upstream.Member, members []*upstream.Memb
 		return
 	}
 	listed := slices.DeleteFunc(slices.Clone(members), (*upstream.Member).Leaving)
-	reason := "it comes first on the list"
+	reason := "it comes earlier on the list"
 	switch {
 	case s.before == "":
 		reason = "it is the first that answered"
 	case s.before == name:
-		reason = "it was lost, and is back"
+		reason = "it was lost and is back"
 	case from == nil:
-		reason = "the one before was lost"
+		reason = "the previous server was lost"
 	case from.Leaving():
-		reason = "the one before is not on the list any more"
+		reason = "the previous server is no longer on the list"
 	}
 	keys := []any{"server", name, "place", fmt.Sprintf("%d of %d", 1+slices.Index(listed, to), len(listed)), "reason", reason}
 	if s.before != "" {
-		keys = append(keys, "before", s.before, "after", (now - s.since).Round(time.Millisecond))
+		keys = append(keys, "previous", s.before, "since_last_change", (now - s.since).Round(time.Millisecond))
 	}
-	slog.Info("this dc_server serves from now on", keys...)
+	slog.Info("now using this dc_server", keys...)
 }
 
 // joined is a list of addresses as a text.

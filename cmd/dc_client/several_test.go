@@ -79,7 +79,7 @@ func TestHangupChangesTheList(t *testing.T) {
 	s.mustConnect(2)
 	s.reload("", changed, 0, 1) // the one that serves is removed
 	s.mustConnect(0)
-	s.process.WaitStderr(patience, `reason="the one before is not on the list any more" before=`+s.ups[2].Endpoint().String())
+	s.process.WaitStderr(patience, `reason="the previous server is no longer on the list" previous=`+s.ups[2].Endpoint().String())
 	s.reload("", changed, 1) // all but one
 	s.mustConnect(1)
 	for _, o := range load.Stop() {
@@ -144,7 +144,7 @@ func TestTLSOfSeveralServers(t *testing.T) {
 	process.WaitStderr(patience, "connected to dc_server server=TLS:"+byAddress.at.Address)
 	process = start("-tlsname", "first")
 	process.WaitStderr(patience, `certificate \"localhost\" is not for the name \"first\"`)
-	process.WaitStderr(patience, "this dc_server serves from now on server=TLS:"+byAddress.at.Address)
+	process.WaitStderr(patience, "now using this dc_server server=TLS:"+byAddress.at.Address)
 }
 
 // TestHangupChangesToTLS: a server that is given as TLS: in place of IP: is connected to anew.

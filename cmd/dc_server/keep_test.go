@@ -61,15 +61,15 @@ func TestKeepOverASocket(t *testing.T) {
 	const n = 200
 	old := k.start()
 	old.WaitStderr(patience, " ready ")
-	old.WaitStderr(patience, "INFO no sessions kept: the cache is empty")
+	old.WaitStderr(patience, "INFO no sessions taken over: the cache is empty")
 	k.add(n)
 	for range 3 {
 		next := k.start()
-		next.WaitStderr(patience, "INFO sessions kept sessions=200 expired=0 evicted=0 torn=false end_of_the_process_before=orderly")
+		next.WaitStderr(patience, "INFO took over sessions sessions=200 expired=0 evicted=0 torn=false previous_exit=orderly")
 		if code := old.Exit(patience); code != 0 {
 			t.Errorf("got exit code %d of the old one, want 0", code)
 		}
-		old.WaitStderr(patience, "a new process asks for the sessions")
+		old.WaitStderr(patience, "handing the sessions over to a new dc_server")
 		k.mustHold(n, codec.StatusOK)
 		old = next
 	}
@@ -92,7 +92,7 @@ func TestKeepWithOtherFlags(t *testing.T) {
 	old.WaitStderr(patience, " ready ")
 	k.add(n)
 	k.args = append(k.args, "-sessions", "64", "-memory", "100")
-	k.start().WaitStderr(patience, "INFO sessions kept sessions=64 expired=0 evicted=36 ")
+	k.start().WaitStderr(patience, "INFO took over sessions sessions=64 expired=0 evicted=36 ")
 	old.Exit(patience)
 }
 
@@ -121,7 +121,7 @@ func TestKeepAsksOthers(t *testing.T) {
 	next := other.start()
 	kit.Wait(t, patience, "request of the next one", func() bool { return connections(t, path) > 1 })
 	process.Kill()
-	next.WaitStderr(patience, "WARN no sessions kept: the cache is empty reason=\"the process that runs has not handed them over")
+	next.WaitStderr(patience, "WARN no sessions taken over: the cache is empty reason=\"the running dc_server did not hand its sessions over")
 	next.WaitStderr(patience, " ready ")
 	other.mustHold(1, codec.StatusNotOK)
 }
@@ -166,12 +166,12 @@ func TestKeepBySystemd(t *testing.T) {
 			process.Stop()
 		}
 		process = managed(k, m)
-		process.WaitStderr(patience, "INFO sessions kept sessions=200 expired=0 evicted=0 torn=false end_of_the_process_before="+end)
+		process.WaitStderr(patience, "INFO took over sessions sessions=200 expired=0 evicted=0 torn=false previous_exit="+end)
 		k.mustHold(n, codec.StatusOK)
 	}
 	second := newKeeper(t, k.args[:2]...)
 	other := managed(second, m)
-	other.WaitStderr(patience, "WARN no sessions kept: the cache is empty reason=\"cache: kept sessions cannot be used: another process is using them\"")
+	other.WaitStderr(patience, "WARN no sessions taken over: the cache is empty reason=\"cache: kept sessions cannot be used: another process is using them\"")
 	kit.Wait(t, patience, "another descriptor", func() bool {
 		return len(m.Stored()) == 1 && strings.Count(strings.Join(m.Told(), " "), "FDSTORE=1") == 2
 	})
@@ -183,7 +183,7 @@ func TestKeepBySystemd(t *testing.T) {
 		t.Fatal(err)
 	}
 	process = managed(k, m)
-	process.WaitStderr(patience, "WARN no sessions kept: the cache is empty reason=\"cache: kept sessions cannot be used: the memfd has no header of ours\"")
+	process.WaitStderr(patience, "WARN no sessions taken over: the cache is empty reason=\"cache: kept sessions cannot be used: the memfd has no header of dc_server\"")
 	process.WaitStderr(patience, " ready ")
 	k.mustHold(1, codec.StatusNotOK)
 }
@@ -193,7 +193,7 @@ func TestKeepBySystemdIsGivenUp(t *testing.T) {
 	t.Parallel()
 	k, m := newKeeper(t, "-keep", "systemd"), kit.NewManager(t)
 	process := k.start()
-	process.WaitStderr(patience, `WARN -keep: the sessions end with this process reason="systemd has not started this process`)
+	process.WaitStderr(patience, `WARN -keep systemd: the sessions will not survive a restart reason="systemd has not started this process`)
 	process.Stop()
 	for _, keep := range [][]string{nil, {"-keep", "UNIX:" + kit.SocketDir(t) + "/keep"}} {
 		process = managed(k, m)
@@ -225,7 +225,7 @@ func TestKeepUnderDcClient(t *testing.T) {
 	next := k.start()
 	var longest time.Duration
 	for answered, ended := time.Now(), false; !ended; {
-		ended = strings.Contains(next.Stderr(), "INFO sessions kept") && !old.Running() // looked at before the request
+		ended = strings.Contains(next.Stderr(), "INFO took over sessions") && !old.Running() // looked at before the request
 		i := random.IntN(n)
 		switch status := codec.Status(client.Answer(kit.Have(1, million(i)))[0]); status {
 		case codec.StatusOK:
@@ -237,9 +237,9 @@ func TestKeepUnderDcClient(t *testing.T) {
 			time.Sleep(time.Millisecond) // dc_server has what there is of the CPU
 		}
 	}
-	next.WaitStderr(patience, fmt.Sprintf("INFO sessions kept sessions=%d expired=0 evicted=0", n))
-	adoption := regexp.MustCompile(`milliseconds=(\d+)`).FindStringSubmatch(next.Stderr())
-	t.Logf("%d sessions: DISCONNECTED for %v at the most, of which adoption took %s ms", n, longest, adoption[1])
+	next.WaitStderr(patience, fmt.Sprintf("INFO took over sessions sessions=%d expired=0 evicted=0", n))
+	adoption := regexp.MustCompile(`took=(\d\S*)`).FindStringSubmatch(next.Stderr())
+	t.Logf("%d sessions: DISCONNECTED for %v at the most, of which adoption took %s", n, longest, adoption[1])
 	if longest > time.Second {
 		kit.TooSlow(t, "DISCONNECTED for %v, want at most 1 s", longest)
 	}

@@ -128,7 +128,7 @@ func (cs *cacheServer) openMemory(start time.Duration) (err error) {
 		return err
 	}
 	if err := h.Hold(cs.memory.Descriptor()); err != nil {
-		slog.Warn("-keep: the sessions end with this process", "reason", err)
+		slog.Warn("-keep systemd: the sessions will not survive a restart", "reason", err)
 	}
 	return nil
 }
@@ -148,17 +148,17 @@ func (cs *cacheServer) adopt(now time.Duration) {
 	if !a.Clean {
 		how = "killed"
 	}
-	slog.Info("sessions kept", "sessions", a.Sessions, "expired", a.Expired, "evicted", a.Evicted, "torn", a.Torn,
-		"end_of_the_process_before", how, "milliseconds", time.Since(began).Milliseconds())
+	slog.Info("took over sessions", "sessions", a.Sessions, "expired", a.Expired, "evicted", a.Evicted, "torn", a.Torn,
+		"previous_exit", how, "took", time.Since(began).Round(time.Millisecond))
 }
 
 // lost logs why no sessions were taken over.
 func (cs *cacheServer) lost(err error) {
 	if daemon.First(err) {
-		slog.Info("no sessions kept: the cache is empty", "reason", err)
+		slog.Info("no sessions taken over: the cache is empty", "reason", err)
 		return
 	}
-	slog.Warn("no sessions kept: the cache is empty", "reason", err)
+	slog.Warn("no sessions taken over: the cache is empty", "reason", err)
 }
 
 // closeMemory leaves the sessions to the next process, or wipes them.

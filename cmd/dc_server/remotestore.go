@@ -149,12 +149,12 @@ type storeLog struct {
 
 // StoreFound logs which servers there are.
 func (l *storeLog) StoreFound(mode redis.Mode, addresses []string, _ time.Duration) {
-	slog.Info("the store was found", "store", l.location, "mode", mode.String(), "servers", strings.Join(addresses, ", "))
+	slog.Info("found the servers of the store", "store", l.location, "mode", mode.String(), "servers", strings.Join(addresses, ", "))
 }
 
 // StoreNotFound logs that no server told which ones there are.
 func (l *storeLog) StoreNotFound(k redis.Kind, reason string, _ time.Duration) {
-	slog.Warn("the store was not found: requests are answered DISCONNECTED until it is", "store", l.location, "error", k.String(), "reason", reason)
+	slog.Warn("cannot find the servers of the store: requests are answered DISCONNECTED until they are found", "store", l.location, "error", k.String(), "reason", reason)
 }
 
 // StoreChanged logs that a server got into trouble, or out of it.
@@ -162,13 +162,13 @@ func (l *storeLog) StoreChanged(c redis.Change, _ time.Duration) {
 	about := []any{"server", c.Address}
 	switch {
 	case c.Is != redis.OK && c.Writes:
-		slog.Warn("the store refuses ADDs: they are answered DISCONNECTED", append(about, "error", c.Is.String(), "reason", c.Reason, "hint", hint(c.Is))...)
+		slog.Warn("store server refuses ADDs: they are answered DISCONNECTED", append(about, "error", c.Is.String(), "reason", c.Reason, "hint", hint(c.Is))...)
 	case c.Is != redis.OK:
-		slog.Warn("the store does not serve: its requests are answered DISCONNECTED", append(about, "error", c.Is.String(), "reason", c.Reason, "hint", hint(c.Is))...)
+		slog.Warn("store server unavailable: its requests are answered DISCONNECTED", append(about, "error", c.Is.String(), "reason", c.Reason, "hint", hint(c.Is))...)
 	case c.Writes:
-		slog.Info("the store takes ADDs again", append(about, "after", c.For.Round(time.Millisecond), "failed", c.Failed)...)
+		slog.Info("store server takes ADDs again", append(about, "after", c.For.Round(time.Millisecond), "failed", c.Failed)...)
 	default:
-		slog.Info("the store serves again", append(about, "after", c.For.Round(time.Millisecond), "failed", c.Failed)...)
+		slog.Info("store server is back", append(about, "after", c.For.Round(time.Millisecond), "failed", c.Failed)...)
 	}
 }
 
@@ -178,9 +178,9 @@ func hint(k redis.Kind) string {
 	case redis.Late:
 		return "see whether the server hangs or is overloaded; or raise -storetimeout above the round trip"
 	case redis.Connection:
-		return "see whether the server runs and is reachable; it is tried again all the time"
+		return "see whether the server runs and is reachable; dc_server keeps trying"
 	case redis.Loading:
-		return "it reads its data after a start"
+		return "it has started and is loading its data"
 	case redis.ClusterDown:
 		return "a master is gone and no replica has taken its place yet, or slots have no server"
 	case redis.Moved:
@@ -194,7 +194,7 @@ func hint(k redis.Kind) string {
 	case redis.Auth:
 		return "see the user in -store, -storepassword, and the server's ACL"
 	case redis.Protocol:
-		return "see whether the address is that of a Redis"
+		return "see whether the address is that of a Redis server"
 	}
 	return "see the server's log"
 }
@@ -202,7 +202,7 @@ func hint(k redis.Kind) string {
 // NotOpened logs sessions that were sealed otherwise, or changed.
 func (l *storeLog) NotOpened(reason error, now time.Duration) {
 	if n, ok := l.notOpened.Allow(now); ok {
-		slog.Warn("a session in the store does not open: it counts as a miss", "store", l.location, "reason", reason, logging.Suppressed(n))
+		slog.Warn("cannot decrypt a session from the store: it counts as a miss", "store", l.location, "reason", reason, logging.Suppressed(n))
 	}
 }
 

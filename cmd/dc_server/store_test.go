@@ -30,7 +30,7 @@ func TestStoreInRedis(t *testing.T) {
 	r := kit.StartRedis(t)
 	one, atOne := startBefore(t, r.Address())
 	_, atTwo := startBefore(t, r.Address())
-	one.WaitStderr(patience, "the store was found")
+	one.WaitStderr(patience, "found the servers of the store")
 	add := kit.Add(1, "id", "session", time.Hour)
 	kit.Wait(t, patience, "ADD", func() bool { return tryAsk(t, atOne, add) })
 	if got := r.Do("exists", "distcache:id"); got != "1" {
@@ -76,7 +76,7 @@ func TestStoreAway(t *testing.T) {
 	kit.NeedRedis(t)
 	port := kit.FreePort(t)
 	p, at := startBefore(t, fmt.Sprintf("127.0.0.1:%d", port), "-metrics", "IP:127.0.0.1:0")
-	p.WaitStderr(patience, "the store was not found: requests are answered DISCONNECTED until it is")
+	p.WaitStderr(patience, "cannot find the servers of the store: requests are answered DISCONNECTED until they are found")
 	for range 20 {
 		askOnce(t, at, kit.Have(1, "id"), codec.StatusDisconnected)
 	}
@@ -92,12 +92,12 @@ func TestStoreAway(t *testing.T) {
 	}
 	r.Kill()
 	kit.Wait(t, patience, "DISCONNECTED", func() bool { return !tryAsk(t, at, kit.Add(1, "another", "s", time.Hour)) })
-	p.WaitStderr(patience, "the store does not serve: its requests are answered DISCONNECTED")
+	p.WaitStderr(patience, "store server unavailable: its requests are answered DISCONNECTED")
 	for range 20 {
 		askOnce(t, at, kit.Have(1, "id"), codec.StatusDisconnected)
 	}
 	r.Restart()
-	p.WaitStderr(patience, "the store serves again")
+	p.WaitStderr(patience, "store server is back")
 	if n := strings.Count(p.Stderr(), "WARN"); n > 3 {
 		t.Errorf("got %d warnings, want one for each change:\n%s", n, p.Stderr())
 	}
@@ -222,7 +222,7 @@ func TestSealedStore(t *testing.T) {
 	hit()
 	write(keyFile("2"), taken)
 	askOnce(t, at, kit.Ask(3, codec.OpGet, []byte(id)), codec.StatusNotOK) // its key is gone
-	p.WaitStderr(patience, "a session in the store does not open: it counts as a miss")
+	p.WaitStderr(patience, "cannot decrypt a session from the store: it counts as a miss")
 	if code := p.Stop(); code != 0 {
 		t.Errorf("got exit code %d, want 0", code)
 	}

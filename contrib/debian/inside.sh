@@ -161,8 +161,8 @@ kill -9 "$pid"
 try "-keep: kill -9, a new process" await 10 differs server MainPID "$pid"
 wait
 try "-keep: 3 restarts and kill -9 under load, no session lost" lost_none kept
-try "-keep: the log tells of an orderly end" await 5 logged server "end_of_the_process_before=orderly"
-try "-keep: the log tells of the kill" await 5 logged server "end_of_the_process_before=killed"
+try "-keep: the log tells of an orderly end" await 5 logged server "previous_exit=orderly"
+try "-keep: the log tells of the kill" await 5 logged server "previous_exit=killed"
 systemctl stop distcache-server.service distcache-server.socket
 try "-keep: stopped, the memory is freed" await 5 has server NFileDescriptorStore 0
 try "-keep: start" systemctl start distcache-server.socket distcache-server.service

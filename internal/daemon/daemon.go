@@ -351,6 +351,6 @@ func (d *running) cleanUp() {
 
 func (d *running) complain(err error) {
 	if err != nil {
-		slog.Warn("not cleaned up", "reason", err)
+		slog.Warn("cleanup failed", "reason", err)
 	}
 }

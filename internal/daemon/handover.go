@@ -133,7 +133,7 @@ func (h *Handover) serve(stop func()) {
 			_ = conn.Close()
 			continue
 		}
-		slog.Info("a new process asks for the sessions: handing over", "pid", pid)
+		slog.Info("handing the sessions over to a new dc_server", "pid", pid)
 		h.mu.Lock()
 		h.next = conn
 		h.mu.Unlock()
@@ -195,10 +195,10 @@ const (
 )
 
 // errFirst is why the first process of a service takes nothing over.
-var errFirst = errors.New("no process before has left any")
+var errFirst = errors.New("no earlier process left sessions")
 
 // errKeeps is why a process takes nothing over from one that runs.
-var errKeeps = errors.New("the process that runs has not handed them over")
+var errKeeps = errors.New("the running dc_server did not hand its sessions over")
 
 // Taken returns the descriptor that the process before passed, once, or why there is none. The
 // caller owns it.

@@ -28,7 +28,7 @@ func newManager(n *service.Notifier, loops int) *manager {
 // tell logs the first failure of a message. The others have the same cause.
 func (m *manager) tell(err error) {
 	if err != nil {
-		m.failure.Do(func() { slog.Warn("cannot tell the service manager how this daemon does", "reason", err) })
+		m.failure.Do(func() { slog.Warn("cannot notify the service manager", "reason", err) })
 	}
 }
 

@@ -105,7 +105,7 @@ func TestNoServiceManager(t *testing.T) {
 		c := p.command("-listen", at.String())
 		c.Env = []string{"NOTIFY_SOCKET=/nowhere/notify", "WATCHDOG_USEC=40000"}
 		process := p.run(t, c)
-		process.WaitStderr(patience, "cannot tell the service manager")
+		process.WaitStderr(patience, "cannot notify the service manager")
 		p.mustServe(t, at)
 		mustEnd(t, process)
 		if n := strings.Count(process.Stderr(), "service manager"); n != 1 {

@@ -46,7 +46,7 @@ func (p *plan) inspect(c *Config) error {
 	p.warn(c.Warnings...)
 	p.warn(c.Flags.configWarning())
 	if c.Flags.Dumpable {
-		p.warn("-dumpable: core dumps and debuggers of the same user can read sessions; use it for debugging alone")
+		p.warn("-dumpable: core dumps and debuggers of the same user can read sessions; use it for debugging only")
 	}
 	if c.Flags.User != "" {
 		user, err := service.LookupUser(c.Flags.User)

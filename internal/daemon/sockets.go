@@ -137,7 +137,7 @@ func (d *running) move(r *reactor, n, fd int, fresh *listen.Socket) {
 	}
 	next, err := d.newAcceptor(r, fd, n, fresh)
 	if err != nil {
-		slog.Warn("a loop cannot accept clients from the new socket", "reason", err)
+		slog.Warn("an event loop cannot accept clients from the new socket", "reason", err)
 		r.loop.Close(fd)
 		return
 	}
@@ -207,12 +207,12 @@ func (w *socketWatch) makeAnew(gone error) {
 	case errors.Is(err, errEnding):
 	case err == nil:
 		w.lost = ""
-		slog.Warn("socket file made anew: new clients can connect again", "reason", gone)
+		slog.Warn("socket file recreated: new clients can connect again", "reason", gone)
 	case w.final:
 		w.tell("new clients cannot connect; restart to listen there again",
-			fmt.Errorf("%w, and this process may not make it anew: %w", gone, err))
+			fmt.Errorf("%w, and this process is not permitted to recreate it: %w", gone, err))
 	default:
-		w.tell("new clients cannot connect; trying again to make the socket file", fmt.Errorf("%w: %w", gone, err))
+		w.tell("new clients cannot connect; trying again to create the socket file", fmt.Errorf("%w: %w", gone, err))
 	}
 }
 

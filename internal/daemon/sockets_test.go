@@ -131,7 +131,7 @@ func TestO16SocketFileIsMadeAnew(t *testing.T) {
 				for range 10 { // both loops
 					p.mustServe(t, at)
 				}
-				process.WaitStderr(patience, "made anew")
+				process.WaitStderr(patience, "socket file recreated: new clients can connect again")
 				client.ExpectStatus(kit.Have(2, "nobody's"), p.absent)
 				check(kit.DefaultSlack())
 				mustEnd(t, process)
@@ -174,7 +174,7 @@ func TestO16SocketFileAfterUser(t *testing.T) {
 					t.Fatal(err)
 				}
 				if row.reason == "" {
-					process.WaitStderr(patience, "made anew")
+					process.WaitStderr(patience, "socket file recreated: new clients can connect again")
 					after := stat(t, at.Address)
 					if after.Mode != before.Mode || after.Uid != nobody {
 						t.Errorf("got mode %o of user %d, want %o of user %d", after.Mode, after.Uid, before.Mode, nobody)
@@ -184,11 +184,11 @@ func TestO16SocketFileAfterUser(t *testing.T) {
 					mustBeGone(t, at.Address)
 					return
 				}
-				process.WaitStderr(patience, "may not make it anew")
+				process.WaitStderr(patience, "is not permitted to recreate it")
 				mustName(t, process.Stderr(), row.reason, at.String())
 				time.Sleep(watchBeat + watchBeat/2) // another look
 				mustBeGone(t, at.Address)
-				if n := strings.Count(process.Stderr(), "made anew") + strings.Count(process.Stderr(), "make it anew"); n != 1 {
+				if n := strings.Count(process.Stderr(), "recreated") + strings.Count(process.Stderr(), "recreate it"); n != 1 {
 					t.Errorf("got %d lines about it, want 1:\n%s", n, process.Stderr())
 				}
 				mustEnd(t, process)

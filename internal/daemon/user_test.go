@@ -219,7 +219,7 @@ func TestUserCannotCleanUp(t *testing.T) {
 		at, pidfile := socketIn(directory), filepath.Join(directory, "pid")
 		process := p.start(t, "-listen", at.String(), "-pidfile", pidfile, "-user", "nobody")
 		mustEnd(t, process)
-		mustName(t, process.Stderr(), "not cleaned up", at.String(), pidfile, "permission denied")
+		mustName(t, process.Stderr(), "cleanup failed", at.String(), pidfile, "permission denied")
 		if st := stat(t, pidfile); st.Uid != 0 {
 			t.Errorf("got a pidfile of user %d, want root's: it is made before", st.Uid)
 		}

@@ -24,7 +24,7 @@ var Show = metrics.Plan{
 		briefAdds,
 		{
 			ID: "evictions", Title: "Sessions are evicted before they expire",
-			Remedy: "Raise -sessions to the number that would do, and -memory with it; -check shows what that takes.",
+			Remedy: "Raise -sessions to the number of sessions needed, and raise -memory with it; -check shows the memory that this takes.",
 			Found:  evictions,
 		},
 	},
@@ -48,7 +48,7 @@ var briefAdds = metrics.Mistake{
 	Found:  metrics.BriefAdds(func(metrics.Span) float64 { return 0 }),
 }
 
-// evictions finds that the cache is too small, and tells how many sessions would do: as many as come
+// evictions finds that the cache is too small, and tells how many sessions are needed: as many as come
 // in the time that one lives.
 func evictions(p metrics.Span) string {
 	evicted, stored := p.Grew(Evicted), p.Grew(Adds, "stored")
@@ -60,7 +60,7 @@ func evictions(p metrics.Span) string {
 		return seen
 	}
 	life := p.Grew(Life) / (stored + p.Grew(Adds, "exists")) // of one, in seconds
-	return fmt.Sprintf("%s; %.0f a second live for %s on average: about %.0f sessions would do, -sessions is %.0f", seen,
+	return fmt.Sprintf("%s; %.0f a second live for %s on average: about %.0f sessions are needed, -sessions is %.0f", seen,
 		stored/p.Seconds(), time.Duration(life*float64(time.Second)).Round(time.Second),
 		twoDigits(life*stored/p.Seconds()), p.Now.Total(Capacity))
 }

@@ -37,7 +37,7 @@ func TestEvictionsNameTheSessionsThatWouldDo(t *testing.T) {
 		t.Errorf("got %q without evictions", got)
 	}
 	got := found("evictions")(spanOf(t, 600, then, now))
-	if want := "20000 sessions in the last 10m0s; 50 a second live for 5m0s on average: about 15000 sessions would do, -sessions is 10000"; got != want {
+	if want := "20000 sessions in the last 10m0s; 50 a second live for 5m0s on average: about 15000 sessions are needed, -sessions is 10000"; got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 	now.Store.Exists, now.Server.Life = now.Store.Stored, 2*now.Server.Life // each is added twice

@@ -51,7 +51,7 @@ func (m *Memory) adopt(now time.Duration) (Adoption, error) {
 		return Adoption{}, err
 	}
 	if index := min(len(m.expiry.levels[0]), len(m.table.buckets)*bucketSlots); s.records > index {
-		return Adoption{}, fmt.Errorf("they are %d, in an index for %d", s.records, index)
+		return Adoption{}, fmt.Errorf("%d sessions do not fit an index for %d", s.records, index)
 	}
 	if err := m.enterAll(s.buffer[:]); err != nil {
 		return Adoption{}, err

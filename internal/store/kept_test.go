@@ -198,7 +198,7 @@ func TestKeptFileThatIsDoubted(t *testing.T) {
 		spoil func(t *testing.T, fd int)
 		want  string
 	}{
-		{"magic", header(0, flip), "no header of ours"},
+		{"magic", header(0, flip), "no header of dc_server"},
 		{"layout", header(headerLayout, flip), "another version"},
 		{"size", header(headerSize, func(b []byte) { b[7] = 1 }), "the header tells of"},
 		{"no sessions", header(headerSessions, func(b []byte) { clear(b[:8]) }), "the header tells of 0 sessions"},

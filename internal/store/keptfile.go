@@ -110,7 +110,7 @@ func (k *kept) readHeader(size int64) (sessions int, err error) {
 	number := func(at int) uint64 { return binary.LittleEndian.Uint64(h[at:]) }
 	switch {
 	case string(h[:headerLayout]) != headerMagic:
-		return 0, errors.New("the memfd has no header of ours")
+		return 0, errors.New("the memfd has no header of dc_server")
 	case !sumFits(h):
 		return 0, errors.New("the checksum of the header is wrong")
 	case number(headerLayout) != layout():

@@ -109,7 +109,7 @@ func (m *Monitor) look(span Span) {
 		} else if seen != "" && was == "" {
 			slog.Warn(mistake.Title, "mistake", mistake.ID, "seen", seen, "remedy", mistake.Remedy)
 		} else if seen == "" && was != "" {
-			slog.Info("no more: "+mistake.Title, "mistake", mistake.ID)
+			slog.Info("no longer seen: "+mistake.Title, "mistake", mistake.ID)
 		}
 		m.found[mistake.ID] = seen
 	}

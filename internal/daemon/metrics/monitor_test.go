@@ -79,7 +79,7 @@ func TestMistakes(t *testing.T) {
 	if got := m.Set().Total("distcache_mistake", "misses"); got != 0 || len(m.Mistakes()) != 0 {
 		t.Errorf("metric: got %v, want 0 once there are hits", got)
 	}
-	if got := strings.Count(lines.String(), "\n"); got != 2 || !strings.Contains(lines.String(), `msg="no more: nothing is found"`) {
+	if got := strings.Count(lines.String(), "\n"); got != 2 || !strings.Contains(lines.String(), `msg="no longer seen: nothing is found"`) {
 		t.Errorf("got the lines\n%swant one when it was found, and one when it had gone", lines.String())
 	}
 }

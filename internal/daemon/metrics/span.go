@@ -159,7 +159,7 @@ const (
 
 // AddsWithoutGets is that applications store sessions and never ask for them.
 var AddsWithoutGets = Mistake{
-	ID: "adds-without-gets", Title: "Sessions are stored and hardly ever asked for",
+	ID: "adds-without-gets", Title: "Sessions are stored but almost never looked up",
 	Remedy: "Switch session tickets off at the TLS terminators (Apache: SSLSessionTickets off). With tickets, TLS clients resume without the cache.",
 	Found: func(p Span) string {
 		adds := p.Grew(Requests, "ADD")

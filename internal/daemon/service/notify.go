@@ -37,7 +37,7 @@ func FindNotifier() (n *Notifier, warning string) {
 	}
 	n, err := newNotifier(path)
 	if err != nil {
-		return nil, fmt.Sprintf("NOTIFY_SOCKET %q: %v: the service manager is told nothing", path, err)
+		return nil, fmt.Sprintf("NOTIFY_SOCKET %q: %v: the service manager is not notified", path, err)
 	}
 	if pid == "" || pid == strconv.Itoa(os.Getpid()) {
 		n.watchdog = microseconds(usec)

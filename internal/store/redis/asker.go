@@ -122,7 +122,7 @@ func (a *asker) do(ctx context.Context, words ...string) rueidis.RedisResult {
 }
 
 var (
-	errNoMaster = errors.New("the sentinel knows no master of the name of -store ?master=")
+	errNoMaster = errors.New("the sentinel knows no master by the name that -store gives as ?master=")
 	errReplica  = errors.New("the server is a replica")
 )
 

@@ -15,7 +15,7 @@ import (
 
 var (
 	// errUnasked is returned when a server answers what it was not asked: whose the answers after that are cannot be known.
-	errUnasked = errors.New("the server answers what it was not asked")
+	errUnasked = errors.New("the server sent a reply to no request")
 	// errStale is returned by Write when the connection ended while nothing was under way: nothing has been sent.
 	errStale = errors.New("the server has closed the connection")
 )
@@ -125,7 +125,7 @@ const (
 )
 
 // errGarbage is returned for bytes that are no RESP2, or more than any server sends.
-var errGarbage = errors.New("the server sends what is no reply of Redis")
+var errGarbage = errors.New("the server sent something that is not a Redis reply")
 
 // scanner finds where values of RESP2 end, in bytes that come in pieces. It keeps none of them.
 type scanner struct {

@@ -80,7 +80,7 @@ func TestPage(t *testing.T) {
 		// a second point of the history, so that there are rates
 		b.wait("document.querySelectorAll('#plots .card').length > 0 && last.plots[0].points.length > 2 && last.plots[0].points.at(-1) > 0")
 		if daemon.name == "dc_server" { // with -sessions 3000
-			b.wait("document.querySelector('#mistakes').textContent.includes('sessions would do')")
+			b.wait("document.querySelector('#mistakes').textContent.includes('sessions are needed')")
 		}
 		for _, view := range views {
 			b.look(view.width, view.height, view.theme)

@@ -48,7 +48,7 @@ func TestF10PerAddress(t *testing.T) {
 	}
 	n.names.say(says{code: 3})
 	process.Signal(syscall.SIGHUP)
-	process.WaitStderr(patience, "no address of dc_server was found, nothing changes")
+	process.WaitStderr(patience, "cannot resolve -server: addresses found before, if any, stay in use")
 	mustServe("the second address still serves", 1)
 	ups[1].Stop()
 	mustServe("the third address serves", 2)
@@ -72,9 +72,9 @@ func TestN13PerAddressWithoutNames(t *testing.T) {
 	n := newNamed(t, says{code: 3})
 	n.startUpstream(t, goodIP)
 	process, at := n.startClient(t, "-server-per-address")
-	process.WaitStderr(patience, "no address of dc_server was found, nothing changes")
+	process.WaitStderr(patience, "cannot resolve -server: addresses found before, if any, stay in use")
 	kit.Dial(t, at).AwaitStatus(kit.Have(1, "id"), codec.StatusDisconnected)
 	n.names.say(says{addresses: []string{goodIP}})
-	process.WaitStderr(patience, "this dc_server serves from now on server=IP:127.0.0.1:"+cachePort)
+	process.WaitStderr(patience, "now using this dc_server server=IP:127.0.0.1:"+cachePort)
 	kit.Dial(t, at).AwaitStatus(kit.Have(1, "id"), codec.StatusNotOK)
 }

@@ -90,7 +90,7 @@ func (o *outages) killServer(i int) {
 // takeovers is how often each dc_client has logged that it uses that dc_server from now on.
 func (o *outages) takeovers(d *daemon) (all []int) {
 	name := "TLS:" + strings.TrimPrefix(d.name, "dc_server on ")
-	line := `this dc_server serves from now on server="` + name
+	line := `now using this dc_server server="` + name
 	if o.has(o.client, "-spread") {
 		line = "connected to dc_server server=" + name
 	}

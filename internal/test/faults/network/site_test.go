@@ -90,7 +90,7 @@ func (s *site) newServer(name string) *daemon {
 	d.start = func() *kit.Process { return s.on(name, directory).Start("dc_server", flags...) }
 	d.Process = d.start()
 	if s.redis != nil {
-		d.WaitStderr(patience, "the store was found")
+		d.WaitStderr(patience, "found the servers of the store")
 	}
 	return d
 }

@@ -139,7 +139,7 @@ func TestR02AcceptFails(t *testing.T) {
 				}
 				mustRest(t, process)
 				mustServeAtOnce(t, jitter, p.absent, inside)
-				mustSay(t, process, said, began, "accepting rests", errno.Error())
+				mustSay(t, process, said, began, "accepting paused", errno.Error())
 				failed := failing.stop()
 				freed := time.Now()
 				refused := 0
@@ -258,7 +258,7 @@ func TestR01FullOfDescriptors(t *testing.T) {
 		}
 		mustRest(t, process)
 		mustServeAtOnce(t, jitter, p.absent, inside...)
-		mustSay(t, process, said, began, "accepting rests", unix.EMFILE.Error())
+		mustSay(t, process, said, began, "accepting paused", unix.EMFILE.Error())
 
 		var took []time.Duration
 		for range rounds {

@@ -25,7 +25,7 @@ func TestO26NoTraceOfAKeptSession(t *testing.T) {
 	old := start()
 	kit.Dial(t, at).ExpectStatus(kit.Add(1, canary, canary, time.Hour), codec.StatusOK)
 	next := start()
-	next.WaitStderr(patience, "sessions kept sessions=1 ")
+	next.WaitStderr(patience, "took over sessions sessions=1 ")
 	old.Exit(patience)
 	c := kit.Dial(t, at)
 	mustHold(t, next, canary)

@@ -104,7 +104,7 @@ func TestR02TheServerHasItsDescriptor(t *testing.T) {
 		jitter.MustTake(t, "service once dc_server is back", time.Since(back), 0, again+kit.Promptly)
 		mustServeAtOnce(t, jitter, codec.StatusNotOK, inside...)
 	}
-	if strings.Contains(process.Stderr(), "accepting rests") {
+	if strings.Contains(process.Stderr(), "accepting paused") {
 		t.Error("got descriptors used up, want -maxclients to keep from that")
 	}
 	mustEnd(t, process)
@@ -158,7 +158,7 @@ func TestR03AllClientsAreReplacedAtOnce(t *testing.T) {
 			t.Errorf("got %d of %d newcomers refused, want all served", refused, most)
 		}
 	}
-	if strings.Contains(process.Stderr(), "accepting rests") {
+	if strings.Contains(process.Stderr(), "accepting paused") {
 		t.Errorf("got %q, want enough descriptors", process.Stderr())
 	}
 	mustEnd(t, process)

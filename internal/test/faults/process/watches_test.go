@@ -37,7 +37,7 @@ func TestR04NoMoreWatches(t *testing.T) {
 		if refused < 1 || kit.Full() && refused < 5 {
 			t.Errorf("got %d refused for want of a watch, want one in most of %d times", refused, 5*len(errnos))
 		}
-		mustSay(t, process, said, began, "accepting rests", unix.ENOSPC.Error())
+		mustSay(t, process, said, began, "accepting paused", unix.ENOSPC.Error())
 		mustEnd(t, process)
 	})
 }
@@ -52,7 +52,7 @@ func TestR04ListenerGetsNoWatch(t *testing.T) {
 		inside := p.insider(t, at)
 		raise := lowerNofile(t, process, 3)
 		waiting := newcomer(t, at)
-		process.WaitStderr(patience, "accepting rests")
+		process.WaitStderr(patience, "accepting paused")
 		said, began := len(process.Stderr()), time.Now()
 		failing := inject(t, process, "epoll_ctl:error=ENOSPC")
 		process.WaitStderr(patience, "cannot go on yet")
@@ -86,7 +86,7 @@ func TestR04ListenerCannotRest(t *testing.T) {
 				t.Fatalf("got the errors of no try where they were to be, in %d", most)
 			}
 		}
-		mustSay(t, process, said, began, "accepting rests", unix.EMFILE.Error())
+		mustSay(t, process, said, began, "accepting paused", unix.EMFILE.Error())
 		mustEnd(t, process)
 	})
 }

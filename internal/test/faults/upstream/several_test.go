@@ -48,7 +48,7 @@ func (s *site) serving(i int, fault func()) time.Time {
 	s.t.Helper()
 	began := time.Now()
 	fault()
-	const line = "this dc_server serves from now on server="
+	const line = "now using this dc_server server="
 	s.client.Wait(patience, line+s.places[i].String(), func() bool {
 		log := s.client.Stderr()
 		last := log[max(0, strings.LastIndex(log, line)):]
