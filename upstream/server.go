@@ -183,8 +183,8 @@ var (
 	// ErrProbe is the reason when a new connection answers the probe with something else
 	// than OK or NOTOK. It may wrap the error of codec.
 	ErrProbe = errors.New("wrong answer to the first request: not a dc_server?")
-	// ErrProbeClosed is the reason when a new connection is ended in place of an answer.
-	ErrProbeClosed = errors.New("closed in place of an answer to the first request: not a dc_server")
+	// ErrProbeClosed is the reason when a new connection is closed without an answer.
+	ErrProbeClosed = errors.New("the connection was closed without an answer to the first request: not a dc_server, or its client limit is reached")
 	// ErrProbeTimeout is the reason when a connection was made, but not up within AttemptTimeout.
 	ErrProbeTimeout = errors.New("connected, but no answer to the first request: dc_server hangs or accepts no connections, or it is another service")
 	// ErrAttemptTimeout is the reason when no connection was made within AttemptTimeout.

@@ -204,7 +204,7 @@ func (c *Conn) read() error {
 const lastReads = 64
 
 // errClosedPlain has the hint for a connection without TLS.
-var errClosedPlain = fmt.Errorf("%w: does that port speak TLS?", upstream.ErrProbeClosed)
+var errClosedPlain = fmt.Errorf("%w; or does that port speak TLS?", upstream.ErrProbeClosed)
 
 // endAfterReading ends the connection for why, soon. When the link is not Up there is
 // nothing to read first, and it returns why; but a TLS server may have said what is wrong.

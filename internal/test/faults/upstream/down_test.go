@@ -82,7 +82,7 @@ func TestF11ReasonsDiffer(t *testing.T) {
 		{"full backlog of a unix socket", fullUnixBacklog, "the backlog is full, dc_server does not accept"},
 		{"another service", that(kit.HTTP), "wrong answer to the first request: not a dc_server? ("},
 		{"a dc_client without dc_server", that(kit.Reply([]byte{byte(codec.StatusDisconnected)})), "wrong answer to the first request: not a dc_server?"},
-		{"one that closes", that(kit.CloseUnanswered), "closed in place of an answer to the first request"},
+		{"one that closes", that(kit.CloseUnanswered), "the connection was closed without an answer to the first request: not a dc_server, or its client limit is reached"},
 		{"hung", that(kit.Drop), noAnswerToProbe},
 	} {
 		t.Run(row.name, func(t *testing.T) {
