@@ -46,7 +46,7 @@ type Location struct {
 	Master   string // with Sentinel: the name of the master
 }
 
-var errScheme = errors.New("it is neither memory nor redis:// nor rediss://")
+var errScheme = errors.New("must be memory, or begin with redis://, rediss://, valkey:// or valkeys://")
 
 // ParseLocation reads redis://[user:password@]host[:port][,host[:port]…][/database][?mode=…&master=…]. Errors do not quote
 // the text: it may hold a password.
@@ -70,7 +70,7 @@ func ParseLocation(text string) (*Location, error) {
 	if found && database != "" {
 		n, err := strconv.ParseUint(database, 10, 31)
 		if err != nil || n > maxDatabase {
-			return nil, errors.New("what follows the / is not the number of a database")
+			return nil, fmt.Errorf("the database after / is not a number from 0 to %d", maxDatabase)
 		}
 		l.Database = int(n)
 	}
@@ -78,7 +78,7 @@ func ParseLocation(text string) (*Location, error) {
 		return nil, err
 	}
 	if l.Database != 0 && l.Mode == Cluster {
-		return nil, errors.New("a cluster has database 0 alone")
+		return nil, errors.New("a cluster has only database 0")
 	}
 	return l, nil
 }
@@ -86,7 +86,7 @@ func ParseLocation(text string) (*Location, error) {
 func (l *Location) parseQuery(query string) error {
 	values, err := url.ParseQuery(query)
 	if err != nil {
-		return errors.New("what follows the ? is not name=value, with & between them")
+		return errors.New("write the parameters after ? as name=value, joined by &, and % as %25")
 	}
 	for name, all := range values {
 		value := all[len(all)-1]
@@ -100,14 +100,14 @@ func (l *Location) parseQuery(query string) error {
 		case name == "mode" && value == "sentinel":
 			l.Mode = Sentinel
 		default:
-			return errors.New("what follows the ? may be mode=single, mode=cluster, mode=sentinel and master=name")
+			return errors.New("unknown parameter or value after ?: want mode=single, mode=cluster, mode=sentinel or master=name")
 		}
 	}
 	switch {
 	case l.Master != "" && l.Mode == Auto:
 		l.Mode = Sentinel
 	case l.Master != "" && l.Mode != Sentinel:
-		return errors.New("master= is for sentinels: mode=sentinel")
+		return errors.New("master= is for sentinels: give it alone, or with mode=sentinel")
 	case l.Master == "" && l.Mode == Sentinel:
 		return errors.New("mode=sentinel needs master=name")
 	}
@@ -121,7 +121,7 @@ func (l *Location) parseUser(text string) error {
 		l.Password, err = url.PathUnescape(password)
 	}
 	if err != nil {
-		return errors.New("user or password have a % that is not followed by two hexadecimal digits: write % as %25")
+		return errors.New("the user or the password has a % without two hexadecimal digits after it: write % as %25")
 	}
 	return nil
 }
@@ -139,7 +139,7 @@ func (l *Location) parseHosts(text string) error {
 		l.Hosts = append(l.Hosts, at)
 	}
 	if len(l.Hosts) > maxHosts {
-		return fmt.Errorf("there are %d hosts, and %d are the most", len(l.Hosts), maxHosts)
+		return fmt.Errorf("%d hosts are too many: name at most %d", len(l.Hosts), maxHosts)
 	}
 	return nil
 }
