@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -521,5 +522,21 @@ func TestKeptMillion(t *testing.T) {
 	t.Logf("%d sessions adopted in %v, with %v of CPU time", sessions, took, cpu)
 	if took > time.Second {
 		kit.TooSlow(t, "adoption took %v, want at most 1 s", took)
+	}
+}
+
+// TestKeptFileTooShort: a file that ends too early has a reason without an error of the kernel.
+func TestKeptFileTooShort(t *testing.T) {
+	fd, err := createMemfd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	k := &kept{fd: fd}
+	_, header := k.readHeader(0)
+	for name, err := range map[string]error{"header": header, "page": k.read(0, make([]byte, 8))} {
+		if !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("%s: got %v, want %v in it", name, err, io.ErrUnexpectedEOF)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"hash/fnv"
+	"io"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -96,8 +97,12 @@ func (k *kept) setState(state uint32) { atomic.StoreUint32(k.word(headerState), 
 // have room for.
 func (k *kept) readHeader(size int64) (sessions int, err error) {
 	h := make([]byte, headerEnd)
-	if n, err := unix.Pread(k.fd, h, 0); err != nil || n != len(h) {
-		return 0, fmt.Errorf("their header cannot be read: %d bytes, %w", n, err)
+	n, err := unix.Pread(k.fd, h, 0)
+	if err == nil && n != len(h) {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
+		return 0, fmt.Errorf("their header cannot be read: %w", err)
 	}
 	boot, err := bootID()
 	if err != nil {
@@ -172,7 +177,10 @@ func (k *kept) whole(name string, b []byte, fn func(b []byte, done int64) (int, 
 	for done := 0; done < len(b); {
 		n, err := fn(b[done:], int64(done))
 		if n <= 0 && err != unix.EINTR {
-			return fmt.Errorf("%s of %d bytes: %d, %w", name, len(b), n, err)
+			if err == nil { // the file is shorter
+				err = io.ErrUnexpectedEOF
+			}
+			return fmt.Errorf("%s of %d bytes: %w", name, len(b), err)
 		}
 		done += max(n, 0)
 	}
