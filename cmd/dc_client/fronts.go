@@ -33,7 +33,7 @@ func (c *config) declareFronts(s *options.Set) {
 // listenMemcached reads the addresses of all -memcached so far.
 func (c *config) listenMemcached(texts []string) error {
 	if len(texts) > maxMemcached {
-		return fmt.Errorf("%q is more than %d addresses", texts[maxMemcached], maxMemcached)
+		return fmt.Errorf("at most %d addresses may be given", maxMemcached)
 	}
 	c.memcached = nil
 	for _, text := range texts {

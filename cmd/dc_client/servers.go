@@ -36,7 +36,7 @@ func (f *serverFlags) declare(s *options.Set) {
 // set reads the addresses of all -server so far.
 func (f *serverFlags) set(texts []string) error {
 	if len(texts) > upstream.MaxServers {
-		return fmt.Errorf("%q is more than %d servers", texts[upstream.MaxServers], upstream.MaxServers)
+		return fmt.Errorf("at most %d servers may be given", upstream.MaxServers)
 	}
 	f.list = nil
 	for _, text := range texts {

@@ -63,7 +63,7 @@ const maxListen = 16
 // listenOn reads the addresses of all -listen so far.
 func (f *Flags) listenOn(texts []string) error {
 	if len(texts) > maxListen {
-		return fmt.Errorf("%q is more than %d addresses", texts[maxListen], maxListen)
+		return fmt.Errorf("at most %d addresses may be given", maxListen)
 	}
 	f.Listen = nil
 	parse := address.ParseListen

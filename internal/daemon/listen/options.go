@@ -210,7 +210,7 @@ func split(names *[]string, lists []string) error {
 		*names = append(*names, all...)
 	}
 	if len(*names) > maxAllowed {
-		return fmt.Errorf("%q is one of %d names, and %d are the most", lists[len(lists)-1], len(*names), maxAllowed)
+		return fmt.Errorf("at most %d names may be given, not %d", maxAllowed, len(*names))
 	}
 	return nil
 }

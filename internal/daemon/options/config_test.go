@@ -130,7 +130,7 @@ func TestConfigFilesThatAreRefused(t *testing.T) {
 	for path, want := range map[string]string{
 		directory:                "it is not a regular file",
 		fifo:                     "it is not a regular file",
-		large:                    "it is too large: 1048577 bytes, and 1048576 are the most",
+		large:                    "it is too large: 1048577 bytes; at most 1048576 are accepted",
 		directory + "/missing":   "no such file or directory",
 		large + "/not/directory": "not a directory",
 	} {

@@ -44,7 +44,7 @@ func ReadFile(path string, most int, checks ...func(fs.FileInfo) error) ([]byte,
 	case !info.Mode().IsRegular():
 		return nil, ErrNotFile
 	case info.Size() > int64(most):
-		return nil, fmt.Errorf("%w: %d bytes, and %d are the most", ErrTooLarge, info.Size(), most)
+		return nil, fmt.Errorf("%w: %d bytes; at most %d are accepted", ErrTooLarge, info.Size(), most)
 	}
 	for _, check := range checks {
 		if err := check(info); err != nil {

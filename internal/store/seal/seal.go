@@ -26,7 +26,7 @@ var (
 // The reasons why a text of keys is refused. They hold nothing of a key.
 var (
 	errLine    = errors.New(`a line is “id” or “key”, a space, and 64 hexadecimal digits`)
-	errTwoIDs  = errors.New("there are two id lines, and one is the most")
+	errTwoIDs  = errors.New("there are two id lines; at most one is accepted")
 	errNoID    = errors.New("there is no id line")
 	errNoKey   = errors.New("there is no key line")
 	errTwice   = errors.New("the same 64 digits are there twice")
