@@ -41,7 +41,7 @@ func TestK03AddressesSayWhatIsWrong(t *testing.T) {
 		{"IP:host:0", "port 0 (any free port) is for listening only"},
 		{"IP:host:65536", "the port is not a decimal number from 0 to 65535"},
 		{"IPv6", "a colon and the rest of the address must follow the scheme"},
-		{"IPv4:[::1]:1", "the host is an address of the other family than the scheme"},
+		{"IPv4:[::1]:1", "the host's IP version is not that of the scheme"},
 		{"IP:::1:9001", "write an IPv6 address, and only that, in brackets, as in IP:[::1]:9001"},
 		{"IP:127.0.0.300:1", "the host is neither a host name nor an address"},
 		{"UNIX:", "the path is missing"},
@@ -49,8 +49,8 @@ func TestK03AddressesSayWhatIsWrong(t *testing.T) {
 		{"UNIX:/" + strings.Repeat("x", 107), "the path is too long for a unix socket: it has 108 bytes, and at most 107 fit"},
 		{"FD:3", "it is for listening only"},
 		{"systemd", "it is for listening only"},
-		{"http:host:1", "it starts with none of UNIX: IP: IPv4: IPv6: TLS: FD: and is not systemd"},
-		{"unix:/x", "it starts with none of UNIX: IP: IPv4: IPv6: TLS: FD: and is not systemd; did you mean UNIX:"},
+		{"http:host:1", "unknown scheme: want UNIX:, IP:, IPv4:, IPv6: or TLS:"},
+		{"unix:/x", "unknown scheme: want UNIX:, IP:, IPv4:, IPv6: or TLS:; did you mean UNIX:"},
 	} {
 		refuses(`-server: bad address "`+r.address+`": `+r.reason, "-server", r.address)
 	}

@@ -22,8 +22,8 @@ func (e *Error) Unwrap() error { return e.Err }
 var (
 	// ErrEmpty is returned when the text is empty.
 	ErrEmpty = errors.New("it is empty")
-	// ErrScheme is returned when the text starts with no known scheme.
-	ErrScheme = errors.New("it starts with none of UNIX: IP: IPv4: IPv6: TLS: FD: and is not systemd")
+	// ErrScheme is returned when the text starts with no known scheme. The message adds those that are accepted there.
+	ErrScheme = errors.New("unknown scheme")
 	// ErrNoColon is returned when the text is a scheme and nothing else.
 	ErrNoColon = errors.New("a colon and the rest of the address must follow the scheme")
 	// ErrTLS is returned for TLS: addresses where a plain connection is made.
@@ -56,7 +56,7 @@ var (
 	// ErrBrackets is returned when brackets are missing around an IPv6 address, or hold something else.
 	ErrBrackets = errors.New("write an IPv6 address, and only that, in brackets, as in IP:[::1]:9001")
 	// ErrFamily is returned when the host is an IPv6 address after IPv4:, or an IPv4 address after IPv6:.
-	ErrFamily = errors.New("the host is an address of the other family than the scheme")
+	ErrFamily = errors.New("the host's IP version is not that of the scheme")
 
 	// ErrDescriptor is returned when FD: is not followed by a number from 3 to 2147483647.
 	ErrDescriptor = errors.New("the descriptor is not a decimal number from 3 to 2147483647 (0 to 2 are the standard ones)")

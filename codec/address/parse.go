@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,6 +17,9 @@ const (
 	systemdText      = "systemd"
 	systemdPrefix    = systemdText + ":"
 )
+
+// schemes are all of them.
+var schemes = []string{unixPrefix, "IP:", "IPv4:", "IPv6:", tlsPrefix, descriptorPrefix, systemdText}
 
 // firstDescriptor is the lowest number that FD: takes: those below are standard input, output and error.
 const firstDescriptor = 3
@@ -36,21 +40,24 @@ func ParseListen(text string) (Address, error) { return parsePlain(text, toListe
 func ParseConnect(text string) (Address, error) { return parsePlain(text, toConnect) }
 
 // ParseSecureListen is ParseListen for programs that also listen on TLS addresses.
-func ParseSecureListen(text string) (Address, error) { return parse(text, toListen) }
+func ParseSecureListen(text string) (Address, error) { return parse(text, toListen, true) }
 
 // ParseSecureConnect is ParseConnect for programs that also connect to TLS addresses.
-func ParseSecureConnect(text string) (Address, error) { return parse(text, toConnect) }
+func ParseSecureConnect(text string) (Address, error) { return parse(text, toConnect, true) }
 
 func parsePlain(text string, want purpose) (Address, error) {
-	addr, err := parse(text, want)
+	addr, err := parse(text, want, false)
 	if err == nil && addr.Kind == TLS {
 		return Address{}, &Error{Text: text, Err: ErrTLS}
 	}
 	return addr, err
 }
 
-func parse(text string, want purpose) (Address, error) {
+func parse(text string, want purpose, secure bool) (Address, error) {
 	addr, err := parseScheme(text)
+	if err == ErrScheme {
+		err = unknownScheme(text, accepted(want, secure))
+	}
 	if err == nil && want == toConnect {
 		err = connectable(addr)
 	}
@@ -85,33 +92,37 @@ func parseScheme(text string) (Address, error) {
 			return parseTCP(family, rest)
 		}
 	}
-	return Address{}, unknownScheme(scheme)
+	return Address{}, ErrScheme
 }
 
 func noColon(text string) error {
 	if text == "" {
 		return ErrEmpty
 	}
-	for _, scheme := range schemes() {
-		if text+":" == scheme {
-			return ErrNoColon
-		}
-	}
-	return unknownScheme(text)
-}
-
-// unknownScheme adds the right spelling when only upper and lower case are mixed up.
-func unknownScheme(scheme string) error {
-	for _, known := range schemes() {
-		if strings.EqualFold(scheme, strings.TrimSuffix(known, ":")) {
-			return fmt.Errorf("%w; did you mean %s", ErrScheme, known)
-		}
+	if slices.Contains(schemes, text+":") {
+		return ErrNoColon
 	}
 	return ErrScheme
 }
 
-func schemes() []string {
-	return []string{unixPrefix, "IP:", "IPv4:", "IPv6:", descriptorPrefix, tlsPrefix, systemdText}
+// unknownScheme names the accepted schemes, and the right spelling when only upper and lower case are mixed up.
+func unknownScheme(text string, accepted []string) error {
+	last := len(accepted) - 1
+	err := fmt.Errorf("%w: want %s or %s", ErrScheme, strings.Join(accepted[:last], ", "), accepted[last])
+	scheme, _, _ := strings.Cut(text, ":")
+	for _, known := range accepted {
+		if strings.EqualFold(scheme, strings.TrimSuffix(known, ":")) {
+			return fmt.Errorf("%w; did you mean %s", err, known)
+		}
+	}
+	return err
+}
+
+// accepted are the schemes of addresses for that purpose; secure: with TLS.
+func accepted(want purpose, secure bool) []string {
+	return slices.DeleteFunc(slices.Clone(schemes), func(scheme string) bool {
+		return scheme == tlsPrefix && !secure || want == toConnect && (scheme == descriptorPrefix || scheme == systemdText)
+	})
 }
 
 func connectable(addr Address) error {

@@ -182,7 +182,8 @@ func TestErrorText(t *testing.T) {
 		{"length", "UNIX:" + path(108),
 			`bad address "UNIX:` + path(108) + `": the path is too long for a unix socket: it has 108 bytes, and at most 107 fit`},
 		{"wrong case", "ip:9001",
-			`bad address "ip:9001": it starts with none of UNIX: IP: IPv4: IPv6: TLS: FD: and is not systemd; did you mean IP:`},
+			`bad address "ip:9001": unknown scheme: want UNIX:, IP:, IPv4:, IPv6:, FD: or systemd; did you mean IP:`},
+		{"family", "IPv4:[::1]:1", `bad address "IPv4:[::1]:1": the host's IP version is not that of the scheme`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -224,6 +225,25 @@ func TestTLSAddresses(t *testing.T) {
 		}
 		if _, err := got.Dial(t.Context()); !errors.Is(err, ErrTLS) {
 			t.Errorf("Dial of %s: got %v, want ErrTLS: it would be a plain connection", got, err)
+		}
+	}
+}
+
+// TestAcceptedSchemes: each parser names the schemes that it accepts.
+func TestAcceptedSchemes(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		parse func(string) (Address, error)
+		want  string
+	}{
+		{"ParseListen", ParseListen, "UNIX:, IP:, IPv4:, IPv6:, FD: or systemd"},
+		{"ParseConnect", ParseConnect, "UNIX:, IP:, IPv4: or IPv6:"},
+		{"ParseSecureListen", ParseSecureListen, "UNIX:, IP:, IPv4:, IPv6:, TLS:, FD: or systemd"},
+		{"ParseSecureConnect", ParseSecureConnect, "UNIX:, IP:, IPv4:, IPv6: or TLS:"},
+	} {
+		want := `bad address "x:1": unknown scheme: want ` + row.want
+		if _, err := row.parse("x:1"); err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", row.name, err, want)
 		}
 	}
 }
