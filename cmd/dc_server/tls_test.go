@@ -163,7 +163,7 @@ func TestU18TLSRefusals(t *testing.T) {
 		pair kit.Pair
 		want string
 	}{
-		{s.ca.Issue("host2"), `certificate \"host2\" has no name of -tlsallow`},
+		{s.ca.Issue("host2"), `certificate \"host2\" matches no name of -tlsallow`},
 		{kit.NewCA(t, "other CA").Issue("host1"), `certificate \"host1\" is not signed by a CA of -tlsca`},
 		{s.ca.Issue("host1", expiredCertificate), `certificate \"host1\" expired on `},
 	} {

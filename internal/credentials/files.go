@@ -60,7 +60,7 @@ func (f file) certificates() ([]*x509.Certificate, error) {
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, f.fail(fmt.Errorf("certificate %d is garbled: %w", len(all)+1, err))
+			return nil, f.fail(fmt.Errorf("certificate %d cannot be parsed: %w", len(all)+1, err))
 		}
 		all = append(all, c)
 	}
@@ -86,7 +86,7 @@ func (f file) key() (crypto.Signer, error) {
 		}
 		key, ok := parseKey(block.Bytes)
 		if !ok {
-			return nil, f.fail(errors.New("the key is garbled, or of a kind that is not known"))
+			return nil, f.fail(errors.New("the key cannot be parsed, or is of an unknown kind"))
 		}
 		return key, nil
 	}

@@ -33,7 +33,7 @@ func TestK06Validate(t *testing.T) {
 		{"names without address", []string{"-tlsallow", "a"}, false, false, "-tlsallow: has no effect"},
 		{"relative path", append([]string{"-tlscrl", "list"}, all...), true, false, ""},
 		{"relative path with -daemon", append([]string{"-tlscrl", "list"}, all...), true, true, "-tlscrl: list is a relative path"},
-		{"bad name", []string{"-tlsallow", "a,,b"}, false, false, `-tlsallow: "" in "a,,b" is not a name`},
+		{"bad name", []string{"-tlsallow", "a,,b"}, false, false, `-tlsallow: "" in "a,,b" is not a valid name (* stands for any characters but a dot)`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			var f Flags
@@ -124,7 +124,7 @@ func TestWhoMayConnect(t *testing.T) {
 		{"by a name with a dot at its end", nil, nil, "cache.", "", ""},
 		{"by an address with a zone", nil, nil, "::1%lo", "", ""},
 		{"allowed", func(f *Flags) { f.Allow = Patterns{"host*"} }, nil, "cache", "", ""},
-		{"not allowed", func(f *Flags) { f.Allow = Patterns{"host2"} }, nil, "cache", `certificate "host1" has no name of -tlsallow`, "bad certificate"},
+		{"not allowed", func(f *Flags) { f.Allow = Patterns{"host2"} }, nil, "cache", `certificate "host1" matches no name of -tlsallow`, "bad certificate"},
 		{"revoked", func(f *Flags) { f.CRL = list }, nil, "cache", `certificate "host1" is revoked (-tlscrl)`, "bad certificate"},
 		{"server revoked", nil, func(f *Flags) { f.CRL = serverList }, "cache", "bad certificate", `certificate "cache" is revoked (-tlscrl)`},
 		{"others revoked", func(f *Flags) { f.CRL = serverList }, nil, "cache", "", ""},

@@ -26,7 +26,7 @@ func (v verifier) verify(state tls.ConnectionState) error {
 		}
 	}
 	if peer := state.PeerCertificates[0]; !v.allow.Allow(peer) {
-		return fmt.Errorf("certificate %q has no name of -tlsallow", secure.CertificateName(peer))
+		return fmt.Errorf("certificate %q matches no name of -tlsallow", secure.CertificateName(peer))
 	}
 	return nil
 }
@@ -40,7 +40,7 @@ func ParsePatterns(text string) (Patterns, error) {
 	for name := range strings.SplitSeq(text, ",") {
 		name = strings.TrimSpace(name)
 		if name == "" || strings.ContainsAny(name, `?[]\/`) {
-			return nil, fmt.Errorf("%q in %q is not a name, in which * may stand for any characters but a dot", name, text)
+			return nil, fmt.Errorf("%q in %q is not a valid name (* stands for any characters but a dot)", name, text)
 		}
 		all = append(all, strings.ToLower(name))
 	}
@@ -106,10 +106,10 @@ func (f file) revocations(cas []*x509.Certificate) (r revoked, warnings []string
 		lists++
 		list, err := x509.ParseRevocationList(block.Bytes)
 		if err != nil {
-			return nil, nil, f.fail(fmt.Errorf("list %d is garbled, or not of version 2, which openssl ca writes with a crlnumber: %w", lists, err))
+			return nil, nil, f.fail(fmt.Errorf("CRL %d cannot be parsed, or is not of version 2 (openssl ca needs crlnumber=): %w", lists, err))
 		}
 		if !signedByOne(list, cas) {
-			return nil, nil, f.fail(fmt.Errorf("list %d, of %q, is not signed by a CA of -tlsca", lists, list.Issuer))
+			return nil, nil, f.fail(fmt.Errorf("CRL %d, of %q, is not signed by a CA of -tlsca", lists, list.Issuer))
 		}
 		if !list.NextUpdate.IsZero() && time.Until(list.NextUpdate) < 0 {
 			warnings = append(warnings, fmt.Sprintf("-%s %s: the list of %q is out of date since %s; it is used all the same",
