@@ -101,8 +101,8 @@ func (f *storeFlags) warnings(s *options.Set) (all []string) {
 		open = append(open, "the password")
 	}
 	if len(open) > 0 && !f.location.TLS && !local(f.location.Hosts) {
-		all = append(all, "-store "+f.location.String()+": unencrypted, over the network: "+strings.Join(open, " and ")+
-			"; use rediss://, or a network that you trust")
+		all = append(all, "-store "+f.location.String()+": the network carries "+strings.Join(open, " and ")+
+			" unencrypted; use rediss://, or a network that you trust")
 	}
 	return all
 }

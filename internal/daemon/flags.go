@@ -220,7 +220,7 @@ func (f *MetricsFlags) warning() string {
 	if f.Pprof {
 		what += " and run profiles"
 	}
-	return fmt.Sprintf("-metrics %s is reachable from other hosts: they can %s without a password; IP:127.0.0.1:%d or UNIX:/path is not",
+	return fmt.Sprintf("-metrics %s is reachable from other hosts: they can %s without a password; use IP:127.0.0.1:%d or UNIX:/path",
 		f.Address, what, f.Address.Port)
 }
 

@@ -122,7 +122,7 @@ func TestMetricsInUse(t *testing.T) {
 func TestMetricsForAllWarns(t *testing.T) {
 	forEach(t, func(t *testing.T, p program) {
 		process := p.start(t, "-listen", kit.Unix(t).String(), "-metrics", "IP:0")
-		if !strings.Contains(process.Stderr(), "-metrics IP:0 is reachable from other hosts") {
+		if !strings.Contains(process.Stderr(), "-metrics IP:0 is reachable from other hosts: they can read the figures without a password; use IP:127.0.0.1:0 or UNIX:/path") {
 			t.Errorf("got %q, want a warning", process.Stderr())
 		}
 	})
