@@ -171,7 +171,7 @@ func TestKeepBySystemd(t *testing.T) {
 	}
 	second := newKeeper(t, k.args[:2]...)
 	other := managed(second, m)
-	other.WaitStderr(patience, "WARN no sessions taken over: the cache is empty reason=\"cache: kept sessions cannot be used: another process is using them\"")
+	other.WaitStderr(patience, "WARN no sessions taken over: the cache is empty reason=\"kept sessions cannot be used: another process is using them\"")
 	kit.Wait(t, patience, "another descriptor", func() bool {
 		return len(m.Stored()) == 1 && strings.Count(strings.Join(m.Told(), " "), "FDSTORE=1") == 2
 	})
@@ -183,7 +183,7 @@ func TestKeepBySystemd(t *testing.T) {
 		t.Fatal(err)
 	}
 	process = managed(k, m)
-	process.WaitStderr(patience, "WARN no sessions taken over: the cache is empty reason=\"cache: kept sessions cannot be used: the memfd has no header of dc_server\"")
+	process.WaitStderr(patience, "WARN no sessions taken over: the cache is empty reason=\"kept sessions cannot be used: the memfd has no header of dc_server\"")
 	process.WaitStderr(patience, " ready ")
 	k.mustHold(1, codec.StatusNotOK)
 }

@@ -150,7 +150,7 @@ func TestLock(t *testing.T) {
 			}
 			text, want := process.Stdout(), `  locked 80 MiB of address space for records \(-lock\)`
 			if row.code != 0 {
-				text, want = process.Stderr(), `-lock: cache: cannot lock memory: 80 MiB are needed, and RLIMIT_MEMLOCK is 1024 KiB: .*raise it`
+				text, want = process.Stderr(), `-lock: cannot lock memory: 80 MiB are needed, and RLIMIT_MEMLOCK is 1024 KiB: .*raise it`
 			}
 			if !regexp.MustCompile(want).MatchString(text) {
 				t.Errorf("got %q, want %q", text, want)

@@ -85,12 +85,12 @@ func slack(sessions int, classes *classes) int64 {
 }
 
 // ErrConfig is returned, wrapped, when a limit in a Config is out of range.
-var ErrConfig = errors.New("cache: limit out of range")
+var ErrConfig = errors.New("limit out of range")
 
 // ErrLock is returned, wrapped with the limit and the kernel's reason, when the kernel does not
 // keep the memory of the records out of swap.
-var ErrLock = errors.New("cache: cannot lock memory")
+var ErrLock = errors.New("cannot lock memory")
 
 // ErrMemory is returned, wrapped with the kernel's reason, when the kernel refuses the
 // address space that the limits need.
-var ErrMemory = errors.New("cache: cannot reserve memory")
+var ErrMemory = errors.New("cannot reserve memory")

@@ -37,7 +37,7 @@ const _ = uint(keptArena - keptDirectory - maxArena/pageSize*4) // the directory
 
 // ErrKept is returned, wrapped with the reason, when the sessions of the process before cannot be
 // used.
-var ErrKept = errors.New("cache: kept sessions cannot be used")
+var ErrKept = errors.New("kept sessions cannot be used")
 
 func doubt(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", ErrKept, fmt.Errorf(format, args...))

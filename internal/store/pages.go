@@ -286,7 +286,7 @@ func lock(b []byte) error {
 
 func unmapBytes(b []byte) error {
 	if err := unix.Munmap(b); err != nil {
-		return fmt.Errorf("cache: munmap of %d bytes: %w", len(b), err)
+		return fmt.Errorf("munmap of %d bytes: %w", len(b), err)
 	}
 	return nil
 }

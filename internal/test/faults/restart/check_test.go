@@ -179,7 +179,7 @@ func TestK11CheckKnowsWhatTheStoreNeeds(t *testing.T) {
 		if got := p.Exit(patience); got != code {
 			t.Errorf("%v: got exit code %d, want %d; stderr:\n%s", more, got, code, p.Stderr())
 		}
-		mustName(t, p.Stderr(), "dc_server: -sessions 1073741824: cache: cannot reserve memory")
+		mustName(t, p.Stderr(), "dc_server: -sessions 1073741824: cannot reserve memory")
 	}
 	run(2, "-check")
 	run(1)
