@@ -93,7 +93,7 @@ func parseHosts(text string) (hosts []string, err error) {
 		hosts = append(hosts, at)
 	}
 	if len(hosts) < 2 || len(hosts) > maxHosts {
-		return nil, fmt.Errorf("%q is %d hosts: from 2 to %d can be compared", text, len(hosts), maxHosts)
+		return nil, fmt.Errorf("%q: give 2 to %d hosts, not %d", text, maxHosts, len(hosts))
 	}
 	return hosts, nil
 }

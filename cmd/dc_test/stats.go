@@ -55,7 +55,7 @@ func readFigures(ctx context.Context, at address.Address) (*metrics.Figures, err
 	}
 	all := &metrics.Figures{}
 	if err := json.NewDecoder(io.LimitReader(answer.Body, statsLimit)).Decode(all); err != nil {
-		return nil, fmt.Errorf("what answers there is no daemon of distcache: %w", err)
+		return nil, fmt.Errorf("not a distcache daemon: %w", err)
 	}
 	return all, nil
 }

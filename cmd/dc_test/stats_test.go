@@ -67,7 +67,7 @@ func TestStatsFails(t *testing.T) {
 		"nobody listens": {"UNIX:/nowhere/m", "no such file"},
 		"a distcache":    {at, "is that the address of -metrics?"},
 		"another server": {tell(t, "tcp", "127.0.0.1:0", http.NotFound), `got "404 Not Found": is that the address of -metrics?`},
-		"no JSON":        {tell(t, "tcp", "127.0.0.1:0", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok")) }), "no daemon of distcache"},
+		"no JSON":        {tell(t, "tcp", "127.0.0.1:0", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok")) }), "not a distcache daemon"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := tool("-stats", row.at, "-wait", "5000")
