@@ -88,7 +88,7 @@ func (f *cacheFlags) addMemory(d *daemon.Config, loops int) {
 		d.Memory.Heap += int64(unsafe.Sizeof(writes{}))
 	}
 	d.Memory.OffHeap = int64(loops) * share.Bound()
-	d.Memory.Text = fmt.Sprintf("  sessions %d MiB = %d x (%d MiB index and page ends + %d MiB records), %d in each loop of up to %d B on average (-cache)\n",
+	d.Memory.Text = fmt.Sprintf("  sessions %d MiB = %d x (%d MiB index and partly filled pages + %d MiB records), %d in each loop of up to %d B on average (-cache)\n",
 		daemon.Mebibytes(d.Memory.OffHeap), loops, daemon.Mebibytes(share.Overhead()), daemon.Mebibytes(share.Records()),
 		share.MaxSessions, share.Records()/int64(share.MaxSessions))
 }

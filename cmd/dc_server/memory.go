@@ -55,22 +55,21 @@ func (c *config) limitedBy(s store.Config) string {
 func (c *config) arithmetic(s store.Config) string {
 	by := c.limitedBy(s)
 	if by == byMachine || by == byGroup {
-		owner := "the machine's"
+		whole := fmt.Sprintf("the machine's %d MiB", c.limit.Bytes>>20)
 		if by == byGroup {
-			owner = c.limit.Path + " of"
+			whole = fmt.Sprintf("the %d MiB of %s", c.limit.Bytes>>20, c.limit.Path)
 		}
-		share := "half of what %s %d MiB leave"
+		by = "half of what is left of " + whole
 		if s.MaxBytes == leastRecords {
-			share = "the least there is: %s %d MiB leave no more"
+			by = fmt.Sprintf("the minimum of %d MiB, since no more is left of %s", leastRecords>>20, whole)
 		}
-		by = fmt.Sprintf(share, owner, c.limit.Bytes>>20)
 	}
 	locked := ""
 	if c.lock {
-		locked = fmt.Sprintf("  locked %d MiB of address space for records (-lock); without root RLIMIT_MEMLOCK must be as much\n",
+		locked = fmt.Sprintf("  locked %d MiB of address space for records (-lock); without root, RLIMIT_MEMLOCK must be at least that\n",
 			daemon.Mebibytes(s.Arena()))
 	}
-	return fmt.Sprintf("  sessions %d MiB = %d MiB index and page ends + %d MiB records, %d of %d B on average (limited by %s)\n%s",
+	return fmt.Sprintf("  sessions %d MiB = %d MiB index and partly filled pages + %d MiB records, %d of %d B on average (limited by %s)\n%s",
 		daemon.Mebibytes(s.Bound()), daemon.Mebibytes(s.Overhead()), daemon.Mebibytes(s.Records()),
 		c.sessions, s.Records()/int64(c.sessions), by, locked)
 }

@@ -32,12 +32,12 @@ func TestMemoryDefault(t *testing.T) {
 		text  string
 	}{
 		{machine(24_000), nil, 12_152, "-sessions", "100000 of 37450 B on average (limited by -sessions)"},
-		{machine(2000), nil, 1300, "machine", "(limited by half of what the machine's 2000 MiB leave)"},
+		{machine(2000), nil, 1300, "machine", "(limited by half of what is left of the machine's 2000 MiB)"},
 		{machine(8000), []string{"-sessions", "1000000"}, 4300, "machine", "1000000 of "},
-		{machine(18_000), []string{"-sessions", "1073741824"}, larger, "machine", "(limited by the least there is: the machine's 18000 MiB leave no more)"},
-		{group(512), nil, 512 - 64, "control-group", "(limited by half of what /group/memory.max of 512 MiB leave)"},
+		{machine(18_000), []string{"-sessions", "1073741824"}, larger, "machine", "(limited by the minimum of 16 MiB, since no more is left of the machine's 18000 MiB)"},
+		{group(512), nil, 512 - 64, "control-group", "(limited by half of what is left of the 512 MiB of /group/memory.max)"},
 		{group(512), []string{"-sessions", "1000000"}, 512 - 64, "control-group", "1000000 of "},
-		{group(128), nil, larger, "control-group", "the least there is"},
+		{group(128), nil, larger, "control-group", "the minimum of 16 MiB, since no more is left of the 128 MiB of /group/memory.max"},
 		{group(512), []string{"-memory", "100"}, 404, "-memory", "100000 of 622 B on average (limited by -memory)"},
 		{group(512), []string{"-memory", "400"}, larger, "-memory", "\n  sessions 400 MiB = "},
 		{machine(24_000), []string{"-memory", "100", "-sessions", "64"}, 330, "-sessions", "limited by -sessions"},
