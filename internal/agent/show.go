@@ -19,11 +19,7 @@ var Show = metrics.Plan{
 	},
 	Mistakes: []metrics.Mistake{
 		metrics.AddsWithoutGets,
-		{
-			ID: "brief-adds", Title: "Sessions are stored for less than a second",
-			Remedy: "Give dc_client or dc_server -minexpiry 300000: Apache's mod_socache_dc sends a timeout of 0 to 999 ms.",
-			Found:  metrics.BriefAdds(hits),
-		},
+		metrics.BriefAdds(hits),
 		{
 			ID: "late-answers", Title: "dc_server answers later than -timeout",
 			Remedy: "Raise -timeout above the round trip, or see whether dc_server is overloaded.",

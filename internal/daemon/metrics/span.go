@@ -171,13 +171,18 @@ var AddsWithoutGets = Mistake{
 	},
 }
 
-// BriefAdds finds that sessions are stored for less than a second. hits gives the hit rate: where the other daemon makes sessions live longer, there are hits.
-func BriefAdds(hits func(p Span) float64) func(p Span) string {
-	return func(p Span) string {
-		adds, short := p.Grew(Requests, "ADD"), p.Grew(Brief)
-		if p.Seconds() < judgeAfter || adds < judgeAdds || short < briefShare*adds || hits(p) >= briefHits {
-			return ""
-		}
-		return fmt.Sprintf("%.0f of %.0f ADDs in the last %s", short, adds, Text(p.Seconds(), Seconds))
+// BriefAdds is that sessions are stored for less than a second. hits gives the hit rate: where the other daemon makes
+// sessions live longer, there are hits.
+func BriefAdds(hits func(p Span) float64) Mistake {
+	return Mistake{
+		ID: "brief-adds", Title: "Sessions are stored for less than a second",
+		Remedy: "Give dc_client or dc_server -minexpiry 300000: Apache's mod_socache_dc sends a timeout of 0 to 999 ms.",
+		Found: func(p Span) string {
+			adds, short := p.Grew(Requests, "ADD"), p.Grew(Brief)
+			if p.Seconds() < judgeAfter || adds < judgeAdds || short < briefShare*adds || hits(p) >= briefHits {
+				return ""
+			}
+			return fmt.Sprintf("%.0f of %.0f ADDs in the last %s", short, adds, Text(p.Seconds(), Seconds))
+		},
 	}
 }
