@@ -70,8 +70,7 @@ func (f *storeFlags) validate(s *options.Set, daemon bool) error {
 	}
 	for name, path := range map[string]string{"storepassword": f.password, "storeca": f.ca, "seal": f.seal} {
 		if daemon && path != "" && !filepath.IsAbs(path) {
-			return &options.UsageError{Flag: name, Value: path,
-				Reason: path + " is a relative path, but -daemon changes the working directory to /: give an absolute path"}
+			return options.RelativePath(name, path)
 		}
 	}
 	switch l := f.location; {

@@ -69,8 +69,7 @@ func (f *Flags) Validate(flag string, secure, daemon bool) error {
 		case !secure && v.value != "":
 			return &options.UsageError{Flag: v.name, Value: v.value, Reason: "has no effect: -" + flag + " has no TLS: address"}
 		case daemon && i < 4 && v.value != "" && !filepath.IsAbs(v.value):
-			return &options.UsageError{Flag: v.name, Value: v.value,
-				Reason: v.value + " is a relative path, but -daemon changes the working directory to /: give an absolute path"}
+			return options.RelativePath(v.name, v.value)
 		}
 	}
 	return nil

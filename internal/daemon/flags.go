@@ -118,7 +118,7 @@ func (f *Flags) Validate() error {
 		}
 	}
 	if f.Daemon && f.Config != "" && !filepath.IsAbs(f.Config) { // SIGHUP reads it again
-		return relative("config", f.Config)
+		return options.RelativePath("config", f.Config)
 	}
 	if err := f.validateMetrics(); err != nil {
 		return err
@@ -158,12 +158,7 @@ func (f *Flags) ValidatePath(flag string, a address.Address) error {
 	if !f.Daemon || !a.IsRelative() {
 		return nil
 	}
-	return relative(flag, a.String())
-}
-
-func relative(flag, path string) error {
-	return &options.UsageError{Flag: flag, Value: path,
-		Reason: path + " is a relative path, but -daemon changes the working directory to /: give an absolute path"}
+	return options.RelativePath(flag, a.String())
 }
 
 // MetricsFlags are the flags of the HTTP server.

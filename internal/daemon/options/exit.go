@@ -45,6 +45,12 @@ func (e *UsageError) Error() string {
 	return oneLine(text)
 }
 
+// RelativePath is the error of a flag with a path that depends on the working directory, which -daemon changes.
+func RelativePath(flag, path string) *UsageError {
+	return &UsageError{Flag: flag, Value: path,
+		Reason: path + " is a relative path, but -daemon changes the working directory to /: give an absolute path"}
+}
+
 // Unwrap returns the error of the flag's own check (see Set.Func), or nil.
 func (e *UsageError) Unwrap() error { return e.cause }
 
