@@ -310,18 +310,14 @@ func (l *Link) enter(to State, why error, now time.Duration) {
 	l.watcher.LinkChanged(from, to, why, now)
 }
 
-// probeIDLen is the length of a probe's session ID, in bytes: long enough that no session has
-// it.
-const probeIDLen = codec.ProbeIDLen
-
 // newProbe makes the next probe: a HAVE of a marked and random ID under a random uid.
 func (l *Link) newProbe() {
-	var random [probeIDLen + 4]byte
+	var random [codec.ProbeIDLen + 4]byte
 	l.config.Random(random[:])
 	copy(random[:], codec.ProbeMark)
-	uid := binary.BigEndian.Uint32(random[probeIDLen:])
-	l.probeWire = codec.AppendMessage(l.probeWire[:0], codec.Request, uid, codec.OpHave, random[:probeIDLen])
-	l.probe = codec.Message{Wire: l.probeWire, UID: uid, Op: codec.OpHave, PayloadLen: probeIDLen}
+	uid := binary.BigEndian.Uint32(random[codec.ProbeIDLen:])
+	l.probeWire = codec.AppendMessage(l.probeWire[:0], codec.Request, uid, codec.OpHave, random[:codec.ProbeIDLen])
+	l.probe = codec.Message{Wire: l.probeWire, UID: uid, Op: codec.OpHave, PayloadLen: codec.ProbeIDLen}
 }
 
 // jittered shortens d by up to a fifth, at random, so that the agents of a fleet do not all

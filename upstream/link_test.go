@@ -94,11 +94,11 @@ func TestProbesAreRandom(t *testing.T) {
 	r.Start(0)
 	r.Connected(0)
 	p := r.sent()[0]
-	want := make([]byte, probeIDLen)
+	want := make([]byte, codec.ProbeIDLen)
 	r.fill(want)
 	copy(want, codec.ProbeMark)
 	if got := p.Payload(nil); !bytes.Equal(got, want) {
-		t.Errorf("got the id %x, want %d bytes of Random, %x", got, probeIDLen, want)
+		t.Errorf("got the id %x, want %d bytes of Random, %x", got, codec.ProbeIDLen, want)
 	}
 	if p.UID != 0x20212223 {
 		t.Errorf("got the uid %#x, want that of Random, 0x20212223", p.UID)
@@ -249,8 +249,8 @@ func TestKeepAlive(t *testing.T) {
 	}
 	r.Flush(KeepAlive)
 	probe := r.sent()
-	if len(probe) != 1 || probe[0].Op != codec.OpHave || probe[0].PayloadLen != probeIDLen {
-		t.Fatalf("got %v sent, want a HAVE of %d bytes", probe, probeIDLen)
+	if len(probe) != 1 || probe[0].Op != codec.OpHave || probe[0].PayloadLen != codec.ProbeIDLen {
+		t.Fatalf("got %v sent, want a HAVE of %d bytes", probe, codec.ProbeIDLen)
 	}
 	r.bring(reply(probe[0].UID, codec.OpHave, "\x01").Wire, KeepAlive+ms)
 	r.mustHave()
