@@ -3,7 +3,6 @@ package daemon
 import (
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -205,10 +204,7 @@ func (f *Flags) validateMetrics() error {
 
 // warning tells that others than this machine can read the figures, or is "".
 func (f *MetricsFlags) warning() string {
-	if f.Address.Kind != address.TCP {
-		return ""
-	}
-	if ip, err := netip.ParseAddr(f.Address.Host); f.Address.Host == "localhost" || err == nil && ip.IsLoopback() {
+	if f.Address.Kind != address.TCP || f.Address.IsLoopback() {
 		return ""
 	}
 	what := "read the figures"

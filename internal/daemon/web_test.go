@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"distcache/codec"
+	"distcache/codec/address"
 	"distcache/internal/test/kit"
 )
 
@@ -196,5 +197,22 @@ func TestPeersAndRefusals(t *testing.T) {
 			_, body := page(t, "tcp", metricsAt.FindStringSubmatch(process.Stderr())[1], "/metrics")
 			return strings.Contains(body, want+"\n")
 		})
+	}
+}
+
+// TestMetricsWarning: an address of this host alone has none, however it is written.
+func TestMetricsWarning(t *testing.T) {
+	for text, want := range map[string]bool{
+		"IP:127.0.0.1:1": false, "IP:localhost:1": false, "IP:LOCALHOST:1": false, "IP:[::ffff:127.0.0.1]:1": false, "IPv6:[::1]:1": false,
+		"UNIX:/m": false, "IP:1": true, "IP:192.0.2.1:1": true, "IP:localhost.example.net:1": true,
+	} {
+		at, err := address.ParseListen(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := MetricsFlags{Address: at}
+		if got := f.warning(); (got != "") != want {
+			t.Errorf("%s: got the warning %q, want one: %v", text, got, want)
+		}
 	}
 }
