@@ -20,7 +20,7 @@ func (m *Memory) Do(r *Request, now time.Duration) {
 	case codec.OpGet:
 		data, found = m.View(r.ID, now)
 	case codec.OpHave:
-		_, found = m.lookup(r.ID, now)
+		found = m.Have(r.ID, now)
 	case codec.OpRemove:
 		found = m.Remove(r.ID, now)
 	case codec.OpAdd:

@@ -69,9 +69,6 @@ func (r *Result) sum(field func(*OpResult) uint64) uint64 {
 	return n
 }
 
-// Rate returns the operations per second, failed ones included.
-func (r *Result) Rate() float64 { return perSecond(r.Count(), r.Elapsed) }
-
 // Latency returns the latency of all operations together, without the failed ones.
 func (r *Result) Latency() *hdrhistogram.Histogram {
 	all := newHistogram()

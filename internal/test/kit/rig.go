@@ -18,18 +18,11 @@ import (
 // A daemon whose flags have no -listen listens on a unix socket of its own.
 type Rig struct {
 	t    testing.TB
-	tag  string                // of Suite.Tags: the build to run; "": the one that is installed
 	wrap func(Command) Command // nil: commands run as they are
 }
 
 // NewRig gives the rig of a test.
 func NewRig(t testing.TB) Rig { return Rig{t: t} }
-
-// Tagged is the rig for what was built with one of Suite.Tags.
-func (r Rig) Tagged(tag string) Rig {
-	r.tag = tag
-	return r
-}
 
 // Within is the rig whose commands run as wrap changes them: in a namespace, under strace
 // or with other limits.
@@ -91,11 +84,7 @@ func (r Rig) Run(name string, args ...string) *Process {
 // Command is what Run starts.
 func (r Rig) Command(name string, args ...string) Command {
 	r.t.Helper()
-	path := name
-	if r.tag != "" {
-		path = r.tag + "/" + name
-	}
-	return r.Wrap(Command{Path: Tool(path), Args: args})
+	return r.Wrap(Command{Path: Tool(name), Args: args})
 }
 
 // listening starts a daemon, and gives where its ready line says that it listens.
