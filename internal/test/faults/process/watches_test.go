@@ -55,11 +55,11 @@ func TestR04ListenerGetsNoWatch(t *testing.T) {
 		process.WaitStderr(patience, "accepting paused")
 		said, began := len(process.Stderr()), time.Now()
 		failing := inject(t, process, "epoll_ctl:error=ENOSPC")
-		process.WaitStderr(patience, "cannot go on yet")
+		process.WaitStderr(patience, "cannot resume accepting yet")
 		raise()
 		mustRest(t, process)
 		mustServeAtOnce(t, jitter, p.absent, inside)
-		mustSay(t, process, said, began, "cannot go on yet", unix.ENOSPC.Error())
+		mustSay(t, process, said, began, "cannot resume accepting yet", unix.ENOSPC.Error())
 		if failed := len(failing.stop()); failed < fewest(resting)/2 {
 			t.Errorf("got %d errors, want more", failed)
 		}
