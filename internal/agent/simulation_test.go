@@ -47,7 +47,7 @@ func histories(t *testing.T) int {
 			t.Fatalf("HISTORIES=%q: want a decimal number", os.Getenv("HISTORIES"))
 		}
 		return n
-	case raceDetector, testing.Short():
+	case kit.RaceDetector, testing.Short():
 		return 3_000
 	case kit.Full():
 		return 1_000_000

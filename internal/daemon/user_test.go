@@ -133,6 +133,9 @@ func TestUserDropIsChecked(t *testing.T) {
 	if err != nil {
 		t.Skip("strace is not there to have system calls do nothing")
 	}
+	if kit.RaceDetector {
+		t.Skip("with the race detector the daemons have cgo, and glibc ends a process whose threads get different results")
+	}
 	for _, row := range []struct {
 		call  string // the first of each thread; the next, which tries the way back, is done
 		words string

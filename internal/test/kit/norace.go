@@ -2,4 +2,5 @@
 
 package kit
 
-const raceDetector = false
+// RaceDetector is false: see race.go.
+const RaceDetector = false

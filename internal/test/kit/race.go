@@ -2,5 +2,5 @@
 
 package kit
 
-// raceDetector tells that the tests, and so the commands that they run, have the race detector.
-const raceDetector = true
+// RaceDetector tells that the tests, and so the commands that they run, have the race detector.
+const RaceDetector = true

@@ -123,13 +123,13 @@ func (s Suite) buildTag(into, tag string) error {
 	if err != nil {
 		return err
 	}
-	builds, unlock, err := lockBuilds(fmt.Sprint(root, runtime.Version(), tag, raceDetector))
+	builds, unlock, err := lockBuilds(fmt.Sprint(root, runtime.Version(), tag, RaceDetector))
 	if err != nil {
 		return err
 	}
 	defer unlock()
 	args, cgo := []string{"build", "-trimpath", "-tags", tag, "-o", builds + "/"}, "CGO_ENABLED=0"
-	if raceDetector {
+	if RaceDetector {
 		args, cgo = append(args, "-race"), "CGO_ENABLED=1"
 	}
 	for _, name := range s.Commands {
@@ -155,7 +155,7 @@ func (s Suite) buildTag(into, tag string) error {
 // SkipWithRaceDetector skips a test which the race detector disturbs, for that reason.
 func SkipWithRaceDetector(t testing.TB, reason string) {
 	t.Helper()
-	if raceDetector {
+	if RaceDetector {
 		t.Skip("the race detector: " + reason)
 	}
 }
