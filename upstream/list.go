@@ -107,8 +107,8 @@ func (s *Servers) end(l *line, now time.Duration) {
 
 // Move connects m to the server behind t, and uses that in place of the present one once the connection is up. No request
 // fails for that: those that are in flight then are finished over the old connection. When the first attempt fails,
-// the present server stays. ended is told which of the two happened. It is not called when this Move is cancelled: by another
-// Move, or because m rests, stops or is connected to anew.
+// the present server stays. ended is told which of the two happened. Another Move cancels this one; so does the end of m's
+// connections, or a new connection of m to its present server. ended is not called then.
 func (m *Member) Move(config Config, t Transport, w Watcher, ended func(moved bool, now time.Duration), now time.Duration) {
 	m.endMove(now)
 	m.next = m.of.newLine(m, config, t, w)

@@ -185,8 +185,8 @@ func TestCacheKeepsTheOrder(t *testing.T) {
 	r.mustGetBytes(1, codec.AppendStatus(want, 3, codec.OpGet, codec.StatusNotOK))
 }
 
-// TestCacheKeepsTheOrderOfGets: the second of two GETs under way brings the entry anew. A HAVE between the two answers brings it
-// all the same: another GET would come after the REMOVE behind it.
+// TestCacheKeepsTheOrderOfGets: two GETs are under way. The answer to the second replaces the entry of the first. A HAVE that was
+// sent between the two answers uses the new entry: a GET in its place would be sent behind the REMOVE, and miss.
 func TestCacheKeepsTheOrderOfGets(t *testing.T) {
 	r := cacheRig(t)
 	first, second := r.request(codec.OpGet, "id"), r.request(codec.OpGet, "id")
